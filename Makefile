@@ -1,0 +1,119 @@
+# gilbench: `make help` lists what there is to do here. GNU make.
+
+CFLAGS ?= -O2
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+
+warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+flags := -std=c11 $(warnings) -I. $(CPPFLAGS) $(CFLAGS) -pthread
+libs := -ldl $(LDLIBS)
+asan := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+tsan := -g -O1 -fno-omit-frame-pointer -fsanitize=thread
+
+examples := $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
+unit_tests := $(patsubst tests/%.c,build/tests/%.t,$(wildcard tests/*.c))
+thread_tests := $(patsubst tests/%.c,build/tests/%.tsan.t,$(wildcard tests/thread*.c))
+compile_tests := $(patsubst tests/compile/%.c,build/tests/compile/%.o,$(wildcard tests/compile/*.c))
+c_tests := $(unit_tests) $(thread_tests)
+cli_tests := $(wildcard tests/*.t)
+
+# $(call need,TOOL,PACKAGE)
+need = @command -v $(1) >/dev/null || { echo "make: no $(1) here: apt-get install $(2)"; exit 1; }
+
+# Some kernels spread a program's memory wider than gcc's thread sanitizer can follow; where that
+# can be switched off, it is.
+prove := $(shell setarch -R true 2>/dev/null && echo setarch -R) prove -j$(JOBS)
+
+.PHONY: all run test pythons interpreters install clean help
+.DELETE_ON_ERROR:
+
+all: build/gilbench ## build/gilbench (the default)
+
+run: interpreters ## the default comparison; gets the interpreters first if none is found
+	build/gilbench compare --json build/report.json
+
+test: interpreters $(examples) $(c_tests) $(compile_tests) ## every test, the C ones under sanitizers
+	$(call need,prove,perl)
+	GILBENCH=build/gilbench $(prove) $(c_tests) $(cli_tests)
+
+pythons: ## build the two interpreters into the per-user cache (PGO=1: an optimised pair)
+	@.make/pythons
+
+# Exit status 3 is gilbench's word for "no usable interpreter". Any other failure is for the
+# command that comes next to show.
+interpreters: build/gilbench
+	@build/gilbench pythons >/dev/null 2>&1; [ $$? -ne 3 ] || .make/pythons
+
+install: build/gilbench ## into PREFIX (/usr/local); DESTDIR is put in front of it
+	install -D -m 755 build/gilbench $(DESTDIR)$(PREFIX)/bin/gilbench
+	install -D -m 644 gilbench.h $(DESTDIR)$(PREFIX)/include/gilbench.h
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/gilbench README.md LICENSE
+
+clean: ## remove build/ (the interpreters stay in their cache)
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build build/tests build/tests/compile:
+	mkdir -p $@
+
+build/%: examples/%.c gilbench.h | build
+	$(CC) $(flags) $(LDFLAGS) $< -o $@ $(libs)
+
+build/tests/%.tsan.t: tests/%.c gilbench.h $(wildcard tests/*.h) | build/tests
+	$(CC) $(flags) $(tsan) $(LDFLAGS) $< -o $@ $(libs)
+
+build/tests/%.t: tests/%.c gilbench.h $(wildcard tests/*.h) | build/tests
+	$(CC) $(flags) $(asan) $(LDFLAGS) $< -o $@ $(libs)
+
+build/tests/compile/%.o: tests/compile/%.c gilbench.h | build/tests/compile
+	$(CC) $(flags) -Werror -c $< -o $@
+
+# ---- make check: the stricter look, which needs more tools than a compiler -------------------
+
+sources := $(wildcard examples/*.c tests/compile/*.c)
+headers_cxx := $(wildcard tests/compile/*.cpp)
+strict := $(foreach cc,gcc clang,$(foreach std,c11 gnu11,strict-$(cc)-$(std)))
+
+# Off: what dislikes the language itself (Annex K's memcpy_s wanted, feature macros called reserved,
+# integer arithmetic called widening) and what gcc's -Wconversion already says.
+tidy_checks := -* clang-analyzer-* bugprone-* misc-redundant-expression \
+    -clang-analyzer-security.insecureAPI.DeprecatedOrUnsafeBufferHandling \
+    -bugprone-reserved-identifier -bugprone-easily-swappable-parameters \
+    -bugprone-narrowing-conversions -bugprone-implicit-widening-of-multiplication-result
+comma := ,
+tidy := --quiet --warnings-as-errors='*' --header-filter='gilbench\.h' \
+    --checks='$(subst $() ,$(comma),$(strip $(tidy_checks)))'
+
+.PHONY: check $(strict) check-cxx check-tidy check-cppcheck check-sanitizers
+
+check: $(strict) check-cxx check-tidy check-cppcheck check-sanitizers ## warnings, analysers, sanitizers
+	@echo "check: clean"
+
+$(strict): strict-%: $(sources) gilbench.h
+	$(call need,$(firstword $(subst -, ,$*)),$(firstword $(subst -, ,$*)))
+	@for source in $(sources); do \
+	    set -- $(subst -, -std=,$*) $(warnings) -Werror -I. -O2 -pthread -c $$source -o /dev/null; \
+	    echo "$$@"; "$$@" || exit 1; \
+	done
+
+check-cxx: gilbench.h $(headers_cxx)
+	$(call need,$(CXX),g++)
+	echo '#include "gilbench.h"' | $(CXX) -std=c++17 $(warnings) -Werror -I. -fsyntax-only -x c++ -
+	$(if $(headers_cxx),$(CXX) -std=c++17 $(warnings) -Werror -I. -fsyntax-only $(headers_cxx))
+
+# Its stderr counts the warnings it suppressed in system headers; that is of use only on a failure.
+check-tidy: $(sources) gilbench.h | build
+	$(call need,clang-tidy,clang-tidy)
+	clang-tidy $(tidy) examples/gilbench.c -- -std=c11 -I. 2>build/tidy.log || \
+	    { cat build/tidy.log; exit 1; }
+
+check-cppcheck: $(sources) gilbench.h
+	$(call need,cppcheck,cppcheck)
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+	    --error-exitcode=1 --max-configs=1 -D__linux__ -I. examples/gilbench.c
+
+check-sanitizers: $(c_tests)
+	$(call need,prove,perl)
+	$(prove) $(c_tests)
