@@ -1,0 +1,8429 @@
+#ifndef GILBENCH_H
+#define GILBENCH_H
+
+// The implementation needs Linux and GNU interfaces; the macro that asks for them must come before
+// the first system header of the translation unit.
+#if defined GILBENCH_IMPLEMENTATION && !defined _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GB_VERSION "0.1.0"
+
+#ifdef GILBENCH_STATIC
+#if defined __GNUC__
+#define GB_API __attribute__((unused)) static
+#else
+#define GB_API static
+#endif
+#else
+#define GB_API extern
+#endif
+
+// ---- errors ------------------------------------------------------------------------------------
+// A call that can fail returns a gb_code (GB_OK is 0) or NULL, and puts one sentence that says what
+// to do into *error, which is the caller's and may be NULL.
+
+#define GB_CODES(X)                                                                                \
+    X(GB_OK, "done")                                                                               \
+    X(GB_USAGE, "an argument or a configuration field is wrong")                                   \
+    X(GB_NO_PYTHON, "no usable interpreter: needs CPython 3.14 or newer with a shared libpython")  \
+    X(GB_APP, "the application could not be imported or started")                                  \
+    X(GB_NETWORK, "an address could not be bound, reached or resolved")                            \
+    X(GB_SYSTEM, "the operating system refused a call")                                            \
+    X(GB_MEASUREMENT, "a measurement failed, or answers were wrong")                               \
+    X(GB_INTERRUPTED, "stopped by a signal; what was measured so far is kept")
+
+#define GB_CODE_NAME(name, text) name,
+typedef enum gb_code { GB_CODES(GB_CODE_NAME) GB_CODE_COUNT } gb_code;
+#undef GB_CODE_NAME
+
+typedef struct gb_error {
+    gb_code code;
+    char text[1024];
+} gb_error;
+
+GB_API const char *gb_code_text(gb_code code);
+
+// ---- slices ------------------------------------------------------------------------------------
+// Bytes that belong to somebody else: not NUL-terminated, valid as long as the owner says.
+
+typedef struct gb_slice {
+    const char *data;
+    size_t len;
+} gb_slice;
+
+// ---- clock -------------------------------------------------------------------------------------
+// Nanoseconds of CLOCK_MONOTONIC: the only clock that durations are taken from.
+
+GB_API uint64_t gb_now_ns(void);
+
+// ---- stats -------------------------------------------------------------------------------------
+// HdrHistogram's bucketing (Gil Tene, hdrhistogram.org) with a unit of 1 ns: `digits` significant
+// decimal digits from 1 us up to an hour; anything longer counts as an hour. One writer at a time.
+
+typedef struct gb_histogram {
+    int sub_bits;       // log2 of the number of linear steps an octave is divided into, plus one
+    size_t length;      // of counts
+    uint64_t *counts;   // owned
+    uint64_t total;     // values recorded
+    uint64_t min, max;  // ns, exact; 0 when empty
+    double sum;         // ns
+} gb_histogram;
+
+GB_API gb_code gb_histogram_init(gb_histogram *h, int digits, gb_error *error);  // digits 1..3
+GB_API void gb_histogram_free(gb_histogram *h);
+GB_API void gb_histogram_reset(gb_histogram *h);
+GB_API void gb_histogram_record(gb_histogram *h, uint64_t ns);
+// Adds all of `from`, which must have the same digits, to `into`.
+GB_API void gb_histogram_merge(gb_histogram *into, const gb_histogram *from);
+// The value, in ns, at or below which `percentile` (0..100) of the values lie; 0 when empty.
+GB_API uint64_t gb_histogram_percentile(const gb_histogram *h, double percentile);
+GB_API double gb_histogram_mean(const gb_histogram *h);  // ns; 0 when empty
+// Writes the percentile distribution in milliseconds as HdrHistogram's plotter reads it (.hgrm),
+// always with the same ladder of percentiles, because the plotter pairs the rows of several files.
+GB_API gb_code gb_histogram_write(const gb_histogram *h, FILE *out, gb_error *error);
+
+typedef struct gb_interval {
+    double median, lo, hi;  // lo..hi is a 95 % interval of the median
+} gb_interval;
+
+// Median of n values with a 95 % bootstrap interval; the same seed gives the same interval.
+GB_API gb_interval gb_median_ci(const double *values, size_t n, uint64_t seed);
+
+// ---- proc --------------------------------------------------------------------------------------
+// Memory and CPU of a process and all its descendants, from /proc.
+
+typedef struct gb_usage {
+    size_t processes, threads;
+    uint64_t rss;                   // bytes now; a page shared by two processes counts twice
+    uint64_t rss_peak;              // bytes; sum of each process's highest RSS since gb_peak_reset
+    uint64_t pss, uss;              // bytes; 0 unless asked for with `exact`
+    uint64_t user_ns, system_ns;    // CPU time since each process started
+    uint64_t context_switches;      // voluntary and involuntary, of the threads that are alive
+} gb_usage;
+
+// `exact` also reads smaps_rollup (PSS, USS): it walks the page tables and stalls the process's
+// own mmap for milliseconds, so it belongs at the end of a window.
+GB_API gb_code gb_usage_read(int pid, bool exact, gb_usage *usage, gb_error *error);
+GB_API void gb_peak_reset(int pid);  // peak RSS of the tree counts from here
+
+// What the machine is: everything a reader needs to judge a result. Unknown facts are "" or 0.
+typedef struct gb_host {
+    char hostname[256], kernel[256], cpu_model[256], governor[64];
+    int cpus;                  // that this process may run on
+    uint64_t memory;           // bytes
+    double load_1min;
+    uint64_t steal_ns;         // since boot, summed over the CPUs
+    double cgroup_cpus;        // CPU quota of the container, in CPUs; 0 = none
+} gb_host;
+
+GB_API void gb_host_read(gb_host *host);
+
+// ---- http server -------------------------------------------------------------------------------
+// A minimal HTTP/1.1 server for handlers written in C. N threads share one epoll instance.
+
+typedef struct gb_exchange gb_exchange;  // one request and its answer; valid during the handler
+typedef void (*gb_handler)(gb_exchange *exchange, void *user);
+
+GB_API gb_slice gb_request_method(const gb_exchange *exchange);
+GB_API gb_slice gb_request_path(const gb_exchange *exchange);   // raw: not percent-decoded
+GB_API gb_slice gb_request_query(const gb_exchange *exchange);  // after '?', raw
+GB_API gb_slice gb_request_header(const gb_exchange *exchange, const char *name);  // "" if absent
+// Reads up to `size` bytes of the request's body: 0 at its end, -1 when it can't be read.
+GB_API long gb_request_read(gb_exchange *exchange, void *buffer, size_t size);
+// Answers with a complete body. A handler that returns without an answer gives a 500.
+GB_API void gb_respond(gb_exchange *exchange, int status, const char *content_type,
+                       const void *body, size_t size);
+
+typedef struct gb_server_config {
+    const char *host;         // default "127.0.0.1"
+    int port;                 // default 0: a free one, see gb_server_port
+    int threads;              // default 1
+    gb_handler handler;       // default: the built-in /json and /io (10 ms) of the article
+    void *user;               // handed to the handler
+    uint64_t max_body;        // default 16 MiB; more is answered with 413
+    double read_timeout_s;    // default 10: a request's head or body slower than this gets a 408
+    double idle_timeout_s;    // default 60: a quiet keep-alive connection is closed after this
+} gb_server_config;
+
+typedef struct gb_server gb_server;
+
+GB_API gb_server *gb_server_start(const gb_server_config *config, gb_error *error);
+GB_API int gb_server_port(const gb_server *server);
+// Finishes what is in flight, closes every connection and frees the server.
+GB_API void gb_server_stop(gb_server *server);
+
+// ---- http client -------------------------------------------------------------------------------
+
+// What can go wrong with a request; none of these counts as answered.
+#define GB_LOAD_ERRORS(X)                                                                          \
+    X(connect, "the connection was refused or failed")                                             \
+    X(read, "the connection broke while an answer was awaited")                                    \
+    X(write, "the connection broke while a request was sent")                                      \
+    X(timeout, "no complete answer in time")                                                       \
+    X(truncated, "the connection closed in the middle of an answer")                               \
+    X(malformed, "the answer was not HTTP/1.x")                                                    \
+    X(status, "an answer with a status of 400 or more")                                            \
+    X(unexpected, "a body without the expected text")
+
+#define GB_LOAD_ERROR_FIELD(name, text) uint64_t name;
+typedef struct gb_load_errors {
+    GB_LOAD_ERRORS(GB_LOAD_ERROR_FIELD)
+} gb_load_errors;
+#undef GB_LOAD_ERROR_FIELD
+
+typedef struct gb_load_config {
+    const char *url;             // http://HOST[:PORT]/PATH
+    int connections;             // default 64
+    int threads;                 // default 1
+    double duration_s;           // default 10; counted from the end of the warm-up
+    double warmup_s;             // default 0; runs on without a gap, until every connection
+                                 // has also had one answer
+    uint64_t requests;           // stop after so many instead; default 0: by duration
+    double rate;                 // requests/s over all connections on a fixed schedule (an open
+                                 // loop); default 0: the next as soon as the answer is there
+    const char *method;          // default GET, or POST with a body
+    const char *const *headers;  // "Name: value" lines, header_count of them
+    size_t header_count;
+    const void *body;
+    size_t body_size;
+    const char *expect;          // text that each body must contain; default NULL
+    bool no_keepalive;           // a new connection for each request
+    double timeout_s;            // of one request; default 30
+    // Called by the calling thread at the start and at the end of the measured window, while the
+    // load runs.
+    void (*on_window)(void *user, bool end);
+    void *user;
+    const bool *stop;            // set to true (by a signal handler, say) to end early
+} gb_load_config;
+
+typedef struct gb_load_result {
+    double seconds;              // of the measured window
+    uint64_t requests;           // answered well within it
+    uint64_t bytes;              // received
+    gb_load_errors errors;
+    double rps;                  // requests / seconds
+    gb_histogram latency;        // with a rate: from the intended start (corrected for
+                                 // coordinated omission)
+    gb_histogram uncorrected;    // with a rate: from the actual start; else empty
+    uint64_t cpu_ns;             // CPU time of the client's threads in the window
+    char first_error[256];       // one example in words; "" without errors
+} gb_load_result;
+
+GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_error *error);
+GB_API void gb_load_free(gb_load_result *result);
+GB_API uint64_t gb_load_error_count(const gb_load_errors *errors);
+
+// ---- python ------------------------------------------------------------------------------------
+
+#define GB_PATH 1024
+
+typedef struct gb_python {
+    char id[64];               // unique in a list: "3.14.7", "3.14.7t", or the name given
+    char version[32];          // "3.14.7"
+    int hex;                   // sys.hexversion
+    bool free_threaded;        // built with --disable-gil
+    bool debug;                // built with --with-pydebug
+    bool jit;                  // the build has a JIT
+    char optimized[32];        // "PGO+LTO", "PGO", "LTO", "-O3", ...: how it was compiled
+    char executable[GB_PATH];  // of the virtual environment, where one was given
+    char libpython[GB_PATH];
+    char home[GB_PATH];        // PYTHONHOME for builds that don't find their library; else ""
+    char prefix[GB_PATH];      // sys.prefix: differs from base_prefix in a virtual environment
+    char base_prefix[GB_PATH];
+    char include[GB_PATH];     // where its Python.h is, if it has one
+    char configure_args[2048];
+    char compiler[256];
+    char cflags[2048];
+    bool usable;
+    char problem[512];         // if it is not usable: why, and how to get one that is
+    int gil;                   // -1 as the build does by default, 0 off, 1 forced on
+    int use_jit;               // -1 as the build does by default, 0 off, 1 on
+} gb_python;
+
+// Finds interpreters: those of `wanted` (an executable, a virtual environment, an installation, a
+// libpython; ",gil=0|1,jit=0|1,name=TEXT" may follow) or, with none, all that this machine has in
+// the usual places. *list is the caller's: free() it. Also lists what can't be used, with the
+// reason. Fails when something in `wanted` isn't an interpreter at all.
+GB_API gb_code gb_pythons(const char *const *wanted, size_t count, gb_python **list, size_t *length,
+                          gb_error *error);
+
+// The C API of the interpreter that this process has loaded, for code that only calls: opaque
+// objects, no macros, no fields, so that one binary runs every build. Filled by gb_python_start;
+// gb_py.PyDict_New() is CPython's own function, with CPython's own rules (docs.python.org/3/c-api).
+// Only functions with the same prototype in every build belong here; tests/prototypes.c holds the
+// list against the Python.h of each build found.
+
+typedef struct _object PyObject;
+typedef struct _typeobject PyTypeObject;
+typedef struct _ts PyThreadState;
+typedef struct _is PyInterpreterState;
+typedef struct PyInitConfig PyInitConfig;
+typedef ptrdiff_t Py_ssize_t;
+
+#ifndef Py_PYTHON_H
+typedef PyObject *(*PyCFunction)(PyObject *, PyObject *);
+typedef struct PyMethodDef {
+    const char *ml_name;
+    PyCFunction ml_meth;
+    int ml_flags;
+    const char *ml_doc;
+} PyMethodDef;
+typedef struct PyType_Slot {
+    int slot;
+    void *pfunc;
+} PyType_Slot;
+typedef struct PyType_Spec {
+    const char *name;
+    int basicsize;  // negative: so many bytes beyond the base type, which each build lays out itself
+    int itemsize;
+    unsigned int flags;
+    PyType_Slot *slots;
+} PyType_Spec;
+#endif
+
+#define GB_PY_FUNCTIONS(X)                                                                         \
+    X(PyInitConfig *, PyInitConfig_Create, (void))                                                 \
+    X(void, PyInitConfig_Free, (PyInitConfig *))                                                   \
+    X(int, PyInitConfig_HasOption, (PyInitConfig *, const char *))                                 \
+    X(int, PyInitConfig_SetInt, (PyInitConfig *, const char *, int64_t))                           \
+    X(int, PyInitConfig_SetStr, (PyInitConfig *, const char *, const char *))                      \
+    X(int, PyInitConfig_SetStrList, (PyInitConfig *, const char *, size_t, char *const *))         \
+    X(int, PyInitConfig_GetError, (PyInitConfig *, const char **))                                 \
+    X(int, PyInitConfig_GetExitCode, (PyInitConfig *, int *))                                      \
+    X(int, Py_InitializeFromInitConfig, (PyInitConfig *))                                          \
+    X(int, Py_FinalizeEx, (void))                                                                  \
+    X(PyInterpreterState *, PyInterpreterState_Get, (void))                                        \
+    X(PyThreadState *, PyThreadState_New, (PyInterpreterState *))                                  \
+    X(void, PyThreadState_Clear, (PyThreadState *))                                                \
+    X(void, PyThreadState_DeleteCurrent, (void))                                                   \
+    X(PyThreadState *, PyEval_SaveThread, (void))                                                  \
+    X(void, PyEval_RestoreThread, (PyThreadState *))                                               \
+    X(PyObject *, PyEval_EvalCode, (PyObject *, PyObject *, PyObject *))                           \
+    X(PyObject *, PyEval_GetBuiltins, (void))                                                      \
+    X(PyObject *, Py_CompileString, (const char *, const char *, int))                             \
+    X(PyObject *, PyImport_ImportModule, (const char *))                                           \
+    X(PyObject *, PySys_GetObject, (const char *))                                                 \
+    X(PyObject *, Py_GetConstantBorrowed, (unsigned int))                                          \
+    X(void, Py_IncRef, (PyObject *))                                                               \
+    X(void, Py_DecRef, (PyObject *))                                                               \
+    X(PyTypeObject *, Py_TYPE, (PyObject *))                                                       \
+    X(PyObject *, PyObject_GetAttrString, (PyObject *, const char *))                              \
+    X(int, PyObject_GetOptionalAttr, (PyObject *, PyObject *, PyObject **))                        \
+    X(PyObject *, PyObject_CallNoArgs, (PyObject *))                                               \
+    X(PyObject *, PyObject_CallOneArg, (PyObject *, PyObject *))                                   \
+    X(PyObject *, PyObject_CallFunctionObjArgs, (PyObject *, ...))                                 \
+    X(PyObject *, PyObject_CallMethod, (PyObject *, const char *, const char *, ...))              \
+    X(PyObject *, PyObject_VectorcallMethod, (PyObject *, PyObject *const *, size_t, PyObject *)) \
+    X(PyObject *, PyObject_Vectorcall, (PyObject *, PyObject *const *, size_t, PyObject *))        \
+    X(PyObject *, PyObject_Str, (PyObject *))                                                      \
+    X(PyObject *, PyObject_GetIter, (PyObject *))                                                  \
+    X(int, PyObject_IsTrue, (PyObject *))                                                          \
+    X(PyObject *, PyObject_SelfIter, (PyObject *))                                                 \
+    X(PyObject *, PyIter_Next, (PyObject *))                                                       \
+    X(int, PyCallable_Check, (PyObject *))                                                         \
+    X(PyObject *, PyCMethod_New, (PyMethodDef *, PyObject *, PyObject *, PyTypeObject *))          \
+    X(PyObject *, PyType_FromSpec, (PyType_Spec *))                                                \
+    X(PyObject *, PyType_GenericAlloc, (PyTypeObject *, Py_ssize_t))                               \
+    X(unsigned long, PyType_GetFlags, (PyTypeObject *))                                            \
+    X(void *, PyObject_GetTypeData, (PyObject *, PyTypeObject *))                                  \
+    X(void, PyObject_Free, (void *))                                                               \
+    X(PyObject *, PyUnicode_FromStringAndSize, (const char *, Py_ssize_t))                         \
+    X(PyObject *, PyUnicode_FromString, (const char *))                                            \
+    X(PyObject *, PyUnicode_FromFormat, (const char *, ...))                                       \
+    X(PyObject *, PyUnicode_InternFromString, (const char *))                                      \
+    X(PyObject *, PyUnicode_DecodeLatin1, (const char *, Py_ssize_t, const char *))                \
+    X(PyObject *, PyUnicode_AsLatin1String, (PyObject *))                                          \
+    X(const char *, PyUnicode_AsUTF8AndSize, (PyObject *, Py_ssize_t *))                           \
+    X(PyObject *, PyBytes_FromStringAndSize, (const char *, Py_ssize_t))                           \
+    X(int, PyBytes_AsStringAndSize, (PyObject *, char **, Py_ssize_t *))                           \
+    X(PyObject *, PyLong_FromLong, (long))                                                         \
+    X(PyObject *, PyLong_FromLongLong, (long long))                                                \
+    X(long, PyLong_AsLong, (PyObject *))                                                           \
+    X(Py_ssize_t, PyLong_AsSsize_t, (PyObject *))                                                  \
+    X(PyObject *, PyBool_FromLong, (long))                                                         \
+    X(PyObject *, PyTuple_Pack, (Py_ssize_t, ...))                                                 \
+    X(Py_ssize_t, PyTuple_Size, (PyObject *))                                                      \
+    X(PyObject *, PyTuple_GetItem, (PyObject *, Py_ssize_t))                                       \
+    X(PyObject *, PyList_New, (Py_ssize_t))                                                        \
+    X(int, PyList_Append, (PyObject *, PyObject *))                                                \
+    X(Py_ssize_t, PyList_Size, (PyObject *))                                                       \
+    X(PyObject *, PyList_GetItemRef, (PyObject *, Py_ssize_t))                                     \
+    X(PyObject *, PyDict_New, (void))                                                              \
+    X(PyObject *, PyDict_Copy, (PyObject *))                                                       \
+    X(int, PyDict_SetItem, (PyObject *, PyObject *, PyObject *))                                   \
+    X(int, PyDict_SetItemString, (PyObject *, const char *, PyObject *))                           \
+    X(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                                \
+    X(int, PyDict_GetItemRef, (PyObject *, PyObject *, PyObject **))                               \
+    X(void, PyErr_Clear, (void))                                                                   \
+    X(void, PyErr_DisplayException, (PyObject *))                                                  \
+    X(PyObject *, PyErr_Occurred, (void))                                                          \
+    X(void, PyErr_SetString, (PyObject *, const char *))                                           \
+    X(PyObject *, PyErr_Format, (PyObject *, const char *, ...))                                   \
+    X(PyObject *, PyErr_NoMemory, (void))                                                          \
+    X(int, PyErr_ExceptionMatches, (PyObject *))                                                   \
+    X(PyObject *, PyErr_GetRaisedException, (void))                                                \
+    X(void, PyErr_SetRaisedException, (PyObject *))                                                \
+    X(void, PyErr_WriteUnraisable, (PyObject *))                                                   \
+    X(int, PyArg_ParseTuple, (PyObject *, const char *, ...))                                      \
+    X(int, PyArg_UnpackTuple, (PyObject *, const char *, Py_ssize_t, Py_ssize_t, ...))
+
+// Exported as variables; each holds a borrowed reference.
+#define GB_PY_EXCEPTIONS(X)                                                                        \
+    X(PyExc_AssertionError)                                                                        \
+    X(PyExc_OSError)                                                                               \
+    X(PyExc_RuntimeError)                                                                          \
+    X(PyExc_StopIteration)                                                                         \
+    X(PyExc_TypeError)                                                                             \
+    X(PyExc_ValueError)
+
+#define GB_PY_FIELD(type, name, arguments) type(*name) arguments;
+#define GB_PY_EXCEPTION(name) PyObject *name;
+typedef struct gb_python_api {
+    GB_PY_FUNCTIONS(GB_PY_FIELD)
+    GB_PY_EXCEPTIONS(GB_PY_EXCEPTION)
+} gb_python_api;
+#undef GB_PY_FIELD
+#undef GB_PY_EXCEPTION
+
+// One table a process, because CPython is one a process; all NULL until gb_python_start.
+GB_API gb_python_api gb_py;
+
+// Loads the build's libpython into this process and starts it, once a process and for good: to
+// compare builds, fork (gb_service_start does). Afterwards the calling thread is attached.
+GB_API gb_code gb_python_start(const gb_python *python, gb_error *error);
+
+// ---- services ----------------------------------------------------------------------------------
+// An application behind a server.
+
+typedef enum gb_interface { GB_AUTO, GB_WSGI, GB_ASGI, GB_C } gb_interface;
+
+typedef struct gb_service_config {
+    const gb_python *python;  // not needed by builtin:c
+    const char *app;          // FILE.py:NAME, module:NAME, builtin:wsgi or builtin:c (default)
+    gb_interface interface;   // default GB_AUTO: found out from the application
+    gb_server_config server;  // handler and user are for builtin:c alone
+} gb_service_config;
+
+// Serves in this process until SIGINT or SIGTERM, then finishes what is in flight. `on_ready` is
+// called once, with the port, as soon as requests are answered.
+GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *user, int port),
+                        void *user, gb_error *error);
+
+typedef struct gb_service gb_service;  // a child process that serves
+
+// Forks; fails with GB_APP and the last line of the traceback (all of it goes to stderr) when the
+// application can't be imported. Call it before this process has threads of its own.
+GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *error);
+GB_API int gb_service_port(const gb_service *service);
+GB_API int gb_service_pid(const gb_service *service);
+// Ends the child: lets it finish what is in flight, then kills it. Fails when it had crashed.
+GB_API gb_code gb_service_stop(gb_service *service, gb_error *error);
+
+// ---- measurements ------------------------------------------------------------------------------
+// A cell is one combination of build, application and topology; a round is one measurement of it,
+// on a fresh server process.
+
+typedef struct gb_phase {
+    double mean, p99;
+} gb_phase;
+
+typedef struct gb_latency {
+    double mean, p50, p90, p99, p999, max;
+} gb_latency;
+
+typedef struct gb_round {
+    char problem[512];            // why there is no measurement; "" if there is one
+    uint64_t requests;
+    gb_load_errors errors;
+    double seconds;
+    double rps;
+    gb_latency latency_ms;        // corrected for coordinated omission where there is a rate
+    gb_latency uncorrected_ms;    // with a rate only
+    struct {
+        double rss, rss_peak, pss, uss;
+    } memory_mb;                  // of the server's process tree; 1 MB = 1,000,000 bytes
+    struct {
+        double server_us_per_request, client_us_per_request;
+        double server_cores;      // CPU seconds a second
+        double client_share;      // of one core per client thread: near 1, the client is the limit
+    } cpu;
+    struct {
+        gb_phase read, attach_wait, app, write;
+    } anatomy_us;
+    struct {
+        uint64_t collections;
+        double pause_ms;
+    } gc;
+    struct {
+        int enabled_after_load;   // 0, 1, or -1 where there is no interpreter
+        char reenabled_by[512];   // comma-separated modules that brought the GIL back
+    } gil;
+    double context_switches_per_request;
+    double steal_ms;              // CPU time that the hypervisor gave to others, in the window
+} gb_round;
+
+typedef struct gb_cell {
+    char id[192];                 // scenario/python/topology
+    char scenario[64];
+    char python[64];              // gb_python.id; "" for the control, the C handler
+    char app[GB_PATH];
+    gb_interface interface;
+    char path[GB_PATH];           // of the URL
+    int workers, threads, connections;
+    double rate;
+    bool broken;                  // it can't be loaded: no further round was tried
+    gb_round *rounds;             // owned
+    size_t round_count;
+    struct {
+        gb_interval rps, latency_mean, latency_p99, rss_peak;
+    } summary;                    // over the rounds that have a measurement
+} gb_cell;
+
+typedef struct gb_measure_config {
+    gb_service_config service;
+    const char *path;             // default "/json"
+    gb_load_config load;          // url, on_window and user are filled in
+} gb_measure_config;
+
+// One round: starts the service, warms it up, loads it, samples it, stops it. What goes wrong on
+// the server's side is the round's `problem` and the returned error.
+GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_error *error);
+
+// ---- comparisons -------------------------------------------------------------------------------
+
+typedef struct gb_scenario {
+    const char *name, *description;
+    const char *app;
+    gb_interface interface;
+    const char *path;
+} gb_scenario;
+
+// The built-in scenarios; ends with a NULL name.
+GB_API const gb_scenario *gb_scenarios(void);
+
+typedef struct gb_progress {
+    const gb_cell *cell;          // about to be measured
+    size_t done, total;           // measurements
+    int round, rounds;
+    double seconds_left;          // estimated
+} gb_progress;
+
+typedef struct gb_plan {
+    const gb_python *pythons;     // the first is the baseline
+    size_t python_count;
+    const gb_scenario *scenarios; // default: the WSGI ones of gb_scenarios
+    size_t scenario_count;
+    const int *threads;           // default 1 and 64
+    size_t thread_count;
+    const int *connections;       // default 128
+    size_t connection_count;
+    int client_threads;           // default 1
+    int rounds;                   // default 6
+    double duration_s, warmup_s;  // default 0.8 and 0.25
+    double rate;                  // default 0: closed loop
+    const char *expect;           // text that each body must contain
+    uint64_t seed;                // of the order and of the intervals; default 1
+    bool no_control;              // leaves out the C handler
+    void (*on_progress)(void *user, const gb_progress *progress);
+    void *user;
+    const bool *stop;             // set to true to end early and keep what was measured
+} gb_plan;
+
+typedef enum gb_verdict { GB_NO_DIFFERENCE, GB_FASTER, GB_SLOWER } gb_verdict;
+
+typedef struct gb_comparison {
+    char scenario[64];
+    char baseline[192], candidate[192];  // cell ids
+    const char *metric;                  // "rps"
+    gb_interval ratio;                   // candidate / baseline, paired within rounds
+    gb_verdict verdict;
+} gb_comparison;
+
+typedef struct gb_result {
+    char started[32];             // UTC, ISO 8601
+    gb_host host;
+    gb_python *pythons;
+    size_t python_count;
+    gb_cell *cells;
+    size_t cell_count;
+    gb_comparison *comparisons;
+    size_t comparison_count;
+    char (*warnings)[512];
+    size_t warning_count;
+    bool interrupted;
+} gb_result;
+
+// Measures every cell of the plan, round by round, each round in an order shuffled from the seed.
+// A cell that fails is recorded as such and the rest goes on; GB_INTERRUPTED and GB_MEASUREMENT
+// still leave a result to report. Free it with gb_result_free in any case.
+GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *error);
+GB_API void gb_result_free(gb_result *result);
+GB_API const char *gb_verdict_text(gb_verdict verdict);
+
+// ---- reports -----------------------------------------------------------------------------------
+// Each goes to `out`, which stays open; a failed write is GB_SYSTEM.
+
+GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *error);
+GB_API gb_code gb_report_markdown(const gb_result *result, FILE *out, gb_error *error);
+GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error);
+// argv is kept in the file as the command that made it.
+GB_API gb_code gb_report_json(const gb_result *result, int argc, char *const *argv, FILE *out,
+                              gb_error *error);
+GB_API gb_code gb_load_report_json(const gb_load_config *config, const gb_load_result *result,
+                                   FILE *out, gb_error *error);
+
+// ---- command line ------------------------------------------------------------------------------
+
+// All of gilbench as a program: `int main(int c, char **v) { return gb_main(c, v); }`.
+// Returns the exit status: 0 done, 1 a measurement failed or answers were wrong, 2 the command
+// line, 3 no usable interpreter.
+GB_API int gb_main(int argc, char **argv);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif  // GILBENCH_H
+#ifdef GILBENCH_IMPLEMENTATION
+
+// ================================================================================================
+// >>config
+// What the implementation needs, and the limits that a build may change with -D.
+
+#ifdef __cplusplus
+#error "gilbench.h: the implementation is C; compile it in a .c file and include the header for its declarations"
+#endif
+#ifndef __linux__
+#error "gilbench.h: the implementation reads /proc and waits with epoll; it needs Linux"
+#endif
+#ifndef __USE_GNU
+#error "gilbench.h: an earlier #include fixed the feature macros; include gilbench.h first or compile with -D_GNU_SOURCE"
+#endif
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
+#include <math.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef GB_MAX_REQUEST_LINE
+#define GB_MAX_REQUEST_LINE 8192
+#endif
+#ifndef GB_MAX_HEAD
+#define GB_MAX_HEAD 65536  // header lines of one message, all together
+#endif
+#ifndef GB_MAX_HEADERS
+#define GB_MAX_HEADERS 128
+#endif
+#ifndef GB_MAX_BODY
+#define GB_MAX_BODY (16u << 20)
+#endif
+
+#define GB__NS 1000000000ull
+
+#define GB__PRINTF(text, first) __attribute__((format(printf, text, first)))
+
+// ================================================================================================
+// >>error
+// One way to fail: a code, and a sentence that says what to do.
+
+GB_API const char *gb_code_text(gb_code code)
+{
+#define GB__CODE_TEXT(name, text) text,
+    static const char *const texts[] = {GB_CODES(GB__CODE_TEXT)};
+#undef GB__CODE_TEXT
+    return code >= GB_OK && code < GB_CODE_COUNT ? texts[code] : "unknown";
+}
+
+GB__PRINTF(3, 4) static gb_code gb__fail(gb_error *error, gb_code code, const char *format, ...)
+{
+    if (error) {
+        va_list args;
+        error->code = code;
+        va_start(args, format);
+        vsnprintf(error->text, sizeof error->text, format, args);
+        va_end(args);
+    }
+    return code;
+}
+
+static gb_code gb__fail_memory(gb_error *error)
+{
+    return gb__fail(error, GB_SYSTEM, "out of memory");
+}
+
+// ================================================================================================
+// >>buffer
+// Slices, and text that grows. A buffer that ran out of memory stays valid and remembers it, so
+// that a writer checks once, at the end.
+
+typedef struct gb__buf {
+    char *data;  // NUL-terminated once anything was added
+    size_t len, cap;
+    bool failed;
+} gb__buf;
+
+static void gb__buf_free(gb__buf *b)
+{
+    free(b->data);
+    *b = (gb__buf){0};
+}
+
+// Makes room for `more` bytes and a NUL behind what is there.
+static bool gb__buf_reserve(gb__buf *b, size_t more)
+{
+    if (b->cap - b->len > more) return true;
+    size_t cap = b->cap ? b->cap : 256;
+    while (cap - b->len <= more) cap *= 2;
+    char *data = realloc(b->data, cap);
+    if (!data) {
+        b->failed = true;
+        return false;
+    }
+    b->data = data;
+    b->cap = cap;
+    return true;
+}
+
+static void gb__buf_add(gb__buf *b, const void *data, size_t len)
+{
+    if (!gb__buf_reserve(b, len)) return;
+    if (len) memcpy(b->data + b->len, data, len);
+    b->len += len;
+    b->data[b->len] = 0;
+}
+
+static void gb__buf_str(gb__buf *b, const char *text)
+{
+    gb__buf_add(b, text, strlen(text));
+}
+
+GB__PRINTF(2, 3) static void gb__buf_printf(gb__buf *b, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    if (n >= 0 && gb__buf_reserve(b, (size_t)n)) {
+        vsnprintf(b->data + b->len, (size_t)n + 1, format, again);
+        b->len += (size_t)n;
+    }
+    va_end(again);
+    va_end(args);
+}
+
+// printf needs a locale, a format and 100 ns; a response's Content-Length needs none of them.
+static void gb__buf_u64(gb__buf *b, uint64_t value)
+{
+    char digits[20];
+    size_t i = sizeof digits;
+    do digits[--i] = (char)('0' + value % 10);
+    while (value /= 10);
+    gb__buf_add(b, digits + i, sizeof digits - i);
+}
+
+static gb_slice gb__slice(const char *text)
+{
+    return (gb_slice){text, strlen(text)};
+}
+
+static bool gb__slice_is(gb_slice s, const char *text)
+{
+    return s.len == strlen(text) && !memcmp(s.data, text, s.len);
+}
+
+static bool gb__slice_is_nocase(gb_slice s, const char *text)
+{
+    return s.len == strlen(text) && !strncasecmp(s.data, text, s.len);
+}
+
+static gb_slice gb__slice_trim(gb_slice s)
+{
+    while (s.len && (*s.data == ' ' || *s.data == '\t')) s.data++, s.len--;
+    while (s.len && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t')) s.len--;
+    return s;
+}
+
+// A decimal number and nothing else; false when it isn't one or doesn't fit 63 bits.
+static bool gb__slice_u64(gb_slice s, uint64_t *value)
+{
+    uint64_t n = 0;
+    if (!s.len) return false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.data[i] < '0' || s.data[i] > '9' || n > (INT64_MAX - 9) / 10) return false;
+        n = n * 10 + (uint64_t)(s.data[i] - '0');
+    }
+    *value = n;
+    return true;
+}
+
+// Copies into a fixed field, cutting what doesn't fit; fields are sized so that nothing real is.
+static void gb__copy(char *to, size_t size, const char *from)
+{
+    size_t len = strlen(from);
+    if (len >= size) len = size - 1;
+    memcpy(to, from, len);
+    to[len] = 0;
+}
+
+// Reads a file of a size that /proc doesn't tell beforehand. False (and errno) if it can't.
+static bool gb__read_file(const char *path, gb__buf *b)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t n = -1;
+    do {
+        if (!gb__buf_reserve(b, 4096)) break;
+        n = read(fd, b->data + b->len, b->cap - b->len - 1);
+        if (n > 0) b->len += (size_t)n;
+    } while (n > 0 || (n < 0 && errno == EINTR));
+    int saved = n < 0 ? errno : 0;
+    close(fd);
+    if (b->data) b->data[b->len] = 0;
+    errno = b->failed ? ENOMEM : saved;
+    return n == 0;
+}
+
+// ================================================================================================
+// >>clock
+// The only place where time is read.
+
+GB_API uint64_t gb_now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * GB__NS + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t gb__seconds_ns(double seconds)
+{
+    return (uint64_t)(seconds * 1e9);
+}
+
+static struct timespec gb__timespec(uint64_t ns)
+{
+    return (struct timespec){(time_t)(ns / GB__NS), (long)(ns % GB__NS)};
+}
+
+static void gb__sleep_until(uint64_t ns)
+{
+    struct timespec t = gb__timespec(ns);
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) continue;
+}
+
+// ================================================================================================
+// >>stats
+// Histogram, median and its interval. Pure: no clock, and no file but the one handed in. A
+// histogram belongs to one thread at a time. Its counts add up to `total`, always.
+// libm is not linked (gcc calls it for sqrt at -O0), so the one root is taken here.
+
+// ---- random numbers: the same everywhere for the same seed ----
+
+// splitmix64 (Steele, Lea, Flood 2014): one word of state, and any seed will do, even 0.
+static uint64_t gb__rng_next(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+// Below n, which is below 2^32. Multiplying instead of dividing favours some results by n / 2^32:
+// a few in a billion for the few dozen cells and rounds this is used on.
+static size_t gb__rng_below(uint64_t *state, size_t n)
+{
+    return (size_t)(((gb__rng_next(state) >> 32) * n) >> 32);
+}
+
+// ---- histogram ----
+
+#define GB__HOUR (3600 * GB__NS)
+#define GB__LADDER 21  // halvings of the distance to 100 % in .hgrm: the last rows are 99.9999 %
+#define GB__TICKS 5    // rows in each, as HdrHistogram's own tools write them
+
+// The top sub_bits bits of a value are its bucket; `shift` counts the bits that are dropped. The
+// `|` keeps the first two octaves linear without a branch.
+static size_t gb__bucket(int sub_bits, uint64_t ns)
+{
+    int kept = sub_bits - 1;
+    int shift = 63 - __builtin_clzll(ns | (1ull << kept)) - kept;
+    return ((size_t)shift << kept) + (size_t)(ns >> shift);
+}
+
+static int gb__bucket_shift(int sub_bits, size_t bucket)
+{
+    int octave = (int)(bucket >> (sub_bits - 1));
+    return octave ? octave - 1 : 0;
+}
+
+static uint64_t gb__bucket_low(int sub_bits, size_t bucket)
+{
+    int shift = gb__bucket_shift(sub_bits, bucket);
+    return (uint64_t)(bucket - ((size_t)shift << (sub_bits - 1))) << shift;
+}
+
+static uint64_t gb__bucket_width(int sub_bits, size_t bucket)
+{
+    return 1ull << gb__bucket_shift(sub_bits, bucket);
+}
+
+GB_API gb_code gb_histogram_init(gb_histogram *h, int digits, gb_error *error)
+{
+    // The smallest power of two of linear steps whose upper half still resolves 10^digits.
+    static const int sub_bits[] = {5, 8, 11};
+    *h = (gb_histogram){0};
+    if (digits < 1 || digits > 3)
+        return gb__fail(error, GB_USAGE, "a histogram has 1, 2 or 3 digits, not %d", digits);
+    h->sub_bits = sub_bits[digits - 1];
+    h->length = gb__bucket(h->sub_bits, GB__HOUR) + 1;
+    h->counts = calloc(h->length, sizeof *h->counts);
+    if (h->counts) return GB_OK;
+    *h = (gb_histogram){0};
+    return gb__fail_memory(error);
+}
+
+GB_API void gb_histogram_free(gb_histogram *h)
+{
+    free(h->counts);
+    *h = (gb_histogram){0};
+}
+
+GB_API void gb_histogram_reset(gb_histogram *h)
+{
+    if (h->length) memset(h->counts, 0, h->length * sizeof *h->counts);
+    h->total = h->min = h->max = 0;
+    h->sum = 0;
+}
+
+GB_API void gb_histogram_record(gb_histogram *h, uint64_t ns)
+{
+    h->counts[gb__bucket(h->sub_bits, ns < GB__HOUR ? ns : GB__HOUR)]++;
+    if (ns > h->max) h->max = ns;
+    if (ns < h->min || !h->total) h->min = ns;
+    h->sum += (double)ns;
+    h->total++;
+}
+
+// Goes by value, not by index: with the same digits that is the same bucket, and with others it
+// is still the right one.
+GB_API void gb_histogram_merge(gb_histogram *into, const gb_histogram *from)
+{
+    if (!from->total) return;
+    for (size_t i = 0; i < from->length; i++) {
+        uint64_t low = gb__bucket_low(from->sub_bits, i);
+        if (from->counts[i]) into->counts[gb__bucket(into->sub_bits, low)] += from->counts[i];
+    }
+    if (from->max > into->max) into->max = from->max;
+    if (from->min < into->min || !into->total) into->min = from->min;
+    into->sum += from->sum;
+    into->total += from->total;
+}
+
+// A place in a histogram: the buckets before `next` hold `seen` values. Ranks that are asked for
+// in rising order cost one pass over the counts, however many they are.
+typedef struct gb__walk {
+    const gb_histogram *histogram;
+    size_t next;
+    uint64_t seen;
+} gb__walk;
+
+// The highest value that is indistinguishable from the one of this rank (1 = the smallest), but
+// never one outside of what was recorded.
+static uint64_t gb__walk_to(gb__walk *walk, uint64_t rank)
+{
+    const gb_histogram *h = walk->histogram;
+    while (walk->seen < rank && walk->next < h->length) walk->seen += h->counts[walk->next++];
+    if (!walk->next) return h->min;
+    uint64_t low = gb__bucket_low(h->sub_bits, walk->next - 1);
+    uint64_t high = low + gb__bucket_width(h->sub_bits, walk->next - 1) - 1;
+    if (high > h->max) return h->max;
+    return high < h->min ? h->min : high;
+}
+
+GB_API uint64_t gb_histogram_percentile(const gb_histogram *h, double percentile)
+{
+    if (!h->total) return 0;
+    // 99.9 % of 1000 comes out a hair above 999 and must not round up to the 1000th value.
+    double exact = percentile / 100 * (double)h->total * (1 - 1e-15);
+    uint64_t rank = 1;
+    if (exact >= (double)h->total) rank = h->total;
+    else if (exact > 1) rank = (uint64_t)exact + (exact > (double)(uint64_t)exact);
+    return gb__walk_to(&(gb__walk){h, 0, 0}, rank);
+}
+
+GB_API double gb_histogram_mean(const gb_histogram *h)
+{
+    return h->total ? h->sum / (double)h->total : 0;
+}
+
+// Newton's iteration from above falls until it has arrived.
+static double gb__sqrt(double x)
+{
+    double root = x > 1 ? x : 1, next = (root + x / root) / 2;
+    if (!(x > 0)) return 0;
+    while (next < root) {
+        root = next;
+        next = (root + x / root) / 2;
+    }
+    return root;
+}
+
+static double gb__histogram_stddev(const gb_histogram *h)
+{
+    double mean = gb_histogram_mean(h), squares = 0;
+    for (size_t i = 0; i < h->length; i++) {
+        double middle = (double)gb__bucket_low(h->sub_bits, i) +
+                        (double)(gb__bucket_width(h->sub_bits, i) / 2);
+        squares += (double)h->counts[i] * (middle - mean) * (middle - mean);
+    }
+    return h->total ? gb__sqrt(squares / (double)h->total) : 0;
+}
+
+// Every row, whatever the data: HdrHistogram's plotter takes the percentiles of the first file
+// for all of them, and a ladder that stops where the data does would put a p90 at another's p50.
+static void gb__hgrm_rows(const gb_histogram *h, FILE *out)
+{
+    gb__walk walk = {h, 0, 0};
+    for (int row = 0; row < GB__LADDER * GB__TICKS; row++) {
+        // What lies above this row: left / (2 * GB__TICKS * 2^halvings), in whole numbers so that
+        // the rank is exact.
+        uint64_t left = (uint64_t)(2 * GB__TICKS - row % GB__TICKS);
+        uint64_t whole = (2ull * GB__TICKS) << (row / GB__TICKS);
+        uint64_t above = h->total / whole * left + h->total % whole * left / whole;
+        uint64_t rank = h->total - above;
+        uint64_t value = gb__walk_to(&walk, rank || !h->total ? rank : 1);
+        fprintf(out, "%12.3f %12f %12llu %12.2f\n", (double)value / 1e6,
+                1 - (double)left / (double)whole, (unsigned long long)walk.seen,
+                (double)whole / (double)left);
+    }
+    uint64_t last = gb__walk_to(&walk, h->total);
+    fprintf(out, "%12.3f %12f %12llu %12s\n", (double)last / 1e6, 1.0,
+            (unsigned long long)walk.seen, "inf");
+}
+
+GB_API gb_code gb_histogram_write(const gb_histogram *h, FILE *out, gb_error *error)
+{
+    if (!h->counts) return gb__fail(error, GB_USAGE, "the histogram was never initialised");
+    errno = 0;
+    fprintf(out, "%12s %12s %12s %12s\n\n", "Value", "Percentile", "TotalCount",
+            "1/(1-Percentile)");
+    gb__hgrm_rows(h, out);
+    fprintf(out, "#[Mean    = %12.3f, StdDeviation   = %12.3f]\n", gb_histogram_mean(h) / 1e6,
+            gb__histogram_stddev(h) / 1e6);
+    fprintf(out, "#[Max     = %12.3f, Total count    = %12llu]\n", (double)h->max / 1e6,
+            (unsigned long long)h->total);
+    fprintf(out, "#[Buckets = %12d, SubBuckets     = %12d]\n",
+            gb__bucket_shift(h->sub_bits, h->length - 1) + 1, 1 << h->sub_bits);
+    // A full disk shows only when the stream is emptied.
+    if (!fflush(out) && !ferror(out)) return GB_OK;
+    return gb__fail(error, GB_SYSTEM, "the latency distribution could not be written: %s",
+                    errno ? strerror(errno) : "the stream had failed before");
+}
+
+// ---- median ----
+
+// With 2000 the ends of the interval move by at most 6 % of its width from seed to seed (standard
+// deviation, 6 to 51 normal values).
+#define GB__RESAMPLES 2000
+
+static int gb__compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double *gb__sorted(const double *values, size_t n)
+{
+    double *sorted = malloc(n * sizeof *sorted);
+    if (!sorted) return NULL;
+    memcpy(sorted, values, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, gb__compare_doubles);
+    return sorted;
+}
+
+static double gb__median_sorted(const double *sorted, size_t n)
+{
+    double upper = sorted[n / 2];
+    return n % 2 ? upper : (sorted[n / 2 - 1] + upper) / 2;
+}
+
+// 0 of nothing; NAN without memory, which compares as neither more nor less than anything.
+static double gb__median(const double *values, size_t n)
+{
+    if (!n) return 0;
+    double *sorted = gb__sorted(values, n);
+    double median = sorted ? gb__median_sorted(sorted, n) : NAN;
+    free(sorted);
+    return median;
+}
+
+// A resample of sorted values is how often each was drawn, so its median needs counting only.
+// `drawn` is n zeros, and is again afterwards.
+static double gb__resampled_median(const double *sorted, uint32_t *drawn, size_t n, uint64_t *rng)
+{
+    size_t lower = 0, upper = 0, below;
+    for (size_t i = 0; i < n; i++) drawn[gb__rng_below(rng, n)]++;
+    for (below = drawn[0]; below <= (n - 1) / 2; below += drawn[++lower]) continue;
+    for (below = drawn[0]; below <= n / 2; below += drawn[++upper]) continue;
+    memset(drawn, 0, n * sizeof *drawn);
+    return lower == upper ? sorted[lower] : (sorted[lower] + sorted[upper]) / 2;
+}
+
+// Percentiles of a bootstrap are too close together for few values: its spread lacks the factor
+// sqrt(n / (n - 1)), and the normal's tails are not Student's. Instead of 0.025 they are taken at
+// Phi(-sqrt(n / (n - 1)) * t(0.975, n - 1)) (T. Hesterberg, What Teachers Should Know About the
+// Bootstrap, The American Statistician 69(4), 2015). The formula behind the table is a fit that
+// is right to 1e-5; Phi and t themselves would need libm.
+static double gb__bootstrap_tail(size_t n)
+{
+    static const double tails[] = {
+        0,        0,        0,        6.83e-8,  0.000119, 0.000954, 0.002432, 0.004109,
+        0.005738, 0.007225, 0.008551, 0.009722, 0.010757, 0.011671, 0.012483, 0.013207,
+        0.013856, 0.014439, 0.014966, 0.015445, 0.015881, 0.016280, 0.016646, 0.016983,
+        0.017294, 0.017582, 0.017850, 0.018099, 0.018332, 0.018550, 0.018754};
+    if (n < sizeof tails / sizeof *tails) return tails[n];
+    return 0.025 - (0.1959 - 0.255 / (double)n) / (double)n;
+}
+
+GB_API gb_interval gb_median_ci(const double *values, size_t n, uint64_t seed)
+{
+    gb_interval interval = {NAN, NAN, NAN};
+    double medians[GB__RESAMPLES];
+    if (!n) return (gb_interval){0, 0, 0};
+    double *sorted = gb__sorted(values, n);
+    uint32_t *drawn = calloc(n, sizeof *drawn);
+    if (sorted && drawn) {
+        for (size_t i = 0; i < GB__RESAMPLES; i++)
+            medians[i] = gb__resampled_median(sorted, drawn, n, &seed);
+        qsort(medians, GB__RESAMPLES, sizeof *medians, gb__compare_doubles);
+        size_t cut = (size_t)(gb__bootstrap_tail(n) * GB__RESAMPLES);
+        interval.median = gb__median_sorted(sorted, n);
+        interval.lo = medians[cut];
+        interval.hi = medians[GB__RESAMPLES - 1 - cut];
+    }
+    free(drawn);
+    free(sorted);
+    return interval;
+}
+
+// ================================================================================================
+// >>proc
+// Memory and CPU from /proc. Parsing is pure (text in, numbers out); the readers above it belong to
+// whoever calls them, and a sampler's fields to its thread from start to stop.
+// A process may vanish between any two reads: it is left out, and only a missing root is an error.
+
+// ---- parsing ----
+
+// Reads n numbers with blanks between them; false when there are fewer.
+static bool gb__parse_numbers(const char *text, uint64_t *numbers, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *end;
+        numbers[i] = strtoull(text, &end, 10);
+        if (end == text) return false;
+        text = end;
+    }
+    return true;
+}
+
+// What stat tells, times in clock ticks. Those of reaped children are in it, so that the total of
+// a tree keeps the work of a child that came and went.
+typedef struct gb__stat {
+    int parent;
+    uint64_t threads, user, system, child_user, child_system;
+} gb__stat;
+
+// The name of a program may hold spaces and parentheses; nothing behind it does. Behind it come the
+// state, one letter, and then numbers: proc(5)'s field 4 is number 0 here.
+static bool gb__parse_stat(const char *text, gb__stat *stat)
+{
+    uint64_t numbers[17];
+    const char *rest = strrchr(text, ')');
+    if (!rest || strlen(rest) < 4 || !gb__parse_numbers(rest + 3, numbers, 17)) return false;
+    stat->parent = (int)numbers[0];
+    stat->user = numbers[10];
+    stat->system = numbers[11];
+    stat->child_user = numbers[12];
+    stat->child_system = numbers[13];
+    stat->threads = numbers[16];
+    return true;
+}
+
+// statm counts in pages: all, resident, ...; a zombie has none.
+static uint64_t gb__parse_statm(const char *text, uint64_t page_size)
+{
+    uint64_t pages[2];
+    return gb__parse_numbers(text, pages, 2) ? pages[1] * page_size : 0;
+}
+
+// The value of a "name: value" line, as status, smaps_rollup, meminfo and cpuinfo have them; empty
+// where there is none.
+static gb_slice gb__proc_value(const char *text, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *end, *line = text; *line; line = *end ? end + 1 : end) {
+        end = line + strcspn(line, "\n");
+        if (strncmp(line, name, len)) continue;
+        const char *colon = line + len + strspn(line + len, " \t");
+        if (*colon == ':')
+            return gb__slice_trim((gb_slice){colon + 1, (size_t)(end - colon - 1)});
+    }
+    return (gb_slice){"", 0};
+}
+
+static uint64_t gb__proc_number(const char *text, const char *name)
+{
+    return strtoull(gb__proc_value(text, name).data, NULL, 10);
+}
+
+// Memory is in kB, which are KiB.
+static uint64_t gb__proc_bytes(const char *text, const char *name)
+{
+    return gb__proc_number(text, name) * 1024;
+}
+
+static uint64_t gb__parse_switches(const char *status)
+{
+    return gb__proc_number(status, "voluntary_ctxt_switches") +
+           gb__proc_number(status, "nonvoluntary_ctxt_switches");
+}
+
+// What the process alone keeps in memory, and would give back by ending.
+static uint64_t gb__parse_uss(const char *smaps_rollup)
+{
+    return gb__proc_bytes(smaps_rollup, "Private_Clean") +
+           gb__proc_bytes(smaps_rollup, "Private_Dirty") +
+           gb__proc_bytes(smaps_rollup, "Private_Hugetlb");
+}
+
+// The eighth number of the first line, in clock ticks.
+static uint64_t gb__parse_steal(const char *stat)
+{
+    uint64_t ticks[8];
+    return !strncmp(stat, "cpu ", 4) && gb__parse_numbers(stat + 4, ticks, 8) ? ticks[7] : 0;
+}
+
+// "150000 100000" is 1.5 CPUs; "max 100000" and -1 are no limit.
+static double gb__parse_quota(const char *quota, const char *period)
+{
+    double q = (double)strtoll(quota, NULL, 10), p = (double)strtoll(period, NULL, 10);
+    return q > 0 && p > 0 ? q / p : 0;
+}
+
+// Finds the path behind "0::" (controller "", version 2) or behind "4:cpu,cpuacct:" (version 1).
+static gb_slice gb__parse_cgroup(const char *text, const char *controller)
+{
+    for (const char *end, *line = text; *line; line = *end ? end + 1 : end) {
+        end = line + strcspn(line, "\n");
+        const char *name = line + strcspn(line, ":\n");
+        while (*name == ':' || *name == ',') {
+            size_t len = strcspn(++name, ",:\n");
+            const char *path = name + strcspn(name, ":\n");
+            if (*path == ':' && gb__slice_is((gb_slice){name, len}, controller))
+                return (gb_slice){path + 1, (size_t)(end - path - 1)};
+            if (name[len] != ',') break;
+            name += len;
+        }
+    }
+    return (gb_slice){"", 0};
+}
+
+// ---- the tree of processes ----
+
+typedef struct gb__process {
+    int pid, parent;
+} gb__process;
+
+typedef struct gb__processes {
+    gb__process *items;
+    size_t count, cap;
+} gb__processes;
+
+static void gb__processes_free(gb__processes *list)
+{
+    free(list->items);
+    *list = (gb__processes){0};
+}
+
+static bool gb__processes_add(gb__processes *list, int pid, int parent)
+{
+    if (list->count == list->cap) {
+        size_t cap = list->cap ? list->cap * 2 : 64;
+        gb__process *items = realloc(list->items, cap * sizeof *items);
+        if (!items) return false;
+        list->items = items;
+        list->cap = cap;
+    }
+    list->items[list->count++] = (gb__process){pid, parent};
+    return true;
+}
+
+// Once only: a number that was given to a new process while we looked could close a circle.
+static bool gb__tree_add(gb__processes *tree, int pid, int parent)
+{
+    for (size_t i = 0; i < tree->count; i++)
+        if (tree->items[i].pid == pid) return true;
+    return gb__processes_add(tree, pid, parent);
+}
+
+static bool gb__tree_descend(gb__processes *tree, const gb__processes *all)
+{
+    for (size_t i = 0; i < tree->count; i++)
+        for (size_t j = 0; j < all->count; j++)
+            if (all->items[j].parent == tree->items[i].pid &&
+                !gb__tree_add(tree, all->items[j].pid, all->items[j].parent))
+                return false;
+    return true;
+}
+
+// Reads /proc/PID/NAME into `text`, in place of what was there.
+static bool gb__proc_read(gb__buf *text, int pid, const char *name)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+    text->len = 0;
+    if (!gb__read_file(path, text)) return false;
+    if (!text->len) errno = ESRCH;  // what a vanishing process can look like
+    return text->len > 0;
+}
+
+// The next entry of a directory of /proc that is a number; 0 at its end.
+static int gb__next_id(DIR *dir)
+{
+    const struct dirent *entry;
+    while ((entry = readdir(dir)))
+        if (isdigit((unsigned char)entry->d_name[0])) return atoi(entry->d_name);
+    return 0;
+}
+
+// The slow way: asks every process of the machine for its parent.
+static bool gb__tree_scan(gb__processes *tree, gb__buf *text)
+{
+    gb__processes all = {0};
+    gb__stat stat;
+    bool fine = true;
+    DIR *dir = opendir("/proc");
+    if (!dir) return false;
+    for (int pid; fine && (pid = gb__next_id(dir));)
+        if (gb__proc_read(text, pid, "stat") && gb__parse_stat(text->data, &stat))
+            fine = gb__processes_add(&all, pid, stat.parent);
+    fine = fine && gb__tree_descend(tree, &all);
+    gb__processes_free(&all);
+    closedir(dir);
+    return fine;
+}
+
+// Adds the children of all threads of one process. `tasks` is its /proc/PID/task.
+static bool gb__tree_children(gb__processes *tree, const char *tasks, int parent, gb__buf *text)
+{
+    bool fine = true;
+    DIR *dir = opendir(tasks);
+    if (!dir) return true;
+    for (int thread; fine && (thread = gb__next_id(dir));) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s/%d/children", tasks, thread);
+        text->len = 0;
+        if (!gb__read_file(path, text)) continue;
+        char *end = text->data;
+        for (long pid; fine && (pid = strtol(end, &end, 10)) > 0;)
+            fine = gb__tree_add(tree, (int)pid, parent);
+    }
+    closedir(dir);
+    return fine;
+}
+
+// The root and all its descendants; the root comes first whether it lives or not. False without
+// memory (or /proc). Not every kernel has `children` (CONFIG_PROC_CHILDREN); where it is there, it
+// spares us a look at each process of the machine.
+static bool gb__tree_read(gb__processes *tree, int root, gb__buf *text)
+{
+    char path[64];
+    tree->count = 0;
+    if (!gb__processes_add(tree, root, 0)) return false;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", root, root);
+    if (access(path, R_OK)) return gb__tree_scan(tree, text);
+    for (size_t i = 0; i < tree->count; i++) {
+        int pid = tree->items[i].pid;
+        snprintf(path, sizeof path, "/proc/%d/task", pid);
+        if (!gb__tree_children(tree, path, pid, text)) return false;
+    }
+    return true;
+}
+
+// ---- usage ----
+
+static uint64_t gb__ticks_ns(uint64_t ticks)
+{
+    return ticks * GB__NS / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+static uint64_t gb__page_size(void)
+{
+    return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+// stat's times are whole clock ticks, 10 ms mostly: too coarse for a window of a second. The CPU
+// clock of the process counts ns, ended threads included (task/*/schedstat forgets those). So
+// user + system is exact, and only how it is split is as coarse as stat; a difference of two
+// readings of one part alone may be off by two ticks and even below zero.
+static void gb__add_cpu(int pid, const gb__stat *stat, gb_usage *usage)
+{
+    clockid_t clock;
+    struct timespec t;
+    uint64_t user = gb__ticks_ns(stat->user), system = gb__ticks_ns(stat->system);
+    if (!clock_getcpuclockid(pid, &clock) && !clock_gettime(clock, &t)) {
+        uint64_t total = (uint64_t)t.tv_sec * GB__NS + (uint64_t)t.tv_nsec;
+        double share = user + system ? (double)system / (double)(user + system) : 0;
+        system = (uint64_t)(share * (double)total);
+        user = total - system;
+    }
+    usage->user_ns += user + gb__ticks_ns(stat->child_user);
+    usage->system_ns += system + gb__ticks_ns(stat->child_system);
+}
+
+static void gb__add_switches(int pid, gb__buf *text, gb_usage *usage)
+{
+    char name[64];
+    snprintf(name, sizeof name, "/proc/%d/task", pid);
+    DIR *dir = opendir(name);
+    if (!dir) return;
+    for (int thread; (thread = gb__next_id(dir));) {
+        snprintf(name, sizeof name, "task/%d/status", thread);
+        if (gb__proc_read(text, pid, name))
+            usage->context_switches += gb__parse_switches(text->data);
+    }
+    closedir(dir);
+}
+
+// False only when the kernel won't show this process to us: half a sum would look like a result.
+static bool gb__add_exact(int pid, gb__buf *text, gb_usage *usage)
+{
+    if (!gb__proc_read(text, pid, "smaps_rollup")) return errno != EACCES && errno != EPERM;
+    usage->pss += gb__proc_bytes(text->data, "Pss");
+    usage->uss += gb__parse_uss(text->data);
+    return true;
+}
+
+// False (and errno) when the process is gone.
+static bool gb__add_process(int pid, gb__buf *text, gb_usage *usage)
+{
+    gb__stat stat;
+    if (!gb__proc_read(text, pid, "stat")) return false;
+    if (!gb__parse_stat(text->data, &stat)) {
+        errno = EPROTO;
+        return false;
+    }
+    usage->processes++;
+    usage->threads += stat.threads;
+    gb__add_cpu(pid, &stat, usage);
+    if (gb__proc_read(text, pid, "statm"))
+        usage->rss += gb__parse_statm(text->data, gb__page_size());
+    if (gb__proc_read(text, pid, "status"))
+        usage->rss_peak += gb__proc_bytes(text->data, "VmHWM");
+    gb__add_switches(pid, text, usage);
+    return true;
+}
+
+static gb_code gb__usage_read(const gb__processes *tree, bool exact, gb__buf *text,
+                              gb_usage *usage, gb_error *error)
+{
+    for (size_t i = 0; i < tree->count; i++) {
+        int pid = tree->items[i].pid;
+        if (!gb__add_process(pid, text, usage)) {
+            if (i) continue;
+            return gb__fail(error, GB_SYSTEM,
+                            "can't read /proc/%d/stat: %s; the process has ended, or /proc isn't "
+                            "mounted", pid, strerror(errno));
+        }
+        if (exact && !gb__add_exact(pid, text, usage))
+            return gb__fail(error, GB_SYSTEM,
+                            "can't read /proc/%d/smaps_rollup: %s; PSS and USS of a process need "
+                            "its own user, or root", pid, strerror(errno));
+    }
+    return GB_OK;
+}
+
+GB_API gb_code gb_usage_read(int pid, bool exact, gb_usage *usage, gb_error *error)
+{
+    gb__processes tree = {0};
+    gb__buf text = {0};
+    *usage = (gb_usage){0};
+    gb_code code = gb__tree_read(&tree, pid, &text)
+                       ? gb__usage_read(&tree, exact, &text, usage, error)
+                       : gb__fail(error, GB_SYSTEM, "can't list the processes below %d: %s", pid,
+                                  strerror(errno));
+    gb__processes_free(&tree);
+    gb__buf_free(&text);
+    return code;
+}
+
+// Writing "5" brings the high-water mark down to what is resident now. Where that isn't permitted
+// (another user's process, a read-only /proc) the peak counts from the start of the process.
+static void gb__peak_reset(int pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/clear_refs", pid);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    ssize_t ignored = write(fd, "5", 1);
+    (void)ignored;
+    close(fd);
+}
+
+GB_API void gb_peak_reset(int pid)
+{
+    gb__processes tree = {0};
+    gb__buf text = {0};
+    gb__tree_read(&tree, pid, &text);
+    for (size_t i = 0; i < tree.count; i++) gb__peak_reset(tree.items[i].pid);
+    gb__processes_free(&tree);
+    gb__buf_free(&text);
+}
+
+// ---- host ----
+
+static bool gb__host_file(gb__buf *text, const char *path)
+{
+    text->len = 0;
+    return gb__read_file(path, text);
+}
+
+// x86 names the model, a Raspberry Pi the board; other ARM machines have their architecture only.
+static void gb__host_cpu(gb_host *host, gb__buf *text, const char *machine)
+{
+    static const char *const names[] = {"model name", "Model", "cpu model", "Hardware"};
+    gb__copy(host->cpu_model, sizeof host->cpu_model, machine);
+    if (!gb__host_file(text, "/proc/cpuinfo")) return;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        gb_slice model = gb__proc_value(text->data, names[i]);
+        if (!model.len) continue;
+        snprintf(host->cpu_model, sizeof host->cpu_model, "%.*s", (int)model.len, model.data);
+        return;
+    }
+}
+
+static int gb__host_cpus(void)
+{
+    cpu_set_t set;
+    if (!sched_getaffinity(0, sizeof set, &set)) return CPU_COUNT(&set);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);  // more of them than the set has bits for
+    return online > 0 ? (int)online : 0;
+}
+
+// The quota of one cgroup, 0 where it has none. `period` is NULL in version 2, where one file has
+// both numbers.
+static double gb__cgroup_quota(const char *dir, const char *quota, const char *period,
+                               gb__buf *text)
+{
+    char path[PATH_MAX + 32], first[64];
+    snprintf(path, sizeof path, "%s/%s", dir, quota);
+    if (!gb__host_file(text, path)) return 0;
+    if (!period) return gb__parse_quota(text->data, text->data + strcspn(text->data, " "));
+    gb__copy(first, sizeof first, text->data);
+    snprintf(path, sizeof path, "%s/%s", dir, period);
+    return gb__host_file(text, path) ? gb__parse_quota(first, text->data) : 0;
+}
+
+// The tightest quota from our cgroup up to the mount. A container may see its own cgroup at the
+// mount while /proc names the path outside of it: that path isn't there and is passed by.
+static double gb__cgroup_cpus(const char *mount, gb_slice path, const char *quota,
+                              const char *period, gb__buf *text)
+{
+    char dir[PATH_MAX];
+    double tightest = 0;
+    size_t top = strlen(mount), len = top + path.len;
+    if (len >= sizeof dir) return 0;
+    snprintf(dir, sizeof dir, "%s%.*s", mount, (int)path.len, path.data);
+    for (;;) {
+        double cpus = gb__cgroup_quota(dir, quota, period, text);
+        if (cpus > 0 && (tightest <= 0 || cpus < tightest)) tightest = cpus;
+        if (len <= top) return tightest;
+        while (len > top && dir[--len] != '/') continue;
+        dir[len] = 0;
+    }
+}
+
+static double gb__host_quota(gb__buf *text)
+{
+    gb__buf own = {0};
+    double cpus = 0;
+    if (gb__read_file("/proc/self/cgroup", &own)) {
+        cpus = gb__cgroup_cpus("/sys/fs/cgroup", gb__parse_cgroup(own.data, ""), "cpu.max", NULL,
+                               text);
+        if (cpus <= 0)
+            cpus = gb__cgroup_cpus("/sys/fs/cgroup/cpu", gb__parse_cgroup(own.data, "cpu"),
+                                   "cpu.cfs_quota_us", "cpu.cfs_period_us", text);
+    }
+    gb__buf_free(&own);
+    return cpus;
+}
+
+GB_API void gb_host_read(gb_host *host)
+{
+    gb__buf text = {0};
+    struct utsname name;
+    *host = (gb_host){0};
+    if (!uname(&name)) {
+        gb__copy(host->hostname, sizeof host->hostname, name.nodename);
+        snprintf(host->kernel, sizeof host->kernel, "%s %s %s", name.sysname, name.release,
+                 name.machine);
+        gb__host_cpu(host, &text, name.machine);
+    }
+    if (gb__host_file(&text, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
+        snprintf(host->governor, sizeof host->governor, "%.*s", (int)strcspn(text.data, "\n"),
+                 text.data);
+    if (gb__host_file(&text, "/proc/meminfo"))
+        host->memory = gb__proc_bytes(text.data, "MemTotal");
+    if (gb__host_file(&text, "/proc/stat"))
+        host->steal_ns = gb__ticks_ns(gb__parse_steal(text.data));
+    if (getloadavg(&host->load_1min, 1) != 1) host->load_1min = 0;
+    host->cpus = gb__host_cpus();
+    host->cgroup_cpus = gb__host_quota(&text);
+    gb__buf_free(&text);
+}
+
+// ---- sampler ----
+
+#define GB__SAMPLE_S 0.05
+#define GB__RESCAN_NS GB__NS  // workers come and go rarely; looking for them is what costs
+
+// Watches the RSS of a tree. It shares the machine with what is measured, so a sample is one small
+// file for each process and no more. It stays where it is while it runs: its thread points to it.
+typedef struct gb__sampler {
+    bool running;
+    pthread_t thread;
+    int stop_fd;
+    int pid;
+    uint64_t interval_ns;
+    // The thread's alone until it has ended:
+    gb__processes tree;
+    gb__buf text;
+    uint64_t samples, rss_sum, rss_max;
+} gb__sampler;
+
+// A sample in which nobody is left isn't one of zero bytes: it is none.
+static void gb__sample(gb__sampler *s)
+{
+    uint64_t rss = 0;
+    for (size_t i = 0; i < s->tree.count; i++)
+        if (gb__proc_read(&s->text, s->tree.items[i].pid, "statm"))
+            rss += gb__parse_statm(s->text.data, gb__page_size());
+    if (!rss) return;
+    s->samples++;
+    s->rss_sum += rss;
+    if (rss > s->rss_max) s->rss_max = rss;
+}
+
+// Waits until `deadline`; true when the sampler was stopped before.
+static bool gb__sampler_wait(const gb__sampler *s, uint64_t deadline)
+{
+    struct pollfd stop = {s->stop_fd, POLLIN, 0};
+    uint64_t now = gb_now_ns();
+    struct timespec left = gb__timespec(deadline > now ? deadline - now : 0);
+    return ppoll(&stop, 1, &left, NULL) > 0;
+}
+
+static void *gb__sampler_main(void *argument)
+{
+    gb__sampler *s = argument;
+    uint64_t now = gb_now_ns(), rescan = now, next = now;
+    do {
+        now = gb_now_ns();
+        if (now >= rescan) {
+            gb__tree_read(&s->tree, s->pid, &s->text);
+            rescan = now + GB__RESCAN_NS;
+        }
+        gb__sample(s);
+        // After a hiccup the schedule starts anew instead of catching up in a burst.
+        next += s->interval_ns;
+        if (next <= now) next = now + s->interval_ns;
+    } while (!gb__sampler_wait(s, next));
+    return NULL;
+}
+
+static gb_code gb__sampler_start(gb__sampler *s, int pid, double interval_s, gb_error *error)
+{
+    sigset_t all, before;
+    *s = (gb__sampler){.pid = pid};
+    s->interval_ns = gb__seconds_ns(interval_s > 0 ? interval_s : GB__SAMPLE_S);
+    s->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (s->stop_fd < 0)
+        return gb__fail(error, GB_SYSTEM, "the memory sampler got no eventfd: %s",
+                        strerror(errno));
+    // A signal has to reach the thread that waits for it, never this one.
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    int failed = pthread_create(&s->thread, NULL, gb__sampler_main, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    s->running = !failed;
+    if (!failed) return GB_OK;
+    close(s->stop_fd);
+    return gb__fail(error, GB_SYSTEM, "the memory sampler got no thread: %s", strerror(failed));
+}
+
+// Ends it at once. Gives the mean and the highest sum of the tree's RSS, in bytes; zeros when
+// nothing was seen, or the sampler wasn't running.
+static void gb__sampler_stop(gb__sampler *s, uint64_t *rss_mean, uint64_t *rss_max)
+{
+    *rss_mean = *rss_max = 0;
+    if (!s->running) return;
+    while (eventfd_write(s->stop_fd, 1) && errno == EINTR) continue;
+    pthread_join(s->thread, NULL);
+    close(s->stop_fd);
+    if (s->samples) *rss_mean = s->rss_sum / s->samples;
+    *rss_max = s->rss_max;
+    gb__processes_free(&s->tree);
+    gb__buf_free(&s->text);
+    s->running = false;
+}
+
+// ================================================================================================
+// >>http
+// HTTP/1.1 messages (RFC 9110, RFC 9112): parsers over bytes that the caller keeps, and the text of
+// heads. Pure: no sockets, no allocation but a buffer's. Offsets, not pointers, so that the bytes
+// may move between two calls. Where the RFC leaves a choice the strict one is taken, because two
+// readers that differ about where a message ends are what request smuggling lives on.
+
+enum { GB__PARTIAL = -1 };  // parsers: more bytes are needed; 0 is done, above 0 a status to answer
+
+typedef struct gb__span {
+    uint32_t at, len;
+} gb__span;
+
+typedef struct gb__field {
+    gb__span name, value;
+} gb__field;
+
+typedef struct gb__request {
+    gb__span method, target, path, query;
+    gb__span authority;      // of an absolute-form target
+    int minor;  // of HTTP/1.x
+    gb__field fields[GB_MAX_HEADERS];
+    size_t field_count;
+    size_t head_len;         // the body starts here
+    bool has_length;         // there is a Content-Length
+    bool chunked;
+    uint64_t content_length;
+    bool keep_alive;
+    bool expect_continue;
+} gb__request;
+
+typedef struct gb__response {
+    int status;
+    size_t head_len;
+    bool has_length, chunked, keep_alive;
+    uint64_t content_length;
+} gb__response;
+
+static bool gb__is_token_char(unsigned char c)
+{
+    static const uint64_t token[2] = {0x3ff6cfa00000000, 0x57ffffffc7fffffe};
+    return c < 128 && (token[c >> 6] >> (c & 63) & 1);
+}
+
+static bool gb__is_value_char(unsigned char c)
+{
+    return (c >= 0x20 && c != 0x7f) || c == '\t';
+}
+
+static bool gb__is_target_char(unsigned char c)
+{
+    return c > 0x20 && c != 0x7f;
+}
+
+static bool gb__all(gb_slice s, bool (*is)(unsigned char))
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is((unsigned char)s.data[i])) return false;
+    return true;
+}
+
+static gb_slice gb__at(const char *data, gb__span span)
+{
+    return (gb_slice){data + span.at, span.len};
+}
+
+static gb__span gb__span_of(const char *data, gb_slice s)
+{
+    return (gb__span){(uint32_t)(s.data - data), (uint32_t)s.len};
+}
+
+// Splits at the first `c`; without one, *before is all of it and the result is false.
+static bool gb__split(gb_slice s, char c, gb_slice *before, gb_slice *after)
+{
+    const char *hit = s.len ? memchr(s.data, c, s.len) : NULL;
+    size_t n = hit ? (size_t)(hit - s.data) : s.len;
+    *before = (gb_slice){s.data, n};
+    *after = hit ? (gb_slice){hit + 1, s.len - n - 1} : (gb_slice){s.data + s.len, 0};
+    return hit;
+}
+
+// The line that starts at *at, without its CRLF; moves *at behind it. A line that is longer than
+// `limit` is reported as soon as so many bytes are there.
+enum { GB__LINE_OK, GB__LINE_PARTIAL, GB__LINE_LONG, GB__LINE_BAD };
+
+static int gb__next_line(const char *data, size_t len, size_t limit, size_t *at, gb_slice *line)
+{
+    size_t left = len - *at;
+    const char *end = left ? memchr(data + *at, '\n', left) : NULL;
+    size_t n = end ? (size_t)(end - data) - *at : left;
+    if (n > limit + 1) return GB__LINE_LONG;
+    if (!end) return GB__LINE_PARTIAL;
+    if (!n || end[-1] != '\r') return GB__LINE_BAD;  // a bare LF
+    *line = (gb_slice){data + *at, n - 1};
+    *at += n + 1;
+    return GB__LINE_OK;
+}
+
+// absolute-form (RFC 9112, 3.2.2): the origin is ours whatever it says, the rest is the path.
+static gb_slice gb__skip_origin(gb_slice target)
+{
+    if (target.len < 7 || strncasecmp(target.data, "http://", 7)) return target;
+    gb_slice rest = {target.data + 7, target.len - 7};
+    size_t n = 0;
+    while (n < rest.len && rest.data[n] != '/' && rest.data[n] != '?') n++;
+    return (gb_slice){rest.data + n, rest.len - n};
+}
+
+static int gb__parse_request_line(gb__request *r, const char *data, gb_slice line)
+{
+    gb_slice method, rest, target, version, path, query;
+    if (!gb__split(line, ' ', &method, &rest) || !gb__split(rest, ' ', &target, &version))
+        return 400;
+    if (!method.len || !gb__all(method, gb__is_token_char)) return 400;
+    if (!target.len || !gb__all(target, gb__is_target_char)) return 400;
+    if (version.len != 8 || memcmp(version.data, "HTTP/", 5) || version.data[6] != '.' ||
+        !isdigit((unsigned char)version.data[5]) || !isdigit((unsigned char)version.data[7]))
+        return 400;
+    if (version.data[5] != '1' || version.data[7] > '1') return 505;
+    if (gb__slice_is(method, "CONNECT")) return 501;
+    gb_slice local = gb__skip_origin(target);
+    bool absolute = local.data != target.data;
+    bool asterisk = gb__slice_is(target, "*") && gb__slice_is(method, "OPTIONS");
+    if (!absolute && *target.data != '/' && !asterisk) return 400;
+    gb__split(local, '?', &path, &query);
+    r->minor = version.data[7] - '0';
+    r->method = gb__span_of(data, method);
+    r->target = gb__span_of(data, target);
+    if (absolute) {
+        gb_slice authority = {target.data + 7, (size_t)(local.data - target.data) - 7};
+        r->authority = gb__span_of(data, authority);
+    }
+    r->path = gb__span_of(data, path);
+    r->query = gb__span_of(data, query);
+    return 0;
+}
+
+static bool gb__parse_field(gb_slice line, gb_slice *name, gb_slice *value)
+{
+    if (!gb__split(line, ':', name, value)) return false;
+    *value = gb__slice_trim(*value);
+    return name->len && gb__all(*name, gb__is_token_char) && gb__all(*value, gb__is_value_char);
+}
+
+// A second Content-Length is tolerated only when it says the same (RFC 9112, 6.3).
+static bool gb__parse_length(gb_slice value, bool *has, uint64_t *length)
+{
+    uint64_t n;
+    if (!gb__slice_u64(value, &n) || (*has && n != *length)) return false;
+    *has = true;
+    *length = n;
+    return true;
+}
+
+// Calls `each` for every element of a comma-separated list until it returns non-zero.
+static int gb__each_element(gb_slice list, int (*each)(gb_slice element, void *user), void *user)
+{
+    gb_slice element;
+    int result = 0;
+    while (!result && list.len) {
+        gb__split(list, ',', &element, &list);
+        element = gb__slice_trim(element);
+        if (element.len) result = each(element, user);
+    }
+    return result;
+}
+
+static int gb__connection_option(gb_slice option, void *keep_alive)
+{
+    if (gb__slice_is_nocase(option, "close")) {
+        *(bool *)keep_alive = false;
+        return 1;  // wins over any other option
+    }
+    if (gb__slice_is_nocase(option, "keep-alive")) *(bool *)keep_alive = true;
+    return 0;
+}
+
+// Only chunked, once and last, delimits a request (RFC 9112, 6.1).
+static int gb__transfer_coding(gb_slice coding, void *chunked)
+{
+    if (!gb__slice_is_nocase(coding, "chunked")) return 501;
+    if (*(bool *)chunked) return 400;
+    *(bool *)chunked = true;
+    return 0;
+}
+
+static bool gb__is_host_char(unsigned char c)
+{
+    return isalnum(c) || (c && strchr("-._~!$&'()*+,;=%:[]", c)) || c >= 0x80;
+}
+
+typedef struct gb__head_seen {
+    int hosts;
+    bool coding, close;
+} gb__head_seen;
+
+// What a field means for the framing of the request; 0 or a status.
+static int gb__request_field(gb__request *r, gb__head_seen *seen, gb_slice name, gb_slice value)
+{
+    if (gb__slice_is_nocase(name, "host"))
+        return ++seen->hosts == 1 && gb__all(value, gb__is_host_char) ? 0 : 400;
+    if (gb__slice_is_nocase(name, "content-length"))
+        return gb__parse_length(value, &r->has_length, &r->content_length) ? 0 : 400;
+    if (gb__slice_is_nocase(name, "transfer-encoding")) {
+        seen->coding = true;
+        return gb__each_element(value, gb__transfer_coding, &r->chunked);
+    }
+    if (gb__slice_is_nocase(name, "connection"))
+        seen->close |= gb__each_element(value, gb__connection_option, &r->keep_alive) != 0;
+    if (gb__slice_is_nocase(name, "expect")) {
+        if (!gb__slice_is_nocase(value, "100-continue")) return 417;
+        r->expect_continue = r->minor > 0;
+    }
+    return 0;
+}
+
+static int gb__check_framing(gb__request *r, const gb__head_seen *seen)
+{
+    if (r->minor && seen->hosts != 1) return 400;
+    if (seen->coding && (r->has_length || !r->chunked || !r->minor)) return 400;
+    if (seen->close) r->keep_alive = false;
+    return 0;
+}
+
+static int gb__parse_fields(gb__request *r, const char *data, size_t len, size_t at)
+{
+    gb__head_seen seen = {0};
+    gb_slice line, name, value;
+    size_t start = at;
+    r->keep_alive = r->minor > 0;
+    for (;;) {
+        int got = gb__next_line(data, len, GB_MAX_HEAD - (at - start), &at, &line);
+        if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
+        if (got == GB__LINE_LONG || at - start > GB_MAX_HEAD) return 431;
+        if (got == GB__LINE_BAD) return 400;
+        if (!line.len) break;
+        if (!gb__parse_field(line, &name, &value)) return 400;  // obs-fold too: no token there
+        if (r->field_count == GB_MAX_HEADERS) return 431;
+        r->fields[r->field_count++] =
+            (gb__field){gb__span_of(data, name), gb__span_of(data, value)};
+        int status = gb__request_field(r, &seen, name, value);
+        if (status) return status;
+    }
+    r->head_len = at;
+    return gb__check_framing(r, &seen);
+}
+
+// Parses a request's head from its first byte; call it again with more on GB__PARTIAL.
+static int gb__parse_request(gb__request *r, const char *data, size_t len)
+{
+    gb_slice line = {0};
+    size_t at = 0;
+    // Everything but the field table, which is 2 KiB that nobody reads beyond field_count.
+    r->field_count = 0;
+    r->method = r->authority = (gb__span){0};
+    r->minor = 1;
+    r->has_length = r->chunked = r->keep_alive = r->expect_continue = false;
+    r->content_length = 0;
+    r->head_len = 0;
+    // An empty line before the request is an old client's habit (RFC 9112, 2.2).
+    while (len - at >= 2 && data[at] == '\r' && data[at + 1] == '\n') at += 2;
+    if (at > GB_MAX_REQUEST_LINE) return 400;
+    if (len - at == 1 && data[at] == '\r') return GB__PARTIAL;
+    switch (gb__next_line(data, len, GB_MAX_REQUEST_LINE, &at, &line)) {
+    case GB__LINE_PARTIAL: return GB__PARTIAL;
+    case GB__LINE_LONG: return 414;
+    case GB__LINE_BAD: return 400;
+    }
+    int status = gb__parse_request_line(r, data, line);
+    return status ? status : gb__parse_fields(r, data, len, at);
+}
+
+// What a field means for the end of the answer; false when it contradicts itself.
+static bool gb__response_field(gb__response *r, gb_slice name, gb_slice value)
+{
+    // Only these three matter here; their first letters keep the rest of a head cheap.
+    switch (*name.data | 0x20) {
+    case 't':
+        if (gb__slice_is_nocase(name, "transfer-encoding"))
+            return !gb__each_element(value, gb__transfer_coding, &r->chunked);
+        break;
+    case 'c':
+        if (gb__slice_is_nocase(name, "content-length"))
+            return gb__parse_length(value, &r->has_length, &r->content_length);
+        if (gb__slice_is_nocase(name, "connection"))
+            gb__each_element(value, gb__connection_option, &r->keep_alive);
+        break;
+    }
+    return true;
+}
+
+// Parses an answer's head; 0, GB__PARTIAL, or above 0 when it isn't HTTP/1.x.
+static int gb__parse_response(gb__response *r, const char *data, size_t len)
+{
+    gb_slice line, name, value;
+    size_t at = 0;
+    *r = (gb__response){0};
+    int got = gb__next_line(data, len, GB_MAX_HEAD, &at, &line);
+    if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
+    if (got != GB__LINE_OK || line.len < 12 || memcmp(line.data, "HTTP/1.", 7)) return 1;
+    for (size_t i = 9; i < 12; i++) {
+        if (!isdigit((unsigned char)line.data[i])) return 1;
+        r->status = r->status * 10 + (line.data[i] - '0');
+    }
+    r->keep_alive = line.data[7] != '0';
+    for (;;) {
+        got = gb__next_line(data, len, GB_MAX_HEAD, &at, &line);
+        if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
+        if (got != GB__LINE_OK) return 1;
+        if (!line.len) break;
+        if (!gb__parse_field(line, &name, &value) || !gb__response_field(r, name, value)) return 1;
+    }
+    r->head_len = at;
+    return 0;
+}
+
+// The chunked coding (RFC 9112, 7.1), decoded where it lies. Zero it to begin.
+typedef struct gb__chunked {
+    enum {
+        GB__CHUNK_SIZE,
+        GB__CHUNK_EXTENSION,
+        GB__CHUNK_SIZE_LF,
+        GB__CHUNK_DATA,
+        GB__CHUNK_DATA_CR,
+        GB__CHUNK_DATA_LF,
+        GB__CHUNK_TRAILER,       // at the start of a line
+        GB__CHUNK_TRAILER_LINE,  // within one
+        GB__CHUNK_TRAILER_LF,
+        GB__CHUNK_LAST_LF,
+        GB__CHUNK_DONE,
+        GB__CHUNK_BAD
+    } state;
+    uint64_t left;    // of the chunk
+    size_t overhead;  // bytes since the last data: digits, extensions and trailers are limited
+} gb__chunked;
+
+static int gb__hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') return (c | 0x20) - 'a' + 10;
+    return -1;
+}
+
+static void gb__chunk_size_byte(gb__chunked *c, char byte)
+{
+    int digit = gb__hex_digit(byte);
+    if (digit >= 0 && c->overhead <= 15) c->left = c->left << 4 | (uint64_t)digit;
+    else if (c->overhead < 2 || digit >= 0) c->state = GB__CHUNK_BAD;
+    else if (byte == '\r') c->state = GB__CHUNK_SIZE_LF;
+    else if (byte == ';' || byte == ' ' || byte == '\t') c->state = GB__CHUNK_EXTENSION;
+    else c->state = GB__CHUNK_BAD;
+}
+
+static void gb__chunk_expect(gb__chunked *c, char byte, char expected, int next)
+{
+    c->state = byte == expected ? (unsigned)next : (unsigned)GB__CHUNK_BAD;
+}
+
+// One byte of framing, that is, of anything but data.
+static void gb__chunk_byte(gb__chunked *c, char byte)
+{
+    if (++c->overhead > GB_MAX_HEAD) c->state = GB__CHUNK_BAD;
+    switch (c->state) {
+    case GB__CHUNK_SIZE: gb__chunk_size_byte(c, byte); break;
+    case GB__CHUNK_EXTENSION:
+        if (byte == '\r') c->state = GB__CHUNK_SIZE_LF;
+        else if (!gb__is_value_char((unsigned char)byte)) c->state = GB__CHUNK_BAD;
+        break;
+    case GB__CHUNK_SIZE_LF:
+        gb__chunk_expect(c, byte, '\n', c->left ? GB__CHUNK_DATA : GB__CHUNK_TRAILER);
+        break;
+    case GB__CHUNK_DATA_CR: gb__chunk_expect(c, byte, '\r', GB__CHUNK_DATA_LF); break;
+    case GB__CHUNK_DATA_LF:
+        gb__chunk_expect(c, byte, '\n', GB__CHUNK_SIZE);
+        c->overhead = 0;
+        break;
+    case GB__CHUNK_TRAILER:
+        if (byte == '\r') c->state = GB__CHUNK_LAST_LF;
+        else gb__chunk_expect(c, byte, byte, GB__CHUNK_TRAILER_LINE);
+        if (c->state == GB__CHUNK_TRAILER_LINE && !gb__is_token_char((unsigned char)byte))
+            c->state = GB__CHUNK_BAD;
+        break;
+    case GB__CHUNK_TRAILER_LINE:
+        if (byte == '\r') c->state = GB__CHUNK_TRAILER_LF;
+        else if (!gb__is_value_char((unsigned char)byte)) c->state = GB__CHUNK_BAD;
+        break;
+    case GB__CHUNK_TRAILER_LF: gb__chunk_expect(c, byte, '\n', GB__CHUNK_TRAILER); break;
+    case GB__CHUNK_LAST_LF: gb__chunk_expect(c, byte, '\n', GB__CHUNK_DONE); break;
+    case GB__CHUNK_DATA:
+    case GB__CHUNK_DONE:
+    case GB__CHUNK_BAD: break;
+    }
+}
+
+// Consumes up to `len` bytes and says how many; *content is the next piece of data among them, or
+// empty when there is none. The body is over in the states DONE and BAD.
+static size_t gb__chunked_next(gb__chunked *c, const char *in, size_t len, gb_slice *content)
+{
+    size_t at = 0;
+    *content = (gb_slice){in, 0};
+    while (at < len && c->state < GB__CHUNK_DONE && c->state != GB__CHUNK_DATA)
+        gb__chunk_byte(c, in[at++]);
+    if (c->state != GB__CHUNK_DATA || at == len) return at;
+    size_t n = len - at < c->left ? len - at : (size_t)c->left;
+    *content = (gb_slice){in + at, n};
+    c->left -= n;
+    if (!c->left) c->state = GB__CHUNK_DATA_CR;
+    return at + n;
+}
+
+#define GB__STATUSES(X)                                                                            \
+    X(100, "Continue")                                                                             \
+    X(200, "OK")                                                                                   \
+    X(201, "Created")                                                                              \
+    X(202, "Accepted")                                                                             \
+    X(204, "No Content")                                                                           \
+    X(301, "Moved Permanently")                                                                    \
+    X(302, "Found")                                                                                \
+    X(303, "See Other")                                                                            \
+    X(304, "Not Modified")                                                                         \
+    X(307, "Temporary Redirect")                                                                   \
+    X(400, "Bad Request")                                                                          \
+    X(401, "Unauthorized")                                                                         \
+    X(403, "Forbidden")                                                                            \
+    X(404, "Not Found")                                                                            \
+    X(405, "Method Not Allowed")                                                                   \
+    X(408, "Request Timeout")                                                                      \
+    X(409, "Conflict")                                                                             \
+    X(413, "Content Too Large")                                                                    \
+    X(414, "URI Too Long")                                                                         \
+    X(417, "Expectation Failed")                                                                   \
+    X(422, "Unprocessable Content")                                                                \
+    X(429, "Too Many Requests")                                                                    \
+    X(431, "Request Header Fields Too Large")                                                      \
+    X(500, "Internal Server Error")                                                                \
+    X(501, "Not Implemented")                                                                      \
+    X(502, "Bad Gateway")                                                                          \
+    X(503, "Service Unavailable")                                                                  \
+    X(504, "Gateway Timeout")                                                                      \
+    X(505, "HTTP Version Not Supported")
+
+static const char *gb__reason(int status)
+{
+    switch (status) {
+#define GB__REASON(code, text)                                                                     \
+    case code: return text;
+        GB__STATUSES(GB__REASON)
+#undef GB__REASON
+    }
+    return "Unknown";
+}
+
+// An answer with one of these has no body, whatever its header says (RFC 9110, 6.4.1).
+static bool gb__status_has_body(int status)
+{
+    return status >= 200 && status != 204 && status != 304;
+}
+
+// Connection-level fields belong to the server, never to an application (PEP 3333).
+static bool gb__is_hop_by_hop(gb_slice name)
+{
+    static const char *const names[] = {"connection", "keep-alive", "proxy-authenticate",
+                                        "proxy-authorization", "te", "trailer", "trailers",
+                                        "transfer-encoding", "upgrade"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (gb__slice_is_nocase(name, names[i])) return true;
+    return false;
+}
+
+// ================================================================================================
+// >>net
+// The only place where sockets are touched: listen, connect, and reads and writes that end by a
+// deadline. Every socket is close-on-exec and without Nagle's delay.
+
+static bool gb__wait_ready(int fd, short events, uint64_t deadline)
+{
+    for (;;) {
+        uint64_t now = gb_now_ns();
+        if (now >= deadline) {
+            errno = ETIMEDOUT;
+            return false;
+        }
+        struct pollfd p = {.fd = fd, .events = events};
+        uint64_t ms = (deadline - now) / 1000000 + 1;
+        int n = poll(&p, 1, ms > INT_MAX ? INT_MAX : (int)ms);
+        if (n > 0) return true;
+        if (n < 0 && errno != EINTR) return false;
+    }
+}
+
+// Bytes read; 0 at the end of the stream, -1 with errno (ETIMEDOUT at the deadline).
+static ssize_t gb__recv(int fd, void *data, size_t len, uint64_t deadline)
+{
+    for (;;) {
+        ssize_t n = recv(fd, data, len, MSG_DONTWAIT);
+        if (n >= 0) return n;
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN || !gb__wait_ready(fd, POLLIN, deadline)) return -1;
+    }
+}
+
+// Sends everything, or fails with errno. Each piece that the peer takes renews the deadline: a slow
+// reader is not a dead one.
+static bool gb__send(int fd, struct iovec *iov, int count, uint64_t patience_ns)
+{
+    uint64_t deadline = 0;
+    while (count) {
+        struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
+        ssize_t n = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            if (errno != EAGAIN) return false;
+            if (!deadline) deadline = gb_now_ns() + patience_ns;
+            if (!gb__wait_ready(fd, POLLOUT, deadline)) return false;
+            continue;
+        }
+        deadline = 0;
+        for (size_t left = (size_t)n; count && left >= iov->iov_len; iov++, count--) {
+            left -= iov->iov_len;
+            n = (ssize_t)left;
+        }
+        if (count) {
+            iov->iov_base = (char *)iov->iov_base + n;
+            iov->iov_len -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+static void gb__no_delay(int fd)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static struct addrinfo *gb__resolve(const char *host, int port, int flags, gb_error *error)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags}, *found = NULL;
+    char service[16];
+    snprintf(service, sizeof service, "%d", port);
+    int failed = getaddrinfo(host, service, &hints, &found);
+    if (failed) gb__fail(error, GB_NETWORK, "can't resolve %s: %s", host, gai_strerror(failed));
+    return failed ? NULL : found;
+}
+
+static int gb__listen(const char *host, int port, gb_error *error)
+{
+    struct addrinfo *a = gb__resolve(host, port, AI_PASSIVE, error);
+    if (!a) return -1;
+    int on = 1;
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool ok = fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) &&
+              !bind(fd, a->ai_addr, a->ai_addrlen) && !listen(fd, 4096);
+    int saved = errno;
+    freeaddrinfo(a);
+    if (ok) return fd;
+    gb__fail(error, GB_NETWORK, "can't listen on %s:%d: %s%s", host, port, strerror(saved),
+             saved == EADDRINUSE ? "; choose another port, or 0 for a free one" : "");
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+static int gb__bound_port(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &len)) return 0;
+    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
+                                               : ((struct sockaddr_in *)&address)->sin_port);
+}
+
+// Begins to connect without waiting; -1 with errno when that fails at once.
+static int gb__connect(const struct addrinfo *a)
+{
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return -1;
+    gb__no_delay(fd);
+    if (!connect(fd, a->ai_addr, a->ai_addrlen) || errno == EINPROGRESS) return fd;
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+// ================================================================================================
+// >>server
+// N threads share one epoll instance. A thread takes one ready connection (armed one-shot, so it is
+// that thread's alone), reads and parses, calls the gateway, writes, arms it again. The kernel's
+// ready list is the only queue: no work is handed from thread to thread, and any number of
+// connections is served by N threads. The gateway is a table of functions; what runs behind it is
+// none of this room's business.
+//
+// Who waits: one thread at a time, the leader, or a burst wakes everybody (64 threads in the wait
+// kept 41 % of the best throughput here, one waiter 73 %). When the leader takes a connection it
+// wakes a successor only while fewer threads run than there are CPUs; beyond that, whoever is done
+// first leads next, and nobody pays for a wake-up. A thread that is stuck in its handler (it sleeps,
+// or waits for a lock) doesn't count as running: the watcher finds it out, a tick later.
+
+#define GB__TICK_NS 200000        // how long a handler may run before it counts as stuck
+#define GB__WATCH_IDLE_TICKS 25   // with somebody in the wait that long, the watcher goes to sleep
+#define GB__READ_SIZE 16384
+#define GB__PREREAD_MAX 65536     // a body up to this is awaited in epoll, not by a thread
+
+typedef struct gb__gateway {
+    void *self;
+    // Called by each thread before its first request; *local comes back in the other two.
+    bool (*enter)(void *self, const gb_server *server, void **local, gb_error *error);
+    void (*leave)(void *local);
+    void (*handle)(void *local, gb_exchange *x);
+} gb__gateway;
+
+// Where a request's time goes. The gateway ends the first phase and times its attaching.
+enum { GB__PHASE_READ, GB__PHASE_ATTACH, GB__PHASE_APP, GB__PHASE_WRITE, GB__PHASES };
+
+typedef struct gb__conn {
+    struct gb__conn *previous, *next;  // guarded by the server's lock, as are armed and deadline
+    bool armed;
+    uint64_t deadline;
+    // The rest belongs to the thread that took the connection, or the leader while it is armed.
+    int fd;
+    bool partial;           // part of a request is there: late means 408, not a silent close
+    bool continued;         // 100 Continue was sent for the request that is being received
+    bool lingering;         // answered and half-closed: what still comes is thrown away
+    gb__buf pending;        // the part of a request
+    uint64_t request_deadline;
+    char peer[INET6_ADDRSTRLEN];
+    char peer_port[8];
+} gb__conn;
+
+typedef struct gb__thread gb__thread;
+
+struct gb_exchange {
+    gb__thread *thread;
+    gb__conn *conn;
+    gb__request *request;
+    // the request's body
+    size_t at;              // of its next byte in thread->in
+    uint64_t body_left;     // by Content-Length
+    uint64_t body_seen;
+    gb__chunked chunked;
+    bool body_done;
+    int body_error;         // a status to answer with, or -1: the client is gone
+    // the answer
+    bool begun, head_sent, finished, failed, close, send_chunked, bodyless;
+    bool counted;           // a Content-Length was promised: answer_left more bytes
+    uint64_t answer_left;
+    uint64_t lap;           // when the current phase began
+    uint64_t phases[GB__PHASES];
+};
+
+struct gb__thread {
+    struct gb_server *server;
+    pthread_t id;
+    // guarded by the server's lock
+    gb__thread *below;      // in the stack of idle threads
+    bool running;           // in a request and not known to be stuck
+    uint64_t since;         // the tick in which the request began
+    // this thread's own
+    bool stopping;          // as of the last take: answer with Connection: close
+    sem_t wake;
+    void *local;            // the gateway's
+    gb__buf in, out;
+    gb__request request;
+    gb_exchange exchange;
+    time_t date_second;
+    char date[96];
+    // guarded by stats_lock: read and reset by whoever asks for the window's figures
+    pthread_mutex_t stats_lock;
+    uint64_t requests;
+    gb_histogram phases[GB__PHASES];
+};
+
+struct gb_server {
+    gb_server_config config;
+    gb__gateway gateway;
+    char host[128];
+    int port, epoll, listener, stop_event;
+    int cpus;
+    gb__thread *threads;
+    int started;            // threads that are there to be joined
+    pthread_t watcher;
+    bool watched;
+    sem_t entered;
+    pthread_mutex_t lock;
+    // guarded by lock
+    pthread_cond_t vacancy;
+    bool stopping, leader, watcher_asleep, accepting;
+    gb_error enter_error;
+    gb__thread *idle;
+    int running;
+    uint64_t tick;
+    gb__conn connections;   // the list's head
+    uint64_t next_sweep;    // the leader's
+};
+
+// ---- the gate: who waits, who runs --------------------------------------------------------------
+
+static void gb__wake_one(gb_server *s)  // locked
+{
+    gb__thread *t = s->idle;
+    if (!t) return;
+    s->idle = t->below;
+    sem_post(&t->wake);
+}
+
+static void gb__park(gb__thread *t)  // locked; unlocked while it sleeps
+{
+    gb_server *s = t->server;
+    // A stack, not a queue: the thread that ran last has its caches, and CPython's heaps, warm.
+    t->below = s->idle;
+    s->idle = t;
+    pthread_mutex_unlock(&s->lock);
+    while (sem_wait(&t->wake) && errno == EINTR) continue;
+    pthread_mutex_lock(&s->lock);
+}
+
+static void gb__begin_run(gb__thread *t)  // locked
+{
+    gb_server *s = t->server;
+    s->running++;
+    t->running = true;
+    t->since = s->tick;
+    if (s->running < s->cpus) gb__wake_one(s);
+    if (s->idle && s->watcher_asleep) pthread_cond_signal(&s->vacancy);
+}
+
+static void gb__end_run(gb__thread *t)  // locked
+{
+    if (t->running) t->server->running--;
+    t->running = false;
+}
+
+static void gb__find_stuck(gb_server *s)  // locked
+{
+    s->tick++;
+    for (int i = 0; i < s->config.threads; i++) {
+        gb__thread *t = &s->threads[i];
+        if (t->running && t->since + 1 < s->tick) gb__end_run(t);
+    }
+    if (!s->leader && s->running < s->cpus) gb__wake_one(s);
+}
+
+static void *gb__watch(void *arg)
+{
+    gb_server *s = arg;
+    const struct timespec tick = {0, GB__TICK_NS};
+    int calm = 0;
+    prctl(PR_SET_TIMERSLACK, 1);
+    pthread_mutex_lock(&s->lock);
+    while (!s->stopping) {
+        calm = s->leader ? calm + 1 : 0;
+        if (calm > GB__WATCH_IDLE_TICKS) {
+            s->watcher_asleep = true;
+            pthread_cond_wait(&s->vacancy, &s->lock);
+            s->watcher_asleep = false;
+            calm = 0;
+        }
+        pthread_mutex_unlock(&s->lock);
+        nanosleep(&tick, NULL);
+        pthread_mutex_lock(&s->lock);
+        gb__find_stuck(s);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+// ---- connections --------------------------------------------------------------------------------
+
+static bool gb__epoll_set(gb_server *s, int op, int fd, uint32_t events, void *ptr)
+{
+    struct epoll_event event = {.events = events, .data.ptr = ptr};
+    return !epoll_ctl(s->epoll, op, fd, &event);
+}
+
+static void gb__set_accepting(gb_server *s, bool on)  // locked
+{
+    if (s->accepting == on || (on && s->stopping)) return;
+    s->accepting = on;
+    gb__epoll_set(s, EPOLL_CTL_MOD, s->listener, on ? EPOLLIN : 0, &s->listener);
+}
+
+static void gb__conn_free(gb_server *s, gb__conn *c)  // locked
+{
+    c->previous->next = c->next;
+    c->next->previous = c->previous;
+    close(c->fd);
+    gb__buf_free(&c->pending);
+    free(c);
+    gb__set_accepting(s, true);  // a descriptor is free again
+}
+
+static void gb__conn_close(gb_server *s, gb__conn *c)
+{
+    pthread_mutex_lock(&s->lock);
+    gb__conn_free(s, c);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void gb__conn_arm(gb_server *s, gb__conn *c, uint64_t deadline)
+{
+    pthread_mutex_lock(&s->lock);
+    c->armed = true;
+    c->deadline = deadline;
+    pthread_mutex_unlock(&s->lock);
+    gb__epoll_set(s, EPOLL_CTL_MOD, c->fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, c);
+}
+
+static uint64_t gb__idle_deadline(const gb_server *s)
+{
+    return gb_now_ns() + gb__seconds_ns(s->config.idle_timeout_s);
+}
+
+// To close with unread bytes in the socket would reset the connection, and the answer with it.
+static void gb__conn_linger(gb_server *s, gb__conn *c)
+{
+    if (shutdown(c->fd, SHUT_WR)) {
+        gb__conn_close(s, c);
+        return;
+    }
+    c->lingering = true;
+    gb__conn_arm(s, c, gb_now_ns() + GB__NS);
+}
+
+static void gb__conn_new(gb_server *s, int fd, const struct sockaddr_storage *address)
+{
+    gb__conn *c = calloc(1, sizeof *c);
+    if (!c) {
+        close(fd);
+        return;
+    }
+    c->fd = fd;
+    if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *a = (const void *)address;
+        inet_ntop(AF_INET6, &a->sin6_addr, c->peer, sizeof c->peer);
+        snprintf(c->peer_port, sizeof c->peer_port, "%u", (unsigned)ntohs(a->sin6_port));
+    } else {
+        const struct sockaddr_in *a = (const void *)address;
+        inet_ntop(AF_INET, &a->sin_addr, c->peer, sizeof c->peer);
+        snprintf(c->peer_port, sizeof c->peer_port, "%u", (unsigned)ntohs(a->sin_port));
+    }
+    gb__no_delay(fd);
+    pthread_mutex_lock(&s->lock);
+    c->previous = &s->connections;
+    c->next = s->connections.next;
+    c->previous->next = c->next->previous = c;
+    c->armed = true;
+    c->deadline = gb__idle_deadline(s);
+    pthread_mutex_unlock(&s->lock);
+    if (!gb__epoll_set(s, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, c))
+        gb__conn_close(s, c);
+}
+
+static void gb__accept(gb_server *s)  // by the leader
+{
+    for (;;) {
+        struct sockaddr_storage address;
+        socklen_t len = sizeof address;
+        int fd = accept4(s->listener, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
+        if (fd >= 0) {
+            gb__conn_new(s, fd, &address);
+            continue;
+        }
+        if (errno == EINTR || errno == ECONNABORTED) continue;
+        if (errno != EAGAIN) {
+            // Out of descriptors or memory: the listener would stay ready and the loop spin, so it
+            // rests until a connection closes or the next sweep.
+            pthread_mutex_lock(&s->lock);
+            gb__set_accepting(s, false);
+            pthread_mutex_unlock(&s->lock);
+        }
+        return;
+    }
+}
+
+static void gb__answer_late(gb__conn *c)
+{
+    static const char late[] = "HTTP/1.1 408 Request Timeout\r\n"
+                               "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    send(c->fd, late, sizeof late - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void gb__sweep(gb_server *s)  // by the leader, so that nobody else can take an armed one
+{
+    uint64_t now = gb_now_ns();
+    if (now < s->next_sweep) return;
+    s->next_sweep = now + GB__NS / 4;
+    pthread_mutex_lock(&s->lock);
+    for (gb__conn *c = s->connections.next, *next; c != &s->connections; c = next) {
+        next = c->next;
+        if (!c->armed || c->deadline > now) continue;
+        if (c->partial) gb__answer_late(c);
+        gb__conn_free(s, c);
+    }
+    gb__set_accepting(s, true);
+    pthread_mutex_unlock(&s->lock);
+}
+
+static bool gb__is_stopping(gb_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool stopping = s->stopping;
+    pthread_mutex_unlock(&s->lock);
+    return stopping;
+}
+
+static gb__conn *gb__lead(gb_server *s)  // NULL when the server stops
+{
+    for (;;) {
+        struct epoll_event event;
+        int n = epoll_wait(s->epoll, &event, 1, 250);
+        gb__sweep(s);
+        if (n <= 0) {
+            if (gb__is_stopping(s)) return NULL;
+            continue;
+        }
+        if (event.data.ptr == &s->stop_event) return NULL;
+        if (event.data.ptr != &s->listener) return event.data.ptr;
+        gb__accept(s);
+    }
+}
+
+// While the server stops: what has arrived is still answered, and nothing is waited for.
+static gb__conn *gb__drain(gb_server *s)
+{
+    struct epoll_event event;
+    while (epoll_wait(s->epoll, &event, 1, 0) > 0) {
+        int *fd = event.data.ptr;
+        if (fd != &s->stop_event && fd != &s->listener) return event.data.ptr;
+        if (fd == &s->listener) gb__accept(s);
+        epoll_ctl(s->epoll, EPOLL_CTL_DEL, *fd, NULL);
+    }
+    return NULL;
+}
+
+// A connection with something to read, which is the caller's until it is armed or closed; NULL when
+// the server stops.
+static gb__conn *gb__take_ready(gb__thread *t)
+{
+    gb_server *s = t->server;
+    pthread_mutex_lock(&s->lock);
+    gb__end_run(t);
+    while (s->leader && !s->stopping) gb__park(t);
+    bool lead = !s->stopping;
+    if (lead) s->leader = true;
+    pthread_mutex_unlock(&s->lock);
+    gb__conn *c = lead ? gb__lead(s) : NULL;
+    if (!c) c = gb__drain(s);
+    pthread_mutex_lock(&s->lock);
+    if (c) c->armed = false;
+    t->stopping = s->stopping;
+    if (lead) s->leader = false;
+    gb__begin_run(t);
+    pthread_mutex_unlock(&s->lock);
+    return c;
+}
+
+// ---- the exchange: a request's body, and its answer ---------------------------------------------
+
+static void gb__lap(gb_exchange *x, int phase)
+{
+    uint64_t now = gb_now_ns();
+    x->phases[phase] += now - x->lap;
+    x->lap = now;
+}
+
+static uint64_t gb__patience_ns(const gb_exchange *x)
+{
+    return gb__seconds_ns(x->thread->server->config.read_timeout_s);
+}
+
+static bool gb__send_continue(gb_exchange *x)
+{
+    struct iovec iov = {"HTTP/1.1 100 Continue\r\n\r\n", 25};
+    if (!x->request->expect_continue || x->conn->continued || x->begun) return true;
+    x->conn->continued = true;
+    return gb__send(x->conn->fd, &iov, 1, gb__patience_ns(x));
+}
+
+// Reads more of the body behind the head, over what was consumed.
+static bool gb__body_fill(gb_exchange *x)
+{
+    gb__buf *in = &x->thread->in;
+    in->len = x->at = x->request->head_len;
+    ssize_t n = -1;
+    if (gb__send_continue(x) && gb__buf_reserve(in, GB__READ_SIZE))
+        n = gb__recv(x->conn->fd, in->data + in->len, in->cap - in->len - 1,
+                     gb_now_ns() + gb__patience_ns(x));
+    if (n > 0) in->len += (size_t)n;
+    else x->body_error = n < 0 && errno == ETIMEDOUT ? 408 : -1;
+    return n > 0;
+}
+
+// The next piece of the body among the bytes that are there, at most `size` of it.
+static gb_slice gb__body_next(gb_exchange *x, size_t size)
+{
+    gb__buf *in = &x->thread->in;
+    size_t n = in->len - x->at < size ? in->len - x->at : size;
+    gb_slice piece = {in->data + x->at, n};
+    if (x->request->chunked) {
+        x->at += gb__chunked_next(&x->chunked, in->data + x->at, n, &piece);
+        x->body_done = x->chunked.state == GB__CHUNK_DONE;
+        if (x->chunked.state == GB__CHUNK_BAD) x->body_error = 400;
+    } else {
+        if (piece.len > x->body_left) piece.len = (size_t)x->body_left;
+        x->at += piece.len;
+        x->body_left -= piece.len;
+        x->body_done = !x->body_left;
+    }
+    x->body_seen += piece.len;
+    if (x->body_seen > x->thread->server->config.max_body) x->body_error = 413;
+    return piece;
+}
+
+// Whether gb_request_read can answer without waiting for the client.
+static bool gb__body_ready(const gb_exchange *x)
+{
+    return x->body_done || x->body_error || x->at < x->thread->in.len;
+}
+
+GB_API long gb_request_read(gb_exchange *x, void *buffer, size_t size)
+{
+    while (size && !x->body_done && !x->body_error) {
+        if (x->at == x->thread->in.len && !gb__body_fill(x)) break;
+        gb_slice piece = gb__body_next(x, size);
+        if (!piece.len || x->body_error) continue;
+        memcpy(buffer, piece.data, piece.len);
+        return (long)piece.len;
+    }
+    return x->body_error ? -1 : 0;
+}
+
+static gb_slice gb__request_slice(const gb_exchange *x, gb__span span)
+{
+    return gb__at(x->thread->in.data, span);
+}
+
+GB_API gb_slice gb_request_method(const gb_exchange *x)
+{
+    return gb__request_slice(x, x->request->method);
+}
+
+GB_API gb_slice gb_request_path(const gb_exchange *x)
+{
+    gb_slice path = gb__request_slice(x, x->request->path);
+    return path.len ? path : (gb_slice){"/", 1};  // "http://host" has none
+}
+
+GB_API gb_slice gb_request_query(const gb_exchange *x)
+{
+    return gb__request_slice(x, x->request->query);
+}
+
+GB_API gb_slice gb_request_header(const gb_exchange *x, const char *name)
+{
+    for (size_t i = 0; i < x->request->field_count; i++)
+        if (gb__slice_is_nocase(gb__request_slice(x, x->request->fields[i].name), name))
+            return gb__request_slice(x, x->request->fields[i].value);
+    return (gb_slice){"", 0};
+}
+
+// The Date field (RFC 9110, 6.6.1), made anew once a second.
+static void gb__add_date(gb__thread *t)
+{
+    struct timespec now;
+    struct tm tm;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    if (now.tv_sec != t->date_second) {
+        t->date_second = now.tv_sec;
+        gmtime_r(&now.tv_sec, &tm);
+        // Not strftime("%a %b"): the names in a Date field don't follow the locale.
+        static const char days[] = "SunMonTueWedThuFriSat";
+        static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        snprintf(t->date, sizeof t->date, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
+                 days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
+                 tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    }
+    gb__buf_add(&t->out, t->date, 37);
+}
+
+typedef struct gb__answer {
+    int status;
+    gb_slice status_line;  // "200 OK"
+    gb_slice fields;       // complete lines of the application
+    bool has_length;       // content_length is known; it is also in `fields` if length_in_fields
+    bool length_in_fields;
+    bool date_in_fields;
+    uint64_t content_length;
+} gb__answer;
+
+static void gb__add_framing(gb_exchange *x, const gb__answer *a)
+{
+    gb__buf *out = &x->thread->out;
+    bool unknown = x->bodyless && !a->content_length;  // a HEAD's answer need not be complete
+    if (a->has_length && !a->length_in_fields && gb__status_has_body(a->status) && !unknown) {
+        gb__buf_str(out, "Content-Length: ");
+        gb__buf_u64(out, a->content_length);
+        gb__buf_str(out, "\r\n");
+    } else if (!a->has_length && !x->bodyless) {
+        x->send_chunked = x->request->minor > 0;
+        if (x->send_chunked) gb__buf_str(out, "Transfer-Encoding: chunked\r\n");
+        else x->close = true;
+    }
+    if (x->close) gb__buf_str(out, "Connection: close\r\n");
+    else if (!x->request->minor) gb__buf_str(out, "Connection: keep-alive\r\n");
+}
+
+// Composes the head; it is sent with the first bytes of the body.
+static void gb__answer_begin(gb_exchange *x, const gb__answer *a)
+{
+    gb__buf *out = &x->thread->out;
+    x->begun = true;
+    x->send_chunked = false;
+    x->bodyless = !gb__status_has_body(a->status) ||
+                  gb__slice_is(gb_request_method(x), "HEAD");
+    x->counted = a->has_length;
+    x->answer_left = a->content_length;
+    // A body that nobody read stands where the next request would begin.
+    if (!x->body_done && (x->request->expect_continue || x->request->chunked ||
+                          x->at + x->body_left > x->thread->in.len))
+        x->close = true;
+    out->len = 0;
+    gb__buf_str(out, "HTTP/1.1 ");
+    gb__buf_add(out, a->status_line.data, a->status_line.len);
+    gb__buf_str(out, "\r\n");
+    gb__buf_add(out, a->fields.data, a->fields.len);
+    if (!a->date_in_fields) gb__add_date(x->thread);
+    gb__add_framing(x, a);
+    gb__buf_str(out, "\r\n");
+}
+
+// Sends what was composed, and `data` behind it, framed as a chunk where that is the coding.
+static bool gb__flush(gb_exchange *x, const void *data, size_t len)
+{
+    gb__buf *out = &x->thread->out;
+    if (x->failed || out->failed) {
+        x->failed = true;
+        return false;
+    }
+    struct iovec iov[3] = {{out->data, out->len}, {(void *)(uintptr_t)data, len}, {"\r\n", 2}};
+    int count = !len ? 1 : x->send_chunked ? 3 : 2;
+    if ((out->len || len) && !gb__send(x->conn->fd, iov, count, gb__patience_ns(x)))
+        x->failed = true;
+    x->head_sent = true;
+    out->len = 0;
+    return !x->failed;
+}
+
+// Cuts what goes beyond the promised Content-Length: it would be read as the next answer.
+static size_t gb__clip(gb_exchange *x, size_t len)
+{
+    if (x->bodyless) return 0;
+    if (x->counted && len > x->answer_left) len = (size_t)x->answer_left;
+    if (x->counted) x->answer_left -= len;
+    return len;
+}
+
+static void gb__add_chunk_size(gb_exchange *x, size_t len)
+{
+    if (x->send_chunked && len) gb__buf_printf(&x->thread->out, "%zx\r\n", len);
+}
+
+// Adds to the answer without sending it yet; for small pieces.
+static void gb__answer_add(gb_exchange *x, const void *data, size_t len)
+{
+    len = gb__clip(x, len);
+    gb__add_chunk_size(x, len);
+    gb__buf_add(&x->thread->out, data, len);
+    if (x->send_chunked && len) gb__buf_str(&x->thread->out, "\r\n");
+}
+
+// Sends a piece of the body, and the head before the first. False when the client is gone.
+static bool gb__answer_send(gb_exchange *x, const void *data, size_t len)
+{
+    len = gb__clip(x, len);
+    gb__add_chunk_size(x, len);
+    return gb__flush(x, data, len);
+}
+
+static void gb__answer_end(gb_exchange *x)
+{
+    if (x->send_chunked) gb__buf_str(&x->thread->out, "0\r\n\r\n");
+    if (x->counted && x->answer_left && !x->bodyless) x->failed = true;  // too short: truncated
+    gb__flush(x, NULL, 0);
+    x->finished = true;
+}
+
+// A complete answer of the server's own.
+static void gb__answer_status(gb_exchange *x, int status)
+{
+    gb__buf line = {0};
+    gb__buf_printf(&line, "%d %s", status, gb__reason(status));
+    gb__answer a = {.status = status, .status_line = {line.data, line.len},
+                    .fields = gb__slice("Content-Type: text/plain\r\n"),
+                    .has_length = true, .content_length = line.len + 1};
+    gb__answer_begin(x, &a);
+    gb__answer_add(x, line.data, line.len);
+    gb__answer_add(x, "\n", 1);
+    gb__answer_end(x);
+    gb__buf_free(&line);
+}
+
+GB_API void gb_respond(gb_exchange *x, int status, const char *content_type, const void *body,
+                       size_t size)
+{
+    char line[64], type[256];
+    if (x->begun) return;
+    int n = snprintf(line, sizeof line, "%d %s", status, gb__reason(status));
+    int m = snprintf(type, sizeof type, "Content-Type: %.200s\r\n", content_type);
+    gb__answer a = {.status = status, .status_line = {line, (size_t)n},
+                    .fields = {type, (size_t)m}, .has_length = true, .content_length = size};
+    gb__lap(x, GB__PHASE_APP);
+    gb__answer_begin(x, &a);
+    if (size <= GB__READ_SIZE) gb__answer_add(x, body, size);
+    else gb__answer_send(x, body, size);
+    gb__answer_end(x);
+    gb__lap(x, GB__PHASE_WRITE);
+}
+
+// ---- a thread's work ----------------------------------------------------------------------------
+
+static void gb__count_request(gb__thread *t, const gb_exchange *x)
+{
+    pthread_mutex_lock(&t->stats_lock);
+    t->requests++;
+    for (int i = 0; i < GB__PHASES; i++) gb_histogram_record(&t->phases[i], x->phases[i]);
+    pthread_mutex_unlock(&t->stats_lock);
+}
+
+static void gb__exchange_begin(gb__thread *t, gb__conn *c, uint64_t since)
+{
+    gb_exchange *x = &t->exchange;
+    *x = (gb_exchange){.thread = t, .conn = c, .request = &t->request, .lap = since};
+    x->at = t->request.head_len;
+    x->body_left = t->request.content_length;
+    x->body_done = !t->request.chunked && !x->body_left;
+    x->close = !t->request.keep_alive || t->stopping;
+    t->out.len = 0;
+}
+
+// A request that can't be parsed or is refused before the gateway sees it.
+static void gb__refuse(gb__thread *t, gb__conn *c, int status)
+{
+    gb__exchange_begin(t, c, gb_now_ns());
+    t->exchange.close = true;
+    gb__answer_status(&t->exchange, status);
+    gb__conn_linger(t->server, c);
+}
+
+// Answers the request at the start of thread->in. False when the connection is gone from here.
+static bool gb__answer_request(gb__thread *t, gb__conn *c, uint64_t since)
+{
+    gb_exchange *x = &t->exchange;
+    gb_server *s = t->server;
+    gb__exchange_begin(t, c, since);
+    s->gateway.handle(t->local, x);
+    if (!x->begun && !x->failed) {
+        if (x->body_error) x->close = true;
+        if (x->body_error >= 0) gb__answer_status(x, x->body_error ? x->body_error : 500);
+    }
+    gb__lap(x, GB__PHASE_APP);
+    gb__count_request(t, x);
+    c->continued = false;
+    if (!x->finished || x->failed) gb__conn_close(s, c);
+    else if (x->close && (!x->body_done || x->at < t->in.len)) gb__conn_linger(s, c);
+    else if (x->close) gb__conn_close(s, c);
+    else return true;
+    return false;
+}
+
+// Whether the request whose head is parsed should wait in epoll until its body is there.
+static bool gb__await_body(const gb__thread *t, const gb__conn *c)
+{
+    const gb__request *r = &t->request;
+    return !r->chunked && r->content_length <= GB__PREREAD_MAX &&
+           t->in.len - r->head_len < r->content_length && (!r->expect_continue || c->continued);
+}
+
+static void gb__keep_partial(gb__thread *t, gb__conn *c)
+{
+    gb_server *s = t->server;
+    if (!c->partial && t->in.len)
+        c->request_deadline = gb_now_ns() + gb__seconds_ns(s->config.read_timeout_s);
+    c->partial = t->in.len > 0;
+    c->pending.len = 0;
+    gb__buf_add(&c->pending, t->in.data, t->in.len);
+    if (c->pending.failed) {
+        gb__conn_close(s, c);
+        return;
+    }
+    if (!c->partial) gb__buf_free(&c->pending);
+    gb__conn_arm(s, c, c->partial ? c->request_deadline : gb__idle_deadline(s));
+}
+
+// Answers every complete request among the bytes in thread->in and keeps the rest.
+static void gb__serve_input(gb__thread *t, gb__conn *c, uint64_t since)
+{
+    gb__buf *in = &t->in;
+    while (in->len) {
+        int status = gb__parse_request(&t->request, in->data, in->len);
+        if (!status && t->request.content_length > t->server->config.max_body) status = 413;
+        if (status > 0) {
+            gb__refuse(t, c, status);
+            return;
+        }
+        if (status == GB__PARTIAL || gb__await_body(t, c)) break;
+        c->partial = false;
+        if (!gb__answer_request(t, c, since)) return;
+        // What is behind the request's body, read or not, is the next request.
+        size_t end = t->exchange.at + (size_t)t->exchange.body_left;
+        memmove(in->data, in->data + end, in->len - end);
+        in->len -= end;
+        since = t->exchange.lap;
+    }
+    gb__keep_partial(t, c);
+}
+
+static void gb__serve_conn(gb__thread *t, gb__conn *c)
+{
+    uint64_t since = gb_now_ns();
+    gb__buf *in = &t->in;
+    in->len = 0;
+    gb__buf_add(in, c->pending.data, c->pending.len);
+    ssize_t n = -1;
+    if (gb__buf_reserve(in, GB__READ_SIZE))
+        n = recv(c->fd, in->data + in->len, in->cap - in->len - 1, MSG_DONTWAIT);
+    if (n > 0) in->len += (size_t)n;
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) gb__conn_close(t->server, c);
+    else if (c->lingering) gb__conn_arm(t->server, c, c->deadline);
+    else gb__serve_input(t, c, since);
+}
+
+static void *gb__thread_main(void *arg)
+{
+    gb__thread *t = arg;
+    gb_server *s = t->server;
+    gb__conn *c;
+    gb_error error = {0};
+    bool entered = s->gateway.enter(s->gateway.self, s, &t->local, &error);
+    pthread_mutex_lock(&s->lock);
+    if (!entered) s->enter_error = error;
+    pthread_mutex_unlock(&s->lock);
+    sem_post(&s->entered);
+    if (!entered) return NULL;
+    while ((c = gb__take_ready(t))) gb__serve_conn(t, c);
+    s->gateway.leave(t->local);
+    return NULL;
+}
+
+// ---- the built-in C handler ----------------------------------------------------------------------
+
+static bool gb__c_enter(void *self, const gb_server *server, void **local, gb_error *error)
+{
+    (void)server;
+    (void)error;
+    *local = self;
+    return true;
+}
+
+static void gb__c_leave(void *local)
+{
+    (void)local;
+}
+
+static void gb__c_handle(void *local, gb_exchange *x)
+{
+    const gb_server_config *config = local;
+    gb__lap(x, GB__PHASE_READ);
+    config->handler(x, config->user);
+}
+
+// The article's two endpoints, and the control of every comparison.
+static void gb__builtin_handler(gb_exchange *x, void *user)
+{
+    static const char hello[] = "{\"message\": \"Hello World\"}", done[] = "{\"status\": \"done\"}";
+    gb_slice path = gb_request_path(x);
+    (void)user;
+    if (gb__slice_is(path, "/json")) {
+        gb_respond(x, 200, "application/json", hello, sizeof hello - 1);
+    } else if (gb__slice_is(path, "/io")) {
+        gb__sleep_until(gb_now_ns() + 10000000);
+        gb_respond(x, 200, "application/json", done, sizeof done - 1);
+    } else {
+        gb_respond(x, 404, "text/plain", "not found\n", 10);
+    }
+}
+
+// ---- start and stop ------------------------------------------------------------------------------
+
+static int gb__cpu_count(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
+}
+
+static gb_server_config gb__server_defaults(const gb_server_config *given)
+{
+    gb_server_config c = given ? *given : (gb_server_config){0};
+    if (!c.host) c.host = "127.0.0.1";
+    if (!c.threads) c.threads = 1;
+    if (!c.handler) c.handler = gb__builtin_handler;
+    if (!c.max_body) c.max_body = GB_MAX_BODY;
+    if (c.read_timeout_s <= 0) c.read_timeout_s = 10;
+    if (c.idle_timeout_s <= 0) c.idle_timeout_s = 60;
+    return c;
+}
+
+static void gb__server_free(gb_server *s)
+{
+    while (s->connections.next != &s->connections) gb__conn_free(s, s->connections.next);
+    for (int i = 0; s->threads && i < s->config.threads; i++) {
+        gb__thread *t = &s->threads[i];
+        gb__buf_free(&t->in);
+        gb__buf_free(&t->out);
+        for (int p = 0; p < GB__PHASES; p++) gb_histogram_free(&t->phases[p]);
+        pthread_mutex_destroy(&t->stats_lock);
+        sem_destroy(&t->wake);
+    }
+    free(s->threads);
+    if (s->epoll >= 0) close(s->epoll);
+    if (s->listener >= 0) close(s->listener);
+    if (s->stop_event >= 0) close(s->stop_event);
+    pthread_cond_destroy(&s->vacancy);
+    pthread_mutex_destroy(&s->lock);
+    sem_destroy(&s->entered);
+    free(s);
+}
+
+static bool gb__server_prepare(gb_server *s, gb_error *error)
+{
+    s->threads = calloc((size_t)s->config.threads, sizeof *s->threads);
+    if (!s->threads) {
+        gb__fail_memory(error);
+        return false;
+    }
+    for (int i = 0; i < s->config.threads; i++) {
+        gb__thread *t = &s->threads[i];
+        t->server = s;
+        sem_init(&t->wake, 0, 0);
+        pthread_mutex_init(&t->stats_lock, NULL);
+        for (int p = 0; p < GB__PHASES; p++)
+            if (gb_histogram_init(&t->phases[p], 2, error)) return false;
+    }
+    s->listener = gb__listen(s->config.host, s->config.port, error);
+    if (s->listener < 0) return false;
+    s->port = gb__bound_port(s->listener);
+    s->epoll = epoll_create1(EPOLL_CLOEXEC);
+    s->stop_event = eventfd(0, EFD_CLOEXEC);
+    if (s->epoll < 0 || s->stop_event < 0) {
+        gb__fail(error, GB_SYSTEM, "can't create epoll or eventfd: %s", strerror(errno));
+        return false;
+    }
+    gb__epoll_set(s, EPOLL_CTL_ADD, s->listener, EPOLLIN, &s->listener);
+    gb__epoll_set(s, EPOLL_CTL_ADD, s->stop_event, EPOLLIN, &s->stop_event);
+    s->accepting = true;
+    return true;
+}
+
+static bool gb__server_spawn(gb_server *s, gb_error *error)
+{
+    int failed = 0;
+    while (!failed && s->started < s->config.threads) {
+        failed = pthread_create(&s->threads[s->started].id, NULL, gb__thread_main,
+                                &s->threads[s->started]);
+        if (!failed) s->started++;
+    }
+    for (int i = 0; i < s->started; i++)
+        while (sem_wait(&s->entered) && errno == EINTR) continue;
+    if (!failed && s->config.threads > 1) {
+        failed = pthread_create(&s->watcher, NULL, gb__watch, s);
+        s->watched = !failed;
+    }
+    if (failed)
+        gb__fail(error, GB_SYSTEM, "can't start %d threads: %s; use fewer", s->config.threads,
+                 strerror(failed));
+    else if (s->enter_error.code)
+        gb__fail(error, s->enter_error.code, "%s", s->enter_error.text);
+    return !failed && !s->enter_error.code;
+}
+
+static gb_server *gb__server_start(const gb_server_config *given, const gb__gateway *gateway,
+                                   gb_error *error)
+{
+    gb_server_config config = gb__server_defaults(given);
+    if (config.threads < 0 || config.threads > 4096) {
+        gb__fail(error, GB_USAGE, "threads is %d: from 1 to 4096 can serve", config.threads);
+        return NULL;
+    }
+    gb_server *s = calloc(1, sizeof *s);
+    if (!s) {
+        gb__fail_memory(error);
+        return NULL;
+    }
+    s->config = config;
+    gb__copy(s->host, sizeof s->host, config.host);
+    s->config.host = s->host;
+    s->gateway = gateway ? *gateway
+                         : (gb__gateway){&s->config, gb__c_enter, gb__c_leave, gb__c_handle};
+    s->epoll = s->listener = s->stop_event = -1;
+    s->cpus = gb__cpu_count();
+    s->connections.next = s->connections.previous = &s->connections;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->vacancy, NULL);
+    sem_init(&s->entered, 0, 0);
+    if (!gb__server_prepare(s, error)) {
+        gb__server_free(s);
+        return NULL;
+    }
+    if (!gb__server_spawn(s, error)) {
+        gb_server_stop(s);
+        return NULL;
+    }
+    return s;
+}
+
+GB_API gb_server *gb_server_start(const gb_server_config *config, gb_error *error)
+{
+    return gb__server_start(config, NULL, error);
+}
+
+GB_API int gb_server_port(const gb_server *server)
+{
+    return server->port;
+}
+
+GB_API void gb_server_stop(gb_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    while (s->idle) gb__wake_one(s);
+    pthread_cond_signal(&s->vacancy);
+    pthread_mutex_unlock(&s->lock);
+    (void)!write(s->stop_event, &(uint64_t){1}, sizeof(uint64_t));
+    for (int i = 0; i < s->started; i++) pthread_join(s->threads[i].id, NULL);
+    if (s->watched) pthread_join(s->watcher, NULL);
+    gb__server_free(s);
+}
+
+// ---- what the threads saw in a window ------------------------------------------------------------
+
+static void gb__server_window_begin(gb_server *s)
+{
+    for (int i = 0; i < s->config.threads; i++) {
+        gb__thread *t = &s->threads[i];
+        pthread_mutex_lock(&t->stats_lock);
+        t->requests = 0;
+        for (int p = 0; p < GB__PHASES; p++) gb_histogram_reset(&t->phases[p]);
+        pthread_mutex_unlock(&t->stats_lock);
+    }
+}
+
+static gb_code gb__server_phase(gb_server *s, int phase, gb_phase *us)
+{
+    gb_histogram all;
+    if (gb_histogram_init(&all, 2, NULL)) return GB_SYSTEM;
+    for (int i = 0; i < s->config.threads; i++) {
+        gb__thread *t = &s->threads[i];
+        pthread_mutex_lock(&t->stats_lock);
+        gb_histogram_merge(&all, &t->phases[phase]);
+        pthread_mutex_unlock(&t->stats_lock);
+    }
+    us->mean = gb_histogram_mean(&all) / 1e3;
+    us->p99 = (double)gb_histogram_percentile(&all, 99) / 1e3;
+    gb_histogram_free(&all);
+    return GB_OK;
+}
+
+// ================================================================================================
+// >>client
+// The load generator. Each thread runs an epoll loop over its share of the connections; the next
+// request is written as soon as an answer is complete, without touching epoll: a read and a write a
+// request, one wait for many. Descriptors are registered once, edge-triggered. Everything in a
+// gb__client_thread is that thread's alone until it is joined; the window's bounds are shared.
+
+#define GB__RECV_SIZE 65536
+#define GB__EVENTS 256
+#define GB__RETRY_NS 50000000ull  // between attempts to connect to a server that refuses
+
+typedef struct gb__url {
+    char host[256];
+    char authority[300];  // for the Host field
+    int port;
+    const char *target;   // within the URL
+} gb__url;
+
+typedef struct gb__link {
+    int fd;  // -1 while there is none
+    enum { GB__LINK_DOWN, GB__LINK_CONNECTING, GB__LINK_IDLE, GB__LINK_BUSY } state;
+    bool answered;        // at least once
+    bool has_head;
+    size_t sent;          // of the request
+    uint64_t intended, started;
+    uint64_t retry_at;
+    gb__response head;
+    uint64_t body_left;
+    gb__chunked chunked;
+    gb__buf pending;      // a part of a head, or a body to be searched
+    struct gb__link *next_idle;
+} gb__link;
+
+typedef struct gb__client gb__client;
+
+typedef struct gb__client_thread {
+    gb__client *client;
+    pthread_t id;
+    int epoll, timer;
+    gb__link *links;
+    int link_count;
+    gb__link *idle;       // with a rate: those that wait for the next intended start
+    double interval_ns;   // with a rate: between two starts of this thread
+    uint64_t start;       // of the schedule
+    uint64_t issued;      // starts of the schedule that were taken
+    char *input;
+    uint64_t next_check;
+    uint64_t requests, bytes;
+    gb_load_errors errors;
+    char first_error[256];
+    gb_histogram latency, uncorrected;
+    uint64_t last;        // when the last answer counted was complete
+    bool finished;        // nothing more to issue
+    bool reported;        // that it has finished
+} gb__client_thread;
+
+struct gb__client {
+    gb_load_config config;
+    gb__buf request;
+    bool is_head;
+    struct addrinfo *address, *resolved;
+    gb__client_thread *threads;
+    int started;
+    _Atomic uint64_t begin, end;  // of the window: what completes within it counts
+    atomic_bool stop;
+    atomic_int unanswered;        // connections that had no answer yet
+    atomic_int busy_threads;      // that have not finished
+    _Atomic uint64_t tickets;     // requests still to be started, where their number is limited
+};
+
+// ---- what to send --------------------------------------------------------------------------------
+
+static gb_code gb__parse_url(const char *url, gb__url *u, gb_error *error)
+{
+    const char *at = url + 7, *end;
+    if (strncasecmp(url, "http://", 7))
+        return gb__fail(error, GB_USAGE, "\"%s\" is not an http:// URL", url);
+    size_t len = strcspn(at, "/?#");
+    u->target = at + len;
+    u->port = 80;
+    const char *host = at, *host_end = at + len;
+    if (*at == '[') {
+        end = memchr(at, ']', len);
+        host = at + 1;
+        host_end = end ? end : at;
+        at = end ? end + 1 : at;
+    } else {
+        end = memchr(at, ':', len);
+        if (end) host_end = end;
+        at = host_end;
+    }
+    uint64_t port = 80;
+    size_t rest = (size_t)(u->target - at);
+    bool ok = host_end > host && (size_t)(host_end - host) < sizeof u->host &&
+              len < sizeof u->authority && !memchr(host, '@', len) &&
+              (!rest || (*at == ':' && gb__slice_u64((gb_slice){at + 1, rest - 1}, &port) &&
+                         port > 0 && port < 65536));
+    if (!ok) return gb__fail(error, GB_USAGE, "\"%s\" is not http://HOST[:PORT]/PATH", url);
+    u->port = (int)port;
+    snprintf(u->host, sizeof u->host, "%.*s", (int)(host_end - host), host);
+    snprintf(u->authority, sizeof u->authority, "%.*s", (int)len, url + 7);
+    return GB_OK;
+}
+
+static bool gb__is_clean_line(const char *line)
+{
+    return gb__all(gb__slice(line), gb__is_value_char) && *line;
+}
+
+static gb_code gb__compose_request(gb__client *c, const gb__url *u, gb_error *error)
+{
+    const gb_load_config *k = &c->config;
+    gb__buf *b = &c->request;
+    bool has_host = false;
+    size_t target = strcspn(u->target, "#");
+    if (!gb__all(gb__slice(k->method), gb__is_token_char) || !*k->method)
+        return gb__fail(error, GB_USAGE, "\"%s\" is not a method", k->method);
+    if (!gb__all((gb_slice){u->target, target}, gb__is_target_char))
+        return gb__fail(error, GB_USAGE, "\"%s\" has a blank or a control character", k->url);
+    gb__buf_printf(b, "%s %s%.*s HTTP/1.1\r\n", k->method, *u->target == '/' ? "" : "/",
+                   (int)target, u->target);
+    for (size_t i = 0; i < k->header_count; i++) {
+        gb_slice name, value;
+        if (!gb__is_clean_line(k->headers[i]) ||
+            !gb__parse_field(gb__slice(k->headers[i]), &name, &value))
+            return gb__fail(error, GB_USAGE, "\"%s\" is not a header: give \"Name: value\"",
+                            k->headers[i]);
+        has_host |= gb__slice_is_nocase(name, "host");
+        gb__buf_printf(b, "%s\r\n", k->headers[i]);
+    }
+    if (!has_host) gb__buf_printf(b, "Host: %s\r\n", u->authority);
+    if (k->no_keepalive) gb__buf_str(b, "Connection: close\r\n");
+    if (k->body) gb__buf_printf(b, "Content-Length: %zu\r\n", k->body_size);
+    gb__buf_str(b, "\r\n");
+    if (k->body) gb__buf_add(b, k->body, k->body_size);
+    return b->failed ? gb__fail_memory(error) : GB_OK;
+}
+
+// ---- one thread ----------------------------------------------------------------------------------
+
+static bool gb__in_window(const gb__client *c, uint64_t now)
+{
+    return now >= atomic_load_explicit(&c->begin, memory_order_relaxed) &&
+           now < atomic_load_explicit(&c->end, memory_order_relaxed);
+}
+
+GB__PRINTF(3, 4)
+static void gb__load_error(gb__client_thread *t, uint64_t *counter, const char *format, ...)
+{
+    if (!gb__in_window(t->client, gb_now_ns())) return;
+    ++*counter;
+    if (*t->first_error) return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(t->first_error, sizeof t->first_error, format, args);
+    va_end(args);
+}
+
+static void gb__link_down(gb__link *l, uint64_t retry_at)
+{
+    if (l->fd >= 0) close(l->fd);  // epoll forgets it with that
+    l->fd = -1;
+    l->state = GB__LINK_DOWN;
+    l->retry_at = retry_at;
+}
+
+static void gb__link_begin(gb__link *l, uint64_t intended, uint64_t now)
+{
+    l->intended = intended;
+    l->started = now;
+    l->sent = 0;
+    l->has_head = false;
+    l->pending.len = 0;
+}
+
+// A ticket to start one more request; without a limit there is always one.
+static bool gb__take_ticket(gb__client *c)
+{
+    if (!c->config.requests) return true;
+    uint64_t left = atomic_load(&c->tickets);
+    while (left && !atomic_compare_exchange_weak(&c->tickets, &left, left - 1)) continue;
+    return left > 0;
+}
+
+// Costs a ticket, so that a limited number of requests comes to an end without a server, too.
+static void gb__connect_failed(gb__client_thread *t, gb__link *l, const char *why)
+{
+    gb__load_error(t, &t->errors.connect, "connect: %s", why);
+    if (!gb__take_ticket(t->client)) t->finished = true;
+    gb__link_down(l, gb_now_ns() + GB__RETRY_NS);
+}
+
+static void gb__link_connect(gb__client_thread *t, gb__link *l, uint64_t now)
+{
+    l->fd = gb__connect(t->client->address);
+    if (l->fd < 0) {
+        gb__connect_failed(t, l, strerror(errno));
+        return;
+    }
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                .data.ptr = l};
+    l->state = GB__LINK_CONNECTING;
+    l->started = now;
+    if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, l->fd, &event))
+        gb__connect_failed(t, l, strerror(errno));
+}
+
+static void gb__link_send(gb__client_thread *t, gb__link *l)
+{
+    const gb__buf *request = &t->client->request;
+    while (l->sent < request->len) {
+        ssize_t n = send(l->fd, request->data + l->sent, request->len - l->sent,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) {
+            l->sent += (size_t)n;
+        } else if (errno != EINTR) {
+            if (errno == EAGAIN) return;  // EPOLLOUT goes on with it
+            gb__load_error(t, &t->errors.write, "write: %s", strerror(errno));
+            gb__link_down(l, gb_now_ns() + GB__RETRY_NS);
+            return;
+        }
+    }
+}
+
+static uint64_t gb__next_intended(const gb__client_thread *t)
+{
+    return t->start + (uint64_t)((double)t->issued * t->interval_ns);
+}
+
+// The connection is up and free: starts its next request, or lets it wait for the schedule.
+static void gb__link_next(gb__client_thread *t, gb__link *l, uint64_t now)
+{
+    uint64_t intended = now;
+    l->state = GB__LINK_IDLE;
+    if (t->interval_ns > 0) {
+        intended = gb__next_intended(t);
+        if (intended > now) {
+            l->next_idle = t->idle;
+            t->idle = l;
+            return;
+        }
+    }
+    if (!gb__take_ticket(t->client)) {
+        t->finished = true;
+        return;
+    }
+    t->issued++;
+    l->state = GB__LINK_BUSY;
+    // A connection of its own belongs to the request, so its time counts from the connect.
+    gb__link_begin(l, t->client->config.no_keepalive && t->interval_ns <= 0 ? l->started : intended,
+                   now);
+    gb__link_send(t, l);
+}
+
+// An answer is complete: checks it, counts it, and goes on.
+static void gb__link_answered(gb__client_thread *t, gb__link *l, uint64_t now)
+{
+    const gb_load_config *k = &t->client->config;
+    if (!l->answered) {
+        l->answered = true;
+        atomic_fetch_sub(&t->client->unanswered, 1);
+    }
+    if (l->head.status >= 400) {
+        gb__load_error(t, &t->errors.status, "the answer's status was %d", l->head.status);
+    } else if (k->expect && (!l->pending.len || !memmem(l->pending.data, l->pending.len, k->expect,
+                                                        strlen(k->expect)))) {
+        gb__load_error(t, &t->errors.unexpected, "the body was \"%.*s\"",
+                       (int)(l->pending.len < 80 ? l->pending.len : 80),
+                       l->pending.len ? l->pending.data : "");
+    } else if (gb__in_window(t->client, now)) {
+        t->requests++;
+        t->last = now;
+        gb_histogram_record(&t->latency, now - l->intended);
+        if (t->interval_ns > 0) gb_histogram_record(&t->uncorrected, now - l->started);
+    }
+    l->pending.len = 0;
+    l->state = GB__LINK_IDLE;
+    bool delimited = l->head.has_length || l->head.chunked;
+    if (!k->no_keepalive && l->head.keep_alive && delimited &&
+        l->sent == t->client->request.len) {
+        gb__link_next(t, l, now);
+    } else {
+        gb__link_down(l, now);
+        gb__link_connect(t, l, now);
+    }
+}
+
+static void gb__link_broken(gb__client_thread *t, gb__link *l, uint64_t *counter, const char *how)
+{
+    gb__load_error(t, counter, "%s", how);
+    gb__link_down(l, gb_now_ns());
+}
+
+// The part of the body in these bytes; how many of them belong to it, or -1 when it is malformed.
+static ssize_t gb__link_body(gb__client_thread *t, gb__link *l, const char *data, size_t len)
+{
+    size_t at = 0;
+    if (!l->head.chunked) {
+        at = len < l->body_left ? len : (size_t)l->body_left;
+        l->body_left -= at;
+        if (t->client->config.expect) gb__buf_add(&l->pending, data, at);
+        return (ssize_t)at;
+    }
+    while (at < len && l->chunked.state < GB__CHUNK_DONE) {
+        gb_slice piece;
+        at += gb__chunked_next(&l->chunked, data + at, len - at, &piece);
+        if (t->client->config.expect) gb__buf_add(&l->pending, piece.data, piece.len);
+    }
+    return l->chunked.state == GB__CHUNK_BAD ? -1 : (ssize_t)at;
+}
+
+static void gb__link_expect_body(const gb__client *c, gb__link *l)
+{
+    bool none = c->is_head || !gb__status_has_body(l->head.status);
+    l->has_head = true;
+    if (none) l->head.chunked = l->head.has_length = false;
+    if (none) l->body_left = 0;
+    else if (l->head.has_length) l->body_left = l->head.content_length;
+    else l->body_left = UINT64_MAX;  // to the close, unless it is chunked
+    if (none) l->head.has_length = true;
+    l->chunked = (gb__chunked){0};
+}
+
+static bool gb__link_complete(const gb__link *l)
+{
+    return l->has_head &&
+           (l->head.chunked ? l->chunked.state == GB__CHUNK_DONE : l->body_left == 0);
+}
+
+// Takes the head at the start of the bytes; how long it is, 0 when there is more to come.
+static ssize_t gb__link_head(gb__client_thread *t, gb__link *l, const char *data, size_t len)
+{
+    size_t at = 0;
+    int result;
+    do {  // interim answers (1xx) come before the one that counts
+        result = gb__parse_response(&l->head, data + at, len - at);
+        if (result == GB__PARTIAL) {
+            gb__buf_add(&l->pending, data + at, len - at);
+            return 0;
+        }
+        if (result) return -1;
+        at += l->head.head_len;
+    } while (l->head.status < 200);
+    gb__link_expect_body(t->client, l);
+    return (ssize_t)at;
+}
+
+static void gb__link_input(gb__client_thread *t, gb__link *l, const char *data, size_t len,
+                           uint64_t now)
+{
+    ssize_t used = 0, head = 0;
+    if (!l->has_head) {
+        head = gb__link_head(t, l, data, len);
+        if (!head) return;
+    }
+    if (head >= 0) used = gb__link_body(t, l, data + head, len - (size_t)head);
+    if (head < 0 || used < 0 || (gb__link_complete(l) && (size_t)(head + used) < len)) {
+        gb__link_broken(t, l, &t->errors.malformed, "the answer was not HTTP/1.x");
+        return;
+    }
+    if (gb__link_complete(l)) gb__link_answered(t, l, now);
+}
+
+static void gb__link_closed(gb__client_thread *t, gb__link *l, int why)
+{
+    if (l->state == GB__LINK_IDLE) {
+        // The server may close an idle connection; the schedule's list still holds it.
+        close(l->fd);
+        l->fd = -1;
+    } else if (!why && l->has_head && !l->head.chunked && !l->head.has_length) {
+        l->body_left = 0;
+        gb__link_answered(t, l, gb_now_ns());
+    } else if (!why && (l->has_head || l->pending.len)) {
+        gb__link_broken(t, l, &t->errors.truncated, "closed in the middle of an answer");
+    } else {
+        gb__link_broken(t, l, &t->errors.read, why ? strerror(why) : "closed without an answer");
+    }
+}
+
+static void gb__link_receive(gb__client_thread *t, gb__link *l)
+{
+    ssize_t n;
+    do {
+        size_t kept = l->has_head ? 0 : l->pending.len;
+        if (l->pending.failed || kept > GB_MAX_HEAD) {
+            gb__link_broken(t, l, &t->errors.malformed, "the answer's head has no end");
+            return;
+        }
+        // A head that came in pieces is parsed again as a whole.
+        if (kept) memcpy(t->input, l->pending.data, kept);
+        n = recv(l->fd, t->input + kept, GB__RECV_SIZE, MSG_DONTWAIT);
+        if (n > 0) {
+            uint64_t now = gb_now_ns();
+            if (gb__in_window(t->client, now)) t->bytes += (uint64_t)n;
+            if (kept) l->pending.len = 0;
+            if (l->state == GB__LINK_BUSY) gb__link_input(t, l, t->input, kept + (size_t)n, now);
+        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+            gb__link_closed(t, l, n ? errno : 0);
+            return;
+        }
+        // Less than asked for means empty: the next arrival is a new edge.
+    } while (l->fd >= 0 && (n == GB__RECV_SIZE || (n < 0 && errno == EINTR)));
+}
+
+static void gb__link_connected(gb__client_thread *t, gb__link *l, uint64_t now)
+{
+    int why = 0;
+    socklen_t len = sizeof why;
+    if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &why, &len)) why = errno;
+    if (why) gb__connect_failed(t, l, strerror(why));
+    else gb__link_next(t, l, now);
+}
+
+static void gb__link_event(gb__client_thread *t, gb__link *l, uint32_t events)
+{
+    if (l->state == GB__LINK_CONNECTING) {
+        if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) gb__link_connected(t, l, gb_now_ns());
+        return;
+    }
+    if (l->fd >= 0 && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
+        gb__link_receive(t, l);
+    if (l->fd >= 0 && (events & EPOLLOUT) && l->state == GB__LINK_BUSY) gb__link_send(t, l);
+}
+
+// Gives the starts of the schedule that are due to connections that are free.
+static void gb__follow_schedule(gb__client_thread *t, uint64_t now)
+{
+    while (t->idle && !t->finished && gb__next_intended(t) <= now) {
+        gb__link *l = t->idle;
+        t->idle = l->next_idle;
+        if (l->fd < 0) gb__link_connect(t, l, now);
+        else gb__link_next(t, l, now);
+    }
+    if (!t->idle || t->finished) return;
+    struct itimerspec at = {.it_value = gb__timespec(gb__next_intended(t))};
+    timerfd_settime(t->timer, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+// Requests that take too long, and connections to be tried again.
+static void gb__check_links(gb__client_thread *t, uint64_t now)
+{
+    uint64_t patience = gb__seconds_ns(t->client->config.timeout_s);
+    t->next_check = now + GB__RETRY_NS / 5;
+    for (int i = 0; i < t->link_count; i++) {
+        gb__link *l = &t->links[i];
+        if (l->state == GB__LINK_BUSY && l->started + patience < now)
+            gb__link_broken(t, l, &t->errors.timeout, "no complete answer in time");
+        else if (l->state == GB__LINK_CONNECTING && l->started + patience < now)
+            gb__connect_failed(t, l, "timed out");
+        if (l->state == GB__LINK_DOWN && l->retry_at <= now && !t->finished)
+            gb__link_connect(t, l, now);
+    }
+}
+
+static bool gb__thread_idle(const gb__client_thread *t)
+{
+    for (int i = 0; i < t->link_count; i++)
+        if (t->links[i].state == GB__LINK_BUSY) return false;
+    return true;
+}
+
+static void *gb__client_main(void *arg)
+{
+    gb__client_thread *t = arg;
+    struct epoll_event events[GB__EVENTS];
+    t->start = gb_now_ns();
+    for (int i = 0; i < t->link_count; i++) gb__link_connect(t, &t->links[i], t->start);
+    while (!atomic_load_explicit(&t->client->stop, memory_order_relaxed)) {
+        int n = epoll_wait(t->epoll, events, GB__EVENTS, 10);
+        for (int i = 0; i < n; i++)
+            if (events[i].data.ptr) gb__link_event(t, events[i].data.ptr, events[i].events);
+        uint64_t now = gb_now_ns();
+        if (t->interval_ns > 0) gb__follow_schedule(t, now);
+        if (now >= t->next_check) gb__check_links(t, now);
+        if (t->finished && !t->reported && gb__thread_idle(t)) {
+            t->reported = true;
+            atomic_fetch_sub(&t->client->busy_threads, 1);
+        }
+    }
+    return NULL;
+}
+
+// ---- the whole load ------------------------------------------------------------------------------
+
+static gb_code gb__load_defaults(gb_load_config *k, gb_error *error)
+{
+    if (!k->url) return gb__fail(error, GB_USAGE, "gb_load_config.url is not set");
+    if (!k->connections) k->connections = 64;
+    if (!k->threads) k->threads = 1;
+    if (k->duration_s <= 0) k->duration_s = 10;
+    if (k->timeout_s <= 0) k->timeout_s = 30;
+    if (k->requests) k->warmup_s = 0;  // each of them counts
+    if (!k->method) k->method = k->body ? "POST" : "GET";
+    if (k->connections < 1 || k->connections > 100000)
+        return gb__fail(error, GB_USAGE, "%d connections: from 1 to 100000 work", k->connections);
+    if (k->threads < 1 || k->threads > k->connections)
+        return gb__fail(error, GB_USAGE, "%d client threads for %d connections: from 1 to as many "
+                        "as connections work", k->threads, k->connections);
+    if (k->rate < 0) return gb__fail(error, GB_USAGE, "the rate is below zero");
+    return GB_OK;
+}
+
+// Finds the address that answers, so that a server that isn't there is one clear sentence.
+static gb_code gb__find_address(gb__client *c, const gb__url *u, gb_error *error)
+{
+    int why = 0;
+    c->resolved = gb__resolve(u->host, u->port, 0, error);
+    if (!c->resolved) return GB_NETWORK;
+    uint64_t deadline = gb_now_ns() + gb__seconds_ns(c->config.timeout_s);
+    for (c->address = c->resolved; c->address; c->address = c->address->ai_next) {
+        socklen_t len = sizeof why;
+        int fd = gb__connect(c->address);
+        if (fd < 0) {
+            why = errno;
+            continue;
+        }
+        if (!gb__wait_ready(fd, POLLOUT, deadline) ||
+            getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &len))
+            why = errno;
+        close(fd);
+        if (!why) return GB_OK;
+    }
+    return gb__fail(error, GB_NETWORK, "can't connect to %s: %s; is the server running?",
+                    c->config.url, strerror(why));
+}
+
+static gb_code gb__client_thread_init(gb__client *c, int i, gb_error *error)
+{
+    gb__client_thread *t = &c->threads[i];
+    int n = c->config.connections, threads = c->config.threads;
+    t->client = c;
+    t->link_count = n / threads + (i < n % threads);
+    t->links = calloc((size_t)t->link_count, sizeof *t->links);
+    t->input = malloc(GB_MAX_HEAD + GB__RECV_SIZE);
+    if (!t->links || !t->input) return gb__fail_memory(error);
+    for (int j = 0; j < t->link_count; j++) t->links[j].fd = -1;
+    if (c->config.rate > 0) t->interval_ns = 1e9 * n / (c->config.rate * t->link_count);
+    gb_code code = gb_histogram_init(&t->latency, 3, error);
+    if (!code) code = gb_histogram_init(&t->uncorrected, 3, error);
+    if (code) return code;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
+    t->epoll = epoll_create1(EPOLL_CLOEXEC);
+    t->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (t->epoll < 0 || t->timer < 0 || epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->timer, &event))
+        return gb__fail(error, GB_SYSTEM, "can't create epoll or timerfd: %s", strerror(errno));
+    return GB_OK;
+}
+
+static void gb__client_thread_free(gb__client_thread *t)
+{
+    for (int i = 0; t->links && i < t->link_count; i++) {
+        if (t->links[i].fd >= 0) close(t->links[i].fd);
+        gb__buf_free(&t->links[i].pending);
+    }
+    free(t->links);
+    free(t->input);
+    gb_histogram_free(&t->latency);
+    gb_histogram_free(&t->uncorrected);
+    if (t->epoll >= 0) close(t->epoll);
+    if (t->timer >= 0) close(t->timer);
+}
+
+static bool gb__stop_asked(const gb__client *c)
+{
+    return c->config.stop && *(const volatile bool *)c->config.stop;
+}
+
+// Sleeps in short steps until `deadline`, a stop, or all threads have finished.
+static void gb__load_wait(gb__client *c, uint64_t deadline, bool until_answered)
+{
+    while (!gb__stop_asked(c)) {
+        uint64_t now = gb_now_ns(), step = now + 20000000;
+        if (now >= deadline) return;
+        if (until_answered && atomic_load(&c->unanswered) <= 0) return;
+        if (!atomic_load(&c->busy_threads)) return;
+        gb__sleep_until(step < deadline ? step : deadline);
+    }
+}
+
+static uint64_t gb__client_cpu_ns(const gb__client *c)
+{
+    uint64_t total = 0;
+    for (int i = 0; i < c->started; i++) {
+        clockid_t clock;
+        struct timespec t;
+        if (!pthread_getcpuclockid(c->threads[i].id, &clock) && !clock_gettime(clock, &t))
+            total += (uint64_t)t.tv_sec * GB__NS + (uint64_t)t.tv_nsec;
+    }
+    return total;
+}
+
+static void gb__load_merge(gb__client *c, gb_load_result *r)
+{
+    for (int i = 0; i < c->started; i++) {
+        gb__client_thread *t = &c->threads[i];
+        r->requests += t->requests;
+        r->bytes += t->bytes;
+#define GB__MERGE(name, text) r->errors.name += t->errors.name;
+        GB_LOAD_ERRORS(GB__MERGE)
+#undef GB__MERGE
+        if (!*r->first_error) gb__copy(r->first_error, sizeof r->first_error, t->first_error);
+        gb_histogram_merge(&r->latency, &t->latency);
+        gb_histogram_merge(&r->uncorrected, &t->uncorrected);
+    }
+}
+
+static void gb__client_join(gb__client *c)
+{
+    atomic_store(&c->stop, true);
+    for (int i = 0; i < c->started; i++) pthread_join(c->threads[i].id, NULL);
+}
+
+// What a limited number of requests took ends with the last answer, not with the wait.
+static uint64_t gb__last_answer(const gb__client *c, uint64_t begin)
+{
+    uint64_t last = begin;
+    for (int i = 0; i < c->started; i++)
+        if (c->threads[i].last > last) last = c->threads[i].last;
+    return last;
+}
+
+// Warm-up, window, stop; the load runs on through all of it, so that nothing cools down between.
+static void gb__load_conduct(gb__client *c, gb_load_result *r)
+{
+    const gb_load_config *k = &c->config;
+    uint64_t start = gb_now_ns();
+    if (k->warmup_s > 0) {
+        uint64_t warm = start + gb__seconds_ns(k->warmup_s);
+        gb__load_wait(c, warm, false);
+        gb__load_wait(c, warm + gb__seconds_ns(10), true);
+        start = gb_now_ns();
+    }
+    uint64_t cpu = gb__client_cpu_ns(c);
+    atomic_store(&c->begin, start);
+    if (k->on_window) k->on_window(k->user, false);
+    gb__load_wait(c, k->requests ? UINT64_MAX : start + gb__seconds_ns(k->duration_s), false);
+    uint64_t end = gb_now_ns();
+    atomic_store(&c->end, end);
+    r->cpu_ns = gb__client_cpu_ns(c) - cpu;
+    if (k->on_window) k->on_window(k->user, true);
+    gb__client_join(c);
+    gb__load_merge(c, r);
+    if (k->requests) end = gb__last_answer(c, start);
+    r->seconds = (double)(end - start) / 1e9;
+    r->rps = end > start ? (double)r->requests / r->seconds : 0;
+}
+
+static gb_code gb__client_spawn(gb__client *c, gb_error *error)
+{
+    c->threads = calloc((size_t)c->config.threads, sizeof *c->threads);
+    if (!c->threads) return gb__fail_memory(error);
+    for (int i = 0; i < c->config.threads; i++) c->threads[i].epoll = c->threads[i].timer = -1;
+    for (int i = 0; i < c->config.threads; i++) {
+        gb_code code = gb__client_thread_init(c, i, error);
+        if (code) return code;
+    }
+    atomic_store(&c->unanswered, c->config.connections);
+    atomic_store(&c->busy_threads, c->config.threads);
+    atomic_store(&c->tickets, c->config.requests);
+    // Without a warm-up the first request counts.
+    atomic_store(&c->begin, c->config.warmup_s > 0 ? UINT64_MAX : 0);
+    atomic_store(&c->end, UINT64_MAX);
+    for (; c->started < c->config.threads; c->started++) {
+        gb__client_thread *t = &c->threads[c->started];
+        int failed = pthread_create(&t->id, NULL, gb__client_main, t);
+        if (failed) return gb__fail(error, GB_SYSTEM, "can't start a thread: %s", strerror(failed));
+    }
+    return GB_OK;
+}
+
+static void gb__client_free(gb__client *c)
+{
+    for (int i = 0; c->threads && i < c->config.threads; i++)
+        gb__client_thread_free(&c->threads[i]);
+    free(c->threads);
+    gb__buf_free(&c->request);
+    if (c->resolved) freeaddrinfo(c->resolved);
+}
+
+GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_error *error)
+{
+    gb__client c = {.config = *config};
+    gb__url url;
+    *result = (gb_load_result){0};
+    gb_code code = gb__load_defaults(&c.config, error);
+    if (!code) code = gb_histogram_init(&result->latency, 3, error);
+    if (!code) code = gb_histogram_init(&result->uncorrected, 3, error);
+    if (!code) code = gb__parse_url(c.config.url, &url, error);
+    c.is_head = c.config.method && !strcmp(c.config.method, "HEAD");
+    if (!code) code = gb__compose_request(&c, &url, error);
+    if (!code) code = gb__find_address(&c, &url, error);
+    if (!code) code = gb__client_spawn(&c, error);
+    if (!code) gb__load_conduct(&c, result);
+    else if (c.started) gb__client_join(&c);
+    gb__client_free(&c);
+    if (!code && gb__stop_asked(&c))
+        code = gb__fail(error, GB_INTERRUPTED, "stopped after %.1f s", result->seconds);
+    return code;
+}
+
+GB_API void gb_load_free(gb_load_result *result)
+{
+    gb_histogram_free(&result->latency);
+    gb_histogram_free(&result->uncorrected);
+}
+
+GB_API uint64_t gb_load_error_count(const gb_load_errors *errors)
+{
+    uint64_t sum = 0;
+#define GB__ADD(name, text) sum += errors->name;
+    GB_LOAD_ERRORS(GB__ADD)
+#undef GB__ADD
+    return sum;
+}
+
+// ================================================================================================
+// >>python
+// CPython from outside: load a libpython, start it, call it, turn its errors into sentences; then
+// find the builds of a machine. Code that is compiled against one build's headers can't run on
+// another (a PyObject has 16 bytes in one and 32 in the other); code that only calls can, so there
+// are no headers here, only gb_py. Everything that touches gb_py runs attached to the interpreter.
+
+#ifndef GILBENCH_STATIC
+gb_python_api gb_py;
+#endif
+
+// Values of CPython's stable ABI: constants, type flags, slots and method flags.
+enum {
+    GB__PY_NONE = 0,  // Py_GetConstantBorrowed
+    GB__PY_TRUE = 2,
+    GB__PY_EMPTY_BYTES = 8,
+    GB__PY_FILE_INPUT = 257,
+    GB__METH_VARARGS = 1,
+    GB__METH_NOARGS = 4,
+    GB__METH_O = 8,
+};
+#define GB__PY_LIST_SUBCLASS (1ul << 25)
+#define GB__PY_TUPLE_SUBCLASS (1ul << 26)
+#define GB__PY_BYTES_SUBCLASS (1ul << 27)
+#define GB__PY_UNICODE_SUBCLASS (1ul << 28)
+
+static PyObject *gb__py_none(void)  // borrowed
+{
+    return gb_py.Py_GetConstantBorrowed(GB__PY_NONE);
+}
+
+static PyObject *gb__py_new_none(void)
+{
+    PyObject *none = gb__py_none();
+    gb_py.Py_IncRef(none);
+    return none;
+}
+
+static void gb__py_drop(PyObject *object)
+{
+    if (object) gb_py.Py_DecRef(object);
+}
+
+static bool gb__py_is(PyObject *object, unsigned long subclass_flag)
+{
+    return gb_py.PyType_GetFlags(gb_py.Py_TYPE(object)) & subclass_flag;
+}
+
+// ISO C has no conversion from dlsym's object pointer to a function pointer; POSIX promises that
+// the representation is the same.
+static bool gb__py_symbol(void *library, const char *name, void *slot, gb_error *error)
+{
+    void *symbol = dlsym(library, name);
+    if (symbol) memcpy(slot, &symbol, sizeof symbol);
+    else gb__fail(error, GB_NO_PYTHON, "no %s in it: CPython 3.14 or newer is needed", name);
+    return symbol != NULL;
+}
+
+static gb_code gb__py_load(const char *libpython, gb_error *error)
+{
+    // RTLD_GLOBAL because extension modules find the C API in the process, not in a library.
+    void *library = dlopen(libpython, RTLD_NOW | RTLD_GLOBAL);
+    if (!library) return gb__fail(error, GB_NO_PYTHON, "can't load %s: %s", libpython, dlerror());
+#define GB__LOAD(type, name, arguments)                                                            \
+    if (!gb__py_symbol(library, #name, &gb_py.name, error)) return GB_NO_PYTHON;
+    GB_PY_FUNCTIONS(GB__LOAD)
+#undef GB__LOAD
+    PyObject **variable;
+#define GB__LOAD(name)                                                                             \
+    if (!gb__py_symbol(library, #name, &variable, error)) return GB_NO_PYTHON;                     \
+    gb_py.name = *variable;
+    GB_PY_EXCEPTIONS(GB__LOAD)
+#undef GB__LOAD
+    return GB_OK;
+}
+
+static gb_code gb__py_init_error(PyInitConfig *config, const gb_python *python, gb_error *error)
+{
+    const char *text = NULL;
+    gb_py.PyInitConfig_GetError(config, &text);
+    gb_code code = gb__fail(error, GB_NO_PYTHON, "%s does not start: %s", python->libpython,
+                            text ? text : "no reason given");
+    gb_py.PyInitConfig_Free(config);
+    return code;
+}
+
+// PEP 741 starts isolated, so PYTHON* variables count only once `use_environment` is set; the JIT
+// has no other switch, so the rest of them must go first.
+static bool gb__py_use_jit(PyInitConfig *config, bool on)
+{
+    extern char **environ;
+    for (char **e = environ; *e;) {
+        char name[64];
+        size_t len = strcspn(*e, "=");
+        if (strncmp(*e, "PYTHON", 6) || len >= sizeof name) {
+            e++;
+            continue;
+        }
+        memcpy(name, *e, len);
+        name[len] = 0;
+        unsetenv(name);  // moves the rest of environ up by one
+    }
+    return !setenv("PYTHON_JIT", on ? "1" : "0", 1) &&
+           !gb_py.PyInitConfig_SetInt(config, "use_environment", 1);
+}
+
+static gb_code gb__py_start(const gb_python *python, bool verbose, gb_error *error)
+{
+    gb_code code = gb__py_load(python->libpython, error);
+    if (code) return code;
+    PyInitConfig *config = gb_py.PyInitConfig_Create();
+    if (!config) return gb__fail_memory(error);
+    // An isolated start reads no locale; UTF-8 is what `python3` uses everywhere today.
+    bool ok = !gb_py.PyInitConfig_SetInt(config, "utf8_mode", 1) &&
+              !gb_py.PyInitConfig_SetStr(config, "executable", python->executable);
+    if (ok && verbose) ok = !gb_py.PyInitConfig_SetInt(config, "verbose", 1);
+    if (ok && *python->home) ok = !gb_py.PyInitConfig_SetStr(config, "home", python->home);
+    if (ok && python->gil >= 0) {
+        if (!gb_py.PyInitConfig_HasOption(config, "enable_gil")) {
+            gb_py.PyInitConfig_Free(config);
+            return gb__fail(error, GB_USAGE,
+                            "%s is not a free-threaded build: gil=%d needs one", python->id,
+                            python->gil);
+        }
+        ok = !gb_py.PyInitConfig_SetInt(config, "enable_gil", python->gil);
+    }
+    if (ok && python->use_jit >= 0) ok = gb__py_use_jit(config, python->use_jit);
+    if (!ok || gb_py.Py_InitializeFromInitConfig(config) < 0)
+        return gb__py_init_error(config, python, error);
+    gb_py.PyInitConfig_Free(config);
+    return GB_OK;
+}
+
+GB_API gb_code gb_python_start(const gb_python *python, gb_error *error)
+{
+    return gb__py_start(python, false, error);
+}
+
+// Makes a sentence of the raised exception, whose traceback goes to stderr.
+GB__PRINTF(3, 4)
+static gb_code gb__py_fail(gb_error *error, gb_code code, const char *format, ...)
+{
+    char what[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    PyObject *raised = gb_py.PyErr_GetRaisedException();
+    PyObject *type = raised ? gb_py.PyObject_GetAttrString((PyObject *)gb_py.Py_TYPE(raised),
+                                                           "__name__") : NULL;
+    PyObject *text = raised ? gb_py.PyObject_Str(raised) : NULL;
+    const char *t = type ? gb_py.PyUnicode_AsUTF8AndSize(type, NULL) : NULL;
+    const char *s = text ? gb_py.PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
+    gb__fail(error, code, "%s: %s: %.600s", what, t ? t : "error", s ? s : "?");
+    gb__py_drop(type);
+    gb__py_drop(text);
+    gb_py.PyErr_Clear();
+    if (raised) gb_py.PyErr_DisplayException(raised);
+    gb__py_drop(raised);
+    return code;
+}
+
+// Runs Python source and returns its namespace, a new dict; NULL with an exception raised.
+static PyObject *gb__py_run(const char *source, const char *name)
+{
+    PyObject *code = gb_py.Py_CompileString(source, name, GB__PY_FILE_INPUT);
+    PyObject *namespace = code ? gb_py.PyDict_New() : NULL;
+    PyObject *done = NULL;
+    if (namespace &&
+        !gb_py.PyDict_SetItemString(namespace, "__builtins__", gb_py.PyEval_GetBuiltins()))
+        done = gb_py.PyEval_EvalCode(code, namespace, namespace);
+    gb__py_drop(code);
+    gb__py_drop(done);
+    if (!done) gb__py_drop(namespace);
+    return done ? namespace : NULL;
+}
+
+// ---- finding builds ----------------------------------------------------------------------------
+// Which builds are there is asked of each interpreter itself, never read from a name: it answers
+// one question with lines of key=value. Then a child process starts its libpython and asks that the
+// same, because only an equal answer proves that what is measured is what the user runs. All
+// children of a step run at the same time.
+
+enum {
+    GB__OLDEST = 0x030e0000,
+    GB__PATIENCE_S = 10,          // for an interpreter on a cold network disk; a start takes 0.05 s
+    GB__LONGEST_ANSWER = 1 << 16  // what floods more than this isn't an interpreter
+};
+
+// Has to run on every Python 3, so that an old one is told to be too old. Written to descriptor 1
+// because an embedded interpreter may have no sys.stdout. Which libpython is mapped outranks what
+// sysconfig says: its directories are those of the build machine in an installation that was moved.
+static const char gb__question[] =
+    "import encodings, os, sys, sysconfig\n"
+    "def var(name):\n"
+    "    return sysconfig.get_config_var(name) or ''\n"
+    "def mapped():\n"
+    "    with open('/proc/self/maps') as maps:\n"
+    "        for line in maps:\n"
+    "            path = line.rstrip('\\n').split(None, 5)[5:]\n"
+    "            if path and os.path.basename(path[0]).startswith('libpython3.'):\n"
+    "                return path[0]\n"
+    "    return ''\n"
+    "include = sysconfig.get_path('include')\n"
+    "facts = [\n"
+    "    ('full_version', sys.version),\n"
+    "    ('version', sys.version.split()[0]),\n"
+    "    ('hex', sys.hexversion),\n"
+    "    ('free_threaded', var('Py_GIL_DISABLED') or 0),\n"
+    "    ('debug', var('Py_DEBUG') or 0),\n"
+    "    ('jit', int(hasattr(sys, '_jit') and sys._jit.is_available())),\n"
+    "    ('shared', var('Py_ENABLE_SHARED') or 0),\n"
+    "    ('mapped', mapped()),\n"
+    "    ('libdir', var('LIBDIR')),\n"
+    "    ('multiarch', var('MULTIARCH')),\n"
+    "    ('soname', var('INSTSONAME')),\n"
+    "    ('ldversion', var('LDVERSION')),\n"
+    "    ('executable', sys.executable or ''),\n"
+    "    ('prefix', sys.prefix),\n"
+    "    ('base_prefix', sys.base_prefix),\n"
+    "    ('stdlib', os.path.dirname(os.path.dirname(encodings.__file__))),\n"
+    "    ('include', include if os.path.exists(include + '/Python.h') else ''),\n"
+    "    ('compiler', sys.version[sys.version.rfind('[') + 1:].rstrip(']')),\n"
+    "    ('configure_args', var('CONFIG_ARGS')),\n"
+    "    ('cflags', var('PY_CFLAGS') + ' ' + var('CONFIGURE_CFLAGS_NODIST')),\n"
+    "    ('end', 1),\n"
+    "]\n"
+    "text = ''.join('%s=%s\\n' % (k, str(v).replace('\\n', ' ')) for k, v in facts)\n"
+    "data = os.fsencode(text)\n"
+    "while data:\n"
+    "    data = data[os.write(1, data):]\n";
+
+typedef struct gb__candidate {
+    gb_python python;
+    char path[GB_PATH];     // the executable to ask; "" where there is only a library
+    char library[GB_PATH];  // a libpython that was asked for itself; else ""
+    bool wanted;            // asked for, so neither left out nor passed over
+    bool named;
+    bool answered;
+    bool dropped;
+    bool due;               // for the next question
+    gb__buf facts;          // the executable's answer
+    pid_t pid;              // of the child that is being asked, 0 if none is
+    int fd;
+    gb__buf out;            // what it wrote to stdout and stderr
+    bool late;
+    int status;
+} gb__candidate;
+
+typedef struct gb__search {
+    gb__candidate *all;
+    size_t count, cap;
+    bool failed;  // out of memory
+} gb__search;
+
+GB__PRINTF(2, 3) static void gb__problem(gb_python *python, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(python->problem, sizeof python->problem, format, args);
+    va_end(args);
+}
+
+// False when the path doesn't fit: nothing on such a path is an interpreter that anybody runs.
+GB__PRINTF(2, 3) static bool gb__path(char *to, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(to, GB_PATH, format, args);
+    va_end(args);
+    return n >= 0 && n < GB_PATH;
+}
+
+static bool gb__same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static bool gb__is_file(const char *path, int mode)
+{
+    struct stat s;
+    return !stat(path, &s) && S_ISREG(s.st_mode) && !access(path, mode);
+}
+
+static const char *gb__basename(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+// Cuts the last component off; "/" stays.
+static void gb__to_parent(char *path)
+{
+    char *slash = strrchr(path, '/');
+    if (slash) slash[slash == path] = 0;
+}
+
+// ---- answers
+
+static gb_slice gb__fact(const gb__buf *answer, const char *key)
+{
+    size_t len = strlen(key);
+    const char *end = answer->data + answer->len;
+    for (const char *line = answer->data; line < end;) {
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        if (!stop) break;  // cut off in the middle
+        if ((size_t)(stop - line) > len && !memcmp(line, key, len) && line[len] == '=')
+            return (gb_slice){line + len + 1, (size_t)(stop - line) - len - 1};
+        line = stop + 1;
+    }
+    return (gb_slice){"", 0};
+}
+
+static void gb__take(const gb__buf *answer, const char *key, char *field, size_t size)
+{
+    gb_slice value = gb__fact(answer, key);
+    size_t len = value.len < size ? value.len : size - 1;
+    memcpy(field, value.data, len);
+    field[len] = 0;
+}
+
+static int gb__take_int(const gb__buf *answer, const char *key)
+{
+    uint64_t value = 0;
+    return gb__slice_u64(gb__fact(answer, key), &value) && value <= INT_MAX ? (int)value : 0;
+}
+
+// The line that says what went wrong: the first with an error's name, or else the first at all.
+// (The last one of a fatal error is "<no Python frame>".) "error: " alone is gb__run_library's.
+static gb_slice gb__complaint(const gb__buf *out)
+{
+    gb_slice first = {"", 0};
+    const char *end = out->data + out->len;
+    for (const char *line = out->data; line < end;) {
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        gb_slice s = gb__slice_trim((gb_slice){line, (size_t)((stop ? stop : end) - line)});
+        if (s.len > 7 && !memcmp(s.data, "error: ", 7)) return (gb_slice){s.data + 7, s.len - 7};
+        if (memmem(s.data, s.len, "rror: ", 6)) return s;
+        if (!first.len) first = s;
+        line = stop ? stop + 1 : end;
+    }
+    return first.len ? first : gb__slice("it said nothing");
+}
+
+// CONFIG_ARGS is a list of words in quotes; of two that contradict each other the last counts.
+static bool gb__configured(const char *args, const char *yes, const char *no)
+{
+    bool on = false;
+    for (const char *p = args; *(p += strspn(p, " '\""));) {
+        size_t len = strcspn(p, " '\"");
+        size_t name = strcspn(p, "= '\"");
+        gb_slice key = {p, name}, value = {p + name, len - name};
+        if (gb__slice_is(key, yes)) on = !gb__slice_is(value, "=no");
+        else if (gb__slice_is(key, no)) on = false;
+        p += len;
+    }
+    return on;
+}
+
+// The last -O of the flags; none is the compiler's default, -O0.
+static gb_slice gb__optimization_level(const char *cflags)
+{
+    gb_slice level = gb__slice("-O0");
+    for (const char *f = cflags; (f = strstr(f, "-O")); f += 2)
+        if (f == cflags || f[-1] == ' ') level = (gb_slice){f, strcspn(f, " ")};
+    return level;
+}
+
+// How the interpreter's own code was compiled. The profile's flags are used while CPython is built
+// and not kept in sysconfig, so --enable-optimizations has to speak for them.
+static void gb__optimized(gb_python *p)
+{
+    const char *args = p->configure_args, *flags = p->cflags;
+    const struct { const char *name; bool on; } means[] = {
+        {"PGO", strstr(flags, "-fprofile-use") || strstr(flags, "-fprofile-instr-use") ||
+                gb__configured(args, "--enable-optimizations", "--disable-optimizations")},
+        {"LTO", strstr(flags, "-flto") || gb__configured(args, "--with-lto", "--without-lto")},
+        {"BOLT", gb__configured(args, "--enable-bolt", "--disable-bolt")},
+    };
+    gb_slice level = gb__optimization_level(flags);
+    gb__buf text = {0};
+    for (size_t i = 0; i < sizeof means / sizeof *means; i++)
+        if (means[i].on) gb__buf_printf(&text, "%s%s", text.len ? "+" : "", means[i].name);
+    bool slow = p->debug || gb__slice_is(level, "-O0");
+    if (slow) gb__copy(p->optimized, sizeof p->optimized, "debug");
+    else if (text.len) gb__copy(p->optimized, sizeof p->optimized, text.data);
+    else snprintf(p->optimized, sizeof p->optimized, "%.*s", (int)level.len, level.data);
+    gb__buf_free(&text);
+}
+
+static void gb__read_facts(gb__candidate *c)
+{
+    gb_python *p = &c->python;
+#define GB__TAKE(name) gb__take(&c->facts, #name, p->name, sizeof p->name);
+    GB__TAKE(version)
+    GB__TAKE(executable)
+    GB__TAKE(prefix)
+    GB__TAKE(base_prefix)
+    GB__TAKE(include)
+    GB__TAKE(configure_args)
+    GB__TAKE(compiler)
+    GB__TAKE(cflags)
+#undef GB__TAKE
+    if (!*p->executable) gb__copy(p->executable, sizeof p->executable, c->path);
+    p->hex = gb__take_int(&c->facts, "hex");
+    p->free_threaded = gb__take_int(&c->facts, "free_threaded");
+    p->debug = gb__take_int(&c->facts, "debug");
+    p->jit = gb__take_int(&c->facts, "jit");
+    gb__optimized(p);
+}
+
+// ---- children
+
+// In the child, between fork and exec: only calls that are safe there.
+static void gb__child_setup(int out, pid_t parent)
+{
+    setpgid(0, 0);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) _exit(126);
+    // The pipe may have got a number below 3 if the caller runs without these.
+    out = fcntl(out, F_DUPFD_CLOEXEC, 3);
+    int null = open("/dev/null", O_RDONLY);
+    if (out < 0 || null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0)
+        _exit(126);
+    if (null > 2) close(null);
+}
+
+static void gb__run_executable(const gb__candidate *c)
+{
+    static const char refused[] = "the system refuses to execute it\n";
+    char *argv[] = {(char *)c->path, (char *)"-I", (char *)"-c", (char *)gb__question, NULL};
+    execv(c->path, argv);
+    if (write(1, refused, sizeof refused - 1) < 0) _exit(126);
+}
+
+static void gb__run_library(const gb__candidate *c)
+{
+    gb_error error;
+    if (gb_python_start(&c->python, &error)) dprintf(1, "error: %s\n", error.text);
+    else if (!gb__py_run(gb__question, "<gilbench>")) gb__py_fail(&error, GB_NO_PYTHON, "asked");
+}
+
+static gb_code gb__child_start(gb__candidate *c, bool library, gb_error *error)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return gb__fail(error, GB_SYSTEM, "can't make a pipe: %s", strerror(errno));
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0) {
+        gb__child_setup(ends[1], parent);
+        if (library) gb__run_library(c);
+        else gb__run_executable(c);
+        _exit(127);
+    }
+    int saved = errno;
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return gb__fail(error, GB_SYSTEM, "can't start a process: %s", strerror(saved));
+    }
+    setpgid(pid, pid);  // as the child does: whoever comes first
+    c->pid = pid;
+    c->fd = ends[0];
+    return GB_OK;
+}
+
+// Reads what the child writes until it closes its end; false when `deadline` comes first.
+static bool gb__child_read(gb__candidate *c, uint64_t deadline)
+{
+    while (c->out.len < GB__LONGEST_ANSWER && gb__buf_reserve(&c->out, 4096)) {
+        uint64_t now = gb_now_ns();
+        struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        int ready = poll(&p, 1, now < deadline ? (int)((deadline - now) / 1000000) + 1 : 0);
+        if (ready == 0) return false;
+        ssize_t n = ready < 0 ? -1 : read(c->fd, c->out.data + c->out.len, 4096);
+        if (n == 0 || (n < 0 && errno != EINTR)) return true;
+        if (n > 0) c->out.len += (size_t)n;
+    }
+    return true;
+}
+
+// Kills the whole group even after an answer: a wrapper script may have left something running.
+static void gb__child_end(gb__candidate *c)
+{
+    close(c->fd);
+    kill(-c->pid, SIGKILL);
+    c->status = 0;
+    while (waitpid(c->pid, &c->status, 0) < 0 && errno == EINTR) continue;
+    c->pid = 0;
+}
+
+// Asks all that are due, their executables or their libraries. All run at once, and reading one
+// after the other is enough: an answer fits into its pipe, so nobody waits to be read.
+static gb_code gb__ask_due(gb__search *s, bool libraries, gb_error *error)
+{
+    gb_code code = GB_OK;
+    for (size_t i = 0; i < s->count && !code; i++) {
+        gb__candidate *c = &s->all[i];
+        if (c->due) code = gb__child_start(c, libraries || !*c->path, error);
+    }
+    uint64_t deadline = gb_now_ns() + GB__PATIENCE_S * GB__NS;
+    for (size_t i = 0; i < s->count; i++) {
+        gb__candidate *c = &s->all[i];
+        if (!c->pid) continue;
+        c->out.len = 0;
+        c->late = !code && !gb__child_read(c, deadline);
+        gb__child_end(c);
+    }
+    return code;
+}
+
+static bool gb__complete(const gb__buf *answer)
+{
+    return gb__fact(answer, "end").len;
+}
+
+static void gb__explain(gb__candidate *c, const char *what, const char *remedy)
+{
+    gb_slice why = gb__complaint(&c->out);
+    if (c->late)
+        gb__problem(&c->python, "%s: no answer within %d s; %s", what, GB__PATIENCE_S, remedy);
+    else if (WIFSIGNALED(c->status) && WTERMSIG(c->status) != SIGKILL)
+        gb__problem(&c->python, "%s: %s; %s", what, strsignal(WTERMSIG(c->status)), remedy);
+    else
+        gb__problem(&c->python, "%s: %.*s; %s", what, (int)(why.len < 200 ? why.len : 200),
+                    why.data, remedy);
+}
+
+static gb_code gb__ask_all(gb__search *s, gb_error *error)
+{
+    for (size_t i = 0; i < s->count; i++) s->all[i].due = true;
+    gb_code code = gb__ask_due(s, false, error);
+    for (size_t i = 0; i < s->count && !code; i++) {
+        gb__candidate *c = &s->all[i];
+        c->answered = gb__complete(&c->out);
+        if (!c->answered) continue;
+        c->facts = c->out;
+        c->out = (gb__buf){0};
+        gb__read_facts(c);
+    }
+    return code;
+}
+
+// ---- libraries
+#define GB__GET_ONE                                                                                \
+    "get one with `uv python install 3.14 3.14t` or `make pythons`, or configure with "            \
+    "--enable-shared"
+
+static bool gb__try_library(gb_python *p, const char *dir, const char *name)
+{
+    return *dir && gb__path(p->libpython, "%s/%s", dir, name) && gb__is_file(p->libpython, R_OK);
+}
+
+// Some builds (conda's) say that they are static and still come with a library for embedders, so
+// the usual names are tried whatever sysconfig says; a name without .so in it is the static one's.
+static bool gb__find_library(gb__candidate *c)
+{
+    gb_python *p = &c->python;
+    char version[32], multiarch[64], names[3][64] = {{0}}, dirs[4][GB_PATH] = {{0}};
+    if (*c->library) return gb__path(p->libpython, "%s", c->library);
+    gb__take(&c->facts, "mapped", p->libpython, sizeof p->libpython);
+    if (*p->libpython && gb__is_file(p->libpython, R_OK)) return true;
+    gb__take(&c->facts, "ldversion", version, sizeof version);
+    gb__take(&c->facts, "multiarch", multiarch, sizeof multiarch);
+    gb__take(&c->facts, "soname", names[0], sizeof names[0]);
+    snprintf(names[1], sizeof names[1], "libpython%s.so.1.0", version);
+    snprintf(names[2], sizeof names[2], "libpython%s.so", version);
+    if (!strstr(names[0], ".so")) gb__copy(names[0], sizeof names[0], names[1]);
+    // The prefix first: where a build was copied, LIBDIR is still the original's.
+    gb__path(dirs[0], "%s/lib", p->base_prefix);
+    gb__path(dirs[1], "%s/lib64", p->base_prefix);
+    gb__path(dirs[2], "%s/lib/%s", p->base_prefix, multiarch);
+    gb__take(&c->facts, "libdir", dirs[3], sizeof dirs[3]);
+    for (size_t d = 0; d < 4; d++)
+        for (size_t n = 0; n < 3; n++)
+            if (gb__try_library(p, dirs[d], names[n])) return true;
+    gb__problem(p, "no shared libpython (looked for %.120s/%.60s)%s; " GB__GET_ONE, dirs[3],
+                names[0], gb__take_int(&c->facts, "shared")
+                ? ": distributions have it in a package of its own"
+                : ": built without one");
+    *p->libpython = 0;
+    return false;
+}
+
+static void gb__examine(gb__candidate *c)
+{
+    gb_python *p = &c->python;
+    if (!c->answered) {
+        if (*c->path) gb__copy(p->executable, sizeof p->executable, c->path);
+        gb__explain(c, "doesn't answer as an interpreter does", "reinstall it or take it away");
+    } else if (p->hex < GB__OLDEST) {
+        gb__problem(p, "too old: needs 3.14 (PEP 741), this is %s; get a newer one with "
+                       "`uv python install 3.14 3.14t` or `make pythons`", p->version);
+    } else {
+        p->usable = gb__find_library(c);
+    }
+}
+
+static bool gb__facts_agree(const gb__candidate *c)
+{
+    char here[GB_PATH], there[GB_PATH];
+    static const char *const paths[] = {"stdlib", "prefix"};
+    gb_slice a = gb__fact(&c->facts, "full_version"), b = gb__fact(&c->out, "full_version");
+    if (!gb__complete(&c->out) || a.len != b.len || memcmp(a.data, b.data, a.len)) return false;
+    for (size_t i = 0; i < 2; i++) {
+        gb__take(&c->facts, paths[i], here, sizeof here);
+        gb__take(&c->out, paths[i], there, sizeof there);
+        if (strcmp(here, there) && !gb__same_file(here, there)) return false;
+    }
+    return true;
+}
+
+// What a start that answered got wrong.
+static void gb__explain_difference(gb__candidate *c)
+{
+    char version[100], stdlib[120], prefix[120];
+    gb__take(&c->out, "full_version", version, sizeof version);
+    gb__take(&c->out, "stdlib", stdlib, sizeof stdlib);
+    gb__take(&c->out, "prefix", prefix, sizeof prefix);
+    gb__problem(&c->python, "%.100s starts as %s in %s with the modules of %s, other than its "
+                "executable; reinstall it", c->python.libpython, version, prefix, stdlib);
+}
+
+// Starts each usable build; with `home`, again those that didn't come up as their executable does.
+// A virtual environment survives a set home: CPython 3.14 looks for its pyvenv.cfg all the same.
+static gb_code gb__start_all(gb__search *s, bool home, gb_error *error)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        gb__candidate *c = &s->all[i];
+        c->due = c->python.usable && (!home || *c->python.problem);
+        if (c->due && home) gb__copy(c->python.home, GB_PATH, c->python.base_prefix);
+    }
+    gb_code code = gb__ask_due(s, true, error);
+    for (size_t i = 0; i < s->count && !code; i++) {
+        gb__candidate *c = &s->all[i];
+        if (!c->due) continue;
+        if (gb__facts_agree(c)) *c->python.problem = 0;
+        else if (gb__complete(&c->out)) gb__explain_difference(c);
+        else gb__explain(c, "does not start", "reinstall it, or " GB__GET_ONE);
+        if (home) c->python.usable = !*c->python.problem;
+    }
+    return code;
+}
+
+// ---- what is asked for
+
+static gb_code gb__entry_option(gb_slice text, gb__candidate *c, gb_error *error)
+{
+    const char *equals = memchr(text.data, '=', text.len);
+    size_t len = equals ? (size_t)(equals - text.data) : text.len;
+    gb_slice key = {text.data, len}, value = {"", 0};
+    if (equals) value = (gb_slice){equals + 1, text.len - len - 1};
+    int *flag = gb__slice_is(key, "gil") ? &c->python.gil
+              : gb__slice_is(key, "jit") ? &c->python.use_jit : NULL;
+    if (flag && *flag < 0 && (gb__slice_is(value, "0") || gb__slice_is(value, "1"))) {
+        *flag = *value.data - '0';
+        return GB_OK;
+    }
+    if (gb__slice_is(key, "name") && !c->named && value.len && value.len < sizeof c->python.id) {
+        memcpy(c->python.id, value.data, value.len);
+        c->named = true;
+        return GB_OK;
+    }
+    return gb__fail(error, GB_USAGE, "\"%.*s\" is not gil=0, gil=1, jit=0, jit=1 or name=TEXT of "
+                    "at most %d bytes, each once", (int)text.len, text.data,
+                    (int)sizeof c->python.id - 1);
+}
+
+// Takes the options off the end of an entry and leaves its path in c->path. A part with a slash
+// before any '=' isn't an option but the rest of a path with a comma in it.
+static gb_code gb__parse_entry(const char *entry, size_t len, gb__candidate *c, gb_error *error)
+{
+    for (const char *comma; (comma = memrchr(entry, ',', len));) {
+        gb_slice option = {comma + 1, len - (size_t)(comma - entry) - 1};
+        const char *equals = memchr(option.data, '=', option.len);
+        if (memchr(option.data, '/', equals ? (size_t)(equals - option.data) : option.len)) break;
+        gb_code code = gb__entry_option(option, c, error);
+        if (code) return code;
+        len = (size_t)(comma - entry);
+    }
+    if (!len || len >= GB_PATH)
+        return gb__fail(error, GB_USAGE, "\"%.80s\" is no path of an interpreter", entry);
+    memcpy(c->path, entry, len);
+    c->path[len] = 0;
+    return GB_OK;
+}
+
+static bool gb__is_libpython(const char *name)
+{
+    return !strncmp(name, "libpython", 9) && strstr(name, ".so");
+}
+
+// python3, python3.14, python3.14t, python3.14td; not python3-config.
+static bool gb__is_python_name(const char *name)
+{
+    if (strncmp(name, "python3", 7)) return false;
+    name += 7;
+    if (*name == '.' && isdigit((unsigned char)name[1])) {
+        name++;
+        name += strspn(name, "0123456789");
+        name += *name == 't';
+        name += *name == 'd';
+    }
+    return !*name;
+}
+
+static bool gb__on_path(const char *name, char *found)
+{
+    const char *path = getenv("PATH");
+    while (path && *path) {
+        size_t len = strcspn(path, ":");
+        if (len && gb__path(found, "%.*s/%s", (int)len, path, name) && gb__is_file(found, X_OK))
+            return true;
+        path += len + (path[len] == ':');
+    }
+    return false;
+}
+
+static gb__candidate *gb__add(gb__search *s)
+{
+    if (s->count == s->cap) {
+        size_t cap = s->cap ? 2 * s->cap : 16;
+        gb__candidate *all = realloc(s->all, cap * sizeof *all);
+        s->failed |= !all;
+        if (!all) return NULL;
+        s->all = all;
+        s->cap = cap;
+    }
+    gb__candidate *c = &s->all[s->count++];
+    memset(c, 0, sizeof *c);
+    c->python.gil = c->python.use_jit = -1;
+    return c;
+}
+
+// python3 -> python3.14 in one directory is one interpreter. The same file from two directories is
+// not: it may be that of two virtual environments.
+static bool gb__already_there(const gb__search *s, const char *dir, const char *path)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        char other[GB_PATH];
+        gb__copy(other, sizeof other, s->all[i].path);
+        if (!gb__same_file(other, path)) continue;
+        gb__to_parent(other);
+        if (!s->all[i].wanted && gb__same_file(other, dir)) return true;
+    }
+    return false;
+}
+
+static bool gb__is_shims(const char *dir)
+{
+    return !strcmp(gb__basename(dir), "shims");
+}
+
+static void gb__add_found(gb__search *s, const char *path)
+{
+    char dir[GB_PATH];
+    if (strlen(path) >= GB_PATH || !gb__is_python_name(gb__basename(path))) return;
+    gb__copy(dir, sizeof dir, path);
+    gb__to_parent(dir);
+    // One file behind all shims of a directory looks at the name it was called by.
+    if (!gb__is_file(path, X_OK) || (!gb__is_shims(dir) && gb__already_there(s, dir, path))) return;
+    gb__candidate *c = gb__add(s);
+    if (c) gb__copy(c->path, sizeof c->path, path);
+}
+
+// The interpreters in each directory that `pattern` matches below `root`, which is taken literally.
+static void gb__add_bins(gb__search *s, const char *root, const char *pattern)
+{
+    char escaped[2 * GB_PATH], full[3 * GB_PATH];
+    size_t n = 0;
+    for (const char *r = root; *r && n < sizeof escaped - 2; r++) {
+        if (strchr("*?[\\", *r)) escaped[n++] = '\\';
+        escaped[n++] = *r;
+    }
+    escaped[n] = 0;
+    snprintf(full, sizeof full, "%s%.200s/python3*", escaped, pattern);
+    glob_t found;
+    if (glob(full, 0, NULL, &found)) return;
+    // Backwards, so that python3.14t stands for a build that has a python3, too.
+    for (size_t i = found.gl_pathc; i-- > 0;) gb__add_found(s, found.gl_pathv[i]);
+    globfree(&found);
+}
+
+// The interpreter that an installation's directory means: python3, or one of those with a version.
+static bool gb__in_directory(const char *dir, char *found)
+{
+    gb__search s = {0};
+    if (gb__path(found, "%s/bin/python3", dir) && gb__is_file(found, X_OK)) return true;
+    gb__add_bins(&s, dir, "/bin");
+    if (s.count) gb__copy(found, GB_PATH, s.all[0].path);
+    free(s.all);
+    return s.count;
+}
+
+// The executable that belongs to PREFIX/lib[/ARCH]/libpython3.14t.so.1.0 is PREFIX/bin/python3.14t.
+// Where there is none, the library has to speak for itself, with the home that it lies in.
+static gb_code gb__locate_library(gb__candidate *c, gb_error *error)
+{
+    char dir[GB_PATH], name[64];
+    char *real = realpath(c->path, NULL);
+    bool ok = real && gb__is_libpython(gb__basename(real)) && gb__path(c->library, "%s", real);
+    free(real);
+    if (!ok) return gb__fail(error, GB_NO_PYTHON, "%s leads to no libpython", c->path);
+    const char *base = gb__basename(c->library) + 3;  // behind "lib"
+    snprintf(name, sizeof name, "%.*s", (int)(strstr(base, ".so") - base), base);
+    gb__copy(dir, sizeof dir, c->library);
+    gb__to_parent(dir);
+    for (int up = 0; up < 2; up++) {
+        gb__to_parent(dir);
+        if (gb__path(c->path, "%s/bin/%s", dir, name) && gb__is_file(c->path, X_OK)) return GB_OK;
+    }
+    gb_python *p = &c->python;
+    *c->path = 0;
+    gb__copy(p->libpython, sizeof p->libpython, c->library);
+    gb__copy(p->home, sizeof p->home, c->library);
+    gb__to_parent(p->home);
+    gb__to_parent(p->home);
+    if (!gb__path(p->executable, "%s/bin/%s", p->home, name)) return gb__fail_memory(error);
+    return GB_OK;
+}
+
+static gb_code gb__locate(gb__candidate *c, gb_error *error)
+{
+    struct stat file;
+    char given[GB_PATH];
+    bool bare = !strchr(c->path, '/');
+    gb__copy(given, sizeof given, c->path);
+    if (bare && gb__on_path(given, c->path)) return GB_OK;
+    gb__copy(c->path, sizeof c->path, given);
+    if (stat(given, &file) < 0)
+        return gb__fail(error, GB_NO_PYTHON, "no interpreter %s%s: %s", given,
+                        bare ? " on PATH or here" : "", strerror(errno));
+    if (S_ISDIR(file.st_mode)) {
+        if (gb__in_directory(given, c->path)) return GB_OK;
+        return gb__fail(error, GB_NO_PYTHON, "no interpreter in %s: looked for bin/python3 in it",
+                        given);
+    }
+    if (gb__is_libpython(gb__basename(given))) return gb__locate_library(c, error);
+    if (gb__is_file(given, X_OK)) return GB_OK;
+    return gb__fail(error, GB_NO_PYTHON, "%s is not an interpreter: it is not executable", given);
+}
+
+static gb_code gb__add_wanted(gb__search *s, const char *entry, size_t len, gb_error *error)
+{
+    gb__candidate *c = gb__add(s);
+    if (!c) return gb__fail_memory(error);
+    c->wanted = true;
+    gb_code code = gb__parse_entry(entry, len, c, error);
+    return code ? code : gb__locate(c, error);
+}
+
+static gb_code gb__add_variable(gb__search *s, gb_error *error)
+{
+    const char *list = getenv("GILBENCH_PYTHONS");
+    for (size_t len; list && *list; list += len + (list[len] == ':')) {
+        gb_error why = {GB_OK, ""};
+        len = strcspn(list, ":");
+        gb_code code = len ? gb__add_wanted(s, list, len, &why) : GB_OK;
+        if (code) return gb__fail(error, code, "in GILBENCH_PYTHONS: %.900s", why.text);
+    }
+    return GB_OK;
+}
+
+// ---- what this machine has
+
+static void gb__add_path(gb__search *s)
+{
+    char dir[GB_PATH], shims[GB_PATH] = "";
+    const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
+    // pyenv's shims take 0.2 s each and lead to the versions that are looked at anyway.
+    if (root) gb__path(shims, "%s/shims", root);
+    else if (home) gb__path(shims, "%s/.pyenv/shims", home);
+    for (const char *path = getenv("PATH"); path && *path;) {
+        size_t len = strcspn(path, ":");
+        if (len && gb__path(dir, "%.*s", (int)len, path) && !gb__same_file(dir, shims))
+            gb__add_bins(s, dir, "");
+        path += len + (path[len] == ':');
+    }
+}
+
+static void gb__add_machine(gb__search *s)
+{
+    // Where the variable isn't set: that directory in the home directory.
+    static const struct { const char *variable, *home, *pattern; } places[] = {
+        {"VIRTUAL_ENV", NULL, "/bin"},
+        {"UV_PYTHON_INSTALL_DIR", NULL, "/*/bin"},
+        {"XDG_DATA_HOME", ".local/share", "/uv/python/*/bin"},
+        {"PYENV_ROOT", ".pyenv", "/versions/*/bin"},
+        {"CONDA_PREFIX", NULL, "/bin"},
+        {NULL, "miniconda3", "/bin"},
+        {NULL, "miniconda3", "/envs/*/bin"},
+        {NULL, "miniforge3", "/bin"},
+        {NULL, "miniforge3", "/envs/*/bin"},
+        {NULL, "anaconda3", "/bin"},
+        {NULL, "anaconda3", "/envs/*/bin"},
+        {"XDG_CACHE_HOME", ".cache", "/gilbench/cpython-*/bin"},
+    };
+    const char *home = getenv("HOME");
+    gb__add_path(s);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *root = places[i].variable ? getenv(places[i].variable) : NULL;
+        char dir[GB_PATH];
+        if (root && *root) gb__add_bins(s, root, places[i].pattern);
+        else if (home && *home && places[i].home && gb__path(dir, "%s/%s", home, places[i].home))
+            gb__add_bins(s, dir, places[i].pattern);
+    }
+    gb__add_bins(s, "/usr/local/bin", "");
+    gb__add_bins(s, "/opt/hostedtoolcache/Python", "/*/*/bin");
+}
+
+static bool gb__same_build(const gb_python *a, const gb_python *b)
+{
+    if (a->gil != b->gil || a->use_jit != b->use_jit) return false;
+    return a->free_threaded == b->free_threaded && a->debug == b->debug &&
+           !strcmp(a->version, b->version) && gb__same_file(a->prefix, b->prefix) &&
+           (!strcmp(a->libpython, b->libpython) || gb__same_file(a->libpython, b->libpython));
+}
+
+// A shim that fails has only said that no version is set; the same build is listed once.
+static void gb__drop(gb__search *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        gb__candidate *c = &s->all[i];
+        char dir[GB_PATH];
+        if (c->wanted) continue;
+        gb__copy(dir, sizeof dir, c->path);
+        gb__to_parent(dir);
+        c->dropped = !c->answered && gb__is_shims(dir);
+        for (size_t j = 0; c->answered && j < i; j++)
+            if (s->all[j].answered && gb__same_build(&c->python, &s->all[j].python))
+                c->dropped = true;
+        if (c->dropped) c->python.usable = false;
+    }
+}
+
+// ---- the list
+
+static void gb__make_id(gb_python *p, bool with_optimized)
+{
+    char more[sizeof p->optimized + 1] = "";
+    if (with_optimized && *p->optimized != '-') snprintf(more, sizeof more, "+%s", p->optimized);
+    for (char *m = more; *m; m++) *m = (char)tolower((unsigned char)*m);
+    snprintf(p->id, sizeof p->id, "%.31s%s%.16s%s%s", *p->version ? p->version
+             : gb__basename(p->executable), p->free_threaded ? "t" : "", more,
+             p->gil < 0 ? "" : p->gil ? ",gil=1" : ",gil=0",
+             p->use_jit < 0 ? "" : p->use_jit ? ",jit=1" : ",jit=0");
+}
+
+static bool gb__id_taken(const gb__search *s, size_t mine)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (i != mine && (i < mine || s->all[i].named) && !s->all[i].dropped &&
+            !strcmp(s->all[i].python.id, s->all[mine].python.id))
+            return true;
+    return false;
+}
+
+static bool gb__differs_by_optimization(const gb__search *s, const gb_python *p)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const gb_python *q = &s->all[i].python;
+        if (!s->all[i].dropped && !strcmp(p->version, q->version) &&
+            p->free_threaded == q->free_threaded && strcmp(p->optimized, q->optimized))
+            return true;
+    }
+    return false;
+}
+
+static gb_code gb__make_ids(gb__search *s, gb_error *error)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        gb__candidate *c = &s->all[i];
+        gb_python *p = &c->python;
+        if (c->named && gb__id_taken(s, i))
+            return gb__fail(error, GB_USAGE, "two interpreters are named %s", p->id);
+        if (c->named || c->dropped) continue;
+        gb__make_id(p, gb__differs_by_optimization(s, p));
+        size_t len = strnlen(p->id, sizeof p->id - 8);
+        for (int n = 2; gb__id_taken(s, i); n++)
+            snprintf(p->id + len, sizeof p->id - len, "#%d", n);
+    }
+    return GB_OK;
+}
+
+// What was asked for has to be an interpreter and able to do what its options say.
+static gb_code gb__check_wanted(const gb__candidate *c, gb_error *error)
+{
+    const gb_python *p = &c->python;
+    if (!c->wanted) return GB_OK;
+    if (!c->answered && *c->path && strncmp(gb__basename(c->path), "python", 6))
+        return gb__fail(error, GB_NO_PYTHON, "%.400s %s", c->path, p->problem);
+    if (c->answered && p->gil >= 0 && !p->free_threaded)
+        return gb__fail(error, GB_USAGE, "%s is not a free-threaded build: gil=%d needs one",
+                        p->executable, p->gil);
+    if (c->answered && p->use_jit == 1 && !p->jit)
+        return gb__fail(error, GB_USAGE, "%s has no JIT: jit=1 needs a build with one",
+                        p->executable);
+    return GB_OK;
+}
+
+static gb_code gb__find(gb__search *s, gb_error *error)
+{
+    gb_code code = s->failed ? gb__fail_memory(error) : gb__ask_all(s, error);
+    for (size_t i = 0; i < s->count && !code; i++) {
+        gb__examine(&s->all[i]);
+        code = gb__check_wanted(&s->all[i], error);
+    }
+    if (!code) gb__drop(s);
+    if (!code) code = gb__start_all(s, false, error);
+    if (!code) code = gb__start_all(s, true, error);
+    return code ? code : gb__make_ids(s, error);
+}
+
+static gb_code gb__to_list(const gb__search *s, gb_python **list, size_t *length, gb_error *error)
+{
+    *list = calloc(s->count + 1, sizeof **list);
+    if (!*list) return gb__fail_memory(error);
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->all[i].dropped) (*list)[(*length)++] = s->all[i].python;
+    return GB_OK;
+}
+
+GB_API gb_code gb_pythons(const char *const *wanted, size_t count, gb_python **list, size_t *length,
+                          gb_error *error)
+{
+    gb__search s = {0};
+    gb_code code = GB_OK;
+    *list = NULL;
+    *length = 0;
+    for (size_t i = 0; i < count && !code; i++)
+        code = gb__add_wanted(&s, wanted[i], strlen(wanted[i]), error);
+    if (!count) {
+        code = gb__add_variable(&s, error);
+        if (!code) gb__add_machine(&s);
+    }
+    if (!code) code = gb__find(&s, error);
+    if (!code) code = gb__to_list(&s, list, length, error);
+    for (size_t i = 0; i < s.count; i++) {
+        gb__buf_free(&s.all[i].facts);
+        gb__buf_free(&s.all[i].out);
+    }
+    free(s.all);
+    return code;
+}
+
+// How fair a comparison of the two would be, given that they are of one version: above all, neither
+// is compiled for debugging; then both with a profile; then alike; then from one provider.
+static int gb__pair_score(const gb_python *a, const gb_python *b)
+{
+    char x[GB_PATH], y[GB_PATH];
+    int score = strcmp(a->optimized, "debug") && strcmp(b->optimized, "debug") ? 32 : 0;
+    if (strstr(a->optimized, "PGO") && strstr(b->optimized, "PGO")) score += 16;
+    if (!strcmp(a->optimized, b->optimized)) score += 8;
+    gb__copy(x, sizeof x, a->base_prefix);
+    gb__copy(y, sizeof y, b->base_prefix);
+    gb__to_parent(x);
+    gb__to_parent(y);
+    if (!strcmp(x, y)) score += 4;
+    if (!strcmp(a->compiler, b->compiler) && !strcmp(a->cflags, b->cflags)) score += 2;
+    bool venv_a = strcmp(a->prefix, a->base_prefix), venv_b = strcmp(b->prefix, b->base_prefix);
+    return score + (venv_a == venv_b);
+}
+
+// The default of a comparison: the newest version of which a GIL and a free-threaded build can be
+// used, and of its builds the two that compare best. False if there is no such pair.
+static bool gb__python_pair(const gb_python *list, size_t n, const gb_python **gil,
+                            const gb_python **ft)
+{
+    int best_hex = 0, best_score = -1;
+    *gil = *ft = NULL;
+    for (const gb_python *a = list; a < list + n; a++) {
+        if (!a->usable || a->free_threaded) continue;
+        for (const gb_python *b = list; b < list + n; b++) {
+            if (!b->usable || !b->free_threaded || b->gil == 1 || b->hex != a->hex) continue;
+            int score = gb__pair_score(a, b);
+            bool newer = a->hex > best_hex, better = a->hex == best_hex && score > best_score;
+            if (!newer && !better) continue;
+            *gil = a;
+            *ft = b;
+            best_hex = a->hex;
+            best_score = score;
+        }
+    }
+    return *gil;
+}
+
+// ================================================================================================
+// >>gateway
+// A parsed request in, an answer out: how an application is called. Python is below, the server
+// above; a thread holds one Python thread state for its life (making one a request costs 2 to 3
+// times the request on a free-threaded build) and is attached only while it runs Python, never in
+// a read, a write or a wait.
+
+// ---- the application ----------------------------------------------------------------------------
+
+static const char gb__bootstrap[] =
+    "import gc, os, sys\n"
+    "def load(spec):\n"
+    "    where, colon, name = spec.rpartition(':')\n"
+    "    if where.endswith('.py'):\n"
+    "        import importlib.util\n"
+    "        path = os.path.abspath(where)\n"
+    "        sys.path.insert(0, os.path.dirname(path))\n"
+    "        stem = os.path.basename(path)[:-3]\n"
+    "        found = importlib.util.spec_from_file_location(stem, path)\n"
+    "        module = importlib.util.module_from_spec(found)\n"
+    "        sys.modules[stem] = module\n"
+    "        found.loader.exec_module(module)\n"
+    "    else:\n"
+    "        import importlib\n"
+    "        sys.path.insert(0, os.getcwd())\n"
+    "        module = importlib.import_module(where)\n"
+    "    app = module\n"
+    "    for part in name.removesuffix('()').split('.'):\n"
+    "        app = getattr(app, part)\n"
+    "    return app() if name.endswith('()') else app\n"
+    "def interface(app):\n"
+    "    import inspect\n"
+    "    call = app if inspect.isroutine(app) else getattr(app, '__call__', app)\n"
+    "    if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(app):\n"
+    "        return 'asgi'\n"
+    "    try:\n"
+    "        inspect.signature(app).bind(None, None)\n"
+    "    except TypeError:\n"
+    "        return 'asgi'\n"
+    "    except ValueError:\n"
+    "        pass\n"
+    "    return 'wsgi'\n"
+    "def extensions():\n"
+    "    from importlib.machinery import ExtensionFileLoader\n"
+    "    specs = ((n, getattr(m, '__spec__', None)) for n, m in list(sys.modules.items()))\n"
+    "    return ','.join(n for n, s in specs\n"
+    "                    if isinstance(getattr(s, 'loader', None), ExtensionFileLoader))\n"
+    "def watch_gc(callback):\n"
+    "    gc.callbacks.append(callback)\n"
+    "class FileWrapper:\n"
+    "    def __init__(self, filelike, block_size=65536):\n"
+    "        self.filelike, self.block_size = filelike, block_size\n"
+    "        if hasattr(filelike, 'close'):\n"
+    "            self.close = filelike.close\n"
+    "    def __iter__(self):\n"
+    "        return self\n"
+    "    def __next__(self):\n"
+    "        block = self.filelike.read(self.block_size)\n"
+    "        if not block:\n"
+    "            raise StopIteration\n"
+    "        return block\n";
+
+// The article's two endpoints, as an application would write them.
+static const char gb__builtin_wsgi[] =
+    "import json, time\n"
+    "def app(env, start_response):\n"
+    "    path = env['PATH_INFO']\n"
+    "    if path == '/json':\n"
+    "        body = json.dumps({'message': 'Hello World'}).encode()\n"
+    "    elif path == '/io':\n"
+    "        time.sleep(0.01)\n"
+    "        body = json.dumps({'status': 'done'}).encode()\n"
+    "    else:\n"
+    "        start_response('404 Not Found', [('Content-Type', 'text/plain')])\n"
+    "        return [b'not found\\n']\n"
+    "    start_response('200 OK', [('Content-Type', 'application/json'),\n"
+    "                              ('Content-Length', str(len(body)))])\n"
+    "    return [body]\n";
+
+// An application in the interpreter that this process has started. Attached while it is used.
+typedef struct gb__app {
+    PyObject *bootstrap;  // the namespace of gb__bootstrap
+    PyObject *object;
+    gb_interface interface;
+} gb__app;
+
+static PyObject *gb__bootstrap_call(const gb__app *a, const char *name, PyObject *argument)
+{
+    PyObject *function = gb_py.PyDict_GetItemString(a->bootstrap, name);
+    if (!function) return NULL;
+    return argument ? gb_py.PyObject_CallOneArg(function, argument)
+                    : gb_py.PyObject_CallNoArgs(function);
+}
+
+static gb_code gb__app_object(gb__app *a, const char *spec, gb_error *error)
+{
+    if (!strcmp(spec, "builtin:wsgi")) {
+        PyObject *namespace = gb__py_run(gb__builtin_wsgi, "builtin:wsgi");
+        a->object = namespace ? gb_py.PyDict_GetItemString(namespace, "app") : NULL;
+        if (a->object) gb_py.Py_IncRef(a->object);
+        gb__py_drop(namespace);
+    } else {
+        PyObject *text = gb_py.PyUnicode_FromString(spec);
+        a->object = text ? gb__bootstrap_call(a, "load", text) : NULL;
+        gb__py_drop(text);
+    }
+    if (!a->object) return gb__py_fail(error, GB_APP, "can't load the application %s", spec);
+    if (!gb_py.PyCallable_Check(a->object))
+        return gb__fail(error, GB_APP, "%s is not callable", spec);
+    return GB_OK;
+}
+
+static gb_code gb__app_interface(gb__app *a, gb_interface wanted, const char *spec,
+                                 gb_error *error)
+{
+    a->interface = wanted;
+    if (wanted != GB_AUTO) return GB_OK;
+    PyObject *found = gb__bootstrap_call(a, "interface", a->object);
+    const char *name = found ? gb_py.PyUnicode_AsUTF8AndSize(found, NULL) : NULL;
+    if (name) a->interface = strcmp(name, "asgi") ? GB_WSGI : GB_ASGI;
+    gb__py_drop(found);
+    return name ? GB_OK : gb__py_fail(error, GB_APP, "can't tell what interface %s has", spec);
+}
+
+static gb_code gb__app_load(gb__app *a, const char *spec, gb_interface interface, gb_error *error)
+{
+    *a = (gb__app){0};
+    a->bootstrap = gb__py_run(gb__bootstrap, "gilbench");
+    if (!a->bootstrap) return gb__py_fail(error, GB_NO_PYTHON, "the interpreter is not complete");
+    gb_code code = gb__app_object(a, spec, error);
+    return code ? code : gb__app_interface(a, interface, spec, error);
+}
+
+static void gb__app_drop(gb__app *a)
+{
+    gb__py_drop(a->object);
+    gb__py_drop(a->bootstrap);
+}
+
+// ---- WSGI (PEP 3333) -----------------------------------------------------------------------------
+
+// The names of env's values, made once.
+#define GB__WSGI_KEYS(X)                                                                           \
+    X(REQUEST_METHOD)                                                                              \
+    X(PATH_INFO)                                                                                   \
+    X(QUERY_STRING)                                                                                \
+    X(REQUEST_URI)                                                                                 \
+    X(SERVER_PROTOCOL)                                                                             \
+    X(REMOTE_ADDR)                                                                                 \
+    X(REMOTE_PORT)                                                                                 \
+    X(CONTENT_TYPE)                                                                                \
+    X(CONTENT_LENGTH)                                                                              \
+    X(HTTP_HOST)
+
+#define GB__WSGI_KEY(name) GB__KEY_##name,
+enum { GB__WSGI_KEYS(GB__WSGI_KEY) GB__KEY_INPUT, GB__KEY_COUNT };
+#undef GB__WSGI_KEY
+
+// Fields that most clients send: their env keys are made once, too.
+static const char *const gb__common_fields[] = {
+    "Host", "Accept", "User-Agent", "Accept-Encoding", "Accept-Language", "Connection", "Cookie",
+    "Referer", "Origin", "Authorization", "Cache-Control", "If-None-Match", "If-Modified-Since",
+    "Expect", "Transfer-Encoding", "X-Forwarded-For", "X-Forwarded-Proto", "X-Request-Id"};
+#define GB__COMMON_FIELDS (sizeof gb__common_fields / sizeof *gb__common_fields)
+
+typedef struct gb__wsgi {
+    gb__app *app;
+    PyInterpreterState *interpreter;
+    PyObject *keys[GB__KEY_COUNT];
+    PyObject *common[GB__COMMON_FIELDS];
+    PyObject *http10, *http11, *get, *close;
+    PyTypeObject *start_response_type, *input_type;
+} gb__wsgi;
+
+// One call of the application, reused by the next: an object that outlives its request notices
+// that `serial` has moved on.
+typedef struct gb__wsgi_call {
+    gb__wsgi *wsgi;
+    PyThreadState *state;
+    PyObject *env;       // the part that is the same for every request
+    uint64_t serial;
+    gb_exchange *x;
+    bool started;            // start_response was called
+    gb__answer answer;
+    gb__buf status, fields;
+    gb__buf ahead;           // of the body: read from the client but not by the application
+    size_t ahead_at;
+} gb__wsgi_call;
+
+// What start_response and wsgi.input objects hold, behind whatever a PyObject is in this build.
+typedef struct gb__wsgi_handle {
+    gb__wsgi_call *call;
+    uint64_t serial;
+} gb__wsgi_handle;
+
+static void gb__detach(gb_exchange *x)
+{
+    gb_py.PyEval_SaveThread();
+    gb__lap(x, GB__PHASE_APP);
+}
+
+static void gb__attach(gb_exchange *x, PyThreadState *state, int phase)
+{
+    gb__lap(x, phase);
+    gb_py.PyEval_RestoreThread(state);
+    gb__lap(x, GB__PHASE_ATTACH);
+}
+
+static PyObject *gb__wsgi_new_handle(gb__wsgi_call *c, PyTypeObject *type)
+{
+    PyObject *object = gb_py.PyType_GenericAlloc(type, 0);
+    gb__wsgi_handle *h = object ? gb_py.PyObject_GetTypeData(object, type) : NULL;
+    if (h) *h = (gb__wsgi_handle){c, c->serial};
+    return object;
+}
+
+// The call that an object belongs to; NULL, with an exception, after its request.
+static gb__wsgi_call *gb__wsgi_call_of(PyObject *self)
+{
+    gb__wsgi_handle *h = gb_py.PyObject_GetTypeData(self, gb_py.Py_TYPE(self));
+    if (h->call && h->call->x && h->serial == h->call->serial) return h->call;
+    gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError, "the request of this object is over");
+    return NULL;
+}
+
+// ---- wsgi.input
+
+// Reads more of the body into `ahead`: 1, 0 at its end, -1 with an exception.
+static int gb__wsgi_read_ahead(gb__wsgi_call *c, size_t size)
+{
+    gb__buf *b = &c->ahead;
+    // What is left is a part of a line at most; moving it keeps a long body from piling up here.
+    if (c->ahead_at) memmove(b->data, b->data + c->ahead_at, b->len - c->ahead_at);
+    b->len -= c->ahead_at;
+    c->ahead_at = 0;
+    if (!gb__buf_reserve(b, size)) {
+        gb_py.PyErr_NoMemory();
+        return -1;
+    }
+    bool wait = !gb__body_ready(c->x);
+    if (wait) gb__detach(c->x);
+    long n = gb_request_read(c->x, b->data + b->len, size);
+    if (wait) gb__attach(c->x, c->state, GB__PHASE_READ);
+    if (n > 0) b->len += (size_t)n;
+    if (n >= 0) return n > 0;
+    gb_py.PyErr_Format(gb_py.PyExc_OSError, "the request's body can't be read: %s",
+                       c->x->body_error < 0 ? "the client is gone" : gb__reason(c->x->body_error));
+    return -1;
+}
+
+static PyObject *gb__wsgi_take_ahead(gb__wsgi_call *c, size_t n)
+{
+    PyObject *bytes =
+        gb_py.PyBytes_FromStringAndSize(c->ahead.data ? c->ahead.data + c->ahead_at : NULL,
+                                        (Py_ssize_t)n);
+    if (bytes) c->ahead_at += n;
+    return bytes;
+}
+
+// The optional size argument of the read methods: absent, None and negative mean everything.
+static bool gb__wsgi_size(PyObject *arguments, size_t *size)
+{
+    PyObject *given = NULL;
+    *size = SIZE_MAX;
+    if (!gb_py.PyArg_UnpackTuple(arguments, "read", 0, 1, &given)) return false;
+    if (!given || given == gb__py_none()) return true;
+    Py_ssize_t n = gb_py.PyLong_AsSsize_t(given);
+    if (n == -1 && gb_py.PyErr_Occurred()) return false;
+    if (n >= 0) *size = (size_t)n;
+    return true;
+}
+
+static size_t gb__wsgi_piece(size_t wanted)
+{
+    return wanted < GB__PREREAD_MAX ? wanted : GB__PREREAD_MAX;
+}
+
+static PyObject *gb__wsgi_read(PyObject *self, PyObject *arguments)
+{
+    size_t size;
+    gb__wsgi_call *c = gb__wsgi_call_of(self);
+    if (!c || !gb__wsgi_size(arguments, &size)) return NULL;
+    int more = 1;
+    while (more > 0 && c->ahead.len - c->ahead_at < size) {
+        more = gb__wsgi_read_ahead(c, gb__wsgi_piece(size - (c->ahead.len - c->ahead_at)));
+        if (more < 0) return NULL;
+    }
+    size_t have = c->ahead.len - c->ahead_at;
+    return gb__wsgi_take_ahead(c, have < size ? have : size);
+}
+
+static PyObject *gb__wsgi_line(gb__wsgi_call *c, size_t size)
+{
+    size_t searched = 0;
+    for (;;) {
+        size_t have = c->ahead.len - c->ahead_at, limit = have < size ? have : size;
+        const char *from = limit > searched ? c->ahead.data + c->ahead_at + searched : NULL;
+        const char *end = from ? memchr(from, '\n', limit - searched) : NULL;
+        if (end) return gb__wsgi_take_ahead(c, searched + (size_t)(end - from) + 1);
+        if (limit == size) return gb__wsgi_take_ahead(c, limit);
+        searched = limit;
+        int more = gb__wsgi_read_ahead(c, GB__READ_SIZE);
+        if (more < 0) return NULL;
+        if (!more) return gb__wsgi_take_ahead(c, limit);
+    }
+}
+
+static PyObject *gb__wsgi_readline(PyObject *self, PyObject *arguments)
+{
+    size_t size;
+    gb__wsgi_call *c = gb__wsgi_call_of(self);
+    return c && gb__wsgi_size(arguments, &size) ? gb__wsgi_line(c, size) : NULL;
+}
+
+static PyObject *gb__wsgi_next(PyObject *self)
+{
+    Py_ssize_t len = 0;
+    char *data;
+    gb__wsgi_call *c = gb__wsgi_call_of(self);
+    PyObject *line = c ? gb__wsgi_line(c, SIZE_MAX) : NULL;
+    if (!line || gb_py.PyBytes_AsStringAndSize(line, &data, &len) < 0 || len) return line;
+    gb_py.Py_DecRef(line);
+    return NULL;  // the end
+}
+
+static PyObject *gb__wsgi_readlines(PyObject *self, PyObject *arguments)
+{
+    size_t hint, total = 0;
+    if (!gb__wsgi_size(arguments, &hint)) return NULL;
+    PyObject *lines = gb_py.PyList_New(0), *line = NULL;
+    while (lines && total < (hint ? hint : SIZE_MAX) && (line = gb__wsgi_next(self))) {
+        char *data;
+        Py_ssize_t len = 0;
+        gb_py.PyBytes_AsStringAndSize(line, &data, &len);
+        total += (size_t)len;
+        if (gb_py.PyList_Append(lines, line) < 0) break;
+        gb_py.Py_DecRef(line);
+        line = NULL;
+    }
+    gb__py_drop(line);
+    if (!gb_py.PyErr_Occurred()) return lines;
+    gb__py_drop(lines);
+    return NULL;
+}
+
+// ---- start_response
+
+static bool gb__wsgi_reject(const char *why)
+{
+    gb_py.PyErr_SetString(gb_py.PyExc_ValueError, why);
+    return false;
+}
+
+// Adds a str's Latin-1 bytes (PEP 3333, "Unicode Issues").
+static bool gb__wsgi_add_text(gb__buf *b, PyObject *text, gb_slice *added)
+{
+    Py_ssize_t len;
+    size_t at = b->len;
+    const char *utf8 = gb_py.PyUnicode_AsUTF8AndSize(text, &len);
+    if (!utf8) return false;
+    bool ascii = true;
+    for (Py_ssize_t i = 0; i < len; i++) ascii &= (unsigned char)utf8[i] < 0x80;
+    if (ascii) {
+        gb__buf_add(b, utf8, (size_t)len);
+    } else {
+        char *bytes;
+        PyObject *latin1 = gb_py.PyUnicode_AsLatin1String(text);
+        if (!latin1) return false;
+        if (!gb_py.PyBytes_AsStringAndSize(latin1, &bytes, &len))
+            gb__buf_add(b, bytes, (size_t)len);
+        gb_py.Py_DecRef(latin1);
+    }
+    if (b->failed) return gb_py.PyErr_NoMemory(), false;
+    *added = (gb_slice){b->data + at, b->len - at};
+    return true;
+}
+
+static bool gb__wsgi_check_field(gb__wsgi_call *c, gb_slice name, gb_slice value)
+{
+    if (!name.len || !gb__all(name, gb__is_token_char))
+        return gb__wsgi_reject("a header's name is empty or has a character it can't have");
+    if (!gb__all(value, gb__is_value_char))
+        return gb__wsgi_reject("a header's value has a control character");
+    if (gb__is_hop_by_hop(name))
+        return gb__wsgi_reject("a hop-by-hop header is the server's, not the application's");
+    if (gb__slice_is_nocase(name, "content-length")) {
+        if (c->answer.has_length ||
+            !gb__slice_u64(gb__slice_trim(value), &c->answer.content_length))
+            return gb__wsgi_reject("Content-Length is not one number");
+        c->answer.has_length = c->answer.length_in_fields = true;
+    }
+    c->answer.date_in_fields |= gb__slice_is_nocase(name, "date");
+    return true;
+}
+
+static bool gb__wsgi_add_field(gb__wsgi_call *c, PyObject *pair)
+{
+    gb_slice name, value;
+    gb__buf *b = &c->fields;
+    size_t start = b->len;
+    if (!gb__py_is(pair, GB__PY_TUPLE_SUBCLASS) || gb_py.PyTuple_Size(pair) != 2) {
+        gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "headers must be (name, value) tuples");
+        return false;
+    }
+    if (!gb__wsgi_add_text(b, gb_py.PyTuple_GetItem(pair, 0), &name)) return false;
+    size_t name_len = name.len;
+    gb__buf_str(b, ": ");
+    if (!gb__wsgi_add_text(b, gb_py.PyTuple_GetItem(pair, 1), &value)) return false;
+    gb__buf_str(b, "\r\n");
+    if (b->failed) return gb_py.PyErr_NoMemory(), false;
+    name = (gb_slice){b->data + start, name_len};
+    value = (gb_slice){b->data + start + name_len + 2, b->len - start - name_len - 4};
+    return gb__wsgi_check_field(c, name, value);
+}
+
+static bool gb__wsgi_set_status(gb__wsgi_call *c, PyObject *status)
+{
+    gb_slice text;
+    c->status.len = 0;
+    if (!gb__wsgi_add_text(&c->status, status, &text)) return false;
+    uint64_t code = 0;
+    gb_slice digits = {text.data, text.len < 3 ? text.len : 3};
+    if (digits.len < 3 || !gb__slice_u64(digits, &code) || code < 100 ||
+        (text.len > 3 && text.data[3] != ' ') || !gb__all(text, gb__is_value_char))
+        return gb__wsgi_reject("the status must be like \"200 OK\"");
+    c->answer.status = (int)code;
+    return true;
+}
+
+static bool gb__wsgi_set_head(gb__wsgi_call *c, PyObject *status, PyObject *headers)
+{
+    c->fields.len = 0;
+    c->answer = (gb__answer){0};
+    if (!gb__wsgi_set_status(c, status)) return false;
+    if (!gb__py_is(headers, GB__PY_LIST_SUBCLASS)) {
+        gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "headers must be a list");
+        return false;
+    }
+    Py_ssize_t n = gb_py.PyList_Size(headers);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *pair = gb_py.PyList_GetItemRef(headers, i);
+        bool ok = pair && gb__wsgi_add_field(c, pair);
+        gb__py_drop(pair);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+// With exc_info the application replaces an answer that failed on the way: possible until some of
+// it was sent, after that the exception goes on to the server.
+static bool gb__wsgi_may_start(gb__wsgi_call *c, PyObject *exc_info)
+{
+    if (exc_info && exc_info != gb__py_none()) {
+        if (!c->x->begun) return true;
+        PyObject *raised = gb__py_is(exc_info, GB__PY_TUPLE_SUBCLASS) &&
+                                   gb_py.PyTuple_Size(exc_info) == 3
+                               ? gb_py.PyTuple_GetItem(exc_info, 1)
+                               : NULL;
+        if (!raised || raised == gb__py_none()) {
+            gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "exc_info must be sys.exc_info()'s");
+            return false;
+        }
+        gb_py.Py_IncRef(raised);
+        gb_py.PyErr_SetRaisedException(raised);
+        return false;
+    }
+    if (!c->started) return true;
+    gb_py.PyErr_SetString(gb_py.PyExc_AssertionError,
+                          "start_response was called twice without exc_info");
+    return false;
+}
+
+static PyObject *gb__wsgi_write(PyObject *self, PyObject *data);
+
+static PyObject *gb__wsgi_start_response(PyObject *self, PyObject *arguments, PyObject *keywords)
+{
+    static PyMethodDef write = {"write", gb__wsgi_write, GB__METH_O, NULL};
+    PyObject *status, *headers, *exc_info = NULL;
+    gb__wsgi_call *c = gb__wsgi_call_of(self);
+    if (!c) return NULL;
+    // PEP 3333 makes the arguments positional; frameworks pass exc_info by name all the same.
+    if (keywords) exc_info = gb_py.PyDict_GetItemString(keywords, "exc_info");
+    if (!gb_py.PyArg_UnpackTuple(arguments, "start_response", 2, 3, &status, &headers, &exc_info) ||
+        !gb__wsgi_may_start(c, exc_info))
+        return NULL;
+    c->started = gb__wsgi_set_head(c, status, headers);
+    return c->started ? gb_py.PyCMethod_New(&write, self, NULL, NULL) : NULL;
+}
+
+// ---- the answer
+
+static bool gb__wsgi_begin(gb__wsgi_call *c)
+{
+    if (!c->started) {
+        gb_py.PyErr_SetString(gb_py.PyExc_AssertionError, "start_response was not called");
+        return false;
+    }
+    c->answer.status_line = (gb_slice){c->status.data, c->status.len};
+    c->answer.fields = (gb_slice){c->fields.data, c->fields.len};
+    if (!c->x->begun) gb__answer_begin(c->x, &c->answer);
+    return true;
+}
+
+// Sends one piece of the body at once: it must not wait for the next (PEP 3333, "Buffering and
+// Streaming"). 1, 0 when the client is gone, -1 with an exception.
+static int gb__wsgi_send(gb__wsgi_call *c, PyObject *piece)
+{
+    char *data;
+    Py_ssize_t len;
+    if (gb_py.PyBytes_AsStringAndSize(piece, &data, &len) < 0) return -1;
+    if (!len) return 1;  // the head waits for the first byte of the body
+    if (!gb__wsgi_begin(c)) return -1;
+    gb__detach(c->x);
+    bool sent = gb__answer_send(c->x, data, (size_t)len);
+    gb__attach(c->x, c->state, GB__PHASE_WRITE);
+    return sent;
+}
+
+static PyObject *gb__wsgi_write(PyObject *self, PyObject *data)
+{
+    gb__wsgi_call *c = gb__wsgi_call_of(self);
+    int sent = c ? gb__wsgi_send(c, data) : -1;
+    if (sent < 0) return NULL;
+    if (sent) return gb__py_new_none();
+    gb_py.PyErr_SetString(gb_py.PyExc_OSError, "the client is gone");
+    return NULL;
+}
+
+static bool gb__wsgi_iterate(gb__wsgi_call *c, PyObject *result)
+{
+    PyObject *iterator = gb_py.PyObject_GetIter(result), *piece;
+    int sent = 1;
+    while (iterator && sent > 0 && (piece = gb_py.PyIter_Next(iterator))) {
+        sent = gb__wsgi_send(c, piece);
+        gb_py.Py_DecRef(piece);
+    }
+    gb__py_drop(iterator);
+    return iterator && sent >= 0 && !gb_py.PyErr_Occurred();
+}
+
+// The length of all pieces together, which a list lets one know beforehand; -1 with an exception.
+static Py_ssize_t gb__wsgi_list_size(PyObject *list, Py_ssize_t count)
+{
+    Py_ssize_t total = 0, len = 0;
+    char *data;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *piece = gb_py.PyList_GetItemRef(list, i);
+        bool ok = piece && !gb_py.PyBytes_AsStringAndSize(piece, &data, &len);
+        gb__py_drop(piece);
+        if (!ok) return -1;
+        total += len;
+    }
+    return total;
+}
+
+static bool gb__wsgi_add_list(gb__wsgi_call *c, PyObject *list, Py_ssize_t count)
+{
+    Py_ssize_t len = 0;
+    char *data;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *piece = gb_py.PyList_GetItemRef(list, i);
+        bool ok = piece && !gb_py.PyBytes_AsStringAndSize(piece, &data, &len);
+        if (ok) gb__answer_add(c->x, data, (size_t)len);
+        gb__py_drop(piece);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+// A list, which is what most applications return, has a known length; a small one is composed in
+// one go. 1 when it was, 0 when it has to be iterated, -1 with an exception.
+static int gb__wsgi_compose_list(gb__wsgi_call *c, PyObject *list)
+{
+    if (c->x->begun || !c->started) return 0;
+    Py_ssize_t count = gb_py.PyList_Size(list), total = gb__wsgi_list_size(list, count);
+    if (total < 0) return -1;
+    if (!c->answer.has_length) {
+        c->answer.has_length = true;
+        c->answer.content_length = (uint64_t)total;
+    }
+    if (total > GB__READ_SIZE) return 0;
+    return gb__wsgi_begin(c) && gb__wsgi_add_list(c, list, count) ? 1 : -1;
+}
+
+static bool gb__wsgi_answer(gb__wsgi_call *c, PyObject *result)
+{
+    if (gb__py_is(result, GB__PY_LIST_SUBCLASS)) {
+        int composed = gb__wsgi_compose_list(c, result);
+        if (composed) return composed > 0;
+    }
+    if (!gb__wsgi_iterate(c, result)) return false;
+    if (c->started && !c->x->begun) c->answer.has_length = true;  // there was no body
+    return c->x->failed || gb__wsgi_begin(c);
+}
+
+// "close() always called" (PEP 3333): also when the application or the client failed.
+static void gb__wsgi_close(gb__wsgi_call *c, PyObject *result)
+{
+    PyObject *raised = gb_py.PyErr_GetRaisedException(), *close = NULL;
+    if (gb_py.PyObject_GetOptionalAttr(result, c->wsgi->close, &close) > 0) {
+        PyObject *done = gb_py.PyObject_CallNoArgs(close);
+        if (!done) gb_py.PyErr_WriteUnraisable(close);
+        gb__py_drop(done);
+        gb_py.Py_DecRef(close);
+    }
+    gb_py.PyErr_Clear();
+    if (raised) gb_py.PyErr_SetRaisedException(raised);
+}
+
+static void gb__wsgi_failed(gb__wsgi_call *c)
+{
+    PyObject *raised = gb_py.PyErr_GetRaisedException();
+    if (raised) gb_py.PyErr_DisplayException(raised);
+    gb__py_drop(raised);
+    // With the head on its way there is only one way to tell the client: a truncated answer.
+    if (c->x->head_sent) c->x->failed = true;
+    else c->x->begun = false;
+}
+
+// ---- env
+
+static PyObject *gb__wsgi_text(gb_slice s)
+{
+    return gb_py.PyUnicode_DecodeLatin1(s.data, (Py_ssize_t)s.len, NULL);
+}
+
+// Stores a new reference, which may be NULL after an error.
+static bool gb__wsgi_set(PyObject *env, PyObject *key, PyObject *value)
+{
+    bool ok = value && !gb_py.PyDict_SetItem(env, key, value);
+    gb__py_drop(value);
+    return ok;
+}
+
+static PyObject *gb__wsgi_path(gb_slice raw)
+{
+    char small[512];
+    size_t n = 0;
+    if (!raw.len || !memchr(raw.data, '%', raw.len)) return gb__wsgi_text(raw);
+    char *decoded = raw.len <= sizeof small ? small : malloc(raw.len);
+    if (!decoded) return gb_py.PyErr_NoMemory();
+    for (size_t i = 0; i < raw.len; i++) {
+        bool escape = raw.data[i] == '%' && i + 2 < raw.len &&
+                      gb__hex_digit(raw.data[i + 1]) >= 0 && gb__hex_digit(raw.data[i + 2]) >= 0;
+        decoded[n++] = escape ? (char)(gb__hex_digit(raw.data[i + 1]) << 4 |
+                                       gb__hex_digit(raw.data[i + 2]))
+                              : raw.data[i];
+        if (escape) i += 2;
+    }
+    PyObject *path = gb__wsgi_text((gb_slice){decoded, n});
+    if (decoded != small) free(decoded);
+    return path;
+}
+
+static PyObject *gb__wsgi_new_field_key(gb_slice name)
+{
+    char key[256] = "HTTP_";
+    if (name.len > sizeof key - 6) return gb__py_new_none();
+    for (size_t i = 0; i < name.len; i++)
+        key[5 + i] = (char)(name.data[i] == '-' ? '_' : toupper((unsigned char)name.data[i]));
+    return gb_py.PyUnicode_FromStringAndSize(key, (Py_ssize_t)name.len + 5);
+}
+
+// The key of a field, a new reference; None for one that must not be there: "a_b" and "a-b" would
+// be the same variable, and only one of them has passed whatever stands before the server.
+static PyObject *gb__wsgi_field_key(gb__wsgi *w, gb_slice name)
+{
+    PyObject *key = NULL;
+    if (memchr(name.data, '_', name.len)) return gb__py_new_none();
+    if (gb__slice_is_nocase(name, "content-type")) key = w->keys[GB__KEY_CONTENT_TYPE];
+    if (gb__slice_is_nocase(name, "content-length")) key = w->keys[GB__KEY_CONTENT_LENGTH];
+    for (size_t i = 0; !key && i < GB__COMMON_FIELDS; i++)
+        if (gb__slice_is_nocase(name, gb__common_fields[i])) key = w->common[i];
+    if (key) gb_py.Py_IncRef(key);
+    return key ? key : gb__wsgi_new_field_key(name);
+}
+
+// A field that is there twice is one value with a comma (RFC 9110, 5.3), but for cookies.
+static PyObject *gb__wsgi_join(PyObject *before, gb_slice name, PyObject *value)
+{
+    if (!value) return NULL;
+    PyObject *joined = gb_py.PyUnicode_FromFormat(
+        gb__slice_is_nocase(name, "cookie") ? "%U; %U" : "%U,%U", before, value);
+    gb_py.Py_DecRef(value);
+    return joined;
+}
+
+static bool gb__wsgi_set_field(gb__wsgi *w, PyObject *env, gb_slice name, gb_slice value)
+{
+    PyObject *key = gb__wsgi_field_key(w, name), *before = NULL;
+    if (!key) return false;
+    bool ok = key == gb__py_none();
+    if (!ok && gb_py.PyDict_GetItemRef(env, key, &before) >= 0) {
+        PyObject *text = gb__wsgi_text(value);
+        bool twice = before && key != w->keys[GB__KEY_CONTENT_LENGTH];
+        if (twice) text = gb__wsgi_join(before, name, text);
+        ok = gb__wsgi_set(env, key, text);
+    }
+    gb__py_drop(before);
+    gb_py.Py_DecRef(key);
+    return ok;
+}
+
+static bool gb__wsgi_set_shared(PyObject *env, PyObject *key, PyObject *value)
+{
+    return !gb_py.PyDict_SetItem(env, key, value);
+}
+
+static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
+{
+    gb__wsgi *w = c->wsgi;
+    gb_exchange *x = c->x;
+    const gb__request *r = x->request;
+    gb_slice method = gb_request_method(x);
+    PyObject *env = gb_py.PyDict_Copy(c->env);
+    if (!env) return NULL;
+    bool ok =
+        (gb__slice_is(method, "GET")
+             ? gb__wsgi_set_shared(env, w->keys[GB__KEY_REQUEST_METHOD], w->get)
+             : gb__wsgi_set(env, w->keys[GB__KEY_REQUEST_METHOD], gb__wsgi_text(method))) &&
+        gb__wsgi_set(env, w->keys[GB__KEY_PATH_INFO], gb__wsgi_path(gb_request_path(x))) &&
+        (!r->query.len || gb__wsgi_set(env, w->keys[GB__KEY_QUERY_STRING],
+                                       gb__wsgi_text(gb_request_query(x)))) &&
+        gb__wsgi_set(env, w->keys[GB__KEY_REQUEST_URI],
+                     gb__wsgi_text(gb__request_slice(x, r->target))) &&
+        gb__wsgi_set_shared(env, w->keys[GB__KEY_SERVER_PROTOCOL],
+                            r->minor ? w->http11 : w->http10) &&
+        gb__wsgi_set(env, w->keys[GB__KEY_REMOTE_ADDR],
+                     gb__wsgi_text(gb__slice(x->conn->peer))) &&
+        gb__wsgi_set(env, w->keys[GB__KEY_REMOTE_PORT],
+                     gb__wsgi_text(gb__slice(x->conn->peer_port))) &&
+        gb__wsgi_set(env, w->keys[GB__KEY_INPUT], gb__wsgi_new_handle(c, w->input_type));
+    for (size_t i = 0; ok && i < r->field_count; i++)
+        ok = gb__wsgi_set_field(w, env, gb__request_slice(x, r->fields[i].name),
+                                gb__request_slice(x, r->fields[i].value));
+    // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
+    if (ok && r->authority.len)
+        ok = gb__wsgi_set(env, w->keys[GB__KEY_HTTP_HOST],
+                          gb__wsgi_text(gb__request_slice(x, r->authority)));
+    if (ok) return env;
+    gb_py.Py_DecRef(env);
+    return NULL;
+}
+
+// ---- one request
+
+static bool gb__wsgi_call_app(gb__wsgi_call *c)
+{
+    PyObject *env = gb__wsgi_environ(c);
+    PyObject *start =
+        env ? gb__wsgi_new_handle(c, c->wsgi->start_response_type) : NULL;
+    PyObject *arguments[] = {env, start};
+    PyObject *result =
+        start ? gb_py.PyObject_Vectorcall(c->wsgi->app->object, arguments, 2, NULL) : NULL;
+    bool ok = result && gb__wsgi_answer(c, result);
+    if (result) gb__wsgi_close(c, result);
+    gb__py_drop(result);
+    gb__py_drop(start);
+    gb__py_drop(env);
+    return ok;
+}
+
+static void gb__wsgi_handle_request(void *local, gb_exchange *x)
+{
+    gb__wsgi_call *c = local;
+    c->x = x;
+    c->started = false;
+    c->ahead.len = c->ahead_at = 0;
+    gb__attach(x, c->state, GB__PHASE_READ);
+    bool ok = gb__wsgi_call_app(c);
+    if (!ok) gb__wsgi_failed(c);
+    c->serial++;
+    c->x = NULL;
+    gb__detach(x);
+    if (ok && !x->failed) {
+        gb__answer_end(x);
+        gb__lap(x, GB__PHASE_WRITE);
+    }
+}
+
+// ---- setting up
+
+static bool gb__wsgi_make_keys(gb__wsgi *w)
+{
+#define GB__WSGI_KEY(name)                                                                         \
+    w->keys[GB__KEY_##name] = gb_py.PyUnicode_InternFromString(#name);
+    GB__WSGI_KEYS(GB__WSGI_KEY)
+#undef GB__WSGI_KEY
+    w->keys[GB__KEY_INPUT] = gb_py.PyUnicode_InternFromString("wsgi.input");
+    w->http10 = gb_py.PyUnicode_InternFromString("HTTP/1.0");
+    w->http11 = gb_py.PyUnicode_InternFromString("HTTP/1.1");
+    w->get = gb_py.PyUnicode_InternFromString("GET");
+    w->close = gb_py.PyUnicode_InternFromString("close");
+    for (size_t i = 0; i < GB__COMMON_FIELDS; i++)
+        w->common[i] = gb__wsgi_new_field_key(gb__slice(gb__common_fields[i]));
+    return !gb_py.PyErr_Occurred();
+}
+
+static bool gb__wsgi_make_types(gb__wsgi *w)
+{
+    // Slot numbers of CPython's stable ABI (Include/typeslots.h).
+    enum { TP_CALL = 50, TP_ITER = 62, TP_ITERNEXT = 63, TP_METHODS = 64 };
+    static PyMethodDef methods[] = {{"read", gb__wsgi_read, GB__METH_VARARGS, NULL},
+                                    {"readline", gb__wsgi_readline, GB__METH_VARARGS, NULL},
+                                    {"readlines", gb__wsgi_readlines, GB__METH_VARARGS, NULL},
+                                    {NULL, NULL, 0, NULL}};
+    void *call, *iter, *next;
+    // ISO C can't convert a function pointer to the void * that a slot holds; POSIX can.
+    memcpy(&call, &(PyObject * (*[]) (PyObject *, PyObject *, PyObject *)){gb__wsgi_start_response},
+           sizeof call);
+    memcpy(&iter, &gb_py.PyObject_SelfIter, sizeof iter);
+    memcpy(&next, &(PyObject * (*[]) (PyObject *)){gb__wsgi_next}, sizeof next);
+    PyType_Slot start_slots[] = {{TP_CALL, call}, {0, NULL}};
+    PyType_Slot input_slots[] = {
+        {TP_ITER, iter}, {TP_ITERNEXT, next}, {TP_METHODS, methods}, {0, NULL}};
+    PyType_Spec start = {"gilbench.start_response", -(int)sizeof(gb__wsgi_handle), 0, 0,
+                         start_slots};
+    PyType_Spec input = {"gilbench.input", -(int)sizeof(gb__wsgi_handle), 0, 0, input_slots};
+    w->start_response_type = (PyTypeObject *)gb_py.PyType_FromSpec(&start);
+    w->input_type = (PyTypeObject *)gb_py.PyType_FromSpec(&input);
+    return w->start_response_type && w->input_type;
+}
+
+// What env has in every request. Each thread makes its own, so that free-threaded threads
+// don't count references to the same objects.
+static PyObject *gb__wsgi_base_environ(gb__wsgi *w, const gb_server *server)
+{
+    PyObject *e = gb_py.PyDict_New();
+    bool ok = e != NULL;
+    const struct {
+        const char *key;
+        PyObject *value;  // a new reference
+    } items[] = {
+        {"wsgi.version", gb_py.PyTuple_Pack(2, gb_py.Py_GetConstantBorrowed(6),
+                                            gb_py.Py_GetConstantBorrowed(5))},
+        {"wsgi.url_scheme", gb_py.PyUnicode_FromString("http")},
+        {"wsgi.multithread", gb_py.PyBool_FromLong(server->config.threads > 1)},
+        {"wsgi.multiprocess", gb_py.PyBool_FromLong(0)},
+        {"wsgi.run_once", gb_py.PyBool_FromLong(0)},
+        {"wsgi.input_terminated", gb_py.PyBool_FromLong(1)},
+        {"SERVER_SOFTWARE", gb_py.PyUnicode_FromString("gilbench/" GB_VERSION)},
+        {"SERVER_NAME", gb_py.PyUnicode_FromString(server->host)},
+        {"SERVER_PORT", gb_py.PyUnicode_FromFormat("%d", server->port)},
+        {"SCRIPT_NAME", gb_py.PyUnicode_FromString("")},
+        {"QUERY_STRING", gb_py.PyUnicode_FromString("")},
+    };
+    for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
+        ok = ok && items[i].value && !gb_py.PyDict_SetItemString(e, items[i].key, items[i].value);
+        gb__py_drop(items[i].value);
+    }
+    PyObject *errors = gb_py.PySys_GetObject("stderr");
+    PyObject *wrapper = gb_py.PyDict_GetItemString(w->app->bootstrap, "FileWrapper");
+    ok = ok && errors && wrapper && !gb_py.PyDict_SetItemString(e, "wsgi.errors", errors) &&
+         !gb_py.PyDict_SetItemString(e, "wsgi.file_wrapper", wrapper);
+    if (ok) return e;
+    gb__py_drop(e);
+    return NULL;
+}
+
+static void gb__wsgi_leave(void *local)
+{
+    gb__wsgi_call *c = local;
+    gb_py.PyEval_RestoreThread(c->state);
+    gb__py_drop(c->env);
+    gb_py.PyThreadState_Clear(c->state);
+    gb_py.PyThreadState_DeleteCurrent();
+    gb__buf_free(&c->status);
+    gb__buf_free(&c->fields);
+    gb__buf_free(&c->ahead);
+    free(c);
+}
+
+static bool gb__wsgi_enter(void *self, const gb_server *server, void **local, gb_error *error)
+{
+    gb__wsgi *w = self;
+    gb__wsgi_call *c = calloc(1, sizeof *c);
+    if (c) c->state = gb_py.PyThreadState_New(w->interpreter);
+    if (!c || !c->state) {
+        free(c);
+        gb__fail_memory(error);
+        return false;
+    }
+    *local = c;
+    c->wsgi = w;
+    gb_py.PyEval_RestoreThread(c->state);
+    c->env = gb__wsgi_base_environ(w, server);
+    bool ok = c->env != NULL;
+    if (!ok) gb__py_fail(error, GB_APP, "can't prepare a thread");
+    gb_py.PyEval_SaveThread();
+    if (!ok) gb__wsgi_leave(c);
+    return ok;
+}
+
+// Attached. `app` outlives the gateway.
+static gb_code gb__wsgi_open(gb__wsgi *w, gb__app *app, gb__gateway *gateway, gb_error *error)
+{
+    *w = (gb__wsgi){.app = app};
+    w->interpreter = gb_py.PyInterpreterState_Get();
+    if (!gb__wsgi_make_keys(w) || !gb__wsgi_make_types(w))
+        return gb__py_fail(error, GB_APP, "can't prepare WSGI");
+    *gateway = (gb__gateway){w, gb__wsgi_enter, gb__wsgi_leave, gb__wsgi_handle_request};
+    return GB_OK;
+}
+
+static void gb__wsgi_shut(gb__wsgi *w)
+{
+    for (size_t i = 0; i < GB__KEY_COUNT; i++) gb__py_drop(w->keys[i]);
+    for (size_t i = 0; i < GB__COMMON_FIELDS; i++) gb__py_drop(w->common[i]);
+    gb__py_drop(w->http10);
+    gb__py_drop(w->http11);
+    gb__py_drop(w->get);
+    gb__py_drop(w->close);
+    gb__py_drop((PyObject *)w->start_response_type);
+    gb__py_drop((PyObject *)w->input_type);
+}
+
+// ================================================================================================
+// >>run
+// One measurement: an application behind a server in a child process, loaded and sampled from
+// outside. A child, because an interpreter can't be unloaded and the parent must stay small. The
+// two talk over a socket pair: one byte asks, a gb__reply answers.
+
+#define GB__START_PATIENCE_S 120  // an application's imports may take a while
+#define GB__STOP_PATIENCE_S 15
+
+typedef struct gb__window_stats {
+    gb_phase phases[GB__PHASES];  // us
+    uint64_t collections;
+    double pause_ms;
+    int gil;                      // -1 without an interpreter
+    char extensions[4096];        // names of the extension modules loaded, if the GIL came back
+} gb__window_stats;
+
+typedef struct gb__reply {
+    gb_error error;
+    int port;
+    gb__window_stats stats;
+} gb__reply;
+
+enum { GB__ASK_BEGIN = 'b', GB__ASK_END = 'e', GB__ASK_STOP = 'q' };
+
+// ---- within the process that serves --------------------------------------------------------------
+
+typedef struct gb__hosted {
+    gb_service_config config;
+    gb_server *server;
+    bool has_python;
+    PyThreadState *state;  // of the thread that started the interpreter
+    gb__app app;
+    gb__wsgi wsgi;
+} gb__hosted;
+
+// CPython collects in whatever thread allocates, and there is one interpreter a process.
+static _Atomic uint64_t gb__gc_collections, gb__gc_pause_ns;
+
+static PyObject *gb__gc_event(PyObject *self, PyObject *arguments)
+{
+    static _Thread_local uint64_t began;
+    PyObject *phase = NULL, *info = NULL;
+    (void)self;
+    if (!gb_py.PyArg_UnpackTuple(arguments, "gc", 2, 2, &phase, &info)) return NULL;
+    const char *text = gb_py.PyUnicode_AsUTF8AndSize(phase, NULL);
+    if (text && !strcmp(text, "start")) {
+        began = gb_now_ns();
+    } else if (text) {
+        atomic_fetch_add(&gb__gc_collections, 1);
+        atomic_fetch_add(&gb__gc_pause_ns, gb_now_ns() - began);
+    }
+    return text ? gb__py_new_none() : NULL;
+}
+
+static gb_code gb__watch_gc(gb__hosted *h, gb_error *error)
+{
+    static PyMethodDef event = {"gilbench_gc_event", gb__gc_event, GB__METH_VARARGS, NULL};
+    PyObject *callback = gb_py.PyCMethod_New(&event, NULL, NULL, NULL);
+    PyObject *done = callback ? gb__bootstrap_call(&h->app, "watch_gc", callback) : NULL;
+    gb__py_drop(callback);
+    if (!done) return gb__py_fail(error, GB_APP, "can't watch the garbage collector");
+    gb_py.Py_DecRef(done);
+    return GB_OK;
+}
+
+static gb_code gb__hosted_app(gb__hosted *h, gb__gateway *gateway, gb_error *error)
+{
+    gb_code code = gb__app_load(&h->app, h->config.app, h->config.interface, error);
+    if (!code) code = gb__watch_gc(h, error);
+    if (!code && h->app.interface == GB_ASGI)
+        code = gb__fail(error, GB_USAGE, "%s is an ASGI application; only WSGI is served so far",
+                        h->config.app);
+    return code ? code : gb__wsgi_open(&h->wsgi, &h->app, gateway, error);
+}
+
+static bool gb__is_c_app(const gb_service_config *config)
+{
+    return config->interface == GB_C || (config->app && !strcmp(config->app, "builtin:c"));
+}
+
+static gb_code gb__hosted_start(gb__hosted *h, const gb_service_config *config, gb_error *error)
+{
+    gb__gateway gateway;
+    *h = (gb__hosted){.config = *config};
+    if (!h->config.app) h->config.app = "builtin:wsgi";
+    if (gb__is_c_app(&h->config)) {
+        h->server = gb_server_start(&config->server, error);
+        return h->server ? GB_OK : error->code;
+    }
+    if (!config->python) return gb__fail(error, GB_USAGE, "%s needs an interpreter", config->app);
+    if (!config->python->usable)
+        return gb__fail(error, GB_NO_PYTHON, "%s", config->python->problem);
+    gb_code code = gb_python_start(config->python, error);
+    if (code) return code;
+    h->has_python = true;
+    code = gb__hosted_app(h, &gateway, error);
+    h->state = gb_py.PyEval_SaveThread();
+    if (code) return code;
+    h->server = gb__server_start(&config->server, &gateway, error);
+    return h->server ? GB_OK : error->code;
+}
+
+static int gb__gil_enabled(void)  // attached
+{
+    PyObject *ask = gb_py.PySys_GetObject("_is_gil_enabled");
+    PyObject *answer = ask ? gb_py.PyObject_CallNoArgs(ask) : NULL;
+    int enabled = answer ? gb_py.PyObject_IsTrue(answer) : -1;
+    gb__py_drop(answer);
+    gb_py.PyErr_Clear();
+    return enabled;
+}
+
+static void gb__list_extensions(gb__hosted *h, char *text, size_t size)  // attached
+{
+    PyObject *names = gb__bootstrap_call(&h->app, "extensions", NULL);
+    const char *utf8 = names ? gb_py.PyUnicode_AsUTF8AndSize(names, NULL) : NULL;
+    if (utf8) gb__copy(text, size, utf8);
+    gb__py_drop(names);
+    gb_py.PyErr_Clear();
+}
+
+static void gb__hosted_window_begin(gb__hosted *h)
+{
+    gb__server_window_begin(h->server);
+    atomic_store(&gb__gc_collections, 0);
+    atomic_store(&gb__gc_pause_ns, 0);
+}
+
+static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
+{
+    for (int i = 0; i < GB__PHASES; i++) gb__server_phase(h->server, i, &s->phases[i]);
+    s->collections = atomic_load(&gb__gc_collections);
+    s->pause_ms = (double)atomic_load(&gb__gc_pause_ns) / 1e6;
+    s->gil = -1;
+    if (!h->has_python) return;
+    gb_py.PyEval_RestoreThread(h->state);
+    s->gil = gb__gil_enabled();
+    if (s->gil > 0 && h->config.python->free_threaded && h->config.python->gil < 0)
+        gb__list_extensions(h, s->extensions, sizeof s->extensions);
+    h->state = gb_py.PyEval_SaveThread();
+}
+
+// Finalizes, so that the application's atexit handlers run; false when that went wrong.
+static bool gb__hosted_stop(gb__hosted *h)
+{
+    if (h->server) gb_server_stop(h->server);
+    if (!h->has_python) return true;
+    gb_py.PyEval_RestoreThread(h->state);
+    gb__wsgi_shut(&h->wsgi);
+    gb__app_drop(&h->app);
+    return gb_py.Py_FinalizeEx() >= 0;
+}
+
+GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *user, int port),
+                        void *user, gb_error *error)
+{
+    gb__hosted h;
+    gb_error local = {0};
+    sigset_t ends, before;
+    int signal_number;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    // Blocked before the first thread starts, so that every thread inherits it.
+    pthread_sigmask(SIG_BLOCK, &ends, &before);
+    gb_code code = gb__hosted_start(&h, config, error ? error : &local);
+    if (!code) {
+        if (on_ready) on_ready(user, gb_server_port(h.server));
+        sigwait(&ends, &signal_number);
+        // A second one ends the process at once, whatever a handler is stuck in.
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+    }
+    if (!gb__hosted_stop(&h) && !code)
+        code = gb__fail(error, GB_APP, "the interpreter ended with an error");
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return code;
+}
+
+// ---- the child ------------------------------------------------------------------------------------
+
+struct gb_service {
+    pid_t pid;
+    int socket, port;
+};
+
+static bool gb__tell(int socket, const gb__reply *reply)
+{
+    return send(socket, reply, sizeof *reply, MSG_NOSIGNAL) == (ssize_t)sizeof *reply;
+}
+
+static void gb__child_serve(gb__hosted *h, int socket)
+{
+    char ask;
+    ssize_t n;
+    for (;;) {
+        while ((n = recv(socket, &ask, 1, 0)) < 0 && errno == EINTR) continue;
+        if (n <= 0 || ask == GB__ASK_STOP) return;
+        gb__reply reply = {.port = gb_server_port(h->server)};
+        if (ask == GB__ASK_BEGIN) gb__hosted_window_begin(h);
+        if (ask == GB__ASK_END) gb__hosted_stats(h, &reply.stats);
+        if (!gb__tell(socket, &reply)) return;
+    }
+}
+
+// A child of its own process group, so that the terminal's Ctrl-C reaches the parent alone, which
+// then ends it in order; it can't outlive the parent. What the application prints is no result.
+static void gb__child_begin(pid_t parent)
+{
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(1);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+}
+
+static void gb__child_main(const gb_service_config *config, int socket)
+{
+    gb__hosted h;
+    gb__reply reply = {0};
+    gb_code code = gb__hosted_start(&h, config, &reply.error);
+    reply.error.code = code;
+    if (!code) reply.port = gb_server_port(h.server);
+    if (gb__tell(socket, &reply) && !code) gb__child_serve(&h, socket);
+    bool ended = gb__hosted_stop(&h);
+    fflush(NULL);
+    _exit(code || !ended);
+}
+
+// ---- the parent -----------------------------------------------------------------------------------
+
+static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s, gb_error *error)
+{
+    if (!gb__wait_ready(s->socket, POLLIN, gb_now_ns() + gb__seconds_ns(patience_s)))
+        return gb__fail(error, GB_MEASUREMENT, "the server gave no sign within %.0f s", patience_s);
+    ssize_t n;
+    while ((n = recv(s->socket, reply, sizeof *reply, 0)) < 0 && errno == EINTR) continue;
+    if (n == (ssize_t)sizeof *reply) return GB_OK;
+    return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
+}
+
+static gb_code gb__ask(gb_service *s, char what, gb__reply *reply, gb_error *error)
+{
+    if (send(s->socket, &what, 1, MSG_NOSIGNAL) != 1)
+        return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
+    return gb__wait_reply(s, reply, GB__STOP_PATIENCE_S, error);
+}
+
+// The child's status once it has ended; -1 when it didn't within its time and was killed.
+static int gb__reap(pid_t pid, double patience_s)
+{
+    int status = 0;
+    uint64_t deadline = gb_now_ns() + gb__seconds_ns(patience_s);
+    pid_t done;
+    while ((done = waitpid(pid, &status, WNOHANG)) == 0 && gb_now_ns() < deadline)
+        gb__sleep_until(gb_now_ns() + 1000000);
+    if (done == 0) {
+        kill(pid, SIGKILL);
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    }
+    kill(-pid, SIGKILL);  // whatever the application has started
+    return done == 0 ? -1 : status;
+}
+
+static gb_code gb__describe_end(int status, gb_error *error)
+{
+    if (status == -1)
+        return gb__fail(error, GB_MEASUREMENT, "the server did not stop within %d s and was killed",
+                        GB__STOP_PATIENCE_S);
+    if (WIFSIGNALED(status))
+        return gb__fail(error, GB_MEASUREMENT, "the server's process was ended by signal %d (%s)",
+                        WTERMSIG(status), strsignal(WTERMSIG(status)));
+    if (WEXITSTATUS(status))
+        return gb__fail(error, GB_MEASUREMENT, "the server's process exited with status %d",
+                        WEXITSTATUS(status));
+    return GB_OK;
+}
+
+static gb_code gb__service_spawn(gb_service *s, const gb_service_config *config, gb_error *error)
+{
+    int pair[2];
+    pid_t parent = getpid();
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return gb__fail(error, GB_SYSTEM, "can't make a socket pair: %s", strerror(errno));
+    fflush(NULL);
+    s->pid = fork();
+    if (s->pid == 0) {
+        close(pair[0]);
+        gb__child_begin(parent);
+        gb__child_main(config, pair[1]);
+    }
+    int saved = errno;
+    close(pair[1]);
+    s->socket = pair[0];
+    if (s->pid > 0) return GB_OK;
+    close(pair[0]);
+    return gb__fail(error, GB_SYSTEM, "can't fork: %s", strerror(saved));
+}
+
+GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *error)
+{
+    gb__reply reply = {0};
+    gb_service *s = calloc(1, sizeof *s);
+    if (!s) {
+        gb__fail_memory(error);
+        return NULL;
+    }
+    if (gb__service_spawn(s, config, error)) {
+        free(s);
+        return NULL;
+    }
+    gb_code code = gb__wait_reply(s, &reply, GB__START_PATIENCE_S, error);
+    if (!code && !reply.error.code) {
+        s->port = reply.port;
+        return s;
+    }
+    if (!code && error) *error = reply.error;
+    close(s->socket);
+    int status = gb__reap(s->pid, code ? 0.2 : GB__STOP_PATIENCE_S);
+    if (code && status > 0) gb__describe_end(status, error);
+    free(s);
+    return NULL;
+}
+
+GB_API int gb_service_port(const gb_service *service)
+{
+    return service->port;
+}
+
+GB_API int gb_service_pid(const gb_service *service)
+{
+    return service->pid;
+}
+
+GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
+{
+    char stop = GB__ASK_STOP;
+    send(service->socket, &stop, 1, MSG_NOSIGNAL);
+    int status = gb__reap(service->pid, GB__STOP_PATIENCE_S);
+    close(service->socket);
+    free(service);
+    return gb__describe_end(status, error);
+}
+
+// ---- which modules bring the GIL back --------------------------------------------------------------
+
+// A child imports the application and every extension module that the measured process had, with
+// CPython's verbose output on: the warning names the first module only, this one names each.
+static void gb__culprits_child(const gb_python *python, const char *app, const char *names)
+{
+    static const char import_all[] = "import importlib, sys\n"
+                                     "def run(names):\n"
+                                     "    for name in names.split(','):\n"
+                                     "        try:\n"
+                                     "            importlib.import_module(name)\n"
+                                     "        except Exception:\n"
+                                     "            pass\n";
+    gb__app a;
+    if (gb__py_start(python, true, NULL)) _exit(1);
+    gb__app_load(&a, app, GB_WSGI, NULL);
+    PyObject *namespace = gb__py_run(import_all, "gilbench");
+    PyObject *run = namespace ? gb_py.PyDict_GetItemString(namespace, "run") : NULL;
+    PyObject *text = gb_py.PyUnicode_FromString(names);
+    if (run && text) gb_py.PyObject_CallOneArg(run, text);
+    _exit(0);
+}
+
+// Takes the module's name out of "# loading module 'NAME', which requires the GIL".
+static void gb__add_culprit(gb__buf *found, const char *line, size_t len)
+{
+    static const char before[] = "# loading module '", after[] = "', which requires the GIL";
+    const char *start = memmem(line, len, before, sizeof before - 1);
+    if (!start) return;
+    start += sizeof before - 1;
+    const char *end = memmem(start, len - (size_t)(start - line), after, sizeof after - 1);
+    if (!end) return;
+    if (found->len) gb__buf_add(found, ",", 1);
+    gb__buf_add(found, start, (size_t)(end - start));
+}
+
+static void gb__gil_culprits(const gb_python *python, const char *app, const char *names,
+                             char *text, size_t size)
+{
+    int ends[2];
+    gb__buf output = {0}, found = {0};
+    pid_t parent = getpid();
+    if (pipe2(ends, O_CLOEXEC)) return;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        gb__child_begin(parent);
+        gb__culprits_child(python, app, names);
+    }
+    close(ends[1]);
+    ssize_t n = pid > 0 ? 1 : 0;
+    while (n > 0 && gb__buf_reserve(&output, GB__READ_SIZE) &&
+           gb__wait_ready(ends[0], POLLIN, gb_now_ns() + gb__seconds_ns(GB__START_PATIENCE_S))) {
+        n = read(ends[0], output.data + output.len, GB__READ_SIZE);
+        if (n > 0) output.len += (size_t)n;
+    }
+    close(ends[0]);
+    if (pid > 0) gb__reap(pid, 1);
+    gb_slice line, rest = {output.data, output.len};
+    while (rest.len) {
+        gb__split(rest, '\n', &line, &rest);
+        gb__add_culprit(&found, line.data, line.len);
+    }
+    if (found.len) gb__copy(text, size, found.data);
+    gb__buf_free(&output);
+    gb__buf_free(&found);
+}
+
+// ---- a round ---------------------------------------------------------------------------------------
+
+typedef struct gb__measuring {
+    gb_service *service;
+    gb__sampler sampler;
+    gb_usage before, after, exact;
+    uint64_t steal, rss_mean, rss_max;
+    gb__reply reply;
+    gb_code code;
+    gb_error error;
+} gb__measuring;
+
+static uint64_t gb__steal_ns(void)
+{
+    gb_host host;
+    gb_host_read(&host);
+    return host.steal_ns;
+}
+
+// Called by gb_load, while the load runs.
+static void gb__on_window(void *user, bool end)
+{
+    gb__measuring *m = user;
+    int pid = gb_service_pid(m->service);
+    if (!end) {
+        m->code = gb__ask(m->service, GB__ASK_BEGIN, &m->reply, &m->error);
+        gb_peak_reset(pid);
+        if (!m->code) m->code = gb__sampler_start(&m->sampler, pid, 0, &m->error);
+        m->steal = gb__steal_ns();
+        if (!m->code) m->code = gb_usage_read(pid, false, &m->before, &m->error);
+        return;
+    }
+    if (m->code) return;
+    m->code = gb_usage_read(pid, false, &m->after, &m->error);
+    m->steal = gb__steal_ns() - m->steal;
+    gb__sampler_stop(&m->sampler, &m->rss_mean, &m->rss_max);
+    if (!m->code) m->code = gb_usage_read(pid, true, &m->exact, &m->error);
+    if (!m->code) m->code = gb__ask(m->service, GB__ASK_END, &m->reply, &m->error);
+}
+
+static gb_latency gb__latency_ms(const gb_histogram *h)
+{
+    return (gb_latency){gb_histogram_mean(h) / 1e6,
+                        (double)gb_histogram_percentile(h, 50) / 1e6,
+                        (double)gb_histogram_percentile(h, 90) / 1e6,
+                        (double)gb_histogram_percentile(h, 99) / 1e6,
+                        (double)gb_histogram_percentile(h, 99.9) / 1e6,
+                        (double)h->max / 1e6};
+}
+
+// Counters of processes that come and go can run backwards; none of them did less than nothing.
+static double gb__growth(uint64_t before, uint64_t after)
+{
+    return after > before ? (double)(after - before) : 0;
+}
+
+static double gb__mb(uint64_t bytes)
+{
+    return (double)bytes / 1e6;
+}
+
+static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_result *load,
+                           int client_threads)
+{
+    double requests = load->requests ? (double)load->requests : 1;
+    double cpu_ns = gb__growth(m->before.user_ns + m->before.system_ns,
+                               m->after.user_ns + m->after.system_ns);
+    const gb__window_stats *s = &m->reply.stats;
+    r->requests = load->requests;
+    r->errors = load->errors;
+    r->seconds = load->seconds;
+    r->rps = load->rps;
+    r->latency_ms = gb__latency_ms(&load->latency);
+    r->uncorrected_ms = gb__latency_ms(&load->uncorrected);
+    r->memory_mb.rss = gb__mb(m->rss_mean);
+    r->memory_mb.rss_peak = gb__mb(m->exact.rss_peak);
+    r->memory_mb.pss = gb__mb(m->exact.pss);
+    r->memory_mb.uss = gb__mb(m->exact.uss);
+    r->cpu.server_us_per_request = cpu_ns / 1e3 / requests;
+    r->cpu.client_us_per_request = (double)load->cpu_ns / 1e3 / requests;
+    r->cpu.server_cores = cpu_ns / 1e9 / load->seconds;
+    r->cpu.client_share = (double)load->cpu_ns / 1e9 / load->seconds / client_threads;
+    r->anatomy_us.read = s->phases[GB__PHASE_READ];
+    r->anatomy_us.attach_wait = s->phases[GB__PHASE_ATTACH];
+    r->anatomy_us.app = s->phases[GB__PHASE_APP];
+    r->anatomy_us.write = s->phases[GB__PHASE_WRITE];
+    r->gc.collections = s->collections;
+    r->gc.pause_ms = s->pause_ms;
+    r->gil.enabled_after_load = s->gil;
+    r->context_switches_per_request =
+        gb__growth(m->before.context_switches, m->after.context_switches) / requests;
+    r->steal_ms = (double)m->steal / 1e6;
+}
+
+static gb_code gb__measure_load(const gb_measure_config *config, gb__measuring *m, gb_round *round,
+                                gb_error *error)
+{
+    char url[GB_PATH + 64];
+    gb_load_config load = config->load;
+    gb_load_result result;
+    const char *path = config->path ? config->path : "/json";
+    const char *host = config->service.server.host ? config->service.server.host : "127.0.0.1";
+    snprintf(url, sizeof url, "http://%s:%d%s%s", host, gb_service_port(m->service),
+             *path == '/' ? "" : "/", path);
+    load.url = url;
+    load.on_window = gb__on_window;
+    load.user = m;
+    gb_code code = gb_load(&load, &result, error);
+    if (!code && m->code) {
+        code = m->code;
+        if (error) *error = m->error;
+    }
+    if (!code) gb__round_fill(round, m, &result, load.threads > 0 ? load.threads : 1);
+    if (!code && !result.requests)
+        code = gb__fail(error, GB_MEASUREMENT, "no request was answered: %s",
+                        *result.first_error ? result.first_error : "the window was too short");
+    gb_load_free(&result);
+    return code;
+}
+
+GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_error *error)
+{
+    gb__measuring m = {0};
+    gb_error local = {0}, ended;
+    const gb_python *python = config->service.python;
+    if (!error) error = &local;
+    *round = (gb_round){.gil.enabled_after_load = -1};
+    m.service = gb_service_start(&config->service, error);
+    if (!m.service) {
+        gb__copy(round->problem, sizeof round->problem, error->text);
+        return error->code;
+    }
+    gb_code code = gb__measure_load(config, &m, round, error);
+    if (gb_service_stop(m.service, &ended) && code != GB_INTERRUPTED) {
+        code = ended.code;
+        *error = ended;
+    }
+    if (*m.reply.stats.extensions)
+        gb__gil_culprits(python, config->service.app ? config->service.app : "builtin:wsgi",
+                         m.reply.stats.extensions, round->gil.reenabled_by,
+                         sizeof round->gil.reenabled_by);
+    if (code) gb__copy(round->problem, sizeof round->problem, error->text);
+    return code;
+}
+
+// ================================================================================================
+// >>compare
+// The matrix. A cell is one combination of build, scenario and topology; a round measures every
+// cell once, in a shuffled order, so that a drift of the machine hits all of them alike. Ratios are
+// taken within a round, where the two sides stood closest together, and summarised over rounds.
+
+// Whole percents are what repeated runs of the same thing differ by; a verdict needs the interval
+// to be clear of 1 by this much (criterion.rs calls it the noise threshold).
+#define GB__NOISE_THRESHOLD 0.01
+
+GB_API const gb_scenario *gb_scenarios(void)
+{
+    static const gb_scenario scenarios[] = {
+        {"wsgi-json", "a small JSON answer, WSGI", "builtin:wsgi", GB_WSGI, "/json"},
+        {"wsgi-io", "an answer after a sleep of 10 ms, WSGI", "builtin:wsgi", GB_WSGI, "/io"},
+        {NULL, NULL, NULL, GB_AUTO, NULL}};
+    return scenarios;
+}
+
+GB_API const char *gb_verdict_text(gb_verdict verdict)
+{
+    return verdict == GB_FASTER ? "faster" : verdict == GB_SLOWER ? "slower" : "no difference";
+}
+
+// ---- the plan --------------------------------------------------------------------------------------
+
+static gb_plan gb__plan_defaults(const gb_plan *given)
+{
+    static const int threads[] = {1, 64}, connections[] = {128};
+    gb_plan p = *given;
+    if (!p.scenario_count) {
+        p.scenarios = gb_scenarios();
+        while (p.scenarios[p.scenario_count].name) p.scenario_count++;
+    }
+    if (!p.thread_count) p.threads = threads, p.thread_count = 2;
+    if (!p.connection_count) p.connections = connections, p.connection_count = 1;
+    if (!p.client_threads) p.client_threads = 1;
+    if (!p.rounds) p.rounds = 6;
+    if (p.duration_s <= 0) p.duration_s = 0.8;
+    if (p.warmup_s <= 0) p.warmup_s = 0.25;
+    if (!p.seed) p.seed = 1;
+    return p;
+}
+
+static bool gb__cell_is_control(const gb_cell *c)
+{
+    return !*c->python;
+}
+
+static void gb__cell_init(gb_cell *c, const gb_scenario *s, const gb_python *python, int threads,
+                          int connections, double rate)
+{
+    *c = (gb_cell){.interface = python ? s->interface : GB_C, .workers = 1, .threads = threads,
+                   .connections = connections, .rate = rate};
+    gb__copy(c->scenario, sizeof c->scenario, s->name);
+    gb__copy(c->python, sizeof c->python, python ? python->id : "");
+    gb__copy(c->app, sizeof c->app, python ? s->app : "builtin:c");
+    gb__copy(c->path, sizeof c->path, s->path);
+    snprintf(c->id, sizeof c->id, "%s/%s/w%d-t%d-c%d", c->scenario,
+             python ? c->python : "control", c->workers, threads, connections);
+}
+
+// The control answers the built-in paths only; an application's own path has none.
+static bool gb__has_control(const gb_plan *p, const gb_scenario *s)
+{
+    return !p->no_control && (!strcmp(s->path, "/json") || !strcmp(s->path, "/io"));
+}
+
+static gb_code gb__plan_cells(const gb_plan *p, gb_result *r, gb_error *error)
+{
+    size_t most = p->scenario_count * p->connection_count * p->thread_count *
+                  (p->python_count + 1);
+    r->cells = calloc(most ? most : 1, sizeof *r->cells);
+    r->pythons = calloc(p->python_count + 1, sizeof *r->pythons);
+    if (!r->cells || !r->pythons) return gb__fail_memory(error);
+    memcpy(r->pythons, p->pythons, p->python_count * sizeof *r->pythons);
+    r->python_count = p->python_count;
+    for (size_t s = 0; s < p->scenario_count; s++)
+        for (size_t c = 0; c < p->connection_count; c++)
+            for (size_t t = 0; t < p->thread_count; t++)
+                for (size_t i = 0; i <= p->python_count; i++)
+                    if (i < p->python_count || gb__has_control(p, &p->scenarios[s]))
+                        gb__cell_init(&r->cells[r->cell_count++], &p->scenarios[s],
+                                      i < p->python_count ? &p->pythons[i] : NULL, p->threads[t],
+                                      p->connections[c], p->rate);
+    for (size_t i = 0; i < r->cell_count; i++) {
+        r->cells[i].rounds = calloc((size_t)p->rounds, sizeof *r->cells[i].rounds);
+        if (!r->cells[i].rounds) return gb__fail_memory(error);
+    }
+    return GB_OK;
+}
+
+static gb_code gb__plan_check(const gb_plan *p, gb_error *error)
+{
+    if (!p->python_count) return gb__fail(error, GB_NO_PYTHON, "no interpreter to measure");
+    for (size_t i = 0; i < p->python_count; i++)
+        if (!p->pythons[i].usable)
+            return gb__fail(error, GB_NO_PYTHON, "%s: %s", p->pythons[i].id,
+                            p->pythons[i].problem);
+    for (size_t i = 0; i < p->thread_count; i++)
+        if (p->threads[i] < 1 || p->threads[i] > 4096)
+            return gb__fail(error, GB_USAGE, "%d threads: from 1 to 4096 can serve", p->threads[i]);
+    if (p->rounds < 1 || p->rounds > 10000)
+        return gb__fail(error, GB_USAGE, "%d rounds: from 1 to 10000 make sense", p->rounds);
+    return GB_OK;
+}
+
+// ---- measuring --------------------------------------------------------------------------------------
+
+static const gb_python *gb__find_python(const gb_result *r, const char *id)
+{
+    for (size_t i = 0; i < r->python_count; i++)
+        if (!strcmp(r->pythons[i].id, id)) return &r->pythons[i];
+    return NULL;
+}
+
+static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c, gb_error *error)
+{
+    gb_measure_config m = {
+        .service = {.python = gb__find_python(r, c->python), .app = c->app,
+                    .interface = c->interface, .server = {.threads = c->threads}},
+        .path = c->path,
+        .load = {.connections = c->connections, .threads = p->client_threads,
+                 .duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
+                 .expect = gb__cell_is_control(c) ? NULL : p->expect, .stop = p->stop}};
+    return gb_measure(&m, &c->rounds[c->round_count++], error);
+}
+
+// What can't be loaded once can't be loaded the next time: its other cells say so without a try.
+static const char *gb__known_problem(const gb_result *r, const gb_cell *c)
+{
+    for (size_t i = 0; i < r->cell_count; i++) {
+        const gb_cell *other = &r->cells[i];
+        if (other->broken && !strcmp(other->python, c->python) && !strcmp(other->app, c->app))
+            return other->rounds[0].problem;
+    }
+    return NULL;
+}
+
+static bool gb__is_lasting(gb_code code)
+{
+    return code == GB_APP || code == GB_USAGE || code == GB_NO_PYTHON;
+}
+
+static bool gb__plan_stopped(const gb_plan *p)
+{
+    return p->stop && *(const volatile bool *)p->stop;
+}
+
+// Measures one cell; false when the comparison was interrupted.
+static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb_error *first)
+{
+    gb_error error = {0};
+    const char *problem = gb__known_problem(r, c);
+    if (problem) {
+        gb_round *round = &c->rounds[c->round_count++];
+        gb__copy(round->problem, sizeof round->problem, problem);
+        return true;
+    }
+    gb_code code = gb__measure_cell(p, r, c, &error);
+    if (code == GB_INTERRUPTED || gb__plan_stopped(p)) {
+        c->round_count--;  // a window cut short is no measurement
+        return false;
+    }
+    c->broken = gb__is_lasting(code);
+    if (code && !first->code) gb__fail(first, code, "%s: %.900s", c->id, error.text);
+    return true;
+}
+
+static void gb__tell_progress(const gb_plan *p, const gb_result *r, const gb_cell *c, size_t done,
+                              uint64_t start)
+{
+    size_t total = r->cell_count * (size_t)p->rounds;
+    double each = done ? (double)(gb_now_ns() - start) / 1e9 / (double)done
+                       : p->duration_s + p->warmup_s + 0.3;
+    gb_progress progress = {.cell = c, .done = done, .total = total,
+                            .round = (int)(done / r->cell_count) + 1, .rounds = p->rounds,
+                            .seconds_left = each * (double)(total - done)};
+    if (p->on_progress) p->on_progress(p->user, &progress);
+}
+
+static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *first, gb_error *error)
+{
+    uint64_t rng = p->seed, start = gb_now_ns();
+    size_t done = 0;
+    size_t *order = calloc(r->cell_count + 1, sizeof *order);
+    if (!order) return gb__fail_memory(error);
+    for (size_t i = 0; i < r->cell_count; i++) order[i] = i;
+    for (int round = 0; round < p->rounds && !r->interrupted; round++) {
+        for (size_t i = r->cell_count; i > 1; i--) {
+            size_t j = gb__rng_below(&rng, i), swap = order[i - 1];
+            order[i - 1] = order[j];
+            order[j] = swap;
+        }
+        for (size_t i = 0; i < r->cell_count && !r->interrupted; i++, done++) {
+            gb_cell *c = &r->cells[order[i]];
+            gb__tell_progress(p, r, c, done, start);
+            r->interrupted = gb__plan_stopped(p) || !gb__compare_step(p, r, c, first);
+        }
+    }
+    free(order);
+    return GB_OK;
+}
+
+// ---- summary ----------------------------------------------------------------------------------------
+
+static double gb__metric_rps(const gb_round *r)
+{
+    return r->rps;
+}
+
+static double gb__metric_mean(const gb_round *r)
+{
+    return r->latency_ms.mean;
+}
+
+static double gb__metric_p99(const gb_round *r)
+{
+    return r->latency_ms.p99;
+}
+
+static double gb__metric_rss(const gb_round *r)
+{
+    return r->memory_mb.rss_peak;
+}
+
+// The metric of each round that has a measurement; NULL without memory. The caller frees it.
+static double *gb__metric_values(const gb_cell *c, double (*metric)(const gb_round *), size_t *n)
+{
+    double *values = calloc(c->round_count + 1, sizeof *values);
+    *n = 0;
+    for (size_t i = 0; values && i < c->round_count; i++)
+        if (!*c->rounds[i].problem) values[(*n)++] = metric(&c->rounds[i]);
+    return values;
+}
+
+static gb_interval gb__summarise(const gb_cell *c, double (*metric)(const gb_round *),
+                                 uint64_t seed)
+{
+    size_t n;
+    double *values = gb__metric_values(c, metric, &n);
+    gb_interval interval = values ? gb_median_ci(values, n, seed) : (gb_interval){NAN, NAN, NAN};
+    free(values);
+    return interval;
+}
+
+static void gb__summarise_cell(gb_cell *c, uint64_t seed)
+{
+    c->summary.rps = gb__summarise(c, gb__metric_rps, seed);
+    c->summary.latency_mean = gb__summarise(c, gb__metric_mean, seed);
+    c->summary.latency_p99 = gb__summarise(c, gb__metric_p99, seed);
+    c->summary.rss_peak = gb__summarise(c, gb__metric_rss, seed);
+}
+
+static bool gb__same_topology(const gb_cell *a, const gb_cell *b)
+{
+    return a->workers == b->workers && a->threads == b->threads &&
+           a->connections == b->connections;
+}
+
+static gb_verdict gb__judge(gb_interval ratio, size_t n)
+{
+    // A single round has no spread: it can't show that a difference is real.
+    if (n > 1 && ratio.lo > 1 + GB__NOISE_THRESHOLD) return GB_FASTER;
+    if (n > 1 && ratio.hi < 1 - GB__NOISE_THRESHOLD) return GB_SLOWER;
+    return GB_NO_DIFFERENCE;
+}
+
+// Pairs the rounds of both cells, and adds what they say; nothing where no round has both.
+static gb_code gb__add_comparison(gb_result *r, const gb_cell *baseline, const gb_cell *candidate,
+                                  uint64_t seed, gb_error *error)
+{
+    gb_comparison *grown = realloc(r->comparisons, (r->comparison_count + 1) * sizeof *grown);
+    double *ratios = calloc(baseline->round_count + 1, sizeof *ratios);
+    size_t n = 0;
+    if (grown) r->comparisons = grown;
+    if (!grown || !ratios) {
+        free(ratios);
+        return gb__fail_memory(error);
+    }
+    for (size_t i = 0; i < baseline->round_count && i < candidate->round_count; i++) {
+        const gb_round *a = &baseline->rounds[i], *b = &candidate->rounds[i];
+        if (!*a->problem && !*b->problem && a->rps > 0) ratios[n++] = b->rps / a->rps;
+    }
+    if (n) {
+        gb_comparison *c = &r->comparisons[r->comparison_count++];
+        *c = (gb_comparison){.metric = "rps"};
+        gb__copy(c->scenario, sizeof c->scenario, candidate->scenario);
+        gb__copy(c->baseline, sizeof c->baseline, baseline->id);
+        gb__copy(c->candidate, sizeof c->candidate, candidate->id);
+        c->ratio = gb_median_ci(ratios, n, seed);
+        c->verdict = gb__judge(c->ratio, n);
+    }
+    free(ratios);
+    return GB_OK;
+}
+
+// Each build against the first in the same topology, and each topology against the same build's
+// with the fewest threads: what threads do to Python, and to the control, which has no lock.
+static gb_code gb__add_comparisons(const gb_plan *p, gb_result *r, gb_error *error)
+{
+    gb_code code = GB_OK;
+    for (size_t i = 0; i < r->cell_count; i++) gb__summarise_cell(&r->cells[i], p->seed);
+    for (size_t i = 0; i < r->cell_count && !code; i++) {
+        const gb_cell *c = &r->cells[i];
+        const gb_cell *builds = NULL, *threads = NULL;
+        for (size_t j = 0; j < i; j++) {
+            const gb_cell *b = &r->cells[j];
+            if (strcmp(b->scenario, c->scenario)) continue;
+            if (!gb__cell_is_control(c) && gb__same_topology(b, c) && !builds) builds = b;
+            if (!strcmp(b->python, c->python) && b->connections == c->connections &&
+                b->threads < c->threads && (!threads || b->threads < threads->threads))
+                threads = b;
+        }
+        if (builds) code = gb__add_comparison(r, builds, c, p->seed, error);
+        if (threads && !code) code = gb__add_comparison(r, threads, c, p->seed, error);
+    }
+    return code;
+}
+
+// ---- what could make it unfair -----------------------------------------------------------------------
+
+GB__PRINTF(2, 3) static void gb__warn(gb_result *r, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    for (size_t i = 0; i < r->warning_count; i++)
+        if (!strcmp(r->warnings[i], text)) return;
+    char(*grown)[512] = realloc(r->warnings, (r->warning_count + 1) * sizeof *grown);
+    if (!grown) return;
+    r->warnings = grown;
+    memcpy(grown[r->warning_count++], text, sizeof text);
+}
+
+// The configure arguments without what must or may differ between the two builds of a pair.
+static void gb__comparable_args(const gb_python *p, gb__buf *b)
+{
+    gb_slice rest = gb__slice(p->configure_args), word;
+    while (rest.len) {
+        gb__split(rest, ' ', &word, &rest);
+        if (memmem(word.data, word.len, "--disable-gil", 13) ||
+            memmem(word.data, word.len, "prefix=", 7) || !word.len)
+            continue;
+        gb__buf_add(b, word.data, word.len);
+        gb__buf_add(b, " ", 1);
+    }
+}
+
+static bool gb__same_args(const gb_python *a, const gb_python *b)
+{
+    gb__buf left = {0}, right = {0};
+    gb__comparable_args(a, &left);
+    gb__comparable_args(b, &right);
+    bool same = left.len == right.len && (!left.len || !memcmp(left.data, right.data, left.len));
+    gb__buf_free(&left);
+    gb__buf_free(&right);
+    return same;
+}
+
+static void gb__warn_builds(gb_result *r)
+{
+    const gb_python *a = r->pythons;
+    for (size_t i = 0; i < r->python_count; i++) {
+        const gb_python *b = &r->pythons[i];
+        if (b->debug) gb__warn(r, "%s is a debug build", b->id);
+        if (strcmp(a->version, b->version))
+            gb__warn(r, "%s and %s are different versions", a->id, b->id);
+        if (strcmp(a->optimized, b->optimized))
+            gb__warn(r, "%s was compiled with %s, %s with %s", a->id, a->optimized, b->id,
+                     b->optimized);
+        else if (strcmp(a->compiler, b->compiler) || !gb__same_args(a, b))
+            gb__warn(r, "%s and %s have different compilers or configure arguments", a->id, b->id);
+    }
+}
+
+static void gb__warn_cell(gb_result *r, const gb_cell *c)
+{
+    const gb_python *python = gb__find_python(r, c->python);
+    uint64_t errors = 0;
+    double share = 0;
+    for (size_t i = 0; i < c->round_count; i++) {
+        const gb_round *round = &c->rounds[i];
+        errors += gb_load_error_count(&round->errors);
+        if (round->cpu.client_share > share) share = round->cpu.client_share;
+        if (*round->problem) gb__warn(r, "%s: %s", c->id, round->problem);
+        if (python && python->free_threaded && python->gil < 0 &&
+            round->gil.enabled_after_load > 0)
+            gb__warn(r, "%s: the GIL came back (%s does not declare that it runs without): its "
+                     "rows say nothing about free-threading", c->python,
+                     *round->gil.reenabled_by ? round->gil.reenabled_by : "an extension module");
+    }
+    if (errors) gb__warn(r, "%s: %llu requests failed", c->id, (unsigned long long)errors);
+    if (share > 0.9)
+        gb__warn(r, "%s: the client used %.0f %% of its CPU, so it may be the limit; try more "
+                 "client threads", c->id, share * 100);
+}
+
+static void gb__warn_all(const gb_plan *p, gb_result *r)
+{
+    double steal = 0, seconds = 0;
+    if (r->host.cpus < 4)
+        gb__warn(r, "server and client share %d CPU%s", r->host.cpus,
+                 r->host.cpus == 1 ? "" : "s");
+    if (r->host.load_1min > 0.25 * r->host.cpus + 0.25)
+        gb__warn(r, "the machine was busy when this began: load average %.2f",
+                 r->host.load_1min);
+    if (r->host.cgroup_cpus > 0 && r->host.cgroup_cpus < r->host.cpus)
+        gb__warn(r, "the container may use %.2f of %d CPUs", r->host.cgroup_cpus, r->host.cpus);
+    if (*r->host.governor && strcmp(r->host.governor, "performance"))
+        gb__warn(r, "the CPU frequency governor is \"%s\"", r->host.governor);
+    gb__warn_builds(r);
+    for (size_t i = 0; i < r->cell_count; i++) {
+        gb__warn_cell(r, &r->cells[i]);
+        for (size_t j = 0; j < r->cells[i].round_count; j++) {
+            steal += r->cells[i].rounds[j].steal_ms / 1e3;
+            seconds += r->cells[i].rounds[j].seconds;
+        }
+    }
+    if (seconds > 0 && steal > 0.02 * seconds * r->host.cpus)
+        gb__warn(r, "the hypervisor took %.1f %% of the CPU time",
+                 100 * steal / seconds / r->host.cpus);
+    if (p->rounds < 6)
+        gb__warn(r, "fewer than 6 rounds can't give an interval of 95 %%");
+    if (r->interrupted) gb__warn(r, "interrupted: what is here was measured before");
+}
+
+// ---- all of it ----------------------------------------------------------------------------------------
+
+GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *error)
+{
+    gb_plan p = gb__plan_defaults(plan);
+    gb_error first = {0};
+    time_t now = time(NULL);
+    struct tm tm;
+    *result = (gb_result){0};
+    gb_code code = gb__plan_check(&p, error);
+    if (code) return code;
+    gb_host_read(&result->host);
+    gmtime_r(&now, &tm);
+    strftime(result->started, sizeof result->started, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    code = gb__plan_cells(&p, result, error);
+    if (!code) code = gb__compare_rounds(&p, result, &first, error);
+    if (!code) code = gb__add_comparisons(&p, result, error);
+    if (code) return code;
+    gb__warn_all(&p, result);
+    if (result->interrupted) return gb__fail(error, GB_INTERRUPTED, "interrupted");
+    if (first.code) return gb__fail(error, first.code, "%s", first.text);
+    for (size_t i = 0; i < result->cell_count; i++)
+        for (size_t j = 0; j < result->cells[i].round_count; j++)
+            if (gb_load_error_count(&result->cells[i].rounds[j].errors))
+                return gb__fail(error, GB_MEASUREMENT, "%s: requests failed", result->cells[i].id);
+    return GB_OK;
+}
+
+GB_API void gb_result_free(gb_result *result)
+{
+    for (size_t i = 0; result->cells && i < result->cell_count; i++) free(result->cells[i].rounds);
+    free(result->cells);
+    free(result->pythons);
+    free(result->comparisons);
+    free(result->warnings);
+    *result = (gb_result){0};
+}
+
+// ================================================================================================
+// >>report
+// A result in words and figures: made after the measurement, from the gb_result alone. A report is
+// composed in memory and written at once, so that there is one place where writing can fail.
+
+static gb_code gb__write_out(gb__buf *b, FILE *out, gb_error *error)
+{
+    bool ok = !b->failed && fwrite(b->data ? b->data : "", 1, b->len, out) == b->len &&
+              !fflush(out);
+    int saved = errno;
+    bool memory = b->failed;
+    gb__buf_free(b);
+    if (ok) return GB_OK;
+    return memory ? gb__fail_memory(error)
+                  : gb__fail(error, GB_SYSTEM, "can't write the report: %s", strerror(saved));
+}
+
+// ---- tables: cells of text, shown in three ways ------------------------------------------------------
+
+typedef struct gb__table {
+    gb__buf *cells;  // row after row, the header first
+    size_t columns, count;
+    size_t left;     // the first so many columns are text; the others are figures
+    bool failed;
+} gb__table;
+
+GB__PRINTF(2, 3) static void gb__cell(gb__table *t, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    gb__buf *grown = realloc(t->cells, (t->count + 1) * sizeof *grown);
+    if (!grown) {
+        t->failed = true;
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    t->cells = grown;
+    t->cells[t->count] = (gb__buf){0};
+    gb__buf_str(&t->cells[t->count++], text);
+}
+
+static void gb__table_free(gb__table *t)
+{
+    for (size_t i = 0; i < t->count; i++) gb__buf_free(&t->cells[i]);
+    free(t->cells);
+    *t = (gb__table){0};
+}
+
+static const char *gb__table_text(const gb__table *t, size_t i)
+{
+    return t->cells[i].data ? t->cells[i].data : "";
+}
+
+static void gb__table_aligned(const gb__table *t, gb__buf *b)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        size_t width = 0, column = i % t->columns;
+        for (size_t j = column; j < t->count; j += t->columns)
+            if (t->cells[j].len > width) width = t->cells[j].len;
+        bool last = column + 1 == t->columns;
+        gb__buf_printf(b, column < t->left ? "%-*s" : "%*s", last && column < t->left ? 0 : (int)width,
+                       gb__table_text(t, i));
+        gb__buf_str(b, last ? "\n" : "  ");
+    }
+}
+
+static void gb__table_markdown(const gb__table *t, gb__buf *b)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (i == t->columns) {
+            for (size_t c = 0; c < t->columns; c++)
+                gb__buf_str(b, c < t->left ? "| --- " : "| ---: ");
+            gb__buf_str(b, "|\n");
+        }
+        gb__buf_str(b, "| ");
+        for (const char *s = gb__table_text(t, i); *s; s++) {
+            if (*s == '|') gb__buf_str(b, "\\|");
+            else gb__buf_add(b, *s == '\n' ? " " : s, 1);
+        }
+        gb__buf_str(b, (i + 1) % t->columns ? " " : " |\n");
+    }
+}
+
+// RFC 4180: CRLF, and quotes around whatever has a comma, a quote or a line break.
+static void gb__table_csv(const gb__table *t, gb__buf *b)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        const char *text = gb__table_text(t, i);
+        bool quote = strpbrk(text, ",\"\r\n");
+        if (quote) gb__buf_str(b, "\"");
+        for (const char *s = text; *s; s++) {
+            if (*s == '"') gb__buf_str(b, "\"");
+            gb__buf_add(b, s, 1);
+        }
+        if (quote) gb__buf_str(b, "\"");
+        gb__buf_str(b, (i + 1) % t->columns ? "," : "\r\n");
+    }
+}
+
+// ---- the rows ------------------------------------------------------------------------------------------
+
+static double gb__cell_median(const gb_cell *c, double (*metric)(const gb_round *))
+{
+    size_t n;
+    double *values = gb__metric_values(c, metric, &n);
+    double median = values ? gb__median(values, n) : NAN;
+    free(values);
+    return median;
+}
+
+static double gb__metric_p50(const gb_round *r)
+{
+    return r->latency_ms.p50;
+}
+
+static double gb__metric_cpu(const gb_round *r)
+{
+    return r->cpu.server_us_per_request;
+}
+
+static double gb__metric_cores(const gb_round *r)
+{
+    return r->cpu.server_cores;
+}
+
+// The share of the server's time with a request that went by before it could run Python.
+static double gb__metric_attach(const gb_round *r)
+{
+    double all = r->anatomy_us.read.mean + r->anatomy_us.attach_wait.mean +
+                 r->anatomy_us.app.mean + r->anatomy_us.write.mean;
+    return all > 0 ? 100 * r->anatomy_us.attach_wait.mean / all : 0;
+}
+
+static const gb_comparison *gb__comparison_of(const gb_result *r, const gb_cell *c, bool builds)
+{
+    for (size_t i = 0; i < r->comparison_count; i++) {
+        const gb_comparison *k = &r->comparisons[i];
+        if (strcmp(k->candidate, c->id)) continue;
+        for (size_t j = 0; j < r->cell_count; j++)
+            if (!strcmp(r->cells[j].id, k->baseline) &&
+                builds == (strcmp(r->cells[j].python, c->python) != 0))
+                return k;
+    }
+    return NULL;
+}
+
+static void gb__ratio_text(const gb_comparison *k, char *text, size_t size)
+{
+    if (!k) *text = 0;
+    else snprintf(text, size, "%.2fx [%.2f, %.2f] %s", k->ratio.median, k->ratio.lo, k->ratio.hi,
+                  gb_verdict_text(k->verdict));
+}
+
+static bool gb__cell_measured(const gb_cell *c)
+{
+    for (size_t i = 0; i < c->round_count; i++)
+        if (!*c->rounds[i].problem) return true;
+    return false;
+}
+
+static const char *gb__variant(const gb_cell *c)
+{
+    return gb__cell_is_control(c) ? "C handler" : c->python;
+}
+
+// Figures to three significant digits or the whole part, whichever shows more.
+static void gb__figure(gb__table *t, double value)
+{
+    gb__cell(t, "%.*f", value >= 100 ? 0 : value >= 10 ? 1 : 2, value);
+}
+
+static void gb__main_row(gb__table *t, const gb_result *r, const gb_cell *c)
+{
+    char builds[96], threads[96];
+    gb__ratio_text(gb__comparison_of(r, c, true), builds, sizeof builds);
+    gb__ratio_text(gb__comparison_of(r, c, false), threads, sizeof threads);
+    gb__cell(t, "%s", c->path);
+    gb__cell(t, "%s", gb__variant(c));
+    gb__cell(t, "%d", c->workers);
+    gb__cell(t, "%d", c->threads);
+    gb__cell(t, "%d", c->connections);
+    if (!gb__cell_measured(c)) {
+        for (int i = 0; i < 8; i++) gb__cell(t, i ? "-" : "failed");
+    } else {
+        gb__cell(t, "%.0f", c->summary.rps.median);
+        gb__figure(t, c->summary.latency_mean.median);
+        gb__figure(t, gb__cell_median(c, gb__metric_p50));
+        gb__figure(t, c->summary.latency_p99.median);
+        gb__figure(t, c->summary.rss_peak.median);
+        gb__figure(t, gb__cell_median(c, gb__metric_cpu));
+        gb__cell(t, "%.2f", gb__cell_median(c, gb__metric_cores));
+        gb__cell(t, "%.0f %%", gb__cell_median(c, gb__metric_attach));
+    }
+    gb__cell(t, "%s", builds);
+    gb__cell(t, "%s", threads);
+}
+
+static void gb__main_table(const gb_result *r, gb__table *t)
+{
+    static const char *const heads[] = {
+        "endpoint", "variant", "workers", "threads", "connections", "req/s", "mean ms", "p50 ms",
+        "p99 ms", "MB", "CPU us/req", "cores", "GIL wait", "against the first build",
+        "against fewest threads"};
+    *t = (gb__table){.columns = sizeof heads / sizeof *heads, .left = 2};
+    for (size_t i = 0; i < t->columns; i++) gb__cell(t, "%s", heads[i]);
+    for (size_t i = 0; i < r->cell_count; i++) gb__main_row(t, r, &r->cells[i]);
+}
+
+static void gb__add_heading(const gb_result *r, gb__buf *b)
+{
+    const gb_host *h = &r->host;
+    gb__buf_printf(b, "%s, %d CPUs, %.0f GB, %s, %s\n",
+                   *h->cpu_model ? h->cpu_model : "unknown CPU", h->cpus,
+                   (double)h->memory / 1e9, h->kernel, r->started);
+    for (size_t i = 0; i < r->python_count; i++) {
+        const gb_python *p = &r->pythons[i];
+        gb__buf_printf(b, "%s: CPython %s%s%s, %s, %s\n", p->id, p->version,
+                       p->free_threaded ? " free-threaded" : "",
+                       p->gil == 1 ? " with the GIL forced on" : "", p->optimized, p->executable);
+    }
+    gb__buf_str(b, "\n");
+}
+
+static void gb__add_notes(const gb_result *r, gb__buf *b)
+{
+    size_t rounds = r->cell_count ? r->cells[0].round_count : 0;
+    gb__buf_printf(b, "\nMedians of %zu rounds, each on a fresh server; ratios of req/s are paired "
+                   "within rounds, with 95 %% intervals.\nMB: peak RSS of the server's process, 1 MB "
+                   "= 1,000,000 bytes. GIL wait: share of a request's time in the server\nspent "
+                   "waiting to run Python. C handler: the same server without Python.\n", rounds);
+    for (size_t i = 0; i < r->warning_count; i++)
+        gb__buf_printf(b, "%sWarning: %s.\n", i ? "" : "\n", r->warnings[i]);
+}
+
+GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *error)
+{
+    gb__table t;
+    gb__buf b = {0};
+    gb__add_heading(result, &b);
+    gb__main_table(result, &t);
+    gb__table_aligned(&t, &b);
+    gb__add_notes(result, &b);
+    b.failed |= t.failed;
+    gb__table_free(&t);
+    return gb__write_out(&b, out, error);
+}
+
+GB_API gb_code gb_report_markdown(const gb_result *result, FILE *out, gb_error *error)
+{
+    gb__table t;
+    gb__buf b = {0};
+    gb__main_table(result, &t);
+    gb__table_markdown(&t, &b);
+    gb__add_notes(result, &b);
+    b.failed |= t.failed;
+    gb__table_free(&t);
+    return gb__write_out(&b, out, error);
+}
+
+GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error)
+{
+    gb__table t;
+    gb__buf b = {0};
+    gb__main_table(result, &t);
+    gb__table_csv(&t, &b);
+    b.failed |= t.failed;
+    gb__table_free(&t);
+    return gb__write_out(&b, out, error);
+}
+
+// ---- JSON (RFC 8259) ----------------------------------------------------------------------------------
+
+typedef struct gb__json {
+    gb__buf text;
+    bool comma;  // a value stands before the next one
+    int depth;
+} gb__json;
+
+// How long the UTF-8 sequence at s is, 0 when it isn't one (RFC 3629).
+static size_t gb__utf8_length(const unsigned char *s)
+{
+    size_t n = *s < 0x80 ? 1 : *s >= 0xc2 && *s < 0xe0 ? 2 : *s >= 0xe0 && *s < 0xf0 ? 3
+             : *s >= 0xf0 && *s < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80) return 0;
+    if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) ||
+        (*s == 0xf0 && s[1] < 0x90) || (*s == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+static void gb__json_quote(gb__buf *b, const char *text)
+{
+    gb__buf_str(b, "\"");
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        size_t n = gb__utf8_length(s);
+        if (!n) gb__buf_str(b, "\\ufffd");
+        else if (*s == '"' || *s == '\\') gb__buf_printf(b, "\\%c", *s);
+        else if (*s < 0x20 || *s == 0x7f) gb__buf_printf(b, "\\u%04x", *s);
+        else gb__buf_add(b, s, n);
+        s += n ? n : 1;
+    }
+    gb__buf_str(b, "\"");
+}
+
+// Begins a value; `key` is NULL within an array.
+static void gb__json_key(gb__json *j, const char *key)
+{
+    if (j->comma) gb__buf_str(&j->text, ",");
+    if (j->depth <= 3 && j->depth) gb__buf_printf(&j->text, "\n%*s", j->depth, "");
+    if (key) {
+        gb__json_quote(&j->text, key);
+        gb__buf_str(&j->text, ":");
+    }
+    j->comma = true;
+}
+
+static void gb__json_open(gb__json *j, const char *key, const char *bracket)
+{
+    gb__json_key(j, key);
+    gb__buf_str(&j->text, bracket);
+    j->comma = false;
+    j->depth++;
+}
+
+static void gb__json_close(gb__json *j, const char *bracket)
+{
+    gb__buf_str(&j->text, bracket);
+    j->comma = true;
+    j->depth--;
+}
+
+static void gb__json_text(gb__json *j, const char *key, const char *value)
+{
+    gb__json_key(j, key);
+    gb__json_quote(&j->text, value);
+}
+
+static void gb__json_bool(gb__json *j, const char *key, bool value)
+{
+    gb__json_key(j, key);
+    gb__buf_str(&j->text, value ? "true" : "false");
+}
+
+static void gb__json_count(gb__json *j, const char *key, uint64_t value)
+{
+    gb__json_key(j, key);
+    gb__buf_u64(&j->text, value);
+}
+
+static void gb__json_number(gb__json *j, const char *key, double value)
+{
+    gb__json_key(j, key);
+    size_t at = j->text.len;
+    if (isfinite(value)) gb__buf_printf(&j->text, "%.9g", value);
+    else gb__buf_str(&j->text, "null");
+    // A locale may write a comma; JSON has a point.
+    for (; at < j->text.len; at++)
+        if (j->text.data[at] == ',') j->text.data[at] = '.';
+}
+
+static void gb__json_interval(gb__json *j, const char *key, gb_interval i)
+{
+    gb__json_open(j, key, "{");
+    gb__json_number(j, "median", i.median);
+    gb__json_open(j, "ci95", "[");
+    gb__json_number(j, NULL, i.lo);
+    gb__json_number(j, NULL, i.hi);
+    gb__json_close(j, "]");
+    gb__json_close(j, "}");
+}
+
+static void gb__json_latency(gb__json *j, const char *key, const gb_latency *l)
+{
+    gb__json_open(j, key, "{");
+    gb__json_number(j, "mean", l->mean);
+    gb__json_number(j, "p50", l->p50);
+    gb__json_number(j, "p90", l->p90);
+    gb__json_number(j, "p99", l->p99);
+    gb__json_number(j, "p999", l->p999);
+    gb__json_number(j, "max", l->max);
+    gb__json_close(j, "}");
+}
+
+static void gb__json_phase(gb__json *j, const char *key, gb_phase p)
+{
+    gb__json_open(j, key, "{");
+    gb__json_number(j, "mean", p.mean);
+    gb__json_number(j, "p99", p.p99);
+    gb__json_close(j, "}");
+}
+
+static void gb__json_errors(gb__json *j, const gb_load_errors *errors)
+{
+    gb__json_open(j, "errors", "{");
+#define GB__JSON_ERROR(name, text) gb__json_count(j, #name, errors->name);
+    GB_LOAD_ERRORS(GB__JSON_ERROR)
+#undef GB__JSON_ERROR
+    gb__json_close(j, "}");
+}
+
+static void gb__json_python(gb__json *j, const gb_python *p)
+{
+    bool enabled = !p->free_threaded || p->gil == 1;
+    gb__json_open(j, NULL, "{");
+    gb__json_text(j, "id", p->id);
+    gb__json_text(j, "version", p->version);
+    gb__json_bool(j, "free_threaded", p->free_threaded);
+    gb__json_bool(j, "gil_enabled", enabled);
+    gb__json_bool(j, "jit", p->jit);
+    gb__json_bool(j, "debug", p->debug);
+    gb__json_text(j, "executable", p->executable);
+    gb__json_text(j, "libpython", p->libpython);
+    gb__json_text(j, "prefix", p->prefix);
+    gb__json_text(j, "base_prefix", p->base_prefix);
+    gb__json_text(j, "include", p->include);
+    gb__json_text(j, "optimized", p->optimized);
+    gb__json_text(j, "configure_args", p->configure_args);
+    gb__json_text(j, "compiler", p->compiler);
+    gb__json_text(j, "cflags", p->cflags);
+    gb__json_bool(j, "usable", p->usable);
+    gb__json_text(j, "problem", p->problem);
+    gb__json_close(j, "}");
+}
+
+static void gb__json_host(gb__json *j, const gb_host *h)
+{
+    gb__json_open(j, "host", "{");
+    gb__json_text(j, "hostname", h->hostname);
+    gb__json_text(j, "kernel", h->kernel);
+    gb__json_text(j, "cpu_model", h->cpu_model);
+    gb__json_text(j, "governor", h->governor);
+    gb__json_count(j, "cpus", (uint64_t)h->cpus);
+    gb__json_count(j, "memory", h->memory);
+    gb__json_number(j, "load_1min", h->load_1min);
+    gb__json_number(j, "cgroup_cpus", h->cgroup_cpus);
+    gb__json_close(j, "}");
+}
+
+static void gb__json_anatomy(gb__json *j, const gb_round *r)
+{
+    gb__json_open(j, "anatomy_us", "{");
+    gb__json_phase(j, "read", r->anatomy_us.read);
+    gb__json_phase(j, "attach_wait", r->anatomy_us.attach_wait);
+    gb__json_phase(j, "app", r->anatomy_us.app);
+    gb__json_phase(j, "write", r->anatomy_us.write);
+    gb__json_close(j, "}");
+    gb__json_open(j, "gc", "{");
+    gb__json_count(j, "collections", r->gc.collections);
+    gb__json_number(j, "pause_ms", r->gc.pause_ms);
+    gb__json_close(j, "}");
+    gb__json_open(j, "gil", "{");
+    gb__json_key(j, "enabled_after_load");
+    gb__buf_str(&j->text, r->gil.enabled_after_load < 0 ? "null"
+                          : r->gil.enabled_after_load ? "true" : "false");
+    gb__json_text(j, "reenabled_by", r->gil.reenabled_by);
+    gb__json_close(j, "}");
+}
+
+static void gb__json_round(gb__json *j, const gb_cell *c, const gb_round *r)
+{
+    gb__json_open(j, NULL, "{");
+    gb__json_text(j, "problem", r->problem);
+    gb__json_count(j, "requests", r->requests);
+    gb__json_errors(j, &r->errors);
+    gb__json_number(j, "seconds", r->seconds);
+    gb__json_number(j, "rps", r->rps);
+    gb__json_latency(j, "latency_ms", &r->latency_ms);
+    if (c->rate > 0) gb__json_latency(j, "uncorrected_latency_ms", &r->uncorrected_ms);
+    gb__json_open(j, "memory_mb", "{");
+    gb__json_number(j, "rss", r->memory_mb.rss);
+    gb__json_number(j, "rss_peak", r->memory_mb.rss_peak);
+    gb__json_number(j, "pss", r->memory_mb.pss);
+    gb__json_number(j, "uss", r->memory_mb.uss);
+    gb__json_close(j, "}");
+    gb__json_open(j, "cpu", "{");
+    gb__json_number(j, "server_us_per_request", r->cpu.server_us_per_request);
+    gb__json_number(j, "client_us_per_request", r->cpu.client_us_per_request);
+    gb__json_number(j, "client_share", r->cpu.client_share);
+    gb__json_number(j, "server_cores", r->cpu.server_cores);
+    gb__json_close(j, "}");
+    gb__json_anatomy(j, r);
+    gb__json_number(j, "context_switches_per_request", r->context_switches_per_request);
+    gb__json_number(j, "steal_ms", r->steal_ms);
+    gb__json_open(j, "requests_per_worker", "[");
+    gb__json_count(j, NULL, r->requests);
+    gb__json_close(j, "]");
+    gb__json_close(j, "}");
+}
+
+static const char *gb__interface_text(gb_interface interface)
+{
+    static const char *const names[] = {"auto", "wsgi", "asgi", "c"};
+    return names[interface];
+}
+
+static void gb__json_cell(gb__json *j, const gb_cell *c)
+{
+    gb__json_open(j, NULL, "{");
+    gb__json_text(j, "id", c->id);
+    gb__json_text(j, "scenario", c->scenario);
+    gb__json_text(j, "python", c->python);
+    gb__json_text(j, "app", c->app);
+    gb__json_text(j, "interface", gb__interface_text(c->interface));
+    gb__json_text(j, "path", c->path);
+    gb__json_count(j, "workers", (uint64_t)c->workers);
+    gb__json_text(j, "worker_model", "processes");
+    gb__json_count(j, "threads", (uint64_t)c->threads);
+    gb__json_count(j, "connections", (uint64_t)c->connections);
+    gb__json_number(j, "rate", c->rate);
+    gb__json_open(j, "rounds", "[");
+    for (size_t i = 0; i < c->round_count; i++) gb__json_round(j, c, &c->rounds[i]);
+    gb__json_close(j, "]");
+    gb__json_open(j, "summary", "{");
+    gb__json_interval(j, "rps", c->summary.rps);
+    gb__json_interval(j, "latency_ms.mean", c->summary.latency_mean);
+    gb__json_interval(j, "latency_ms.p99", c->summary.latency_p99);
+    gb__json_interval(j, "memory_mb.rss_peak", c->summary.rss_peak);
+    gb__json_close(j, "}");
+    gb__json_close(j, "}");
+}
+
+static void gb__json_comparison(gb__json *j, const gb_comparison *c)
+{
+    gb__json_open(j, NULL, "{");
+    gb__json_text(j, "scenario", c->scenario);
+    gb__json_text(j, "baseline", c->baseline);
+    gb__json_text(j, "candidate", c->candidate);
+    gb__json_text(j, "metric", c->metric);
+    gb__json_interval(j, "ratio", c->ratio);
+    gb__json_text(j, "verdict", gb_verdict_text(c->verdict));
+    gb__json_close(j, "}");
+}
+
+GB_API gb_code gb_report_json(const gb_result *r, int argc, char *const *argv, FILE *out,
+                              gb_error *error)
+{
+    gb__json j = {0};
+    gb__json_open(&j, NULL, "{");
+    gb__json_text(&j, "schema", "gilbench/1");
+    gb__json_text(&j, "gilbench", GB_VERSION);
+    gb__json_text(&j, "started", r->started);
+    gb__json_open(&j, "argv", "[");
+    for (int i = 0; i < argc; i++) gb__json_text(&j, NULL, argv[i]);
+    gb__json_close(&j, "]");
+    gb__json_host(&j, &r->host);
+    gb__json_open(&j, "pythons", "[");
+    for (size_t i = 0; i < r->python_count; i++) gb__json_python(&j, &r->pythons[i]);
+    gb__json_close(&j, "]");
+    gb__json_open(&j, "cells", "[");
+    for (size_t i = 0; i < r->cell_count; i++) gb__json_cell(&j, &r->cells[i]);
+    gb__json_close(&j, "]");
+    gb__json_open(&j, "comparisons", "[");
+    for (size_t i = 0; i < r->comparison_count; i++) gb__json_comparison(&j, &r->comparisons[i]);
+    gb__json_close(&j, "]");
+    gb__json_open(&j, "warnings", "[");
+    for (size_t i = 0; i < r->warning_count; i++) gb__json_text(&j, NULL, r->warnings[i]);
+    gb__json_close(&j, "]");
+    gb__json_close(&j, "}");
+    gb__buf_str(&j.text, "\n");
+    return gb__write_out(&j.text, out, error);
+}
+
+GB_API gb_code gb_load_report_json(const gb_load_config *config, const gb_load_result *result,
+                                   FILE *out, gb_error *error)
+{
+    gb__json j = {0};
+    gb_latency latency = gb__latency_ms(&result->latency);
+    gb_latency uncorrected = gb__latency_ms(&result->uncorrected);
+    gb__json_open(&j, NULL, "{");
+    gb__json_text(&j, "schema", "gilbench-load/1");
+    gb__json_text(&j, "url", config->url);
+    gb__json_count(&j, "connections", (uint64_t)config->connections);
+    gb__json_count(&j, "threads", (uint64_t)config->threads);
+    gb__json_number(&j, "rate", config->rate);
+    gb__json_number(&j, "seconds", result->seconds);
+    gb__json_count(&j, "requests", result->requests);
+    gb__json_errors(&j, &result->errors);
+    gb__json_number(&j, "rps", result->rps);
+    gb__json_count(&j, "bytes", result->bytes);
+    gb__json_latency(&j, "latency_ms", &latency);
+    if (config->rate > 0) gb__json_latency(&j, "uncorrected_latency_ms", &uncorrected);
+    gb__json_number(&j, "cpu_us_per_request",
+                    result->requests ? (double)result->cpu_ns / 1e3 / (double)result->requests : 0);
+    gb__json_close(&j, "}");
+    gb__buf_str(&j.text, "\n");
+    return gb__write_out(&j.text, out, error);
+}
+
+static gb_code gb__report_pythons_json(const gb_python *list, size_t n, FILE *out, gb_error *error)
+{
+    gb__json j = {0};
+    gb__json_open(&j, NULL, "{");
+    gb__json_text(&j, "schema", "gilbench/1");
+    gb__json_text(&j, "gilbench", GB_VERSION);
+    gb__json_open(&j, "pythons", "[");
+    for (size_t i = 0; i < n; i++) gb__json_python(&j, &list[i]);
+    gb__json_close(&j, "]");
+    gb__json_close(&j, "}");
+    gb__buf_str(&j.text, "\n");
+    return gb__write_out(&j.text, out, error);
+}
+
+// ================================================================================================
+// >>main
+// The command line. One table says what options there are, reads them and prints the help.
+// Results go to stdout, everything else to stderr; nothing here is used by another room.
+
+enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__ALL = 15 };
+
+// id, name, letter, argument (NULL: none), commands, help
+#define GB__OPTIONS(X)                                                                             \
+    X(ARMS, "arms", 0, "LIST", GB__COMPARE,                                                        \
+      "of gil, ft, ft-gil (free-threaded with its GIL on); default gil,ft")                        \
+    X(PYTHON, "python", 0, "PY", GB__COMPARE | GB__SERVE | GB__PYTHONS,                            \
+      "an interpreter, virtual environment, installation or libpython; repeatable; "               \
+      "PY,gil=0|1,jit=0|1,name=TEXT sets a variant")                                               \
+    X(APP, "app", 0, "APP", GB__COMPARE | GB__SERVE,                                               \
+      "FILE.py:NAME, module:NAME, or builtin:wsgi (default) or builtin:c")                         \
+    X(INTERFACE, "interface", 0, "NAME", GB__COMPARE | GB__SERVE, "auto (default), wsgi or c")     \
+    X(PATH, "path", 0, "P", GB__COMPARE, "path of the URL that is loaded; default /json")          \
+    X(SCENARIO, "scenario", 0, "NAME", GB__COMPARE, "a built-in scenario; repeatable")             \
+    X(LIST_SCENARIOS, "list-scenarios", 0, NULL, GB__COMPARE, "says which there are")              \
+    X(BIND, "bind", 0, "HOST:PORT", GB__SERVE, "default 127.0.0.1:8000; port 0: a free one")       \
+    X(THREADS, "threads", 0, "LIST", GB__COMPARE, "server threads; default 1,64")                  \
+    X(SERVE_THREADS, "threads", 0, "N", GB__SERVE, "server threads; default 1")                    \
+    X(LOAD_THREADS, "threads", 't', "N", GB__LOAD, "client threads; default 1")                    \
+    X(CLIENT_THREADS, "client-threads", 0, "N", GB__COMPARE, "default 1")                          \
+    X(WORKERS, "workers", 0, "LIST", GB__COMPARE | GB__SERVE, "only 1 so far")                     \
+    X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE, "only auto so far")        \
+    X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE, "of ASGI, which is not served yet")        \
+    X(SERVER, "server", 0, "COMMAND", GB__COMPARE, "somebody else's server; not yet")              \
+    X(CONNECTIONS, "connections", 0, "LIST", GB__COMPARE, "default 128")                           \
+    X(LOAD_CONNECTIONS, "connections", 'c', "N", GB__LOAD, "default 64")                           \
+    X(DURATION, "duration", 'd', "SECONDS", GB__COMPARE | GB__LOAD,                                \
+      "of a measurement; default 0.8 (compare) or 10 (load)")                                      \
+    X(WARMUP, "warmup", 0, "SECONDS", GB__COMPARE | GB__LOAD,                                      \
+      "before it, and at least one answer on each connection; default 0.25 or 0")                  \
+    X(REQUESTS, "requests", 'n', "N", GB__LOAD, "stop after so many instead of after a time")      \
+    X(ROUNDS, "rounds", 0, "N", GB__COMPARE, "of all cells; default 6")                            \
+    X(RATE, "rate", 'r', "RATE", GB__COMPARE | GB__LOAD,                                           \
+      "requests a second on a fixed schedule (open loop); default: as fast as answers come")       \
+    X(METHOD, "method", 'm', "METHOD", GB__LOAD, "default GET, or POST with a body")               \
+    X(HEADER, "header", 'H', "'K: V'", GB__LOAD, "of every request; repeatable")                   \
+    X(BODY, "body", 0, "FILE", GB__LOAD, "sent with every request")                                \
+    X(EXPECT, "expect", 0, "STRING", GB__COMPARE | GB__LOAD, "every body must contain it")         \
+    X(NO_KEEPALIVE, "no-keepalive", 0, NULL, GB__LOAD, "a new connection for each request")        \
+    X(TIMEOUT, "timeout", 0, "S", GB__LOAD, "of one request; default 30")                          \
+    X(SEED, "seed", 0, "N", GB__COMPARE, "of the order of cells and of the intervals; default 1")  \
+    X(NO_CONTROL, "no-control", 0, NULL, GB__COMPARE, "leaves out the C handler")                  \
+    X(JSON, "json", 0, "F", GB__COMPARE | GB__LOAD | GB__PYTHONS, "writes JSON; - is stdout")      \
+    X(MARKDOWN, "markdown", 0, "F", GB__COMPARE, "writes a Markdown table; - is stdout")           \
+    X(CSV, "csv", 0, "F", GB__COMPARE, "writes CSV; - is stdout")                                  \
+    X(HTML, "html", 0, "F", GB__COMPARE, "not yet")                                                \
+    X(PYPERF, "pyperf", 0, "DIR", GB__COMPARE, "not yet")                                          \
+    X(HDR_DIR, "hdr", 0, "DIR", GB__COMPARE, "not yet")                                            \
+    X(HDR, "hdr", 0, "FILE", GB__LOAD, "writes the latencies as .hgrm for HdrHistogram's plotter") \
+    X(QUIET, "quiet", 0, NULL, GB__COMPARE, "prints no table")                                     \
+    X(NO_PROGRESS, "no-progress", 0, NULL, GB__COMPARE, "shows no progress on a terminal")         \
+    X(HELP, "help", 'h', NULL, GB__ALL, "this")
+
+#define GB__OPTION_ID(id, name, letter, argument, commands, help) GB__OPT_##id,
+enum { GB__OPTIONS(GB__OPTION_ID) GB__OPT_COUNT };
+#undef GB__OPTION_ID
+
+typedef struct gb__option {
+    const char *name, *argument, *help;
+    unsigned commands;
+    char letter;
+} gb__option;
+
+#define GB__OPTION_ROW(id, name, letter, argument, commands, help)                                 \
+    {name, argument, help, commands, letter},
+static const gb__option gb__option_table[] = {GB__OPTIONS(GB__OPTION_ROW)};
+#undef GB__OPTION_ROW
+
+enum { GB__MAX_LIST = 64 };
+
+typedef struct gb__list {
+    const char *items[GB__MAX_LIST];
+    size_t count;
+} gb__list;
+
+typedef struct gb__numbers {
+    int items[GB__MAX_LIST];
+    size_t count;
+} gb__numbers;
+
+typedef struct gb__arguments {
+    unsigned command;
+    bool given[GB__OPT_COUNT];
+    const char *value[GB__OPT_COUNT];  // the last one given
+    const char *url;
+    gb__list pythons, scenarios, headers;
+} gb__arguments;
+
+static volatile sig_atomic_t gb__signalled;
+static bool gb__stop_flag;  // what the library polls
+
+static void gb__on_signal(int signal_number)
+{
+    gb__signalled = signal_number;
+    *(volatile bool *)&gb__stop_flag = true;
+}
+
+static int gb__exit_status(gb_code code)
+{
+    return code == GB_OK ? 0 : code == GB_USAGE ? 2 : code == GB_NO_PYTHON ? 3 : 1;
+}
+
+static int gb__complain(const gb_error *error)
+{
+    fprintf(stderr, "gilbench: %s\n", error->text);
+    return gb__exit_status(error->code);
+}
+
+// ---- reading the command line ---------------------------------------------------------------------
+
+static const struct gb__command {
+    const char *name, *usage, *about;
+    unsigned bit;
+} gb__commands[] = {
+    {"compare", "compare [options]", "the matrix on every build, then the report (default)",
+     GB__COMPARE},
+    {"serve", "serve --app APP [options]", "serves an application until SIGINT or SIGTERM",
+     GB__SERVE},
+    {"load", "load URL [options]", "loads a server and says how it did", GB__LOAD},
+    {"pythons", "pythons [options]", "lists the interpreters of this machine", GB__PYTHONS},
+    {NULL, NULL, NULL, 0}};
+
+static void gb__help(unsigned commands)
+{
+    printf("gilbench " GB_VERSION ": CPython's GIL build against its free-threaded build, on web "
+           "workloads\n");
+    for (const struct gb__command *c = gb__commands; c->name; c++) {
+        if (!(c->bit & commands)) continue;
+        printf("\n  gilbench %s\n    %s\n", c->usage, c->about);
+        for (int i = 0; commands != GB__ALL && i < GB__OPT_COUNT; i++) {
+            const gb__option *o = &gb__option_table[i];
+            char left[64], letter[8] = "";
+            if (!(o->commands & c->bit)) continue;
+            if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+            snprintf(left, sizeof left, "%s--%s %s", letter, o->name,
+                     o->argument ? o->argument : "");
+            printf("    %-28s %s\n", left, o->help);
+        }
+    }
+    if (commands == GB__ALL) printf("\n  gilbench COMMAND --help says more about each.\n");
+    printf("\nExit status: 0 done; 1 a measurement failed or answers were wrong; 2 the command "
+           "line;\n3 no usable interpreter.\n");
+}
+
+static int gb__find_option(unsigned command, gb_slice name, bool letter)
+{
+    for (int i = 0; i < GB__OPT_COUNT; i++) {
+        const gb__option *o = &gb__option_table[i];
+        if (!(o->commands & command)) continue;
+        if (letter ? o->letter && name.len == 1 && *name.data == o->letter
+                   : gb__slice_is(name, o->name))
+            return i;
+    }
+    return -1;
+}
+
+static bool gb__list_add(gb__list *list, const char *item)
+{
+    if (list->count == GB__MAX_LIST) return false;
+    list->items[list->count++] = item;
+    return true;
+}
+
+static bool gb__keep_value(gb__arguments *a, int id, const char *value)
+{
+    a->given[id] = true;
+    a->value[id] = value;
+    if (id == GB__OPT_PYTHON) return gb__list_add(&a->pythons, value);
+    if (id == GB__OPT_SCENARIO) return gb__list_add(&a->scenarios, value);
+    if (id == GB__OPT_HEADER) return gb__list_add(&a->headers, value);
+    return true;
+}
+
+// Reads "--name VALUE", "--name=VALUE", "-n VALUE" and "-nVALUE" at argv[*i].
+static gb_code gb__read_option(gb__arguments *a, int argc, char **argv, int *i, gb_error *error)
+{
+    const char *text = argv[*i], *value = NULL;
+    bool letter = text[1] != '-';
+    gb_slice name = {text + (letter ? 1 : 2), letter ? 1 : strlen(text) - 2}, rest = {NULL, 0};
+    if (letter && text[2]) value = text + 2;
+    if (!letter && gb__split(name, '=', &name, &rest)) value = rest.data;
+    int id = gb__find_option(a->command, name, letter);
+    if (id < 0)
+        return gb__fail(error, GB_USAGE, "there is no option %s here; --help lists them", text);
+    if (!gb__option_table[id].argument) {
+        a->given[id] = true;
+        return value ? gb__fail(error, GB_USAGE, "%s takes no value", text) : GB_OK;
+    }
+    if (!value && *i + 1 < argc) value = argv[++*i];
+    if (!value)
+        return gb__fail(error, GB_USAGE, "%s needs a value: %s", text,
+                        gb__option_table[id].argument);
+    if (!gb__keep_value(a, id, value))
+        return gb__fail(error, GB_USAGE, "%s is given more than %d times", text, GB__MAX_LIST);
+    return GB_OK;
+}
+
+static gb_code gb__read_arguments(gb__arguments *a, int argc, char **argv, gb_error *error)
+{
+    int i = 1;
+    a->command = GB__COMPARE;
+    if (argc > 1 && *argv[1] != '-') {
+        const struct gb__command *c = gb__commands;
+        while (c->name && strcmp(c->name, argv[1])) c++;
+        if (!c->name && (!strcmp(argv[1], "cpu") || !strcmp(argv[1], "report")))
+            return gb__fail(error, GB_USAGE, "the command %s is not there yet", argv[1]);
+        if (!c->name)
+            return gb__fail(error, GB_USAGE, "there is no command %s; --help lists them", argv[1]);
+        a->command = c->bit;
+        i = 2;
+    }
+    for (; i < argc; i++) {
+        if (*argv[i] == '-' && argv[i][1]) {
+            gb_code code = gb__read_option(a, argc, argv, &i, error);
+            if (code) return code;
+        } else if (a->command == GB__LOAD && !a->url) {
+            a->url = argv[i];
+        } else {
+            return gb__fail(error, GB_USAGE, "\"%s\" is one argument too many", argv[i]);
+        }
+    }
+    return GB_OK;
+}
+
+static gb_code gb__read_number(const gb__arguments *a, int id, double lo, double hi, double *value,
+                               gb_error *error)
+{
+    char *end;
+    if (!a->given[id]) return GB_OK;
+    errno = 0;
+    double n = strtod(a->value[id], &end);
+    if (end == a->value[id] || *end || errno || !(n >= lo && n <= hi))
+        return gb__fail(error, GB_USAGE, "--%s %s: give a number from %g to %g",
+                        gb__option_table[id].name, a->value[id], lo, hi);
+    *value = n;
+    return GB_OK;
+}
+
+static gb_code gb__read_int(const gb__arguments *a, int id, int lo, int hi, int *value,
+                            gb_error *error)
+{
+    double n = *value;
+    gb_code code = gb__read_number(a, id, lo, hi, &n, error);
+    if (!code && n != (int)n)
+        code = gb__fail(error, GB_USAGE, "--%s %s: give a whole number",
+                        gb__option_table[id].name, a->value[id]);
+    if (!code) *value = (int)n;
+    return code;
+}
+
+static gb_code gb__read_numbers(const gb__arguments *a, int id, int hi, gb__numbers *numbers,
+                                gb_error *error)
+{
+    gb_slice rest = gb__slice(a->given[id] ? a->value[id] : ""), item;
+    bool more = a->given[id];
+    while (more) {
+        uint64_t n;
+        more = gb__split(rest, ',', &item, &rest);
+        if (numbers->count == GB__MAX_LIST || !gb__slice_u64(item, &n) || !n || n > (uint64_t)hi)
+            return gb__fail(error, GB_USAGE, "--%s %s: give whole numbers from 1 to %d with commas "
+                            "between, like 1,4,64", gb__option_table[id].name, a->value[id], hi);
+        numbers->items[numbers->count++] = (int)n;
+    }
+    return GB_OK;
+}
+
+// What has its place in the contract but isn't there yet is refused, never ignored.
+static gb_code gb__refuse_unbuilt(const gb__arguments *a, gb_error *error)
+{
+    static const int unbuilt[] = {GB__OPT_LOOP, GB__OPT_SERVER, GB__OPT_HTML, GB__OPT_PYPERF,
+                                  GB__OPT_HDR_DIR};
+    for (size_t i = 0; i < sizeof unbuilt / sizeof *unbuilt; i++)
+        if (a->given[unbuilt[i]])
+            return gb__fail(error, GB_USAGE, "--%s is not there yet",
+                            gb__option_table[unbuilt[i]].name);
+    if (a->given[GB__OPT_WORKERS] && strcmp(a->value[GB__OPT_WORKERS], "1"))
+        return gb__fail(error, GB_USAGE, "--workers %s: only 1 is there yet",
+                        a->value[GB__OPT_WORKERS]);
+    if (a->given[GB__OPT_WORKER_MODEL] && strcmp(a->value[GB__OPT_WORKER_MODEL], "auto"))
+        return gb__fail(error, GB_USAGE, "--worker-model %s: only auto is there yet",
+                        a->value[GB__OPT_WORKER_MODEL]);
+    return GB_OK;
+}
+
+static gb_code gb__read_interface(const gb__arguments *a, gb_interface *interface, gb_error *error)
+{
+    static const gb_interface all[] = {GB_AUTO, GB_WSGI, GB_C};
+    *interface = GB_AUTO;
+    if (!a->given[GB__OPT_INTERFACE]) return GB_OK;
+    const char *name = a->value[GB__OPT_INTERFACE];
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        *interface = all[i];
+        if (!strcmp(name, gb__interface_text(all[i]))) return GB_OK;
+    }
+    return gb__fail(error, GB_USAGE, strcmp(name, "asgi")
+                        ? "--interface %s: give auto, wsgi or c"
+                        : "--interface %s is not there yet", name);
+}
+
+static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_error *error)
+{
+    static const char *const builtin[] = {"builtin:wsgi", "builtin:c"};
+    if (!a->given[GB__OPT_APP]) return GB_OK;
+    *app = a->value[GB__OPT_APP];
+    if (!strncmp(*app, "builtin:", 8)) {
+        for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++)
+            if (!strcmp(*app, builtin[i])) return GB_OK;
+        return gb__fail(error, GB_USAGE, strcmp(*app, "builtin:asgi")
+                            ? "--app %s: the built-in ones are builtin:wsgi and builtin:c"
+                            : "--app %s is not there yet", *app);
+    }
+    const char *colon = strrchr(*app, ':');
+    if (!colon || colon == *app || !colon[1])
+        return gb__fail(error, GB_USAGE, "--app %s: give FILE.py:NAME or module:NAME", *app);
+    char file[GB_PATH];
+    snprintf(file, sizeof file, "%.*s", (int)(colon - *app), *app);
+    size_t len = strlen(file);
+    if (len > 3 && !strcmp(file + len - 3, ".py") && access(file, R_OK))
+        return gb__fail(error, GB_APP, "--app %s: %s: %s", *app, file, strerror(errno));
+    return GB_OK;
+}
+
+// ---- where results go -------------------------------------------------------------------------------
+
+// Says before an hour of measuring, not after it, that a file can't be written.
+static gb_code gb__check_output(const gb__arguments *a, int id, gb_error *error)
+{
+    if (!a->given[id] || !strcmp(a->value[id], "-")) return GB_OK;
+    int fd = open(a->value[id], O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return gb__fail(error, GB_USAGE, "--%s %s: %s", gb__option_table[id].name, a->value[id],
+                        strerror(errno));
+    close(fd);
+    return GB_OK;
+}
+
+static bool gb__uses_stdout(const gb__arguments *a)
+{
+    static const int ids[] = {GB__OPT_JSON, GB__OPT_MARKDOWN, GB__OPT_CSV, GB__OPT_HDR};
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (a->given[ids[i]] && !strcmp(a->value[ids[i]], "-")) return true;
+    return false;
+}
+
+static FILE *gb__open_output(const gb__arguments *a, int id, gb_error *error)
+{
+    FILE *out = strcmp(a->value[id], "-") ? fopen(a->value[id], "w") : stdout;
+    if (!out) gb__fail(error, GB_SYSTEM, "%s: %s", a->value[id], strerror(errno));
+    return out;
+}
+
+static gb_code gb__close_output(const gb__arguments *a, int id, FILE *out, gb_code code,
+                                gb_error *error)
+{
+    if (out == stdout) return code;
+    if (fclose(out) && !code)
+        code = gb__fail(error, GB_SYSTEM, "%s: %s", a->value[id], strerror(errno));
+    return code;
+}
+
+// ---- pythons ------------------------------------------------------------------------------------------
+
+static int gb__main_pythons(const gb__arguments *a)
+{
+    gb_error error;
+    gb_python *list = NULL;
+    size_t n = 0, usable = 0;
+    gb_code code = gb__check_output(a, GB__OPT_JSON, &error);
+    if (!code) code = gb_pythons(a->pythons.items, a->pythons.count, &list, &n, &error);
+    if (code) return gb__complain(&error);
+    FILE *human = gb__uses_stdout(a) ? stderr : stdout;
+    for (size_t i = 0; i < n; i++) {
+        const gb_python *p = &list[i];
+        usable += p->usable;
+        fprintf(human, "%-16s %-14s %-8s %-4s %s\n", p->id,
+                p->free_threaded ? "free-threaded" : "GIL", p->optimized, p->jit ? "JIT" : "",
+                *p->executable ? p->executable : p->libpython);
+        if (p->usable) fprintf(human, "%16s %s\n", "", p->libpython);
+        else fprintf(human, "%16s can't be used: %s\n", "", p->problem);
+    }
+    if (a->given[GB__OPT_JSON]) {
+        FILE *out = gb__open_output(a, GB__OPT_JSON, &error);
+        code = out ? gb__report_pythons_json(list, n, out, &error) : error.code;
+        if (out) code = gb__close_output(a, GB__OPT_JSON, out, code, &error);
+    }
+    free(list);
+    if (code) return gb__complain(&error);
+    if (!usable)
+        fprintf(stderr, "gilbench: %s; `uv python install 3.14 3.14t` or `make pythons` gets "
+                "them\n", gb_code_text(GB_NO_PYTHON));
+    return usable ? 0 : 3;
+}
+
+// ---- serve ---------------------------------------------------------------------------------------------
+
+static int gb__own_stdout = -1;
+
+static void gb__print_ready(void *user, int port)
+{
+    const char *host = user;
+    bool six = strchr(host, ':');
+    dprintf(gb__own_stdout, "listening on http://%s%s%s:%d\n", six ? "[" : "", host, six ? "]" : "",
+            port);
+}
+
+static gb_code gb__read_bind(const gb__arguments *a, char *host, size_t size, int *port,
+                             gb_error *error)
+{
+    const char *text = a->given[GB__OPT_BIND] ? a->value[GB__OPT_BIND] : "127.0.0.1:8000";
+    const char *colon = strrchr(text, ':');
+    uint64_t n;
+    if (!colon || colon == text || !gb__slice_u64(gb__slice(colon + 1), &n) || n > 65535)
+        return gb__fail(error, GB_USAGE, "--bind %s: give HOST:PORT", text);
+    bool six = *text == '[' && colon[-1] == ']';
+    snprintf(host, size, "%.*s", (int)(colon - text) - 2 * six, text + six);
+    *port = (int)n;
+    return GB_OK;
+}
+
+// The interpreter of `serve`: the one given, or the newest found, a GIL build before another.
+static gb_code gb__serve_python(const gb__arguments *a, gb_python *python, gb_error *error)
+{
+    gb_python *list = NULL;
+    const gb_python *best = NULL;
+    size_t n = 0;
+    if (a->pythons.count > 1) return gb__fail(error, GB_USAGE, "serve takes one --python");
+    gb_code code = gb_pythons(a->pythons.items, a->pythons.count, &list, &n, error);
+    if (code) return code;
+    for (size_t i = 0; i < n; i++)
+        if (a->pythons.count || (list[i].usable && (!best || list[i].hex > best->hex)))
+            best = &list[i];
+    if (!best) code = gb__fail(error, GB_NO_PYTHON, "%s", gb_code_text(GB_NO_PYTHON));
+    else if (!best->usable) code = gb__fail(error, GB_NO_PYTHON, "%s", best->problem);
+    else *python = *best;
+    free(list);
+    return code;
+}
+
+static int gb__main_serve(const gb__arguments *a)
+{
+    gb_error error;
+    gb_python python;
+    char host[256];
+    gb_service_config config = {.app = "builtin:wsgi", .server = {.threads = 1}};
+    gb_code code = gb__refuse_unbuilt(a, &error);
+    if (!code) code = gb__read_interface(a, &config.interface, &error);
+    if (!code) code = gb__read_app(a, &config.app, &error);
+    if (!code) code = gb__read_bind(a, host, sizeof host, &config.server.port, &error);
+    if (!code)
+        code = gb__read_int(a, GB__OPT_SERVE_THREADS, 1, 4096, &config.server.threads, &error);
+    if (!code && !gb__is_c_app(&config)) {
+        code = gb__serve_python(a, &python, &error);
+        config.python = &python;
+    }
+    if (code) return gb__complain(&error);
+    config.server.host = host;
+    // stdout is for one line; what the application prints goes to stderr.
+    gb__own_stdout = dup(STDOUT_FILENO);
+    if (gb__own_stdout < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+        gb__fail(&error, GB_SYSTEM, "can't redirect stdout: %s", strerror(errno));
+        return gb__complain(&error);
+    }
+    code = gb_serve(&config, gb__print_ready, host, &error);
+    return code ? gb__complain(&error) : 0;
+}
+
+// ---- load ----------------------------------------------------------------------------------------------
+
+static void gb__print_latency(FILE *out, const char *name, const gb_histogram *h)
+{
+    gb_latency l = gb__latency_ms(h);
+    fprintf(out, "%-22s mean %.3f  p50 %.3f  p90 %.3f  p99 %.3f  p99.9 %.3f  max %.3f ms\n", name,
+            l.mean, l.p50, l.p90, l.p99, l.p999, l.max);
+}
+
+static void gb__print_load(FILE *out, const gb_load_config *k, const gb_load_result *r)
+{
+    fprintf(out, "%s  %d connections, %d thread%s, %.2f s\n", k->url, k->connections, k->threads,
+            k->threads == 1 ? "" : "s", r->seconds);
+    fprintf(out, "%-22s %llu  %.0f req/s  %.2f MB/s\n", "requests",
+            (unsigned long long)r->requests, r->rps,
+            r->seconds > 0 ? (double)r->bytes / 1e6 / r->seconds : 0);
+    if (k->rate > 0) {
+        gb__print_latency(out, "latency, corrected", &r->latency);
+        gb__print_latency(out, "latency, uncorrected", &r->uncorrected);
+    } else {
+        gb__print_latency(out, "latency", &r->latency);
+    }
+    if (r->requests)
+        fprintf(out, "%-22s %.2f us/request\n", "client CPU",
+                (double)r->cpu_ns / 1e3 / (double)r->requests);
+#define GB__PRINT_ERROR(name, text)                                                                \
+    if (r->errors.name)                                                                            \
+        fprintf(out, "errors, %-14s %llu  (%s)\n", #name, (unsigned long long)r->errors.name, text);
+    GB_LOAD_ERRORS(GB__PRINT_ERROR)
+#undef GB__PRINT_ERROR
+    if (*r->first_error) fprintf(out, "%-22s %s\n", "for example", r->first_error);
+}
+
+static gb_code gb__read_load(const gb__arguments *a, gb_load_config *k, gb__buf *body,
+                             gb_error *error)
+{
+    double requests = 0;
+    if (!a->url) return gb__fail(error, GB_USAGE, "load what? Give a URL, http://HOST:PORT/PATH");
+    *k = (gb_load_config){.url = a->url, .connections = 64, .threads = 1, .duration_s = 10,
+                          .timeout_s = 30, .stop = &gb__stop_flag,
+                          .method = a->value[GB__OPT_METHOD], .expect = a->value[GB__OPT_EXPECT],
+                          .headers = a->headers.items, .header_count = a->headers.count,
+                          .no_keepalive = a->given[GB__OPT_NO_KEEPALIVE]};
+    gb_code code = gb__read_int(a, GB__OPT_LOAD_CONNECTIONS, 1, 100000, &k->connections, error);
+    if (!code) code = gb__read_int(a, GB__OPT_LOAD_THREADS, 1, 1024, &k->threads, error);
+    if (!code) code = gb__read_number(a, GB__OPT_DURATION, 0.01, 1e6, &k->duration_s, error);
+    if (!code) code = gb__read_number(a, GB__OPT_WARMUP, 0, 1e6, &k->warmup_s, error);
+    if (!code) code = gb__read_number(a, GB__OPT_RATE, 0.001, 1e9, &k->rate, error);
+    if (!code) code = gb__read_number(a, GB__OPT_TIMEOUT, 0.001, 1e6, &k->timeout_s, error);
+    if (!code) code = gb__read_number(a, GB__OPT_REQUESTS, 1, 1e15, &requests, error);
+    if (!code && a->given[GB__OPT_REQUESTS] && a->given[GB__OPT_DURATION])
+        code = gb__fail(error, GB_USAGE, "--requests and --duration exclude each other");
+    k->requests = (uint64_t)requests;
+    if (!code && a->given[GB__OPT_BODY]) {
+        if (!gb__read_file(a->value[GB__OPT_BODY], body))
+            return gb__fail(error, GB_USAGE, "--body %s: %s", a->value[GB__OPT_BODY],
+                            strerror(errno));
+        k->body = body->data;
+        k->body_size = body->len;
+    }
+    if (!code) code = gb__check_output(a, GB__OPT_JSON, error);
+    return code ? code : gb__check_output(a, GB__OPT_HDR, error);
+}
+
+static gb_code gb__write_load(const gb__arguments *a, const gb_load_config *k,
+                              const gb_load_result *r, gb_error *error)
+{
+    gb_code code = GB_OK;
+    if (a->given[GB__OPT_JSON]) {
+        FILE *out = gb__open_output(a, GB__OPT_JSON, error);
+        code = out ? gb_load_report_json(k, r, out, error) : error->code;
+        if (out) code = gb__close_output(a, GB__OPT_JSON, out, code, error);
+    }
+    if (a->given[GB__OPT_HDR] && !code) {
+        FILE *out = gb__open_output(a, GB__OPT_HDR, error);
+        code = out ? gb_histogram_write(&r->latency, out, error) : error->code;
+        if (out) code = gb__close_output(a, GB__OPT_HDR, out, code, error);
+    }
+    return code;
+}
+
+static int gb__main_load(const gb__arguments *a)
+{
+    gb_error error;
+    gb_load_config k;
+    gb_load_result r;
+    gb__buf body = {0};
+    gb_code code = gb__read_load(a, &k, &body, &error);
+    if (code) {
+        gb__buf_free(&body);
+        return gb__complain(&error);
+    }
+    code = gb_load(&k, &r, &error);
+    if (!code || code == GB_INTERRUPTED) {
+        gb__print_load(gb__uses_stdout(a) ? stderr : stdout, &k, &r);
+        gb_code written = gb__write_load(a, &k, &r, &error);
+        if (written) code = written;
+        else if (!code && (gb_load_error_count(&r.errors) || !r.requests))
+            code = gb__fail(&error, GB_MEASUREMENT, "%llu requests failed, %llu were answered",
+                            (unsigned long long)gb_load_error_count(&r.errors),
+                            (unsigned long long)r.requests);
+    }
+    gb_load_free(&r);
+    gb__buf_free(&body);
+    return code ? gb__complain(&error) : 0;
+}
+
+// ---- compare ---------------------------------------------------------------------------------------------
+
+typedef struct gb__comparing {
+    gb_plan plan;
+    gb_scenario scenarios[GB__MAX_LIST];
+    gb__numbers threads, connections;
+    gb_python *pythons;  // owned
+} gb__comparing;
+
+static void gb__show_progress(void *user, const gb_progress *p)
+{
+    (void)user;
+    fprintf(stderr, "\r\033[K[%zu/%zu] round %d of %d, %d:%02d left: %s", p->done + 1, p->total,
+            p->round, p->rounds, (int)p->seconds_left / 60, (int)p->seconds_left % 60, p->cell->id);
+    fflush(stderr);
+}
+
+static gb_code gb__arm(const gb_python *gil, const gb_python *ft, gb_slice arm, gb_python *python,
+                       gb_error *error)
+{
+    if (gb__slice_is(arm, "gil")) {
+        *python = *gil;
+    } else if (gb__slice_is(arm, "ft")) {
+        *python = *ft;
+    } else if (gb__slice_is(arm, "ft-gil")) {
+        *python = *ft;
+        python->gil = 1;
+        size_t len = strlen(python->id);
+        snprintf(python->id + len, sizeof python->id - len, ",gil=1");
+    } else {
+        return gb__fail(error, GB_USAGE, "--arms: \"%.*s\" is not gil, ft or ft-gil",
+                        (int)arm.len, arm.data);
+    }
+    return GB_OK;
+}
+
+// The builds of --arms among those found.
+static gb_code gb__find_arms(const char *arms, gb__comparing *c, gb_error *error)
+{
+    gb_python *list = NULL;
+    const gb_python *gil = NULL, *ft = NULL;
+    size_t n = 0;
+    gb_slice rest = gb__slice(arms), arm;
+    gb_code code = gb_pythons(NULL, 0, &list, &n, error);
+    if (code) return code;
+    c->pythons = calloc(strlen(arms) + 1, sizeof *c->pythons);
+    if (!c->pythons) {
+        code = gb__fail_memory(error);
+    } else if (!gb__python_pair(list, n, &gil, &ft)) {
+        code = gb__fail(error, GB_NO_PYTHON, "no version of CPython from 3.14 on is here both with "
+                        "and without the GIL; `gilbench pythons` says what is, `uv python install "
+                        "3.14 3.14t` or `make pythons` gets a pair");
+    }
+    for (bool more = !code; more && !code;) {
+        more = gb__split(rest, ',', &arm, &rest);
+        code = gb__arm(gil, ft, arm, &c->pythons[c->plan.python_count], error);
+        c->plan.python_count += !code;
+    }
+    free(list);
+    c->plan.pythons = c->pythons;
+    return code;
+}
+
+static gb_code gb__read_pythons(const gb__arguments *a, gb__comparing *c, gb_error *error)
+{
+    if (a->pythons.count && a->given[GB__OPT_ARMS])
+        return gb__fail(error, GB_USAGE, "--python and --arms exclude each other");
+    if (!a->pythons.count)
+        return gb__find_arms(a->given[GB__OPT_ARMS] ? a->value[GB__OPT_ARMS] : "gil,ft", c, error);
+    gb_code code = gb_pythons(a->pythons.items, a->pythons.count, &c->pythons,
+                              &c->plan.python_count, error);
+    c->plan.pythons = c->pythons;
+    return code;
+}
+
+static gb_code gb__read_scenarios(const gb__arguments *a, gb__comparing *c, gb_error *error)
+{
+    const gb_scenario *all = gb_scenarios();
+    c->plan.scenarios = c->scenarios;
+    for (size_t i = 0; i < a->scenarios.count; i++) {
+        const gb_scenario *s = all;
+        while (s->name && strcmp(s->name, a->scenarios.items[i])) s++;
+        if (!s->name)
+            return gb__fail(error, GB_USAGE, "there is no scenario %s; --list-scenarios says which "
+                            "there are", a->scenarios.items[i]);
+        c->scenarios[c->plan.scenario_count++] = *s;
+    }
+    bool own = a->given[GB__OPT_APP] || a->given[GB__OPT_PATH] || a->given[GB__OPT_INTERFACE];
+    if (!own) return GB_OK;
+    if (c->plan.scenario_count)
+        return gb__fail(error, GB_USAGE, "--scenario and --app, --path or --interface exclude each "
+                        "other");
+    gb_scenario s = {"app", "", "builtin:wsgi", GB_AUTO,
+                     a->given[GB__OPT_PATH] ? a->value[GB__OPT_PATH] : "/json"};
+    gb_code code = gb__read_interface(a, &s.interface, error);
+    if (!code) code = gb__read_app(a, &s.app, error);
+    c->scenarios[c->plan.scenario_count++] = s;
+    return code;
+}
+
+static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_error *error)
+{
+    double seed = 1;
+    gb_plan *p = &c->plan;
+    *c = (gb__comparing){.plan = {.stop = &gb__stop_flag, .expect = a->value[GB__OPT_EXPECT],
+                                  .no_control = a->given[GB__OPT_NO_CONTROL]}};
+    if (!a->given[GB__OPT_NO_PROGRESS] && !a->given[GB__OPT_QUIET] && isatty(STDERR_FILENO))
+        p->on_progress = gb__show_progress;
+    gb_code code = gb__refuse_unbuilt(a, error);
+    if (!code) code = gb__read_scenarios(a, c, error);
+    if (!code) code = gb__read_numbers(a, GB__OPT_THREADS, 4096, &c->threads, error);
+    if (!code) code = gb__read_numbers(a, GB__OPT_CONNECTIONS, 100000, &c->connections, error);
+    if (!code) code = gb__read_int(a, GB__OPT_ROUNDS, 1, 10000, &p->rounds, error);
+    if (!code) code = gb__read_int(a, GB__OPT_CLIENT_THREADS, 1, 1024, &p->client_threads, error);
+    if (!code) code = gb__read_number(a, GB__OPT_DURATION, 0.01, 1e6, &p->duration_s, error);
+    if (!code) code = gb__read_number(a, GB__OPT_WARMUP, 0, 1e6, &p->warmup_s, error);
+    if (!code) code = gb__read_number(a, GB__OPT_RATE, 0.001, 1e9, &p->rate, error);
+    if (!code) code = gb__read_number(a, GB__OPT_SEED, 1, 1e15, &seed, error);
+    if (!code) code = gb__check_output(a, GB__OPT_JSON, error);
+    if (!code) code = gb__check_output(a, GB__OPT_MARKDOWN, error);
+    if (!code) code = gb__check_output(a, GB__OPT_CSV, error);
+    if (!code) code = gb__read_pythons(a, c, error);
+    p->seed = (uint64_t)seed;
+    p->threads = c->threads.items;
+    p->thread_count = c->threads.count;
+    p->connections = c->connections.items;
+    p->connection_count = c->connections.count;
+    return code;
+}
+
+typedef gb_code (*gb__report)(const gb_result *, FILE *, gb_error *);
+
+static gb_code gb__write_report(const gb__arguments *a, int id, gb__report report,
+                                const gb_result *r, gb_error *error)
+{
+    if (!a->given[id]) return GB_OK;
+    FILE *out = gb__open_output(a, id, error);
+    if (!out) return error->code;
+    return gb__close_output(a, id, out, report(r, out, error), error);
+}
+
+static gb_code gb__write_json(const gb__arguments *a, const gb_result *r, int argc, char **argv,
+                              gb_error *error)
+{
+    if (!a->given[GB__OPT_JSON]) return GB_OK;
+    FILE *out = gb__open_output(a, GB__OPT_JSON, error);
+    if (!out) return error->code;
+    return gb__close_output(a, GB__OPT_JSON, out, gb_report_json(r, argc, argv, out, error), error);
+}
+
+// The table first: whatever happens to the files, it has been seen.
+static int gb__write_reports(const gb__arguments *a, const gb_result *r, int argc, char **argv)
+{
+    gb_error error;
+    int status = 0;
+    FILE *human = gb__uses_stdout(a) ? stderr : stdout;
+    if (!a->given[GB__OPT_QUIET] && gb_report_table(r, human, &error))
+        status = gb__complain(&error);
+    if (gb__write_json(a, r, argc, argv, &error)) status = gb__complain(&error);
+    if (gb__write_report(a, GB__OPT_MARKDOWN, gb_report_markdown, r, &error))
+        status = gb__complain(&error);
+    if (gb__write_report(a, GB__OPT_CSV, gb_report_csv, r, &error)) status = gb__complain(&error);
+    return status;
+}
+
+static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
+{
+    gb_error error = {0};
+    gb__comparing c;
+    gb_result r = {0};
+    if (a->given[GB__OPT_LIST_SCENARIOS]) {
+        for (const gb_scenario *s = gb_scenarios(); s->name; s++)
+            printf("%-12s %s\n", s->name, s->description);
+        return 0;
+    }
+    gb_code code = gb__read_compare(a, &c, &error);
+    if (code) {
+        free(c.pythons);
+        return gb__complain(&error);
+    }
+    code = gb_compare(&c.plan, &r, &error);
+    if (c.plan.on_progress) fprintf(stderr, "\r\033[K");
+    bool measured = false;
+    for (size_t i = 0; i < r.cell_count; i++) measured |= gb__cell_measured(&r.cells[i]);
+    int written = measured ? gb__write_reports(a, &r, argc, argv) : 0;
+    gb_result_free(&r);
+    free(c.pythons);
+    return code ? gb__complain(&error) : written;
+}
+
+// ---- all of it -----------------------------------------------------------------------------------------
+
+static void gb__catch_signals(void)
+{
+    // The second signal finds the default action and ends the process at once; children follow.
+    struct sigaction action = {.sa_handler = gb__on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+GB_API int gb_main(int argc, char **argv)
+{
+    gb_error error;
+    gb__arguments a = {0};
+    bool no_command = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+    if (gb__read_arguments(&a, argc, argv, &error)) return gb__complain(&error);
+    if (a.given[GB__OPT_HELP]) {
+        gb__help(no_command ? GB__ALL : a.command);
+        return 0;
+    }
+    if (a.command == GB__SERVE) return gb__main_serve(&a);
+    gb__catch_signals();
+    if (a.command == GB__PYTHONS) return gb__main_pythons(&a);
+    if (a.command == GB__LOAD) return gb__main_load(&a);
+    return gb__main_compare(&a, argc, argv);
+}
+#endif  // GILBENCH_IMPLEMENTATION

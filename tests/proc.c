@@ -1,0 +1,373 @@
+// Parsing on literal texts, then a real tree of processes: its memory, its peak, its CPU time, and
+// what is left when parts of it are gone.
+#define GILBENCH_IMPLEMENTATION
+#include "gilbench.h"
+#include "tap.h"
+
+#include <sys/mman.h>
+
+#define MIB (1024ul * 1024)
+#define BLOCK (32 * MIB)
+
+// ---- literal texts ----
+
+static void test_stat(void)
+{
+    gb__stat stat = {0};
+    ok(gb__parse_stat("4242 (a) b (c) S 17 4242 4242 0 -1 4194304 91 0 1 0 123 45 6 7 20 0 9 0 "
+                      "100628 2600960 304 18446744073709551615 1 1 0\n",
+                      &stat),
+       "a name with spaces and parentheses");
+    is_u64((uint64_t)stat.parent, 17, "parent");
+    is_u64(stat.user, 123, "user");
+    is_u64(stat.system, 45, "system");
+    is_u64(stat.child_user, 6, "user of reaped children");
+    is_u64(stat.child_system, 7, "system of reaped children");
+    is_u64(stat.threads, 9, "threads");
+    ok(gb__parse_stat("1 () 1 2 3) R 0 0 0 0 -1 0 0 0 0 0 5 6 0 0 -2 -20 1 0", &stat) &&
+           stat.parent == 0 && stat.user == 5,
+       "a name that looks like the rest");
+    ok(!gb__parse_stat("1 (sh) S 1 2 3", &stat), "cut off");
+    ok(!gb__parse_stat("1 (sh)", &stat), "cut off behind the name");
+    ok(!gb__parse_stat("1 (sh", &stat), "cut off in the name");
+    ok(!gb__parse_stat("", &stat), "empty");
+}
+
+static void test_memory_texts(void)
+{
+    const char *status = "Name:\tVmHWM: 7 kB\nVmPeak:\t 2540 kB\nVmHWM:\t    1216 kB\n"
+                         "voluntary_ctxt_switches:\t31\nnonvoluntary_ctxt_switches:\t4\n";
+    const char *rollup = "55d0-7ffc ---p 00000000 00:00 0  [rollup]\nRss:     9000 kB\n"
+                         "Pss:     5000 kB\nPss_Dirty:  300 kB\nShared_Clean:  4000 kB\n"
+                         "Private_Clean:   20 kB\nPrivate_Dirty:  300 kB\nPrivate_Hugetlb: 1 kB\n";
+    is_u64(gb__parse_statm("635 304 273 5 0 89 0\n", 4096), 304 * 4096, "statm");
+    is_u64(gb__parse_statm("635 304 273 5 0 89 0\n", 65536), 304 * 65536, "with large pages");
+    is_u64(gb__parse_statm("", 4096), 0, "an empty statm");
+    is_u64(gb__proc_bytes(status, "VmHWM"), 1216 * 1024, "VmHWM, not the name that looks like it");
+    is_u64(gb__proc_bytes(status, "VmRSS"), 0, "a missing line");
+    is_u64(gb__parse_switches(status), 35, "both kinds of context switches, each once");
+    is_u64(gb__proc_bytes(rollup, "Pss"), 5000 * 1024, "Pss, not Pss_Dirty");
+    is_u64(gb__parse_uss(rollup), 321 * 1024, "USS");
+    is_u64(gb__parse_uss(""), 0, "of nothing");
+}
+
+static void test_host_texts(void)
+{
+    const char *v1 = "9:name=systemd:/\n4:memory:/a/b\n2:cpuacct,cpu:/docker/1\n0::/\n";
+    const char *v2 = "0::/user.slice/x:y.scope\n";
+    gb_slice model = gb__proc_value("processor\t: 0\nmodel name\t: Big CPU @ 3 GHz \nbugs\t:\n",
+                                    "model name");
+    ok(gb__slice_is(model, "Big CPU @ 3 GHz"), "model name");
+    ok(!gb__proc_value("bugs\t:\n", "bugs").len, "an empty value");
+    is_u64(gb__parse_steal("cpu  1 2 3 4 5 6 7 88 9 10\ncpu0 1 2\n"), 88, "steal");
+    is_u64(gb__parse_steal("cpu  1 2 3 4\n"), 0, "a kernel without steal");
+    ok(gb__slice_is(gb__parse_cgroup(v1, "cpu"), "/docker/1"), "cgroup v1: cpu, not cpuacct");
+    ok(gb__slice_is(gb__parse_cgroup(v1, "cpuacct"), "/docker/1"), "cgroup v1: first of two");
+    ok(gb__slice_is(gb__parse_cgroup(v1, ""), "/"), "cgroup v2 beside v1");
+    ok(gb__slice_is(gb__parse_cgroup(v2, ""), "/user.slice/x:y.scope"), "a colon in the path");
+    ok(!gb__parse_cgroup(v2, "cpu").len, "no such controller");
+    near(gb__parse_quota("150000 100000\n", " 100000\n"), 1.5, 0, "a CPU and a half");
+    near(gb__parse_quota("max 100000\n", " 100000\n"), 0, 0, "max is no quota");
+    near(gb__parse_quota("-1\n", "100000\n"), 0, 0, "nor is -1");
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *out = fopen(path, "w");
+    if (!out || fputs(text, out) < 0 || fclose(out)) diag("can't write %s", path);
+}
+
+// Kernels differ in what they offer, so files of the same shape stand in for both kinds.
+static void test_files(void)
+{
+    char dir[] = "/tmp/gilbench-proc-XXXXXX", path[128];
+    gb__processes tree = {0}, all = {0};
+    gb__buf text = {0};
+    if (!mkdtemp(dir)) return;
+    for (int i = 1; i <= 2; i++) {
+        snprintf(path, sizeof path, "%s/%d", dir, i);
+        mkdir(path, 0700);
+        snprintf(path, sizeof path, "%s/%d/children", dir, i);
+        write_text(path, i == 1 ? "20 21 " : "22 20 ");
+        snprintf(path, sizeof path, "%s/%d/cpu.max", dir, i);
+        write_text(path, i == 1 ? "max 100000\n" : "50000 100000\n");
+    }
+    snprintf(path, sizeof path, "%s/cpu.max", dir);
+    write_text(path, "200000 100000\n");
+    gb__tree_add(&tree, 1, 0);
+    ok(gb__tree_children(&tree, dir, 1, &text), "children of two threads");
+    is_u64(tree.count, 4, "each once");
+    near(gb__cgroup_cpus(dir, gb__slice("/1/gone"), "cpu.max", NULL, &text), 2, 0,
+         "the quota of the parent's parent");
+    near(gb__cgroup_cpus(dir, gb__slice("/2"), "cpu.max", NULL, &text), 0.5, 0, "the tighter one");
+    near(gb__cgroup_cpus(dir, gb__slice(""), "cpu.max", NULL, &text), 2, 0, "the mount's own");
+    tree.count = 1;
+    for (int pid = 2; pid < 300; pid++) gb__processes_add(&all, pid, pid / 2);
+    gb__processes_add(&all, 1, 299);
+    gb__processes_add(&all, 1000, 999);
+    ok(gb__tree_descend(&tree, &all), "a circle of parents ends");
+    is_u64(tree.count, 299, "with each in it once, and no stranger");
+    snprintf(path, sizeof path, "rm -r %s", dir);
+    ok(!system(path), "tidied up");
+    gb__processes_free(&tree);
+    gb__processes_free(&all);
+    gb__buf_free(&text);
+}
+
+// ---- real processes ----
+
+typedef struct family {
+    int child, to, from;
+} family;
+
+// Straight from the kernel and touched by it: a sanitizer's allocator has shadows and hesitates to
+// give back.
+static void *take(void)
+{
+    return mmap(NULL, BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+                -1, 0);
+}
+
+static void burn(uint64_t cpu_ns)
+{
+    uint64_t end = gb__thread_cpu_ns() + cpu_ns;
+    while (gb__thread_cpu_ns() < end) continue;
+}
+
+// Does what it is told, a letter at a time, and answers each.
+static void obey(int from, int to)
+{
+    int grandchild = 0;
+    void *memory = NULL;
+    char order;
+    while (read(from, &order, 1) == 1) {
+        if (order == 'm') memory = take();
+        if (order == 'f' && munmap(memory, BLOCK)) break;
+        if (order == 'b') burn(GB__NS / 2);
+        for (int i = 0; order == 's' && i < 50; i++) usleep(100);
+        if (order == 'k' && kill(grandchild, SIGKILL) == 0) waitpid(grandchild, NULL, 0);
+        if (order == 'g' && !(grandchild = fork())) {
+            take();
+            while (write(to, "g", 1) == 1) pause();
+            _exit(0);
+        }
+        if (order != 'g' && write(to, &order, 1) != 1) break;
+    }
+    if (grandchild > 0) kill(grandchild, SIGKILL);
+    _exit(0);
+}
+
+static family start_family(void)
+{
+    int orders[2], answers[2];
+    family f = {0};
+    if (pipe(orders) || pipe(answers) || (f.child = fork()) < 0) exit(1);
+    if (!f.child) {
+        close(orders[1]);
+        obey(orders[0], answers[1]);
+    }
+    close(orders[0]);
+    close(answers[1]);
+    f.to = orders[1];
+    f.from = answers[0];
+    return f;
+}
+
+static void tell(const family *f, char order)
+{
+    char answer = 0;
+    if (write(f->to, &order, 1) != 1 || read(f->from, &answer, 1) != 1 || answer != order)
+        ok(false, "the child did what it was told: %c", order);
+}
+
+static gb_usage usage_of(const family *f, bool exact)
+{
+    gb_usage usage;
+    gb_error error;
+    if (gb_usage_read(f->child, exact, &usage, &error)) ok(false, "%s", error.text);
+    return usage;
+}
+
+static size_t scan(int root)
+{
+    gb__processes tree = {0};
+    gb__buf text = {0};
+    gb__tree_add(&tree, root, 0);
+    gb__tree_scan(&tree, &text);
+    size_t count = tree.count;
+    gb__processes_free(&tree);
+    gb__buf_free(&text);
+    return count;
+}
+
+static void test_memory(const family *f)
+{
+    gb_usage before = usage_of(f, true);
+    is_u64(before.processes, 1, "a child alone");
+    is_u64(before.threads, 1, "with one thread");
+    ok(before.rss && before.pss && before.uss && before.rss_peak, "it has memory");
+    ok(before.uss <= before.pss && before.pss <= before.rss + MIB, "USS <= PSS <= RSS");
+    tell(f, 'm');
+    gb_usage grown = usage_of(f, false);
+    near((double)(grown.rss - before.rss) / MIB, 32, 4, "32 MiB more");
+    is_u64(grown.pss + grown.uss, 0, "PSS and USS only when asked for");
+    tell(f, 'g');
+    gb_usage both = usage_of(f, true);
+    is_u64(both.processes, 2, "a grandchild is found");
+    is_u64(scan(f->child), 2, "the slow way, too");
+    ok(both.rss >= before.rss + 62 * MIB, "RSS counts shared pages twice");
+    near(((double)both.pss - (double)before.pss) / MIB, 64, 4, "PSS counts them once");
+    tell(f, 'k');
+    is_u64(usage_of(f, false).processes, 1, "and is missed");
+    tell(f, 'f');
+    gb_usage after = usage_of(f, false);
+    ok(after.rss_peak >= grown.rss - 2 * MIB, "the peak stays");
+    gb_peak_reset(f->child);
+    gb_usage reset = usage_of(f, false);
+    ok(reset.rss_peak < after.rss_peak - 28 * MIB, "until it is reset");
+    tell(f, 'm');
+    ok(usage_of(f, false).rss_peak > reset.rss_peak + 28 * MIB, "then it is a new one");
+}
+
+static void test_cpu(const family *f)
+{
+    gb_usage before = usage_of(f, false);
+    tell(f, 'b');
+    gb_usage busy = usage_of(f, false);
+    double ms = (double)(busy.user_ns + busy.system_ns - before.user_ns - before.system_ns) / 1e6;
+    near(ms, 500, 5, "half a second of CPU time, to 1 %%: %.3f ms", ms);
+    tell(f, 's');
+    gb_usage slept = usage_of(f, false);
+    ok(slept.context_switches >= busy.context_switches + 50, "50 naps, 50 context switches");
+}
+
+static void test_end(family *f)
+{
+    struct rusage rusage;
+    gb_usage usage = usage_of(f, false);
+    gb_error error = {GB_OK, ""};
+    close(f->to);
+    close(f->from);
+    wait4(f->child, NULL, 0, &rusage);
+    double all = (double)rusage.ru_utime.tv_sec + (double)rusage.ru_stime.tv_sec +
+                 (double)(rusage.ru_utime.tv_usec + rusage.ru_stime.tv_usec) / 1e6;
+    near((double)(usage.user_ns + usage.system_ns) / 1e9, all, 0.05, "CPU time as in getrusage");
+    is_u64((uint64_t)gb_usage_read(f->child, false, &usage, &error), GB_SYSTEM, "a child gone");
+    char want[128];
+    snprintf(want, sizeof want, "can't read /proc/%d/stat: No such file or directory; ", f->child);
+    ok(!strncmp(error.text, want, strlen(want)), "%s", error.text);
+    is_u64(usage.rss + usage.processes, 0, "leaves no numbers behind");
+    ok(gb_usage_read(-1, true, &usage, NULL) == GB_SYSTEM, "no process has the number -1");
+    gb_peak_reset(f->child);
+    ok(true, "nor does it hurt to reset its peak");
+}
+
+// CPU time of threads that have ended is what the process spent all the same.
+static void *burn_thread(void *unused)
+{
+    burn(GB__NS / 10);
+    return unused;
+}
+
+static void test_threads(void)
+{
+    gb_usage before, after;
+    pthread_t thread;
+    gb_usage_read(getpid(), false, &before, NULL);
+    if (pthread_create(&thread, NULL, burn_thread, NULL)) return;
+    pthread_join(thread, NULL);
+    gb_usage_read(getpid(), false, &after, NULL);
+    double ms = (double)(after.user_ns + after.system_ns - before.user_ns - before.system_ns) / 1e6;
+    ok(ms >= 100 && ms < 150, "a thread that ended still counts: %.1f ms", ms);
+}
+
+static void test_sampler(void)
+{
+    gb__sampler s = {0};
+    uint64_t mean, highest;
+    family f = start_family();
+    tell(&f, 's');
+    uint64_t before = usage_of(&f, false).rss;
+    gb__sampler_stop(&s, &mean, &highest);
+    is_u64(mean + highest, 0, "a sampler that never ran");
+    uint64_t cpu = gb__thread_cpu_ns();
+    is_u64((uint64_t)gb__sampler_start(&s, f.child, 0.002, NULL), GB_OK, "started");
+    usleep(200000);
+    tell(&f, 'm');
+    usleep(200000);
+    gb__sampler_stop(&s, &mean, &highest);
+    ok(s.samples > 50, "%llu samples in 0.4 s", (unsigned long long)s.samples);
+    near(((double)highest - (double)before) / MIB, 32, 4, "the highest");
+    ok(mean > before + 4 * MIB && mean < highest - 4 * MIB, "the mean is between");
+    ok(gb__thread_cpu_ns() - cpu < GB__NS / 5, "starting and stopping it costs us nothing");
+    gb__sampler_start(&s, f.child, 3600, NULL);
+    usleep(20000);
+    uint64_t start = gb_now_ns();
+    gb__sampler_stop(&s, &mean, &highest);
+    ok(gb_now_ns() - start < GB__NS, "it doesn't wait for the hour to end");
+    ok(mean && mean == highest, "one sample is its own mean");
+    close(f.to);
+    waitpid(f.child, NULL, 0);
+    gb__sampler_start(&s, f.child, 0, NULL);
+    gb__sampler_stop(&s, &mean, &highest);
+    is_u64(mean + highest + s.samples, 0, "nobody there: no samples, no zeros in the mean");
+    close(f.from);
+}
+
+static void *cycle(void *unused)
+{
+    gb__sampler s;
+    uint64_t mean, highest;
+    for (int i = 0; i < 20; i++) {
+        gb__sampler_start(&s, getpid(), 0.001, NULL);
+        usleep(1000);
+        gb__sampler_stop(&s, &mean, &highest);
+        if (!mean) return NULL;
+    }
+    return unused;
+}
+
+// For the thread sanitizer, above all: two samplers that come and go.
+static void test_sampler_threads(void)
+{
+    pthread_t threads[2];
+    void *fine[2] = {NULL, NULL};
+    for (int i = 0; i < 2; i++)
+        if (pthread_create(&threads[i], NULL, cycle, &fine)) return;
+    for (int i = 0; i < 2; i++) pthread_join(threads[i], &fine[i]);
+    ok(fine[0] && fine[1], "samplers come and go");
+}
+
+static void test_host(void)
+{
+    gb_host host;
+    struct utsname name;
+    uname(&name);
+    gb_host_read(&host);
+    is_str(host.hostname, name.nodename, "hostname");
+    ok(strstr(host.kernel, name.release) != NULL, "kernel: %s", host.kernel);
+    ok(host.cpu_model[0], "CPU: %s", host.cpu_model);
+    ok(host.cpus > 0 && host.cpus <= sysconf(_SC_NPROCESSORS_CONF), "CPUs: %d", host.cpus);
+    near((double)host.memory,
+         (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE), 4096, "memory");
+    ok(host.load_1min >= 0 && host.cgroup_cpus >= 0, "load %.2f, quota %.2f", host.load_1min,
+       host.cgroup_cpus);
+    diag("governor \"%s\", steal %.3f s", host.governor, (double)host.steal_ns / 1e9);
+}
+
+int main(void)
+{
+    test_stat();
+    test_memory_texts();
+    test_host_texts();
+    test_files();
+    family f = start_family();
+    test_memory(&f);
+    test_cpu(&f);
+    test_end(&f);
+    test_threads();
+    test_sampler();
+    test_sampler_threads();
+    test_host();
+    return tap_end();
+}

@@ -1,0 +1,69 @@
+#!/usr/bin/perl
+# Compiles prototypes.c against the Python.h of each build that `gilbench pythons` finds, and makes
+# sure that it does not compile when something in it is wrong.
+use strict;
+use warnings;
+use FindBin;
+use JSON::PP;
+use Test::More;
+
+my $gilbench = $ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench";
+my @cc = split ' ', $ENV{CC} || 'cc';
+
+sub output_of {
+    my (@command) = @_;
+    my $pid = open(my $pipe, '-|') // die "fork: $!";
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT if $command[0] eq $cc[0];
+        exec { $command[0] } @command or exit 127;
+    }
+    local $/;
+    my $output = <$pipe> // '';
+    close $pipe;
+    return ($output, $?);
+}
+
+sub compile {
+    my ($include, @flags) = @_;
+    return output_of(@cc, qw(-std=c11 -w -fsyntax-only -pthread), "-I$FindBin::Bin/..", @flags,
+        '-isystem', $include, "$FindBin::Bin/prototypes.c");
+}
+
+my ($json) = output_of($gilbench, qw(pythons --json -));
+my $found = eval { decode_json($json) } or BAIL_OUT("$gilbench pythons --json - printed no JSON");
+
+my @wrong = (
+    ['a return type', '-DEXTRA_FUNCTIONS(X)=X(int, PyDict_New, (void))', 'PyDict_New'],
+    ['an argument', '-DEXTRA_FUNCTIONS(X)=X(Py_ssize_t, PyList_Size, (PyTypeObject *))',
+        'PyList_Size'],
+    ['one argument too many', '-DEXTRA_FUNCTIONS(X)=X(PyObject *, PyDict_New, (int))',
+        'PyDict_New'],
+    ['a const', '-DEXTRA_FUNCTIONS(X)=X(PyObject *, PyUnicode_FromString, (char *))',
+        'PyUnicode_FromString'],
+    ['a function that is not there', '-DEXTRA_FUNCTIONS(X)=X(int, PyGilbench_No, (void))',
+        'PyGilbench_No'],
+    ['a constant', '-DEXTRA_CONSTANTS(X)=X(GB__METH_O, METH_NOARGS)', 'GB__METH_O'],
+    ['a field', '-DEXTRA_FIELDS(X)=X(PyType_Slot, nothing)', 'nothing'],
+);
+
+my $compiled = 0;
+my %seen;
+for my $python (@{ $found->{pythons} }) {
+    my ($id, $include) = @$python{qw(id include)};
+    my ($minor) = $python->{version} =~ /^3\.(\d+)/ or next;
+    next if $minor < 14 || $seen{ $include // '' }++;
+    SKIP: {
+        skip "$id has no Python.h", 1 unless defined $include && -e "$include/Python.h";
+        my ($errors, $status) = compile($include);
+        $compiled++;
+        is($status, 0, "all agrees with the Python.h of $id") or do { diag($errors); next };
+        for (@wrong) {
+            my ($what, $flag, $name) = @$_;
+            ($errors, $status) = compile($include, $flag);
+            ok($status != 0 && $errors =~ /error:.*\Q$name\E/, "$what that is wrong is found, $id");
+        }
+    }
+}
+plan(skip_all => 'no build with a Python.h') unless %seen;
+diag('no build has a Python.h: nothing was compared') unless $compiled;
+done_testing();
