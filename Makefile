@@ -10,9 +10,11 @@ libs := -ldl $(LDLIBS)
 asan := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 tsan := -g -O1 -fno-omit-frame-pointer -fsanitize=thread
 
+# prototypes.c is compiled by prototypes.t, which asks each build where its Python.h is.
+unit_sources := $(filter-out tests/prototypes.c,$(wildcard tests/*.c))
 examples := $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
-unit_tests := $(patsubst tests/%.c,build/tests/%.t,$(wildcard tests/*.c))
-thread_tests := $(patsubst tests/%.c,build/tests/%.tsan.t,$(wildcard tests/thread*.c))
+unit_tests := $(patsubst tests/%.c,build/tests/%.t,$(unit_sources))
+thread_tests := $(patsubst tests/%.c,build/tests/%.tsan.t,$(filter tests/thread%,$(unit_sources)))
 compile_tests := $(patsubst tests/compile/%.c,build/tests/compile/%.o,$(wildcard tests/compile/*.c))
 c_tests := $(unit_tests) $(thread_tests)
 cli_tests := $(wildcard tests/*.t)
