@@ -1,3 +1,172 @@
+// gilbench.h - 0.1.0 - CPython with and without the GIL, on web workloads - MIT or public domain
+//
+// One header, one translation unit, one binary: it finds the CPython builds of this machine, serves
+// an application on each with a small HTTP server, loads it, and says what free-threading does to
+// throughput, latency and memory here: with intervals, and with the time that requests waited for
+// the GIL. Needs Linux, libc and pthreads; no Python headers, no link against libpython.
+//
+//     // lab.c                                       cc -O2 lab.c -o lab -pthread && ./lab
+//     #define GILBENCH_IMPLEMENTATION
+//     #include "gilbench.h"
+//
+//     int main(void)
+//     {
+//         gb_error error;
+//         gb_python *found;
+//         size_t n;
+//         if (gb_pythons(NULL, 0, &found, &n, &error)) return puts(error.text), 1;
+//         for (size_t i = 0; i < n; i++) {
+//             if (!found[i].usable) continue;
+//             gb_measure_config config = {.service = {.python = &found[i],
+//                                                     .app = "builtin:wsgi",
+//                                                     .server = {.threads = 4}},
+//                                         .path = "/json",
+//                                         .load = {.connections = 32, .duration_s = 1}};
+//             gb_round r;
+//             if (gb_measure(&config, &r, &error)) return puts(error.text), 1;
+//             printf("%s: %.0f req/s, %.1f us a request waiting for the GIL\n", found[i].id, r.rps,
+//                    r.anatomy_us.attach_wait.mean);
+//         }
+//         free(found);
+//         return 0;
+//     }
+//
+// The whole comparison as a program (examples/gilbench.c) is an include and one line:
+//
+//     int main(int argc, char **argv) { return gb_main(argc, argv); }
+//
+//     gilbench                                        # the default comparison, under two minutes
+//     gilbench compare --app shop.py:app --path /cart --python .venv/bin/python --python .venvt/bin/python
+//     gilbench serve --app shop.py:app --threads 8    # that server alone, for any client
+//     gilbench load http://127.0.0.1:8000/cart -c 64  # that client alone, for any server
+//     gilbench pythons                                # what it found, and what it can't use and why
+//
+// An older libc wants -ldl at the end of the compiler's line.
+//
+// CONTENTS (search for the tag)
+//
+//     this manual      building, using, what is measured and how, limits
+//     public API       types and calls, in the order of the rooms
+//     >>config         what the implementation needs; limits a build may change
+//     >>error          one way to fail
+//     >>buffer         slices and growing text
+//     >>clock          the one monotonic clock
+//     >>stats          histogram, percentiles, intervals
+//     >>proc           memory and CPU from /proc
+//     >>http           request and response parsers, chunked coding
+//     >>net            sockets
+//     >>server         threads that share one epoll, and the exchange of a request for an answer
+//     >>client         the load generator
+//     >>python         load a libpython, start it, find the builds of a machine
+//     >>gateway        WSGI
+//     >>run            one measurement
+//     >>compare        the matrix: cells, rounds, ratios, verdicts
+//     >>report         table, Markdown, CSV, JSON
+//     >>main           the command line
+//
+// A room calls only the rooms above it.
+//
+// BUILDING
+//
+// Define GILBENCH_IMPLEMENTATION in one .c file before the include; include the header without it
+// wherever else you need the declarations (C11 or C++17). Define GILBENCH_STATIC in both to make
+// everything private to the file. The implementation wants to be the first include of its file, or
+// -D_GNU_SOURCE on the command line; it says so if neither is the case.
+//
+// WHAT IT DOES NOT DO
+//
+// No TLS, no HTTP/2, no websockets. No load on another machine: server and client share this one,
+// and the report says so. It is a measuring instrument, not a server for production.
+//
+// INTERPRETERS
+//
+// CPython 3.14 or newer (it is started through PEP 741) with a shared libpython. The GIL build and
+// the free-threaded one have different ABIs, so a program compiled for one can't run the other; but
+// code that only calls functions can, so each measurement forks, and the child loads the build's
+// libpython with dlopen and calls it through the table gb_py, which your code may use as well. A
+// virtual environment counts as its base build with its own site-packages. PYTHON* variables don't
+// reach the interpreter, so that both builds start alike; give paths by --app and environments.
+//
+// APPLICATIONS
+//
+// FILE.py:NAME, or module:NAME found from the current directory; NAME may be dotted, and NAME()
+// calls a factory. builtin:wsgi is the article's /json and /io (10 ms of sleep) in Python,
+// builtin:c the same in C: the control, which has no lock and no interpreter.
+//
+// THE SERVER
+//
+// N threads share one epoll instance. A thread takes a ready connection, reads, parses, calls the
+// application, writes, and waits again; it holds one Python thread state for its life and is
+// attached to the interpreter only while it runs Python. What bad input gets:
+//
+//     malformed request line or field, bare CR, LF or NUL, obs-fold, bad chunk    400, close
+//     Content-Length with Transfer-Encoding, two different lengths                400, close
+//     unknown transfer coding, CONNECT                                            501, close
+//     Host missing or twice in HTTP/1.1                                           400, close
+//     request line over 8 KiB                                                     414, close
+//     fields over 64 KiB or 128 of them                                           431, close
+//     body over 16 MiB (gb_server_config.max_body)                                413, close
+//     an expectation other than 100-continue                                      417, close
+//     a version other than 1.0 and 1.1                                            505, close
+//     head or body slower than 10 s (read_timeout_s)                              408, close
+//     nothing for 60 s (idle_timeout_s)                                           closed
+//     application raises before its answer began                                  500
+//     application raises later                                                    closed: truncated
+//     application's header with a control character, or hop-by-hop                500
+//     out of descriptors                                                          accepts later
+//
+// Two choices to know: request fields with an underscore in their name are dropped, because "a_b"
+// and "a-b" are the same WSGI variable; and a repeated field is joined with a comma.
+//
+// THE CLIENT
+//
+// A closed loop by default: each connection sends its next request as soon as the answer is there.
+// With a rate it is an open loop: requests start on a fixed schedule whatever the server does, and
+// latency counts from the scheduled start, so that a stall shows in every request it delayed
+// (coordinated omission; Gil Tene, "How NOT to Measure Latency"). The uncorrected latency is shown
+// beside it. A status of 400 or more, a truncated or unexpected body and a timeout are errors by
+// kind; none of them counts as answered, and their latency isn't recorded.
+//
+// MEMORY AND CPU
+//
+// From /proc over the server's whole process tree: RSS, its peak within the window, PSS (shared
+// pages divided by their users) and USS (private pages). 1 MB is 1,000,000 bytes. CPU is user plus
+// system time, of the server and of the client apart; where the client used up its own CPU it may be
+// the limit, and a warning says so.
+//
+// WHERE A REQUEST'S TIME GOES
+//
+// read (from the wake-up to a parsed request), attach_wait (until the thread could run Python: the
+// GIL, seen from where it hurts), app (Python, and building the answer), write. Garbage collections
+// and their pauses are counted beside them.
+//
+// METHOD
+//
+// A cell is one combination of build, application and topology. A round measures every cell once,
+// in a shuffled order, each on a fresh server process; the load runs on from the warm-up into the
+// window. Ratios are taken within a round and summarised over rounds: median and 95 % bootstrap
+// interval (percentiles widened for few rounds; T. Hesterberg, "What Teachers Should Know About the
+// Bootstrap", 2015). A verdict needs the interval, not the median, to be clear of 1 by 1 %; with
+// fewer than 6 rounds no interval of 95 % is possible, and the report says so.
+//
+// A free-threaded build turns its GIL on again when it imports an extension module that doesn't
+// declare that it runs without. The state is asked after the load, and every such module is named.
+//
+// ERRORS, OWNERSHIP, THREADS
+//
+// A call that can fail returns a gb_code or NULL and writes a sentence into its gb_error. Strings in
+// configurations are borrowed for the call (gb_server_start and gb_service_start copy what they
+// keep). Configurations are structs in which zero means the default. Different servers, loads and
+// results may be used from different threads; one object by one thread at a time. gb_pythons,
+// gb_service_start, gb_measure and gb_compare fork: call them while the process has no other
+// threads that hold locks. There is one interpreter a process: gb_python_start and gb_serve are for
+// a process that runs no other. The library never exits the process and prints nothing, but for the
+// application's tracebacks, which go to stderr.
+//
+// LICENSE
+//
+// MIT or public domain, as you like; the texts are at the end of this file.
+
 #ifndef GILBENCH_H
 #define GILBENCH_H
 
@@ -4046,31 +4215,32 @@ static bool gb__py_is(PyObject *object, unsigned long subclass_flag)
     return gb_py.PyType_GetFlags(gb_py.Py_TYPE(object)) & subclass_flag;
 }
 
-// ISO C has no conversion from dlsym's object pointer to a function pointer; POSIX promises that
-// the representation is the same.
-static bool gb__py_symbol(void *library, const char *name, void *slot, gb_error *error)
-{
-    void *symbol = dlsym(library, name);
-    if (symbol) memcpy(slot, &symbol, sizeof symbol);
-    else gb__fail(error, GB_NO_PYTHON, "no %s in it: CPython 3.14 or newer is needed", name);
-    return symbol != NULL;
-}
-
 static gb_code gb__py_load(const char *libpython, gb_error *error)
 {
+    static const struct {
+        const char *name;
+        size_t offset;  // in gb_py
+        bool variable;
+    } symbols[] = {
+#define GB__PY_FUNCTION(type, name, arguments) {#name, offsetof(gb_python_api, name), false},
+#define GB__PY_VARIABLE(name) {#name, offsetof(gb_python_api, name), true},
+        GB_PY_FUNCTIONS(GB__PY_FUNCTION) GB_PY_EXCEPTIONS(GB__PY_VARIABLE)
+#undef GB__PY_FUNCTION
+#undef GB__PY_VARIABLE
+    };
     // RTLD_GLOBAL because extension modules find the C API in the process, not in a library.
     void *library = dlopen(libpython, RTLD_NOW | RTLD_GLOBAL);
     if (!library) return gb__fail(error, GB_NO_PYTHON, "can't load %s: %s", libpython, dlerror());
-#define GB__LOAD(type, name, arguments)                                                            \
-    if (!gb__py_symbol(library, #name, &gb_py.name, error)) return GB_NO_PYTHON;
-    GB_PY_FUNCTIONS(GB__LOAD)
-#undef GB__LOAD
-    PyObject **variable;
-#define GB__LOAD(name)                                                                             \
-    if (!gb__py_symbol(library, #name, &variable, error)) return GB_NO_PYTHON;                     \
-    gb_py.name = *variable;
-    GB_PY_EXCEPTIONS(GB__LOAD)
-#undef GB__LOAD
+    for (size_t i = 0; i < sizeof symbols / sizeof *symbols; i++) {
+        void *symbol = dlsym(library, symbols[i].name);
+        if (!symbol)
+            return gb__fail(error, GB_NO_PYTHON, "no %s in %s: CPython 3.14 or newer is needed",
+                            symbols[i].name, libpython);
+        if (symbols[i].variable) symbol = *(void **)symbol;
+        // ISO C has no conversion from an object pointer to a function pointer; POSIX promises
+        // that the representation is the same.
+        memcpy((char *)&gb_py + symbols[i].offset, &symbol, sizeof symbol);
+    }
     return GB_OK;
 }
 
@@ -4078,7 +4248,7 @@ static gb_code gb__py_init_error(PyInitConfig *config, const gb_python *python, 
 {
     const char *text = NULL;
     gb_py.PyInitConfig_GetError(config, &text);
-    gb_code code = gb__fail(error, GB_NO_PYTHON, "%s does not start: %s", python->libpython,
+    gb_code code = gb__fail(error, GB_NO_PYTHON, "can't start %s: %s", python->libpython,
                             text ? text : "no reason given");
     gb_py.PyInitConfig_Free(config);
     return code;
@@ -8427,3 +8597,51 @@ GB_API int gb_main(int argc, char **argv)
     return gb__main_compare(&a, argc, argv);
 }
 #endif  // GILBENCH_IMPLEMENTATION
+
+// gilbench is available under two licences; take the one you prefer.
+//
+// ------------------------------------------------------------------------------
+// ALTERNATIVE A - MIT License
+//
+// Copyright (c) 2026 gilbench authors
+//
+// Permission is hereby granted, free of charge, to any person obtaining a copy of
+// this software and associated documentation files (the "Software"), to deal in
+// the Software without restriction, including without limitation the rights to
+// use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies
+// of the Software, and to permit persons to whom the Software is furnished to do
+// so, subject to the following conditions:
+//
+// The above copyright notice and this permission notice shall be included in all
+// copies or substantial portions of the Software.
+//
+// THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+// IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+// FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+// AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+// LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+// OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+// SOFTWARE.
+//
+// ------------------------------------------------------------------------------
+// ALTERNATIVE B - Public Domain (www.unlicense.org)
+//
+// This is free and unencumbered software released into the public domain.
+//
+// Anyone is free to copy, modify, publish, use, compile, sell, or distribute this
+// software, either in source code form or as a compiled binary, for any purpose,
+// commercial or non-commercial, and by any means.
+//
+// In jurisdictions that recognize copyright laws, the author or authors of this
+// software dedicate any and all copyright interest in the software to the public
+// domain. We make this dedication for the benefit of the public at large and to
+// the detriment of our heirs and successors. We intend this dedication to be an
+// overt act of relinquishment in perpetuity of all present and future rights to
+// this software under copyright law.
+//
+// THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+// IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+// FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+// AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN
+// ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
+// WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
