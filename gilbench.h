@@ -2501,11 +2501,10 @@ typedef struct gb__gateway {
 enum { GB__PHASE_READ, GB__PHASE_ATTACH, GB__PHASE_APP, GB__PHASE_WRITE, GB__PHASES };
 
 typedef struct gb__conn {
-    struct gb__conn *previous, *next;  // guarded by the server's lock, as are armed and deadline
-    bool armed;
-    uint64_t deadline;
-    // The rest belongs to the thread that took the connection, or the leader while it is armed.
+    struct gb__conn *previous, *next;  // guarded by the server's lock
+    _Atomic uint64_t deadline;         // of the wait for the client; 0 while a thread has it
     int fd;
+    // The rest belongs to the thread that took the connection.
     bool partial;           // part of a request is there: late means 408, not a silent close
     bool continued;         // 100 Continue was sent for the request that is being received
     bool lingering;         // answered and half-closed: what still comes is thrown away
@@ -2684,29 +2683,28 @@ static void gb__conn_close(gb_server *s, gb__conn *c)
     pthread_mutex_unlock(&s->lock);
 }
 
+// Gives the connection back to epoll: from here on it may be another thread's.
 static void gb__conn_arm(gb_server *s, gb__conn *c, uint64_t deadline)
 {
-    pthread_mutex_lock(&s->lock);
-    c->armed = true;
-    c->deadline = deadline;
-    pthread_mutex_unlock(&s->lock);
+    atomic_store_explicit(&c->deadline, deadline, memory_order_release);
     gb__epoll_set(s, EPOLL_CTL_MOD, c->fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, c);
 }
 
-static uint64_t gb__idle_deadline(const gb_server *s)
+static uint64_t gb__idle_deadline(const gb_server *s, uint64_t now)
 {
-    return gb_now_ns() + gb__seconds_ns(s->config.idle_timeout_s);
+    return now + gb__seconds_ns(s->config.idle_timeout_s);
 }
 
 // To close with unread bytes in the socket would reset the connection, and the answer with it.
-static void gb__conn_linger(gb_server *s, gb__conn *c)
+static void gb__conn_linger(gb_server *s, gb__conn *c, uint64_t now)
 {
     if (shutdown(c->fd, SHUT_WR)) {
         gb__conn_close(s, c);
         return;
     }
     c->lingering = true;
-    gb__conn_arm(s, c, gb_now_ns() + GB__NS);
+    c->partial = false;
+    gb__conn_arm(s, c, now + GB__NS);
 }
 
 static void gb__conn_new(gb_server *s, int fd, const struct sockaddr_storage *address)
@@ -2731,8 +2729,7 @@ static void gb__conn_new(gb_server *s, int fd, const struct sockaddr_storage *ad
     c->previous = &s->connections;
     c->next = s->connections.next;
     c->previous->next = c->next->previous = c;
-    c->armed = true;
-    c->deadline = gb__idle_deadline(s);
+    atomic_store(&c->deadline, gb__idle_deadline(s, gb_now_ns()));
     pthread_mutex_unlock(&s->lock);
     if (!gb__epoll_set(s, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP | EPOLLONESHOT, c))
         gb__conn_close(s, c);
@@ -2760,24 +2757,17 @@ static void gb__accept(gb_server *s)  // by the leader
     }
 }
 
-static void gb__answer_late(gb__conn *c)
-{
-    static const char late[] = "HTTP/1.1 408 Request Timeout\r\n"
-                               "Content-Length: 0\r\nConnection: close\r\n\r\n";
-    send(c->fd, late, sizeof late - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-static void gb__sweep(gb_server *s)  // by the leader, so that nobody else can take an armed one
+// Wakes the connections that are overdue by ending their input. The thread that takes one answers
+// and closes it, so that a connection never has two owners.
+static void gb__sweep(gb_server *s)  // by the leader
 {
     uint64_t now = gb_now_ns();
     if (now < s->next_sweep) return;
     s->next_sweep = now + GB__NS / 4;
     pthread_mutex_lock(&s->lock);
-    for (gb__conn *c = s->connections.next, *next; c != &s->connections; c = next) {
-        next = c->next;
-        if (!c->armed || c->deadline > now) continue;
-        if (c->partial) gb__answer_late(c);
-        gb__conn_free(s, c);
+    for (gb__conn *c = s->connections.next; c != &s->connections; c = c->next) {
+        uint64_t deadline = atomic_load_explicit(&c->deadline, memory_order_acquire);
+        if (deadline && deadline <= now) shutdown(c->fd, SHUT_RD);
     }
     gb__set_accepting(s, true);
     pthread_mutex_unlock(&s->lock);
@@ -2834,7 +2824,6 @@ static gb__conn *gb__take_ready(gb__thread *t)
     gb__conn *c = lead ? gb__lead(s) : NULL;
     if (!c) c = gb__drain(s);
     pthread_mutex_lock(&s->lock);
-    if (c) c->armed = false;
     t->stopping = s->stopping;
     if (lead) s->leader = false;
     gb__begin_run(t);
@@ -3131,7 +3120,7 @@ static void gb__refuse(gb__thread *t, gb__conn *c, int status)
     gb__exchange_begin(t, c, gb_now_ns());
     t->exchange.close = true;
     gb__answer_status(&t->exchange, status);
-    gb__conn_linger(t->server, c);
+    gb__conn_linger(t->server, c, t->exchange.lap);
 }
 
 // Answers the request at the start of thread->in. False when the connection is gone from here.
@@ -3149,7 +3138,7 @@ static bool gb__answer_request(gb__thread *t, gb__conn *c, uint64_t since)
     gb__count_request(t, x);
     c->continued = false;
     if (!x->finished || x->failed) gb__conn_close(s, c);
-    else if (x->close && (!x->body_done || x->at < t->in.len)) gb__conn_linger(s, c);
+    else if (x->close && (!x->body_done || x->at < t->in.len)) gb__conn_linger(s, c, x->lap);
     else if (x->close) gb__conn_close(s, c);
     else return true;
     return false;
@@ -3163,12 +3152,15 @@ static bool gb__await_body(const gb__thread *t, const gb__conn *c)
            t->in.len - r->head_len < r->content_length && (!r->expect_continue || c->continued);
 }
 
-static void gb__keep_partial(gb__thread *t, gb__conn *c)
+static void gb__keep_partial(gb__thread *t, gb__conn *c, uint64_t now)
 {
     gb_server *s = t->server;
-    if (!c->partial && t->in.len)
-        c->request_deadline = gb_now_ns() + gb__seconds_ns(s->config.read_timeout_s);
+    if (!c->partial) c->request_deadline = now + gb__seconds_ns(s->config.read_timeout_s);
     c->partial = t->in.len > 0;
+    if (c->partial && now >= c->request_deadline) {
+        gb__refuse(t, c, 408);
+        return;
+    }
     c->pending.len = 0;
     gb__buf_add(&c->pending, t->in.data, t->in.len);
     if (c->pending.failed) {
@@ -3176,7 +3168,7 @@ static void gb__keep_partial(gb__thread *t, gb__conn *c)
         return;
     }
     if (!c->partial) gb__buf_free(&c->pending);
-    gb__conn_arm(s, c, c->partial ? c->request_deadline : gb__idle_deadline(s));
+    gb__conn_arm(s, c, c->partial ? c->request_deadline : gb__idle_deadline(s, now));
 }
 
 // Answers every complete request among the bytes in thread->in and keeps the rest.
@@ -3199,12 +3191,12 @@ static void gb__serve_input(gb__thread *t, gb__conn *c, uint64_t since)
         in->len -= end;
         since = t->exchange.lap;
     }
-    gb__keep_partial(t, c);
+    gb__keep_partial(t, c, since);
 }
 
 static void gb__serve_conn(gb__thread *t, gb__conn *c)
 {
-    uint64_t since = gb_now_ns();
+    uint64_t since = gb_now_ns(), deadline = atomic_exchange(&c->deadline, 0);
     gb__buf *in = &t->in;
     in->len = 0;
     gb__buf_add(in, c->pending.data, c->pending.len);
@@ -3212,8 +3204,11 @@ static void gb__serve_conn(gb__thread *t, gb__conn *c)
     if (gb__buf_reserve(in, GB__READ_SIZE))
         n = recv(c->fd, in->data + in->len, in->cap - in->len - 1, MSG_DONTWAIT);
     if (n > 0) in->len += (size_t)n;
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) gb__conn_close(t->server, c);
-    else if (c->lingering) gb__conn_arm(t->server, c, c->deadline);
+    bool open = n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+    if (c->lingering) open = open && since < deadline;
+    if (!open && c->partial && since >= c->request_deadline) gb__refuse(t, c, 408);
+    else if (!open) gb__conn_close(t->server, c);
+    else if (c->lingering) gb__conn_arm(t->server, c, deadline);
     else gb__serve_input(t, c, since);
 }
 
