@@ -1940,6 +1940,11 @@ static bool gb__is_target_char(unsigned char c)
     return c > 0x20 && c != 0x7f;
 }
 
+static bool gb__is_host_char(unsigned char c)
+{
+    return isalnum(c) || (c && strchr("-._~!$&'()*+,;=%:[]", c)) || c >= 0x80;
+}
+
 static bool gb__all(gb_slice s, bool (*is)(unsigned char))
 {
     for (size_t i = 0; i < s.len; i++)
@@ -2016,6 +2021,7 @@ static int gb__parse_request_line(gb__request *r, const char *data, gb_slice lin
     r->target = gb__span_of(data, target);
     if (absolute) {
         gb_slice authority = {target.data + 7, (size_t)(local.data - target.data) - 7};
+        if (!authority.len || !gb__all(authority, gb__is_host_char)) return 400;
         r->authority = gb__span_of(data, authority);
     }
     r->path = gb__span_of(data, path);
@@ -2070,11 +2076,6 @@ static int gb__transfer_coding(gb_slice coding, void *chunked)
     if (*(bool *)chunked) return 400;
     *(bool *)chunked = true;
     return 0;
-}
-
-static bool gb__is_host_char(unsigned char c)
-{
-    return isalnum(c) || (c && strchr("-._~!$&'()*+,;=%:[]", c)) || c >= 0x80;
 }
 
 typedef struct gb__head_seen {
