@@ -2178,6 +2178,22 @@ static bool gb__response_field(gb__response *r, gb_slice name, gb_slice value)
     return true;
 }
 
+// "HTTP/1.1 200 OK"; an empty reason may lack even its space.
+static bool gb__parse_status_line(gb__response *r, gb_slice line)
+{
+    if (line.len < 12 || memcmp(line.data, "HTTP/1.", 7) || line.data[8] != ' ' ||
+        !isdigit((unsigned char)line.data[7]))
+        return false;
+    for (size_t i = 9; i < 12; i++) {
+        if (!isdigit((unsigned char)line.data[i])) return false;
+        r->status = r->status * 10 + (line.data[i] - '0');
+    }
+    gb_slice reason = {line.data + 12, line.len - 12};
+    r->keep_alive = line.data[7] != '0';
+    return r->status >= 100 && (!reason.len || *reason.data == ' ') &&
+           gb__all(reason, gb__is_value_char);
+}
+
 // Parses an answer's head; 0, GB__PARTIAL, or above 0 when it isn't HTTP/1.x.
 static int gb__parse_response(gb__response *r, const char *data, size_t len)
 {
@@ -2186,12 +2202,7 @@ static int gb__parse_response(gb__response *r, const char *data, size_t len)
     *r = (gb__response){0};
     int got = gb__next_line(data, len, GB_MAX_HEAD, &at, &line);
     if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
-    if (got != GB__LINE_OK || line.len < 12 || memcmp(line.data, "HTTP/1.", 7)) return 1;
-    for (size_t i = 9; i < 12; i++) {
-        if (!isdigit((unsigned char)line.data[i])) return 1;
-        r->status = r->status * 10 + (line.data[i] - '0');
-    }
-    r->keep_alive = line.data[7] != '0';
+    if (got != GB__LINE_OK || !gb__parse_status_line(r, line)) return 1;
     for (;;) {
         got = gb__next_line(data, len, GB_MAX_HEAD, &at, &line);
         if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
