@@ -2218,13 +2218,15 @@ static int gb__parse_response(gb__response *r, const char *data, size_t len)
 typedef struct gb__chunked {
     enum {
         GB__CHUNK_SIZE,
+        GB__CHUNK_BLANK,         // between a size and what is behind it
         GB__CHUNK_EXTENSION,
         GB__CHUNK_SIZE_LF,
         GB__CHUNK_DATA,
         GB__CHUNK_DATA_CR,
         GB__CHUNK_DATA_LF,
         GB__CHUNK_TRAILER,       // at the start of a line
-        GB__CHUNK_TRAILER_LINE,  // within one
+        GB__CHUNK_TRAILER_NAME,  // within one
+        GB__CHUNK_TRAILER_VALUE,
         GB__CHUNK_TRAILER_LF,
         GB__CHUNK_LAST_LF,
         GB__CHUNK_DONE,
@@ -2241,14 +2243,22 @@ static int gb__hex_digit(char c)
     return -1;
 }
 
+// Behind a size: blanks, which some servers pad it with, then an extension or the end. Another
+// digit there would make two readers disagree about the size.
+static void gb__chunk_size_end(gb__chunked *c, char byte)
+{
+    if (byte == '\r') c->state = GB__CHUNK_SIZE_LF;
+    else if (byte == ';') c->state = GB__CHUNK_EXTENSION;
+    else if (byte == ' ' || byte == '\t') c->state = GB__CHUNK_BLANK;
+    else c->state = GB__CHUNK_BAD;
+}
+
 static void gb__chunk_size_byte(gb__chunked *c, char byte)
 {
     int digit = gb__hex_digit(byte);
     if (digit >= 0 && c->overhead <= 15) c->left = c->left << 4 | (uint64_t)digit;
     else if (c->overhead < 2 || digit >= 0) c->state = GB__CHUNK_BAD;
-    else if (byte == '\r') c->state = GB__CHUNK_SIZE_LF;
-    else if (byte == ';' || byte == ' ' || byte == '\t') c->state = GB__CHUNK_EXTENSION;
-    else c->state = GB__CHUNK_BAD;
+    else gb__chunk_size_end(c, byte);
 }
 
 static void gb__chunk_expect(gb__chunked *c, char byte, char expected, int next)
@@ -2262,6 +2272,7 @@ static void gb__chunk_byte(gb__chunked *c, char byte)
     if (++c->overhead > GB_MAX_HEAD) c->state = GB__CHUNK_BAD;
     switch (c->state) {
     case GB__CHUNK_SIZE: gb__chunk_size_byte(c, byte); break;
+    case GB__CHUNK_BLANK: gb__chunk_size_end(c, byte); break;
     case GB__CHUNK_EXTENSION:
         if (byte == '\r') c->state = GB__CHUNK_SIZE_LF;
         else if (!gb__is_value_char((unsigned char)byte)) c->state = GB__CHUNK_BAD;
@@ -2276,11 +2287,14 @@ static void gb__chunk_byte(gb__chunked *c, char byte)
         break;
     case GB__CHUNK_TRAILER:
         if (byte == '\r') c->state = GB__CHUNK_LAST_LF;
-        else gb__chunk_expect(c, byte, byte, GB__CHUNK_TRAILER_LINE);
-        if (c->state == GB__CHUNK_TRAILER_LINE && !gb__is_token_char((unsigned char)byte))
-            c->state = GB__CHUNK_BAD;
+        else if (gb__is_token_char((unsigned char)byte)) c->state = GB__CHUNK_TRAILER_NAME;
+        else c->state = GB__CHUNK_BAD;
         break;
-    case GB__CHUNK_TRAILER_LINE:
+    case GB__CHUNK_TRAILER_NAME:
+        if (byte == ':') c->state = GB__CHUNK_TRAILER_VALUE;
+        else if (!gb__is_token_char((unsigned char)byte)) c->state = GB__CHUNK_BAD;
+        break;
+    case GB__CHUNK_TRAILER_VALUE:
         if (byte == '\r') c->state = GB__CHUNK_TRAILER_LF;
         else if (!gb__is_value_char((unsigned char)byte)) c->state = GB__CHUNK_BAD;
         break;
