@@ -5953,10 +5953,12 @@ static PyObject *gb__wsgi_path(gb_slice raw)
     for (size_t i = 0; i < raw.len; i++) {
         bool escape = raw.data[i] == '%' && i + 2 < raw.len &&
                       gb__hex_digit(raw.data[i + 1]) >= 0 && gb__hex_digit(raw.data[i + 2]) >= 0;
-        decoded[n++] = escape ? (char)(gb__hex_digit(raw.data[i + 1]) << 4 |
-                                       gb__hex_digit(raw.data[i + 2]))
-                              : raw.data[i];
-        if (escape) i += 2;
+        char byte = raw.data[i];
+        if (escape) {
+            byte = (char)(gb__hex_digit(raw.data[i + 1]) << 4 | gb__hex_digit(raw.data[i + 2]));
+            i += 2;
+        }
+        decoded[n++] = byte;
     }
     PyObject *path = gb__wsgi_text((gb_slice){decoded, n});
     if (decoded != small) free(decoded);
