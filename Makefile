@@ -2,6 +2,7 @@
 
 CFLAGS ?= -O2
 PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
 
 warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
@@ -10,8 +11,9 @@ libs := -ldl $(LDLIBS)
 asan := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 tsan := -g -O1 -fno-omit-frame-pointer -fsanitize=thread
 
-# prototypes.c is compiled by prototypes.t, which asks each build where its Python.h is.
-unit_sources := $(filter-out tests/prototypes.c,$(wildcard tests/*.c))
+# prototypes.c is compiled by prototypes.t, which asks each build where its Python.h is; the fuzz
+# targets are for make fuzz.
+unit_sources := $(filter-out tests/prototypes.c tests/fuzz%,$(wildcard tests/*.c))
 examples := $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
 unit_tests := $(patsubst tests/%.c,build/tests/%.t,$(unit_sources))
 thread_tests := $(patsubst tests/%.c,build/tests/%.tsan.t,$(filter tests/thread%,$(unit_sources)))
@@ -26,7 +28,7 @@ need = @command -v $(1) >/dev/null || { echo "make: no $(1) here: apt-get instal
 # can be switched off, it is.
 prove := $(shell setarch -R true 2>/dev/null && echo setarch -R) prove -j$(JOBS)
 
-.PHONY: all run test pythons interpreters install clean help
+.PHONY: all run test pythons interpreters fuzz install clean help
 .DELETE_ON_ERROR:
 
 all: build/gilbench ## build/gilbench (the default)
@@ -45,6 +47,15 @@ pythons: ## build the two interpreters into the per-user cache (PGO=1: an optimi
 # command that comes next to show.
 interpreters: build/gilbench
 	@build/gilbench pythons >/dev/null 2>&1; [ $$? -ne 3 ] || .make/pythons
+
+# What it found interesting stays in build/corpus, and is where the next run begins.
+fuzz: build/fuzz_http ## random input to the HTTP parsers for FUZZ_SECONDS (60); needs clang
+	mkdir -p build/corpus
+	build/fuzz_http -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -artifact_prefix=build/ build/corpus
+
+build/fuzz_http: tests/fuzz_http.c gilbench.h $(wildcard tests/*.h) | build
+	$(call need,clang,clang libclang-rt-dev)
+	clang $(flags) $(asan) -fsanitize=fuzzer $< -o $@ $(libs)
 
 install: build/gilbench ## into PREFIX (/usr/local); DESTDIR is put in front of it
 	install -D -m 755 build/gilbench $(DESTDIR)$(PREFIX)/bin/gilbench

@@ -1,0 +1,152 @@
+// What must hold for the parsers whatever they are given. A rule returns NULL, or what was broken.
+// The input is tried whole and in pieces of `step` bytes, each time ending right before a page that
+// can't be read.
+#ifndef HTTP_RULES_H
+#define HTTP_RULES_H
+
+#include <sys/mman.h>
+
+enum { FENCED_SIZE = 1 << 18 };
+
+// A copy of the bytes that ends where reading faults; valid until the next call.
+static const char *fenced(const char *data, size_t len)
+{
+    static char *fence;
+    if (!fence) {
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        char *area = mmap(NULL, FENCED_SIZE + page, PROT_READ | PROT_WRITE,
+                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (area == MAP_FAILED || mprotect(area + FENCED_SIZE, page, PROT_NONE)) abort();
+        fence = area + FENCED_SIZE;
+    }
+    if (len) memcpy(fence - len, data, len);
+    return fence - len;
+}
+
+// ---- requests ----
+
+static bool within(gb__span span, size_t end)
+{
+    return span.at <= end && span.len <= end - span.at;
+}
+
+static const char *request_spans(const gb__request *r)
+{
+    const gb__span parts[] = {r->method, r->target, r->path, r->query, r->authority};
+    if (r->field_count > GB_MAX_HEADERS) return "more fields than there is room for";
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!within(parts[i], r->head_len)) return "a part of the request line outside of the head";
+    for (size_t i = 0; i < r->field_count; i++)
+        if (!r->fields[i].name.len || !within(r->fields[i].name, r->head_len) ||
+            !within(r->fields[i].value, r->head_len))
+            return "a field outside of the head";
+    return NULL;
+}
+
+static const char *request_done(const gb__request *r, const char *data, size_t len)
+{
+    if (r->head_len > len || r->head_len < 4) return "a head that is longer than the input";
+    if (memcmp(data + r->head_len - 4, "\r\n\r\n", 4)) return "a head without its end";
+    if (r->chunked && r->has_length) return "two ideas of where the body ends";
+    if (!r->has_length && r->content_length) return "a length from nowhere";
+    return request_spans(r);
+}
+
+static const char *request_rules(const char *data, size_t len, size_t step)
+{
+    gb__request whole, part;
+    int status = gb__parse_request(&whole, fenced(data, len), len);
+    if (status != GB__PARTIAL && status && (status < 400 || status > 599)) return "an odd status";
+    const char *broken = status ? NULL : request_done(&whole, data, len);
+    for (size_t n = 0; n < len && !broken; n += step) {
+        int early = gb__parse_request(&part, fenced(data, n), n);
+        if (early == GB__PARTIAL) continue;
+        if (early != status) broken = "a result that more bytes change";
+        if (!early && part.head_len != whole.head_len) broken = "a head that more bytes change";
+    }
+    return broken;
+}
+
+// ---- responses ----
+
+static const char *response_rules(const char *data, size_t len, size_t step)
+{
+    gb__response whole, part;
+    int status = gb__parse_response(&whole, fenced(data, len), len);
+    const char *broken = NULL;
+    if (!status && (whole.head_len > len || memcmp(data + whole.head_len - 4, "\r\n\r\n", 4)))
+        broken = "an answer's head without its end";
+    if (!status && (whole.status < 100 || whole.status > 999)) broken = "an odd answer";
+    for (size_t n = 0; n < len && !broken; n += step) {
+        int early = gb__parse_response(&part, fenced(data, n), n);
+        if (early == GB__PARTIAL) continue;
+        if (early != status) broken = "an answer that more bytes change";
+        if (!early && part.head_len != whole.head_len) broken = "an answer's head that they change";
+    }
+    return broken;
+}
+
+// ---- the chunked coding ----
+
+typedef struct decoded {
+    gb__chunked state;
+    size_t used;
+    size_t len;
+    uint64_t sum;       // of the content, each byte by its place
+    const char *broken;
+    char text[4096];    // as much as fits
+} decoded;
+
+static void decoded_add(decoded *d, gb_slice piece)
+{
+    for (size_t i = 0; i < piece.len; i++, d->len++) {
+        d->sum = d->sum * 31 + (unsigned char)piece.data[i];
+        if (d->len < sizeof d->text) d->text[d->len] = piece.data[i];
+    }
+}
+
+static void decode_piece(decoded *d, const char *data, size_t len)
+{
+    size_t at = 0;
+    while (at < len && d->state.state < GB__CHUNK_DONE && !d->broken) {
+        gb_slice piece;
+        size_t n = gb__chunked_next(&d->state, data + at, len - at, &piece);
+        if (!n || n > len - at) d->broken = "a decoder that takes nothing, or too much";
+        else if (piece.data < data + at || piece.data + piece.len > data + at + n)
+            d->broken = "content from outside of the input";
+        else decoded_add(d, piece);
+        at += n;
+    }
+    d->used += at;
+}
+
+static void decode(decoded *d, const char *data, size_t len, size_t step)
+{
+    *d = (decoded){.used = 0};
+    for (size_t at = 0; at < len && d->state.state < GB__CHUNK_DONE && !d->broken; at += step) {
+        size_t n = len - at < step ? len - at : step;
+        decode_piece(d, fenced(data + at, n), n);
+    }
+}
+
+static const char *chunked_rules(const char *data, size_t len, size_t step)
+{
+    static decoded whole, parts;
+    decode(&whole, data, len, len + 1);
+    decode(&parts, data, len, step);
+    if (whole.broken) return whole.broken;
+    if (parts.broken) return parts.broken;
+    if (whole.used > len) return "more was decoded than there is";
+    if (whole.state.state != parts.state.state || whole.used != parts.used)
+        return "a coding that ends elsewhere when it comes in pieces";
+    return whole.len != parts.len || whole.sum != parts.sum ? "other content in pieces" : NULL;
+}
+
+static const char *all_rules(const char *data, size_t len, size_t step)
+{
+    const char *broken = request_rules(data, len, step);
+    if (!broken) broken = response_rules(data, len, step);
+    return broken ? broken : chunked_rules(data, len, step);
+}
+
+#endif
