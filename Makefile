@@ -51,7 +51,8 @@ interpreters: build/gilbench
 # What it found interesting stays in build/corpus, and is where the next run begins.
 fuzz: build/fuzz_http ## random input to the HTTP parsers for FUZZ_SECONDS (60); needs clang
 	mkdir -p build/corpus
-	build/fuzz_http -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -artifact_prefix=build/ build/corpus
+	build/fuzz_http -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -artifact_prefix=build/ \
+	    build/corpus
 
 build/fuzz_http: tests/fuzz_http.c gilbench.h $(wildcard tests/*.h) | build
 	$(call need,clang,clang libclang-rt-dev)

@@ -271,7 +271,8 @@ static void test_request_flags(void)
     flags_row("in any case", HTTP11("Connection: Close\r\n"), false, false);
     flags_row("or in a list", HTTP11("Connection: a,\tclose , b\r\n"), false, false);
     flags_row("by the last of two", HTTP11("Connection: a\r\nConnection: close\r\n"), false, false);
-    flags_row("close wins", HTTP11("Connection: close\r\nConnection: keep-alive\r\n"), false, false);
+    flags_row("close wins", HTTP11("Connection: close\r\nConnection: keep-alive\r\n"), false,
+              false);
     flags_row("closed is not close", HTTP11("Connection: closed\r\n"), true, false);
     flags_row("HTTP/1.0 doesn't", HTTP10(""), false, false);
     flags_row("unless asked", HTTP10("Connection: Keep-Alive\r\n"), true, false);
@@ -496,8 +497,8 @@ static void test_chunked(void)
         {"one", BYTES("5\r\nhello\r\n0\r\n\r\n"), "hello", DONE, 0},
         {"two", BYTES("5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"), "hello!", DONE, 0},
         {"the next message behind it", BYTES("1\r\na\r\n0\r\n\r\nGET /"), "a", DONE, 5},
-        {"data that looks like framing", BYTES("7\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n"), "\r\n0\r\n\r\n", DONE,
-         0},
+        {"data that looks like framing", BYTES("7\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n"),
+         "\r\n0\r\n\r\n", DONE, 0},
         {"hexadecimal", BYTES("a\r\n0123456789\r\nB\r\n0123456789a\r\n0\r\n\r\n"),
          "01234567890123456789a", DONE, 0},
         {"zeros before the size", BYTES("0001\r\na\r\n000\r\n\r\n"), "a", DONE, 0},
@@ -558,7 +559,8 @@ static void overhead_row(const char *name, gb__buf text, unsigned end)
 // The framing between two pieces of data is as long as a head may be, and no longer.
 static void test_chunked_limits(void)
 {
-    size_t extension = GB_MAX_HEAD - strlen("1;\r\n"), trailer = GB_MAX_HEAD - strlen("0\r\na:\r\n\r\n");
+    size_t extension = GB_MAX_HEAD - strlen("1;\r\n");
+    size_t trailer = GB_MAX_HEAD - strlen("0\r\na:\r\n\r\n");
     const char *end = "\r\na\r\n0\r\n\r\n";
     overhead_row("the longest extension", text_of("1;", 'a', extension - 2, end), GB__CHUNK_DONE);
     overhead_row("a longer one", text_of("1;", 'a', extension + 1, end), GB__CHUNK_BAD);
@@ -583,7 +585,8 @@ static const char *const seeds[] = {
     "POST /a?b HTTP/1.1\r\nHost: a:80\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
     "POST http://a/b HTTP/1.0\r\nConnection: keep-alive, close\r\nX: \t y \r\n\r\n",
     "PUT / HTTP/1.1\r\nhost:\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
-    "OPTIONS * HTTP/1.1\r\nHost: [::1]\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\nF: 6\r\nG: 7\r\n\r\n",
+    "OPTIONS * HTTP/1.1\r\nHost: [::1]\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\nF: 6\r\n"
+    "G: 7\r\n\r\n",
     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
     "HTTP/1.0 404 Not Found\r\nTransfer-Encoding: , chunked\r\n\r\n",
     "5\r\nhello\r\n1 ;a=\"b\"\r\n!\r\n0\r\nTrailer: x\r\nOther:\r\n\r\nGET /",
