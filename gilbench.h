@@ -2911,7 +2911,7 @@ static bool gb__body_fill(gb_exchange *x)
     gb__buf *in = &x->thread->in;
     in->len = x->at = x->request->head_len;
     ssize_t n = -1;
-    if (gb__send_continue(x) && gb__buf_reserve(in, GB__READ_SIZE))
+    if (gb__send_continue(x))
         n = gb__recv(x->conn->fd, in->data + in->len, in->cap - in->len - 1,
                      gb_now_ns() + gb__patience_ns(x));
     if (n > 0) in->len += (size_t)n;
@@ -3183,6 +3183,11 @@ static bool gb__answer_request(gb__thread *t, gb__conn *c, uint64_t since)
     gb_exchange *x = &t->exchange;
     gb_server *s = t->server;
     gb__exchange_begin(t, c, since);
+    // Room to read the body into, and now: a handler holds slices of the head, which may not move.
+    if (!x->body_done && !gb__buf_reserve(&t->in, GB__READ_SIZE)) {
+        gb__conn_close(s, c);
+        return false;
+    }
     s->gateway.handle(t->local, x);
     if (!x->begun && !x->failed) {
         if (x->body_error) x->close = true;
