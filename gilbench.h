@@ -3534,6 +3534,7 @@ typedef struct gb__link {
     int fd;  // -1 while there is none
     enum { GB__LINK_DOWN, GB__LINK_CONNECTING, GB__LINK_IDLE, GB__LINK_BUSY } state;
     bool answered;        // at least once
+    bool ended;           // the server sends nothing more
     bool has_head;
     size_t sent;          // of the request
     uint64_t intended, started;
@@ -3714,6 +3715,7 @@ static void gb__link_connect(gb__client_thread *t, gb__link *l, uint64_t now)
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.ptr = l};
     l->state = GB__LINK_CONNECTING;
+    l->ended = false;
     l->started = now;
     if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, l->fd, &event))
         gb__connect_failed(t, l, strerror(errno));
@@ -3790,7 +3792,7 @@ static void gb__link_answered(gb__client_thread *t, gb__link *l, uint64_t now)
     l->pending.len = 0;
     l->state = GB__LINK_IDLE;
     bool delimited = l->head.has_length || l->head.chunked;
-    if (!k->no_keepalive && l->head.keep_alive && delimited &&
+    if (!k->no_keepalive && l->head.keep_alive && delimited && !l->ended &&
         l->sent == t->client->request.len) {
         gb__link_next(t, l, now);
     } else {
@@ -3912,8 +3914,10 @@ static void gb__link_receive(gb__client_thread *t, gb__link *l)
             gb__link_closed(t, l, n ? errno : 0);
             return;
         }
-        // Less than asked for means empty: the next arrival is a new edge.
-    } while (l->fd >= 0 && (n == GB__RECV_SIZE || (n < 0 && errno == EINTR)));
+        // Less than asked for means empty: the next arrival is a new edge. Not so the end, which
+        // may have come with the last bytes in one.
+    } while (l->fd >= 0 && l->state != GB__LINK_CONNECTING &&
+             (n == GB__RECV_SIZE || (n > 0 && l->ended) || (n < 0 && errno == EINTR)));
 }
 
 static void gb__link_connected(gb__client_thread *t, gb__link *l, uint64_t now)
@@ -3927,9 +3931,10 @@ static void gb__link_connected(gb__client_thread *t, gb__link *l, uint64_t now)
 
 static void gb__link_event(gb__client_thread *t, gb__link *l, uint32_t events)
 {
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) l->ended = true;
     if (l->state == GB__LINK_CONNECTING) {
-        if (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) gb__link_connected(t, l, gb_now_ns());
-        return;
+        if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) return;
+        gb__link_connected(t, l, gb_now_ns());
     }
     if (l->fd >= 0 && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
         gb__link_receive(t, l);
