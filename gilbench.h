@@ -3607,7 +3607,7 @@ static gb_code gb__parse_url(const char *url, gb__url *u, gb_error *error)
     uint64_t port = 80;
     size_t rest = (size_t)(u->target - at);
     bool ok = host_end > host && (size_t)(host_end - host) < sizeof u->host &&
-              len < sizeof u->authority && !memchr(host, '@', len) &&
+              len < sizeof u->authority && gb__all((gb_slice){url + 7, len}, gb__is_host_char) &&
               (!rest || (*at == ':' && gb__slice_u64((gb_slice){at + 1, rest - 1}, &port) &&
                          port > 0 && port < 65536));
     if (!ok) return gb__fail(error, GB_USAGE, "\"%s\" is not http://HOST[:PORT]/PATH", url);
