@@ -3697,11 +3697,12 @@ static bool gb__take_ticket(gb__client *c)
     return left > 0;
 }
 
-// Costs a ticket, so that a limited number of requests comes to an end without a server, too.
+// Costs a ticket, so that a limited number of requests comes to an end without a server, too; with
+// none left there is no request that could have failed.
 static void gb__connect_failed(gb__client_thread *t, gb__link *l, const char *why)
 {
-    gb__load_error(t, &t->errors.connect, "connect: %s", why);
-    if (!gb__take_ticket(t->client)) t->finished = true;
+    if (gb__take_ticket(t->client)) gb__load_error(t, &t->errors.connect, "connect: %s", why);
+    else t->finished = true;
     gb__link_down(l, gb_now_ns() + GB__RETRY_NS);
 }
 
