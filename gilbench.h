@@ -4143,15 +4143,15 @@ static uint64_t gb__last_answer(const gb__client *c, uint64_t begin)
 static void gb__load_conduct(gb__client *c, gb_load_result *r)
 {
     const gb_load_config *k = &c->config;
-    uint64_t start = gb_now_ns();
+    uint64_t start = atomic_load(&c->begin), cpu = 0;
     if (k->warmup_s > 0) {
-        uint64_t warm = start + gb__seconds_ns(k->warmup_s);
+        uint64_t warm = gb_now_ns() + gb__seconds_ns(k->warmup_s);
         gb__load_wait(c, warm, false);
         gb__load_wait(c, warm + gb__seconds_ns(10), true);
         start = gb_now_ns();
+        cpu = gb__client_cpu_ns(c);
+        atomic_store(&c->begin, start);
     }
-    uint64_t cpu = gb__client_cpu_ns(c);
-    atomic_store(&c->begin, start);
     if (k->on_window) k->on_window(k->user, false);
     gb__load_wait(c, k->requests ? UINT64_MAX : start + gb__seconds_ns(k->duration_s), false);
     uint64_t end = gb_now_ns();
@@ -4177,8 +4177,8 @@ static gb_code gb__client_spawn(gb__client *c, gb_error *error)
     atomic_store(&c->unanswered, c->config.connections);
     atomic_store(&c->busy_threads, c->config.threads);
     atomic_store(&c->tickets, c->config.requests);
-    // Without a warm-up the first request counts.
-    atomic_store(&c->begin, c->config.warmup_s > 0 ? UINT64_MAX : 0);
+    // Without a warm-up the first request counts, and the window begins before it.
+    atomic_store(&c->begin, c->config.warmup_s > 0 ? UINT64_MAX : gb_now_ns());
     atomic_store(&c->end, UINT64_MAX);
     for (; c->started < c->config.threads; c->started++) {
         gb__client_thread *t = &c->threads[c->started];
