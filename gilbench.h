@@ -388,6 +388,7 @@ typedef struct gb_load_result {
     char first_error[256];       // one example in words; "" without errors
 } gb_load_result;
 
+// GB_OK and GB_INTERRUPTED leave a result, which gb_load_free frees; anything else leaves none.
 GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_error *error);
 GB_API void gb_load_free(gb_load_result *result);
 GB_API uint64_t gb_load_error_count(const gb_load_errors *errors);
@@ -4213,7 +4214,8 @@ GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_
     if (!code) gb__load_conduct(&c, result);
     else if (c.started) gb__client_join(&c);
     gb__client_free(&c);
-    if (!code && gb__stop_asked(&c))
+    if (code) gb_load_free(result);
+    else if (gb__stop_asked(&c))
         code = gb__fail(error, GB_INTERRUPTED, "stopped after %.1f s", result->seconds);
     return code;
 }
