@@ -1021,6 +1021,12 @@ static void gb__sleep_until(uint64_t ns)
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) continue;
 }
 
+// A flag of the caller's, which a signal handler or another thread sets; NULL is never set.
+static bool gb__flag_is_set(const bool *flag)
+{
+    return flag && __atomic_load_n(flag, __ATOMIC_RELAXED);
+}
+
 // ================================================================================================
 // >>stats
 // Histogram, median and its interval. Pure: no clock, and no file but the one handed in. A
@@ -4083,7 +4089,7 @@ static void gb__client_thread_free(gb__client_thread *t)
 
 static bool gb__stop_asked(const gb__client *c)
 {
-    return c->config.stop && *(const volatile bool *)c->config.stop;
+    return gb__flag_is_set(c->config.stop);
 }
 
 // Sleeps in short steps until `deadline`, a stop, or all threads have finished.
@@ -6945,7 +6951,7 @@ static bool gb__is_lasting(gb_code code)
 
 static bool gb__plan_stopped(const gb_plan *p)
 {
-    return p->stop && *(const volatile bool *)p->stop;
+    return gb__flag_is_set(p->stop);
 }
 
 // Measures one cell; false when the comparison was interrupted.
@@ -7970,7 +7976,7 @@ static bool gb__stop_flag;  // what the library polls
 static void gb__on_signal(int signal_number)
 {
     gb__signalled = signal_number;
-    *(volatile bool *)&gb__stop_flag = true;
+    __atomic_store_n(&gb__stop_flag, true, __ATOMIC_RELAXED);
 }
 
 static int gb__exit_status(gb_code code)
