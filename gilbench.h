@@ -3739,6 +3739,11 @@ static void gb__link_send(gb__client_thread *t, gb__link *l)
             l->sent += (size_t)n;
         } else if (errno != EINTR) {
             if (errno == EAGAIN) return;  // EPOLLOUT goes on with it
+            int saved = errno;
+            char byte;
+            // The server may have said why it takes no more: what has arrived has an event to come.
+            if (recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
+            errno = saved;
             gb__load_error(t, &t->errors.write, "write: %s", strerror(errno));
             gb__link_down(l, gb_now_ns() + GB__RETRY_NS);
             return;
