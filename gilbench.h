@@ -6944,7 +6944,7 @@ static const char *gb__known_problem(const gb_result *r, const gb_cell *c)
     for (size_t i = 0; i < r->cell_count; i++) {
         const gb_cell *other = &r->cells[i];
         if (other->broken && !strcmp(other->python, c->python) && !strcmp(other->app, c->app))
-            return other->rounds[0].problem;
+            return other->rounds[other->round_count - 1].problem;
     }
     return NULL;
 }
