@@ -656,7 +656,7 @@ typedef struct gb_cell {
     size_t round_count;
     struct {
         gb_interval rps, latency_mean, latency_p99, rss_peak;
-    } summary;                    // over the rounds that have a measurement
+    } summary;                    // over the rounds that have a measurement; NAN without any
 } gb_cell;
 
 typedef struct gb_measure_config {
@@ -7051,7 +7051,8 @@ static gb_interval gb__summarise(const gb_cell *c, double (*metric)(const gb_rou
 {
     size_t n;
     double *values = gb__metric_values(c, metric, &n);
-    gb_interval interval = values ? gb_median_ci(values, n, seed) : (gb_interval){NAN, NAN, NAN};
+    gb_interval interval = {NAN, NAN, NAN};
+    if (values && n) interval = gb_median_ci(values, n, seed);
     free(values);
     return interval;
 }
