@@ -6898,6 +6898,10 @@ static gb_code gb__plan_cells(const gb_plan *p, gb_result *r, gb_error *error)
     for (size_t i = 0; i < r->cell_count; i++) {
         r->cells[i].rounds = calloc((size_t)p->rounds, sizeof *r->cells[i].rounds);
         if (!r->cells[i].rounds) return gb__fail_memory(error);
+        for (size_t j = 0; j < i; j++)
+            if (!strcmp(r->cells[i].id, r->cells[j].id))
+                return gb__fail(error, GB_USAGE, "%s would be measured twice: a build, a scenario "
+                                "or a number is given twice", r->cells[i].id);
     }
     return GB_OK;
 }
