@@ -8647,9 +8647,9 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
     }
     code = gb_compare(&c.plan, &r, &error);
     if (c.plan.on_progress) fprintf(stderr, "\r\033[K");
-    bool measured = false;
-    for (size_t i = 0; i < r.cell_count; i++) measured |= gb__cell_measured(&r.cells[i]);
-    int written = measured ? gb__write_reports(a, &r, argc, argv) : 0;
+    bool tried = false;
+    for (size_t i = 0; i < r.cell_count; i++) tried |= r.cells[i].round_count > 0;
+    int written = tried ? gb__write_reports(a, &r, argc, argv) : 0;
     gb_result_free(&r);
     free(c.pythons);
     return code ? gb__complain(&error) : written;
