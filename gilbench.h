@@ -8580,7 +8580,7 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     if (!code) code = gb__read_int(a, GB__OPT_ROUNDS, 1, 10000, &p->rounds, error);
     if (!code) code = gb__read_int(a, GB__OPT_CLIENT_THREADS, 1, 1024, &p->client_threads, error);
     if (!code) code = gb__read_number(a, GB__OPT_DURATION, 0.01, 1e6, &p->duration_s, error);
-    if (!code) code = gb__read_number(a, GB__OPT_WARMUP, 0, 1e6, &p->warmup_s, error);
+    if (!code) code = gb__read_number(a, GB__OPT_WARMUP, 0.001, 1e6, &p->warmup_s, error);
     if (!code) code = gb__read_number(a, GB__OPT_RATE, 0.001, 1e9, &p->rate, error);
     if (!code) code = gb__read_number(a, GB__OPT_SEED, 1, 1e15, &seed, error);
     if (!code) code = gb__check_output(a, GB__OPT_JSON, error);
