@@ -8410,6 +8410,8 @@ static gb_code gb__read_load(const gb__arguments *a, gb_load_config *k, gb__buf 
     if (!code) code = gb__read_number(a, GB__OPT_REQUESTS, 1, 1e15, &requests, error);
     if (!code && a->given[GB__OPT_REQUESTS] && a->given[GB__OPT_DURATION])
         code = gb__fail(error, GB_USAGE, "--requests and --duration exclude each other");
+    if (!code && a->given[GB__OPT_REQUESTS] && a->given[GB__OPT_WARMUP])
+        code = gb__fail(error, GB_USAGE, "--requests and --warmup exclude each other");
     k->requests = (uint64_t)requests;
     if (!code && a->given[GB__OPT_BODY]) {
         if (!gb__read_file(a->value[GB__OPT_BODY], body))
