@@ -8427,18 +8427,18 @@ static gb_code gb__read_load(const gb__arguments *a, gb_load_config *k, gb__buf 
 static gb_code gb__write_load(const gb__arguments *a, const gb_load_config *k,
                               const gb_load_result *r, gb_error *error)
 {
-    gb_code code = GB_OK;
+    gb_code json = GB_OK, hdr = GB_OK;
     if (a->given[GB__OPT_JSON]) {
         FILE *out = gb__open_output(a, GB__OPT_JSON, error);
-        code = out ? gb_load_report_json(k, r, out, error) : error->code;
-        if (out) code = gb__close_output(a, GB__OPT_JSON, out, code, error);
+        json = out ? gb_load_report_json(k, r, out, error) : error->code;
+        if (out) json = gb__close_output(a, GB__OPT_JSON, out, json, error);
     }
-    if (a->given[GB__OPT_HDR] && !code) {
+    if (a->given[GB__OPT_HDR]) {
         FILE *out = gb__open_output(a, GB__OPT_HDR, error);
-        code = out ? gb_histogram_write(&r->latency, out, error) : error->code;
-        if (out) code = gb__close_output(a, GB__OPT_HDR, out, code, error);
+        hdr = out ? gb_histogram_write(&r->latency, out, error) : error->code;
+        if (out) hdr = gb__close_output(a, GB__OPT_HDR, out, hdr, error);
     }
-    return code;
+    return json ? json : hdr;
 }
 
 static int gb__main_load(const gb__arguments *a)
