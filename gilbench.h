@@ -8668,21 +8668,32 @@ static void gb__catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
+static int gb__run_command(const gb__arguments *a, int argc, char **argv)
+{
+    bool no_command = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+    if (a->given[GB__OPT_HELP]) {
+        gb__help(no_command ? GB__ALL : a->command);
+        return 0;
+    }
+    if (a->command == GB__SERVE) return gb__main_serve(a);
+    gb__catch_signals();
+    if (a->command == GB__PYTHONS) return gb__main_pythons(a);
+    if (a->command == GB__LOAD) return gb__main_load(a);
+    return gb__main_compare(a, argc, argv);
+}
+
 GB_API int gb_main(int argc, char **argv)
 {
     gb_error error;
     gb__arguments a = {0};
-    bool no_command = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
     if (gb__read_arguments(&a, argc, argv, &error)) return gb__complain(&error);
-    if (a.given[GB__OPT_HELP]) {
-        gb__help(no_command ? GB__ALL : a.command);
-        return 0;
+    int status = gb__run_command(&a, argc, argv);
+    // Results that nobody could read are no success, whatever was measured.
+    if ((fflush(stdout) || ferror(stdout)) && !status) {
+        fprintf(stderr, "gilbench: stdout could not be written\n");
+        status = 1;
     }
-    if (a.command == GB__SERVE) return gb__main_serve(&a);
-    gb__catch_signals();
-    if (a.command == GB__PYTHONS) return gb__main_pythons(&a);
-    if (a.command == GB__LOAD) return gb__main_load(&a);
-    return gb__main_compare(&a, argc, argv);
+    return status;
 }
 #endif  // GILBENCH_IMPLEMENTATION
 
