@@ -1189,7 +1189,7 @@ static double gb__histogram_stddev(const gb_histogram *h)
     double mean = gb_histogram_mean(h), squares = 0;
     for (size_t i = 0; i < h->length; i++) {
         double middle = (double)gb__bucket_low(h->sub_bits, i) +
-                        (double)(gb__bucket_width(h->sub_bits, i) / 2);
+                        (double)gb__bucket_width(h->sub_bits, i) / 2;
         squares += (double)h->counts[i] * (middle - mean) * (middle - mean);
     }
     return h->total ? gb__sqrt(squares / (double)h->total) : 0;
@@ -6424,7 +6424,7 @@ GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *
     // Blocked before the first thread starts, so that every thread inherits it.
     pthread_sigmask(SIG_BLOCK, &ends, &before);
     gb_code code = gb__hosted_start(&h, config, error ? error : &local);
-    if (!code) {
+    if (h.server) {
         if (on_ready) on_ready(user, gb_server_port(h.server));
         sigwait(&ends, &signal_number);
         // A second one ends the process at once, whatever a handler is stuck in.
@@ -6480,8 +6480,8 @@ static void gb__child_main(const gb_service_config *config, int socket)
     gb__reply reply = {0};
     gb_code code = gb__hosted_start(&h, config, &reply.error);
     reply.error.code = code;
-    if (!code) reply.port = gb_server_port(h.server);
-    if (gb__tell(socket, &reply) && !code) gb__child_serve(&h, socket);
+    if (h.server) reply.port = gb_server_port(h.server);
+    if (gb__tell(socket, &reply) && h.server) gb__child_serve(&h, socket);
     bool ended = gb__hosted_stop(&h);
     fflush(NULL);
     _exit(code || !ended);
@@ -8450,7 +8450,7 @@ static gb_code gb__write_load(const gb__arguments *a, const gb_load_config *k,
 static int gb__main_load(const gb__arguments *a)
 {
     gb_error error;
-    gb_load_config k;
+    gb_load_config k = {0};
     gb_load_result r;
     gb__buf body = {0};
     gb_code code = gb__read_load(a, &k, &body, &error);
