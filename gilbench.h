@@ -4017,7 +4017,6 @@ static void *gb__client_main(void *arg)
 
 static gb_code gb__load_defaults(gb_load_config *k, gb_error *error)
 {
-    if (!k->url) return gb__fail(error, GB_USAGE, "gb_load_config.url is not set");
     if (!k->connections) k->connections = 64;
     if (!k->threads) k->threads = 1;
     if (k->duration_s <= 0) k->duration_s = 10;
@@ -4215,6 +4214,7 @@ GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_
     gb__client c = {.config = *config};
     gb__url url;
     *result = (gb_load_result){0};
+    if (!config->url) return gb__fail(error, GB_USAGE, "gb_load_config.url is not set");
     gb_code code = gb__load_defaults(&c.config, error);
     if (!code) code = gb_histogram_init(&result->latency, 3, error);
     if (!code) code = gb_histogram_init(&result->uncorrected, 3, error);
