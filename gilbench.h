@@ -2945,7 +2945,9 @@ static gb_slice gb__body_next(gb_exchange *x, size_t size)
         x->body_done = !x->body_left;
     }
     x->body_seen += piece.len;
-    if (x->body_seen > x->thread->server->config.max_body) x->body_error = 413;
+    // A chunk that would go beyond the limit needn't be waited for.
+    if (!x->body_error && x->body_seen + x->chunked.left > x->thread->server->config.max_body)
+        x->body_error = 413;
     return piece;
 }
 
