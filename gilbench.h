@@ -309,7 +309,8 @@ GB_API gb_slice gb_request_query(const gb_exchange *exchange);  // after '?', ra
 GB_API gb_slice gb_request_header(const gb_exchange *exchange, const char *name);  // "" if absent
 // Reads up to `size` bytes of the request's body: 0 at its end, -1 when it can't be read.
 GB_API long gb_request_read(gb_exchange *exchange, void *buffer, size_t size);
-// Answers with a complete body. A handler that returns without an answer gives a 500.
+// Answers with a complete body. A handler that returns without an answer gives a 500. Where there
+// is no body, content_type may be NULL.
 GB_API void gb_respond(gb_exchange *exchange, int status, const char *content_type,
                        const void *body, size_t size);
 
@@ -3141,9 +3142,11 @@ GB_API void gb_respond(gb_exchange *x, int status, const char *content_type, con
     gb__buf_add(text, code, sizeof code);
     gb__buf_str(text, gb__reason(status));
     size_t line = text->len;
-    gb__buf_str(text, "Content-Type: ");
-    gb__buf_str(text, content_type);
-    gb__buf_str(text, "\r\n");
+    if (content_type) {
+        gb__buf_str(text, "Content-Type: ");
+        gb__buf_str(text, content_type);
+        gb__buf_str(text, "\r\n");
+    }
     if (text->failed) return;
     gb__answer a = {.status = status, .status_line = {text->data, line},
                     .fields = {text->data + line, text->len - line},
