@@ -508,15 +508,19 @@ typedef struct PyType_Spec {
     X(unsigned long, PyType_GetFlags, (PyTypeObject *))                                            \
     X(void *, PyObject_GetTypeData, (PyObject *, PyTypeObject *))                                  \
     X(void, PyObject_Free, (void *))                                                               \
+    X(int, PyUnstable_Object_IsUniquelyReferenced, (PyObject *))                                   \
     X(PyObject *, PyUnicode_FromStringAndSize, (const char *, Py_ssize_t))                         \
     X(PyObject *, PyUnicode_FromString, (const char *))                                            \
     X(PyObject *, PyUnicode_FromFormat, (const char *, ...))                                       \
     X(PyObject *, PyUnicode_InternFromString, (const char *))                                      \
     X(PyObject *, PyUnicode_DecodeLatin1, (const char *, Py_ssize_t, const char *))                \
+    X(PyObject *, PyUnicode_DecodeUTF8, (const char *, Py_ssize_t, const char *))                  \
+    X(int, PyUnicode_EqualToUTF8AndSize, (PyObject *, const char *, Py_ssize_t))                   \
     X(PyObject *, PyUnicode_AsLatin1String, (PyObject *))                                          \
     X(const char *, PyUnicode_AsUTF8AndSize, (PyObject *, Py_ssize_t *))                           \
     X(PyObject *, PyBytes_FromStringAndSize, (const char *, Py_ssize_t))                           \
     X(int, PyBytes_AsStringAndSize, (PyObject *, char **, Py_ssize_t *))                           \
+    X(PyObject *, PyBytes_FromObject, (PyObject *))                                                \
     X(PyObject *, PyLong_FromLong, (long))                                                         \
     X(PyObject *, PyLong_FromLongLong, (long long))                                                \
     X(long, PyLong_AsLong, (PyObject *))                                                           \
@@ -527,6 +531,7 @@ typedef struct PyType_Spec {
     X(PyObject *, PyTuple_GetItem, (PyObject *, Py_ssize_t))                                       \
     X(PyObject *, PyList_New, (Py_ssize_t))                                                        \
     X(int, PyList_Append, (PyObject *, PyObject *))                                                \
+    X(int, PyList_SetItem, (PyObject *, Py_ssize_t, PyObject *))                                   \
     X(Py_ssize_t, PyList_Size, (PyObject *))                                                       \
     X(PyObject *, PyList_GetItemRef, (PyObject *, Py_ssize_t))                                     \
     X(PyObject *, PyDict_New, (void))                                                              \
@@ -535,9 +540,11 @@ typedef struct PyType_Spec {
     X(int, PyDict_SetItemString, (PyObject *, const char *, PyObject *))                           \
     X(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                                \
     X(int, PyDict_GetItemRef, (PyObject *, PyObject *, PyObject **))                               \
+    X(PyObject *, PySequence_Tuple, (PyObject *))                                                  \
     X(void, PyErr_Clear, (void))                                                                   \
     X(void, PyErr_DisplayException, (PyObject *))                                                  \
     X(PyObject *, PyErr_Occurred, (void))                                                          \
+    X(void, PyErr_SetObject, (PyObject *, PyObject *))                                             \
     X(void, PyErr_SetString, (PyObject *, const char *))                                           \
     X(PyObject *, PyErr_Format, (PyObject *, const char *, ...))                                   \
     X(PyObject *, PyErr_NoMemory, (void))                                                          \
@@ -551,6 +558,7 @@ typedef struct PyType_Spec {
 // Exported as variables; each holds a borrowed reference.
 #define GB_PY_EXCEPTIONS(X)                                                                        \
     X(PyExc_AssertionError)                                                                        \
+    X(PyExc_ConnectionResetError)                                                                  \
     X(PyExc_OSError)                                                                               \
     X(PyExc_RuntimeError)                                                                          \
     X(PyExc_StopIteration)                                                                         \
@@ -580,8 +588,11 @@ typedef enum gb_interface { GB_AUTO, GB_WSGI, GB_ASGI, GB_C } gb_interface;
 
 typedef struct gb_service_config {
     const gb_python *python;  // not needed by builtin:c
-    const char *app;          // FILE.py:NAME, module:NAME, builtin:wsgi or builtin:c (default)
+    const char *app;          // FILE.py:NAME, module:NAME, builtin:wsgi (default), builtin:asgi
+                              // or builtin:c
     gb_interface interface;   // default GB_AUTO: found out from the application
+    const char *loop;         // of ASGI: a module with new_event_loop, like "uvloop"; default
+                              // "asyncio"
     gb_server_config server;  // handler and user are for builtin:c alone
 } gb_service_config;
 
@@ -692,7 +703,7 @@ typedef struct gb_progress {
 typedef struct gb_plan {
     const gb_python *pythons;     // the first is the baseline
     size_t python_count;
-    const gb_scenario *scenarios; // default: the WSGI ones of gb_scenarios
+    const gb_scenario *scenarios; // default: all of gb_scenarios
     size_t scenario_count;
     const int *threads;           // default 1 and 64
     size_t thread_count;
@@ -703,6 +714,7 @@ typedef struct gb_plan {
     double duration_s, warmup_s;  // default 0.8 and 0.25
     double rate;                  // default 0: closed loop
     const char *expect;           // text that each body must contain
+    const char *loop;             // see gb_service_config
     uint64_t seed;                // of the order and of the intervals; default 1
     bool no_control;              // leaves out the C handler
     void (*on_progress)(void *user, const gb_progress *progress);
@@ -2423,34 +2435,32 @@ static ssize_t gb__recv(int fd, void *data, size_t len, uint64_t deadline)
     }
 }
 
+// Sends what the socket takes without waiting and moves *iov and *count behind it; false with errno.
+static bool gb__send_some(int fd, struct iovec **iov, int *count)
+{
+    while (*count) {
+        struct msghdr message = {.msg_iov = *iov, .msg_iovlen = (size_t)*count};
+        ssize_t n = *count == 1 ? send(fd, (*iov)->iov_base, (*iov)->iov_len,
+                                       MSG_NOSIGNAL | MSG_DONTWAIT)
+                                : sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return errno == EAGAIN;
+        size_t left = (size_t)n;
+        for (; *count && left >= (*iov)->iov_len; ++*iov, --*count) left -= (*iov)->iov_len;
+        if (!*count) break;
+        (*iov)->iov_base = (char *)(*iov)->iov_base + left;
+        (*iov)->iov_len -= left;
+    }
+    return true;
+}
+
 // Sends everything, or fails with errno. Each piece that the peer takes renews the deadline: a slow
 // reader is not a dead one.
 static bool gb__send(int fd, struct iovec *iov, int count, uint64_t patience_ns)
 {
-    uint64_t deadline = 0;
-    while (count) {
-        struct msghdr message = {.msg_iov = iov, .msg_iovlen = (size_t)count};
-        // Most answers are one piece, and send() is the cheaper call for that.
-        ssize_t n = count == 1 ? send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
-                               : sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            if (errno != EAGAIN) return false;
-            if (!deadline) deadline = gb_now_ns() + patience_ns;
-            if (!gb__wait_ready(fd, POLLOUT, deadline)) return false;
-            continue;
-        }
-        deadline = 0;
-        for (size_t left = (size_t)n; count && left >= iov->iov_len; iov++, count--) {
-            left -= iov->iov_len;
-            n = (ssize_t)left;
-        }
-        if (count) {
-            iov->iov_base = (char *)iov->iov_base + n;
-            iov->iov_len -= (size_t)n;
-        }
-    }
-    return true;
+    while (gb__send_some(fd, &iov, &count) && count)
+        if (!gb__wait_ready(fd, POLLOUT, gb_now_ns() + patience_ns)) return false;
+    return !count;
 }
 
 static void gb__no_delay(int fd)
@@ -2530,12 +2540,20 @@ static int gb__connect(const struct addrinfo *a)
 #define GB__READ_SIZE 16384
 #define GB__PREREAD_MAX 65536     // a body up to this is awaited in epoll, not by a thread
 
+typedef struct gb__loop gb__loop;  // one event loop's connections, see "loop mode"
+
 typedef struct gb__gateway {
     void *self;
     // Called by each thread before its first request; *local comes back in the other two.
     bool (*enter)(void *self, const gb_server *server, void **local, gb_error *error);
     void (*leave)(void *local);
     void (*handle)(void *local, gb_exchange *x);
+    // Loop mode has these as well; there handle only starts what answers, and nothing may wait.
+    void (*run)(void *local, gb__loop *loop, int fd);  // gb__loop_turn whenever fd can be read,
+                                                       // until that is false
+    void (*resume)(void *local, gb_exchange *x);       // what the exchange waits for may be there
+    void (*over)(void *local, gb_exchange *x);         // answered or failed: the last call about it
+    void (*forget)(void *local, void *peer);           // the connection that this was kept for closed
 } gb__gateway;
 
 // Where a request's time goes. The gateway ends the first phase and times its attaching.
@@ -2564,9 +2582,13 @@ typedef struct gb__thread gb__thread;
 struct gb_exchange {
     gb__thread *thread;
     gb__conn *conn;
-    gb__request *request;
+    gb__request *request;   // during handle, as it is its thread's
+    gb__buf *in;            // its thread's, or its connection's while the thread serves others
+    size_t head_len;        // of the request's head, in `in`
+    int minor;              // of HTTP/1.x
+    bool is_head, expects_continue, body_chunked;
     // the request's body
-    size_t at;              // of its next byte in thread->in
+    size_t at;              // of its next byte in `in`
     uint64_t body_left;     // by Content-Length
     uint64_t body_seen;
     uint64_t body_patience; // ns that the client may still keep it waiting
@@ -2577,6 +2599,12 @@ struct gb_exchange {
     bool begun, head_sent, finished, failed, close, send_chunked, bodyless;
     bool counted;           // a Content-Length was promised: answer_left more bytes
     uint64_t answer_left;
+    // loop mode: a write takes what the socket takes and keeps the rest for later
+    bool in_loop;
+    struct iovec rest[3];   // points to the caller's data where it can: the gateway holds that
+    int rest_count;
+    gb__buf kept;           // the bytes of `rest` that nobody else holds
+    void *call;             // the gateway's
     uint64_t lap;           // when the current phase began
     uint64_t phases[GB__PHASES];
 };
@@ -2590,7 +2618,8 @@ struct gb__thread {
     uint64_t since;         // the tick in which the request began
     // this thread's own
     gb__conn *conn;         // taken; NULL once it is closed
-    bool stopping;          // as of the last take: answer with Connection: close
+    bool stopping;          // as of the last take or turn: answer with Connection: close
+    gb__loop *loop;         // in loop mode
     sem_t wake;
     void *local;            // the gateway's
     gb__buf in, out, text;
@@ -2775,6 +2804,13 @@ static void gb__conn_peer(gb__conn *c, const struct sockaddr_storage *address)
     snprintf(c->peer_port, sizeof c->peer_port, "%u", port);
 }
 
+static void gb__conn_link(gb__conn *list, gb__conn *c)
+{
+    c->previous = list;
+    c->next = list->next;
+    c->previous->next = c->next->previous = c;
+}
+
 static void gb__conn_new(gb_server *s, int fd, const struct sockaddr_storage *address)  // locked
 {
     gb__conn *c = calloc(1, sizeof *c);
@@ -2787,27 +2823,27 @@ static void gb__conn_new(gb_server *s, int fd, const struct sockaddr_storage *ad
     gb__no_delay(fd);
     c->fd = fd;
     c->deadline = gb__idle_deadline(s, gb_now_ns());
-    c->previous = &s->connections;
-    c->next = s->connections.next;
-    c->previous->next = c->next->previous = c;
+    gb__conn_link(&s->connections, c);
+}
+
+// The next connection's descriptor; -1 when there is none, with errno.
+static int gb__accept_one(gb_server *s, struct sockaddr_storage *address)
+{
+    for (;;) {
+        socklen_t len = sizeof *address;
+        int fd = accept4(s->listener, (struct sockaddr *)address, &len, SOCK_CLOEXEC);
+        if (fd >= 0 || (errno != EINTR && errno != ECONNABORTED)) return fd;
+    }
 }
 
 static void gb__accept(gb_server *s)  // locked
 {
-    for (;;) {
-        struct sockaddr_storage address;
-        socklen_t len = sizeof address;
-        int fd = accept4(s->listener, (struct sockaddr *)&address, &len, SOCK_CLOEXEC);
-        if (fd >= 0) {
-            gb__conn_new(s, fd, &address);
-            continue;
-        }
-        if (errno == EINTR || errno == ECONNABORTED) continue;
-        // Out of descriptors or memory: the listener would stay ready and the loop spin, so it
-        // rests until a connection closes or the next sweep.
-        if (errno != EAGAIN) gb__set_accepting(s, false);
-        return;
-    }
+    int fd;
+    struct sockaddr_storage address;
+    while ((fd = gb__accept_one(s, &address)) >= 0) gb__conn_new(s, fd, &address);
+    // Out of descriptors or memory: the listener would stay ready and the loop spin, so it
+    // rests until a connection closes or the next sweep.
+    if (errno != EAGAIN) gb__set_accepting(s, false);
 }
 
 // Wakes the connections that are overdue by ending their input. The thread that takes one answers
@@ -2911,7 +2947,7 @@ static uint64_t gb__patience_ns(const gb_exchange *x)
 static bool gb__send_continue(gb_exchange *x)
 {
     struct iovec iov = {"HTTP/1.1 100 Continue\r\n\r\n", 25};
-    if (!x->request->expect_continue || x->conn->continued || x->begun) return true;
+    if (!x->expects_continue || x->conn->continued || x->begun) return true;
     x->conn->continued = true;
     return gb__send(x->conn->fd, &iov, 1, gb__patience_ns(x));
 }
@@ -2919,8 +2955,8 @@ static bool gb__send_continue(gb_exchange *x)
 // Reads more of the body behind the head, over what was consumed.
 static bool gb__body_fill(gb_exchange *x)
 {
-    gb__buf *in = &x->thread->in;
-    in->len = x->at = x->request->head_len;
+    gb__buf *in = x->in;
+    in->len = x->at = x->head_len;
     uint64_t begun = gb_now_ns(), spent;
     ssize_t n = -1;
     if (gb__send_continue(x))
@@ -2938,10 +2974,10 @@ static bool gb__body_fill(gb_exchange *x)
 // The next piece of the body among the bytes that are there, at most `size` of it.
 static gb_slice gb__body_next(gb_exchange *x, size_t size)
 {
-    gb__buf *in = &x->thread->in;
+    gb__buf *in = x->in;
     size_t n = in->len - x->at < size ? in->len - x->at : size;
     gb_slice piece = {in->data + x->at, n};
-    if (x->request->chunked) {
+    if (x->body_chunked) {
         x->at += gb__chunked_next(&x->chunked, in->data + x->at, n, &piece);
         x->body_done = x->chunked.state == GB__CHUNK_DONE;
         if (x->chunked.state == GB__CHUNK_BAD) x->body_error = 400;
@@ -2961,13 +2997,13 @@ static gb_slice gb__body_next(gb_exchange *x, size_t size)
 // Whether gb_request_read can answer without waiting for the client.
 static bool gb__body_ready(const gb_exchange *x)
 {
-    return x->body_done || x->body_error || x->at < x->thread->in.len;
+    return x->body_done || x->body_error || x->at < x->in->len;
 }
 
 GB_API long gb_request_read(gb_exchange *x, void *buffer, size_t size)
 {
     while (size && !x->body_done && !x->body_error) {
-        if (x->at == x->thread->in.len && !gb__body_fill(x)) break;
+        if (x->at == x->in->len && !gb__body_fill(x)) break;
         gb_slice piece = gb__body_next(x, size);
         if (!piece.len || x->body_error) continue;
         memcpy(buffer, piece.data, piece.len);
@@ -2978,7 +3014,7 @@ GB_API long gb_request_read(gb_exchange *x, void *buffer, size_t size)
 
 static gb_slice gb__request_slice(const gb_exchange *x, gb__span span)
 {
-    return gb__at(x->thread->in.data, span);
+    return gb__at(x->in->data, span);
 }
 
 GB_API gb_slice gb_request_method(const gb_exchange *x)
@@ -3043,12 +3079,12 @@ static void gb__add_framing(gb_exchange *x, const gb__answer *a)
         gb__buf_u64(out, a->content_length);
         gb__buf_str(out, "\r\n");
     } else if (!a->has_length && !x->bodyless) {
-        x->send_chunked = x->request->minor > 0;
+        x->send_chunked = x->minor > 0;
         if (x->send_chunked) gb__buf_str(out, "Transfer-Encoding: chunked\r\n");
         else x->close = true;
     }
     if (x->close) gb__buf_str(out, "Connection: close\r\n");
-    else if (!x->request->minor) gb__buf_str(out, "Connection: keep-alive\r\n");
+    else if (!x->minor) gb__buf_str(out, "Connection: keep-alive\r\n");
 }
 
 // Composes the head; it is sent with the first bytes of the body.
@@ -3057,14 +3093,14 @@ static void gb__answer_begin(gb_exchange *x, const gb__answer *a)
     gb__buf *out = &x->thread->out;
     x->begun = true;
     x->send_chunked = false;
-    x->bodyless = !gb__status_has_body(a->status) ||
-                  gb__slice_is(gb_request_method(x), "HEAD");
+    x->bodyless = !gb__status_has_body(a->status) || x->is_head;
     x->counted = a->has_length;
     x->answer_left = a->content_length;
     // A body that nobody read stands where the next request would begin.
-    if (!x->body_done && (x->request->expect_continue || x->request->chunked ||
-                          x->at + x->body_left > x->thread->in.len))
+    if (!x->body_done && (x->expects_continue || x->body_chunked ||
+                          x->at + x->body_left > x->in->len))
         x->close = true;
+    if (x->thread->stopping) x->close = true;
     out->len = 0;
     gb__buf_str(out, "HTTP/1.1 ");
     gb__buf_add(out, a->status_line.data, a->status_line.len);
@@ -3073,6 +3109,45 @@ static void gb__answer_begin(gb_exchange *x, const gb__answer *a)
     if (!a->date_in_fields) gb__add_date(x->thread);
     gb__add_framing(x, a);
     gb__buf_str(out, "\r\n");
+}
+
+// Keeps what the socket didn't take. What was composed has to be copied: the next answer is composed
+// in the same place.
+static void gb__keep(gb_exchange *x, const struct iovec *iov, int count)
+{
+    const gb__buf *out = &x->thread->out;
+    x->kept.len = 0;
+    for (x->rest_count = 0; x->rest_count < count; x->rest_count++) {
+        struct iovec piece = iov[x->rest_count];
+        const char *base = piece.iov_base;
+        if (out->data && base >= out->data && base < out->data + out->cap) {
+            gb__buf_add(&x->kept, base, piece.iov_len);
+            piece.iov_base = x->kept.data;
+        }
+        x->rest[x->rest_count] = piece;
+    }
+}
+
+// The same behind something that is already kept: an application that doesn't await its sends.
+static void gb__keep_more(gb_exchange *x, const struct iovec *iov, int count)
+{
+    gb__buf all = {0};
+    for (int i = 0; i < x->rest_count; i++)
+        gb__buf_add(&all, x->rest[i].iov_base, x->rest[i].iov_len);
+    for (int i = 0; i < count; i++) gb__buf_add(&all, iov[i].iov_base, iov[i].iov_len);
+    gb__buf_free(&x->kept);
+    x->kept = all;
+    x->rest[0] = (struct iovec){all.data, all.len};
+    x->rest_count = 1;
+}
+
+static bool gb__put(gb_exchange *x, struct iovec *iov, int count)
+{
+    if (!x->in_loop) return gb__send(x->conn->fd, iov, count, gb__patience_ns(x));
+    if (x->rest_count) gb__keep_more(x, iov, count);
+    else if (!gb__send_some(x->conn->fd, &iov, &count)) return false;
+    else if (count) gb__keep(x, iov, count);
+    return !x->kept.failed;
 }
 
 // Sends what was composed, and `data` behind it, framed as a chunk where that is the coding.
@@ -3085,8 +3160,7 @@ static bool gb__flush(gb_exchange *x, const void *data, size_t len)
     }
     struct iovec iov[3] = {{out->data, out->len}, {(void *)(uintptr_t)data, len}, {"\r\n", 2}};
     int count = !len ? 1 : x->send_chunked ? 3 : 2;
-    if ((out->len || len) && !gb__send(x->conn->fd, iov, count, gb__patience_ns(x)))
-        x->failed = true;
+    if ((out->len || len) && !gb__put(x, iov, count)) x->failed = true;
     x->head_sent = true;
     out->len = 0;
     return !x->failed;
@@ -3177,22 +3251,24 @@ static void gb__count_request(gb__thread *t, const gb_exchange *x)
     pthread_mutex_unlock(&t->stats_lock);
 }
 
-static void gb__exchange_begin(gb__thread *t, gb__conn *c, uint64_t since)
+static void gb__exchange_begin(gb_exchange *x, gb__thread *t, gb__conn *c, uint64_t since)
 {
-    gb_exchange *x = &t->exchange;
-    *x = (gb_exchange){.thread = t, .conn = c, .request = &t->request, .lap = since};
-    x->at = t->request.head_len;
-    x->body_left = t->request.content_length;
-    x->body_done = !t->request.chunked && !x->body_left;
+    const gb__request *r = &t->request;
+    *x = (gb_exchange){.thread = t, .conn = c, .request = &t->request, .in = &t->in, .lap = since,
+                       .minor = r->minor, .expects_continue = r->expect_continue,
+                       .body_chunked = r->chunked, .body_left = r->content_length};
+    x->at = x->head_len = r->head_len;
+    x->is_head = gb__slice_is(gb_request_method(x), "HEAD");
+    x->body_done = !r->chunked && !x->body_left;
     x->body_patience = gb__patience_ns(x);
-    x->close = !t->request.keep_alive || t->stopping;
+    x->close = !r->keep_alive || t->stopping;
     t->out.len = 0;
 }
 
 // A request that can't be parsed or is refused before the gateway sees it.
 static void gb__refuse(gb__thread *t, gb__conn *c, int status)
 {
-    gb__exchange_begin(t, c, gb_now_ns());
+    gb__exchange_begin(&t->exchange, t, c, gb_now_ns());
     t->exchange.close = true;
     gb__answer_status(&t->exchange, status);
     gb__conn_linger(t, c, t->exchange.lap);
@@ -3203,7 +3279,7 @@ static bool gb__answer_request(gb__thread *t, gb__conn *c, uint64_t since)
 {
     gb_exchange *x = &t->exchange;
     gb_server *s = t->server;
-    gb__exchange_begin(t, c, since);
+    gb__exchange_begin(x, t, c, since);
     // Room to read the body into, and now: a handler holds slices of the head, which may not move.
     if (!x->body_done && !gb__buf_reserve(&t->in, GB__READ_SIZE)) {
         gb__conn_close(t, c);
@@ -3231,23 +3307,25 @@ static bool gb__await_body(const gb__thread *t, const gb__conn *c)
            t->in.len - r->head_len < r->content_length && (!r->expect_continue || c->continued);
 }
 
-static void gb__keep_partial(gb__thread *t, gb__conn *c, uint64_t now)
+// Keeps what is in thread->in, the beginning of a request or nothing, with the connection. False when
+// there is no memory for it.
+static bool gb__keep_input(gb__thread *t, gb__conn *c, uint64_t now)
 {
     gb_server *s = t->server;
     if (!c->partial) c->request_deadline = now + gb__seconds_ns(s->config.read_timeout_s);
     c->partial = t->in.len > 0;
-    if (c->partial && now >= c->request_deadline) {
-        gb__refuse(t, c, 408);
-        return;
-    }
     c->pending.len = 0;
-    gb__buf_add(&c->pending, t->in.data, t->in.len);
-    if (c->pending.failed) {
-        gb__conn_close(t, c);
-        return;
-    }
+    if (c->partial) gb__buf_add(&c->pending, t->in.data, t->in.len);
+    if (c->pending.failed) return false;
     if (!c->partial) gb__buf_free(&c->pending);
     c->deadline = c->partial ? c->request_deadline : gb__idle_deadline(s, now);
+    return true;
+}
+
+static void gb__keep_partial(gb__thread *t, gb__conn *c, uint64_t now)
+{
+    if (!gb__keep_input(t, c, now)) gb__conn_close(t, c);
+    else if (c->partial && now >= c->request_deadline) gb__refuse(t, c, 408);
 }
 
 // Answers every complete request among the bytes in thread->in and keeps the rest.
@@ -3291,6 +3369,459 @@ static void gb__serve_conn(gb__thread *t, gb__conn *c)
     else if (!c->lingering) gb__serve_input(t, c, since);
 }
 
+// ---- loop mode -----------------------------------------------------------------------------------
+// The thread runs somebody else's event loop, which calls gb__loop_turn when the epoll instance of
+// its connections can be read. A turn takes what is ready, without ever waiting. Each descriptor is
+// registered once, edge-triggered: a connection remembers that it may be readable, so not to read
+// (a request's body that nobody asks for) takes no system call, and a client that leaves is noticed
+// without reading. All of a loop, its connections and their exchanges belong to its thread.
+
+#define GB__LOOP_BATCH 64         // connections in a turn; the loop has other work as well
+#define GB__STOP_GRACE_S 10       // what isn't answered so long after the stop never will be
+
+typedef struct gb__loop_conn {
+    gb__conn conn;                // first: an exchange knows this one by it
+    gb__loop *loop;
+    gb_exchange exchange;
+    void *peer;                   // the gateway's, about this client
+    bool busy;                    // the exchange is on
+    bool readable;                // something has arrived since a read last came up short
+    bool gone;                    // the client has closed its side
+    bool wanted;                  // the exchange waits for more of its request's body
+    bool dead;                    // closed; freed at the end of a turn, whose events may name it
+    struct gb__loop_conn *dead_below;
+} gb__loop_conn;
+
+struct gb__loop {
+    gb__thread *thread;
+    int epoll, timer;
+    bool accepting;
+    gb__conn connections;         // the list's head
+    gb__loop_conn *dead;
+    gb__loop_conn *starting;      // whose request handle() is starting
+    uint64_t stop_deadline;
+};
+
+enum { GB__BODY_WAIT, GB__BODY_PIECE, GB__BODY_OVER };
+
+static gb__loop_conn *gb__loop_conn_of(const gb_exchange *x)
+{
+    return (gb__loop_conn *)x->conn;
+}
+
+static bool gb__loop_watch(gb__loop *l, int op, int fd, uint32_t events, void *ptr)
+{
+    struct epoll_event event = {.events = events, .data.ptr = ptr};
+    return !epoll_ctl(l->epoll, op, fd, &event);
+}
+
+static bool gb__loop_watch_conn(gb__loop_conn *c, int op)
+{
+    return gb__loop_watch(c->loop, op, c->conn.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, c);
+}
+
+static void gb__loop_set_accepting(gb__loop *l, bool on)
+{
+    gb_server *s = l->thread->server;
+    if (l->accepting == on || (on && l->thread->stopping)) return;
+    l->accepting = on;
+    gb__loop_watch(l, EPOLL_CTL_MOD, s->listener, on ? EPOLLIN : 0, &s->listener);
+}
+
+static void gb__loop_set_timer(gb__loop *l, long first_ns)
+{
+    struct itimerspec every = {.it_interval = {0, 250000000}, .it_value = {0, first_ns}};
+    timerfd_settime(l->timer, 0, &every, NULL);
+}
+
+static bool gb__loop_is_empty(const gb__loop *l)
+{
+    return l->connections.next == &l->connections;
+}
+
+// The gateway hears of the exchange for the last time.
+static void gb__loop_end(gb__loop_conn *c)
+{
+    gb_exchange *x = &c->exchange;
+    gb__thread *t = c->loop->thread;
+    if (!c->busy) return;
+    c->busy = c->wanted = c->conn.continued = false;
+    if (x->call) {
+        gb__count_request(t, x);
+        t->server->gateway.over(t->local, x);
+    }
+    x->rest_count = 0;
+    gb__buf_free(&x->kept);
+}
+
+static void gb__loop_close(gb__loop_conn *c)
+{
+    gb__loop *l = c->loop;
+    if (c->dead) return;
+    c->dead = true;
+    gb__loop_end(c);
+    c->conn.previous->next = c->conn.next;
+    c->conn.next->previous = c->conn.previous;
+    close(c->conn.fd);
+    c->dead_below = l->dead;
+    l->dead = c;
+    gb__loop_set_accepting(l, true);
+    if (l->thread->stopping && gb__loop_is_empty(l)) gb__loop_set_timer(l, 1);
+}
+
+static void gb__loop_free_dead(gb__loop *l)
+{
+    gb__thread *t = l->thread;
+    for (gb__loop_conn *c = l->dead, *below; c; c = below) {
+        below = c->dead_below;
+        if (c->peer) t->server->gateway.forget(t->local, c->peer);
+        gb__buf_free(&c->conn.pending);
+        free(c);
+    }
+    l->dead = NULL;
+}
+
+// Reads what has arrived, at most `size` bytes, behind what is in `b`.
+static void gb__loop_receive(gb__loop_conn *c, gb__buf *b, size_t size)
+{
+    ssize_t n = -1;
+    if (gb__buf_reserve(b, size)) n = recv(c->conn.fd, b->data + b->len, size, MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR) return;
+    c->readable = n == (ssize_t)size;
+    if (n > 0) b->len += (size_t)n;
+    else if (n == 0 || errno != EAGAIN) c->gone = true;
+}
+
+static void gb__loop_linger(gb__loop_conn *c)
+{
+    if (!c->gone && !shutdown(c->conn.fd, SHUT_WR)) {
+        c->conn.lingering = true;
+        c->conn.partial = false;
+        c->conn.deadline = gb_now_ns() + GB__NS;
+        gb__loop_watch_conn(c, EPOLL_CTL_MOD);
+    } else {
+        gb__loop_close(c);
+    }
+}
+
+static void gb__loop_discard(gb__loop_conn *c)
+{
+    gb__buf *in = &c->loop->thread->in;
+    while (c->readable) {
+        in->len = 0;
+        gb__loop_receive(c, in, GB__READ_SIZE);
+    }
+    if (c->gone) gb__loop_close(c);
+}
+
+// Behind an exchange that ended in a later turn than it began in.
+static void gb__loop_next(gb__loop_conn *c)
+{
+    gb_exchange *x = &c->exchange;
+    gb__buf *pending = &c->conn.pending;
+    size_t end = x->at + (size_t)x->body_left;
+    if (pending->len > end) memmove(pending->data, pending->data + end, pending->len - end);
+    pending->len -= end < pending->len ? end : pending->len;
+    if (!pending->len) gb__buf_free(pending);
+    c->conn.deadline = gb__idle_deadline(c->loop->thread->server, x->lap);
+    // Setting it anew makes the kernel report what is ready once more: the next turn takes it.
+    if (pending->len || c->readable || c->gone || c->loop->thread->stopping)
+        gb__loop_watch_conn(c, EPOLL_CTL_MOD);
+}
+
+// After whatever may have ended the exchange; false when it has.
+static bool gb__loop_settle(gb_exchange *x)
+{
+    gb__loop_conn *c = gb__loop_conn_of(x);
+    if (!c->busy) return false;
+    if (x->rest_count && !c->conn.deadline) c->conn.deadline = gb_now_ns() + gb__patience_ns(x);
+    if (!x->failed && (!x->finished || x->rest_count)) return true;
+    bool unread = !x->body_done || x->at < x->in->len || c->readable;
+    gb__loop_end(c);
+    if (x->failed || (x->close && !unread)) gb__loop_close(c);
+    else if (x->close) gb__loop_linger(c);
+    else if (c->loop->starting != c) gb__loop_next(c);
+    return false;
+}
+
+static void gb__loop_refuse(gb_exchange *x, int status)
+{
+    if (x->begun) {
+        x->failed = true;
+    } else {
+        x->close = true;
+        gb__answer_status(x, status);
+    }
+    gb__loop_settle(x);
+}
+
+static void gb__loop_fail(gb_exchange *x)
+{
+    x->failed = true;
+    gb__loop_settle(x);
+}
+
+static void gb__loop_want_body(gb_exchange *x)
+{
+    gb__loop_conn *c = gb__loop_conn_of(x);
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (x->expects_continue && !c->conn.continued && !x->begun)
+        send(c->conn.fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    c->conn.continued = c->wanted = true;
+    c->conn.deadline = gb_now_ns() + gb__patience_ns(x);
+}
+
+// The next piece of the request's body, valid until the next call, or the empty one at its end. On
+// GB__BODY_WAIT resume() is called when it pays to try again; GB__BODY_OVER ended the exchange.
+static int gb__loop_read(gb_exchange *x, gb_slice *piece)
+{
+    gb__loop_conn *c = gb__loop_conn_of(x);
+    *piece = (gb_slice){"", 0};
+    while (!x->body_done) {
+        if (x->at < x->in->len) {
+            *piece = gb__body_next(x, GB__PREREAD_MAX);
+            if (x->body_error) break;
+            if (piece->len) return GB__BODY_PIECE;
+        } else if (c->readable) {
+            x->in->len = x->at = x->head_len;
+            gb__loop_receive(c, x->in, GB__PREREAD_MAX);
+        } else if (c->gone) {
+            break;
+        } else {
+            gb__loop_want_body(x);
+            return GB__BODY_WAIT;
+        }
+    }
+    if (x->body_done) return GB__BODY_PIECE;
+    if (x->body_error) gb__loop_refuse(x, x->body_error);
+    else gb__loop_fail(x);
+    return GB__BODY_OVER;
+}
+
+static bool gb__loop_client_gone(const gb_exchange *x)
+{
+    return gb__loop_conn_of(x)->gone;
+}
+
+static gb_exchange *gb__loop_begin(gb__loop_conn *c, uint64_t since)
+{
+    gb__exchange_begin(&c->exchange, c->loop->thread, &c->conn, since);
+    c->exchange.in_loop = true;
+    c->busy = true;
+    c->conn.deadline = 0;
+    return &c->exchange;
+}
+
+// Starts the request in thread->in. If that doesn't answer it at once, what is behind the head goes
+// to the connection, because the thread's buffer is needed for others.
+static void gb__loop_start(gb__loop_conn *c, uint64_t since)
+{
+    gb__thread *t = c->loop->thread;
+    gb_exchange *x = gb__loop_begin(c, since);
+    c->loop->starting = c;
+    t->server->gateway.handle(t->local, x);
+    c->loop->starting = NULL;
+    if (!c->busy) return;
+    c->conn.pending.len = 0;
+    if (x->at < t->in.len) gb__buf_add(&c->conn.pending, t->in.data + x->at, t->in.len - x->at);
+    x->in = &c->conn.pending;
+    x->at = x->head_len = 0;
+    if (x->in->failed) gb__loop_fail(x);
+}
+
+static bool gb__loop_is_idle(const gb__loop_conn *c)
+{
+    return !c->dead && !c->busy && !c->conn.lingering;
+}
+
+// Starts the requests in thread->in one after the other, as far as they are answered at once.
+static void gb__loop_input(gb__loop_conn *c, uint64_t since)
+{
+    gb__thread *t = c->loop->thread;
+    gb__buf *in = &t->in;
+    while (in->len) {
+        int status = gb__parse_request(&t->request, in->data, in->len);
+        if (!status && t->request.content_length > t->server->config.max_body) status = 413;
+        if (status > 0) {
+            gb__loop_refuse(gb__loop_begin(c, since), status);
+            return;
+        }
+        if (status == GB__PARTIAL) break;
+        c->conn.partial = false;
+        gb__loop_start(c, since);
+        if (!gb__loop_is_idle(c)) return;
+        size_t end = c->exchange.at + (size_t)c->exchange.body_left;
+        memmove(in->data, in->data + end, in->len - end);
+        in->len -= end;
+        since = c->exchange.lap;
+    }
+    if (!gb__keep_input(t, &c->conn, since)) gb__loop_close(c);
+}
+
+static void gb__loop_serve(gb__loop_conn *c)
+{
+    gb__thread *t = c->loop->thread;
+    uint64_t since = gb_now_ns();
+    do {
+        t->in.len = 0;
+        if (c->conn.pending.len) gb__buf_add(&t->in, c->conn.pending.data, c->conn.pending.len);
+        if (c->readable) gb__loop_receive(c, &t->in, GB__READ_SIZE);
+        gb__loop_input(c, since);
+    } while (gb__loop_is_idle(c) && c->readable);
+    if (gb__loop_is_idle(c) && (c->gone || t->stopping)) gb__loop_close(c);
+}
+
+static void gb__loop_resume(gb__loop_conn *c)
+{
+    gb__thread *t = c->loop->thread;
+    c->wanted = false;
+    if (!c->exchange.rest_count) c->conn.deadline = 0;
+    if (c->exchange.call) t->server->gateway.resume(t->local, &c->exchange);
+}
+
+// Sends more of what was kept.
+static void gb__loop_drain(gb__loop_conn *c)
+{
+    gb_exchange *x = &c->exchange;
+    struct iovec *iov = x->rest;
+    int count = x->rest_count;
+    if (!gb__send_some(c->conn.fd, &iov, &count)) x->failed = true;
+    memmove(x->rest, iov, (size_t)count * sizeof *iov);
+    x->rest_count = count;
+    c->conn.deadline = c->wanted || count ? gb_now_ns() + gb__patience_ns(x) : 0;
+    gb__lap(x, GB__PHASE_WRITE);
+    if (gb__loop_settle(x) && !count) gb__loop_resume(c);
+}
+
+static void gb__loop_event(gb__loop_conn *c, uint32_t events)
+{
+    if (c->dead) return;
+    bool reset = events & (EPOLLHUP | EPOLLERR);
+    if (reset || events & (EPOLLIN | EPOLLRDHUP)) c->readable = true;
+    if (reset || events & EPOLLRDHUP) c->gone = true;
+    if (c->conn.lingering) {
+        gb__loop_discard(c);
+    } else if (!c->busy) {
+        gb__loop_serve(c);
+    } else if (reset) {
+        gb__loop_fail(&c->exchange);
+    } else {
+        if (c->exchange.rest_count && events & EPOLLOUT) gb__loop_drain(c);
+        if (c->busy && (c->gone || (c->wanted && c->readable))) gb__loop_resume(c);
+    }
+}
+
+static void gb__loop_accept(gb__loop *l)
+{
+    int fd;
+    struct sockaddr_storage address;
+    gb_server *s = l->thread->server;
+    while ((fd = gb__accept_one(s, &address)) >= 0) {
+        gb__loop_conn *c = calloc(1, sizeof *c);
+        if (!c) {
+            close(fd);
+            continue;
+        }
+        c->loop = l;
+        c->conn.fd = fd;
+        c->conn.deadline = gb__idle_deadline(s, gb_now_ns());
+        gb__no_delay(fd);
+        gb__conn_peer(&c->conn, &address);
+        gb__conn_link(&l->connections, &c->conn);
+        if (!gb__loop_watch_conn(c, EPOLL_CTL_ADD)) gb__loop_close(c);
+    }
+    if (errno != EAGAIN) gb__loop_set_accepting(l, false);  // until the next close or sweep
+}
+
+static void gb__loop_expire(gb__loop_conn *c)
+{
+    gb_exchange *x = &c->exchange;
+    if (c->busy && c->wanted && !x->rest_count) {
+        gb__loop_refuse(x, 408);
+    } else if (c->busy) {
+        gb__loop_fail(x);  // it doesn't read its answer
+    } else if (c->conn.partial) {
+        gb__parse_request(&c->loop->thread->request, "", 0);  // there is none to speak of
+        gb__loop_refuse(gb__loop_begin(c, gb_now_ns()), 408);
+    } else {
+        gb__loop_close(c);
+    }
+}
+
+static void gb__loop_sweep(gb__loop *l)
+{
+    uint64_t ticks, now = gb_now_ns();
+    (void)!read(l->timer, &ticks, sizeof ticks);
+    bool all = l->stop_deadline && now > l->stop_deadline;
+    // One that is closed on the way still leads to the end of the list: it is freed later.
+    for (gb__conn *k = l->connections.next; k != &l->connections; k = k->next) {
+        gb__loop_conn *c = (gb__loop_conn *)k;
+        if (c->dead) continue;
+        if (all) gb__loop_close(c);
+        else if (k->deadline && k->deadline <= now) gb__loop_expire(c);
+    }
+    gb__loop_set_accepting(l, true);
+}
+
+// What has arrived is still answered, and what is being answered is finished.
+static void gb__loop_stop(gb__loop *l)
+{
+    gb_server *s = l->thread->server;
+    gb__loop_accept(l);
+    l->thread->stopping = true;
+    l->stop_deadline = gb_now_ns() + GB__STOP_GRACE_S * GB__NS;
+    epoll_ctl(l->epoll, EPOLL_CTL_DEL, s->listener, NULL);
+    epoll_ctl(l->epoll, EPOLL_CTL_DEL, s->stop_event, NULL);
+    for (gb__conn *k = l->connections.next; k != &l->connections; k = k->next) {
+        gb__loop_conn *c = (gb__loop_conn *)k;
+        if (!gb__loop_is_idle(c)) continue;
+        c->readable = true;  // perhaps the event is among those of this turn
+        gb__loop_serve(c);
+    }
+}
+
+// Takes what is ready. False when the server stops and no connection is left.
+static bool gb__loop_turn(gb__loop *l)
+{
+    struct epoll_event events[GB__LOOP_BATCH];
+    gb_server *s = l->thread->server;
+    int n = epoll_wait(l->epoll, events, GB__LOOP_BATCH, 0);
+    for (int i = 0; i < n; i++) {
+        void *what = events[i].data.ptr;
+        if (what == &l->timer) gb__loop_sweep(l);
+        else if (what == &s->listener) gb__loop_accept(l);
+        else if (what == &s->stop_event) gb__loop_stop(l);
+        else gb__loop_event(what, events[i].events);
+    }
+    gb__loop_free_dead(l);
+    return !l->thread->stopping || !gb__loop_is_empty(l);
+}
+
+static bool gb__loop_open(gb__thread *t)
+{
+    gb_server *s = t->server;
+    gb__loop *l = t->loop = calloc(1, sizeof *l);
+    if (!l) return false;
+    l->thread = t;
+    l->connections.next = l->connections.previous = &l->connections;
+    l->accepting = true;
+    l->epoll = epoll_create1(EPOLL_CLOEXEC);
+    l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (l->epoll < 0 || l->timer < 0) return false;
+    gb__loop_set_timer(l, 250000000);
+    return gb__loop_watch(l, EPOLL_CTL_ADD, l->timer, EPOLLIN, &l->timer) &&
+           gb__loop_watch(l, EPOLL_CTL_ADD, s->listener, EPOLLIN, &s->listener) &&
+           gb__loop_watch(l, EPOLL_CTL_ADD, s->stop_event, EPOLLIN, &s->stop_event);
+}
+
+static void gb__loop_free(gb__loop *l)
+{
+    if (!l) return;
+    if (l->epoll >= 0) close(l->epoll);
+    if (l->timer >= 0) close(l->timer);
+    free(l);
+}
+
 static void *gb__thread_main(void *arg)
 {
     gb__thread *t = arg;
@@ -3302,7 +3833,8 @@ static void *gb__thread_main(void *arg)
     pthread_mutex_unlock(&s->lock);
     sem_post(&s->entered);
     if (!entered) return NULL;
-    while (gb__take_next(t)) gb__serve_conn(t, t->conn);
+    if (t->loop) s->gateway.run(t->local, t->loop, t->loop->epoll);
+    else while (gb__take_next(t)) gb__serve_conn(t, t->conn);
     s->gateway.leave(t->local);
     return NULL;
 }
@@ -3376,6 +3908,7 @@ static void gb__server_free(gb_server *s)
     gb__free_closed(s);
     for (int i = 0; s->threads && i < s->config.threads; i++) {
         gb__thread *t = &s->threads[i];
+        gb__loop_free(t->loop);
         gb__buf_free(&t->in);
         gb__buf_free(&t->out);
         gb__buf_free(&t->text);
@@ -3391,6 +3924,16 @@ static void gb__server_free(gb_server *s)
     pthread_mutex_destroy(&s->lock);
     sem_destroy(&s->entered);
     free(s);
+}
+
+static bool gb__server_prepare_loops(gb_server *s, gb_error *error)
+{
+    for (int i = 0; i < s->config.threads; i++) {
+        if (gb__loop_open(&s->threads[i])) continue;
+        gb__fail(error, GB_SYSTEM, "can't create epoll or a timer: %s", strerror(errno));
+        return false;
+    }
+    return true;
 }
 
 static bool gb__server_prepare(gb_server *s, gb_error *error)
@@ -3417,6 +3960,7 @@ static bool gb__server_prepare(gb_server *s, gb_error *error)
         gb__fail(error, GB_SYSTEM, "can't create epoll or eventfd: %s", strerror(errno));
         return false;
     }
+    if (s->gateway.run) return gb__server_prepare_loops(s, error);
     gb__epoll_set(s, EPOLL_CTL_ADD, s->listener, EPOLLIN, &s->listener);
     gb__epoll_set(s, EPOLL_CTL_ADD, s->stop_event, EPOLLIN, &s->stop_event);
     s->accepting = true;
@@ -3433,7 +3977,7 @@ static bool gb__server_spawn(gb_server *s, gb_error *error)
     }
     for (int i = 0; i < s->started; i++)
         while (sem_wait(&s->entered) && errno == EINTR) continue;
-    if (!failed && s->config.threads > 1) {
+    if (!failed && s->config.threads > 1 && !s->gateway.run) {
         failed = pthread_create(&s->watcher, NULL, gb__watch, s);
         s->watched = !failed;
     }
@@ -3462,7 +4006,8 @@ static gb_server *gb__server_start(const gb_server_config *given, const gb__gate
     gb__copy(s->host, sizeof s->host, config.host);
     s->config.host = s->host;
     s->gateway = gateway ? *gateway
-                         : (gb__gateway){&s->config, gb__c_enter, gb__c_leave, gb__c_handle};
+                         : (gb__gateway){.self = &s->config, .enter = gb__c_enter,
+                                         .leave = gb__c_leave, .handle = gb__c_handle};
     s->epoll = s->listener = s->stop_event = -1;
     s->cpus = gb__cpu_count();
     s->connections.next = s->connections.previous = &s->connections;
@@ -4284,6 +4829,7 @@ enum {
 #define GB__PY_TUPLE_SUBCLASS (1ul << 26)
 #define GB__PY_BYTES_SUBCLASS (1ul << 27)
 #define GB__PY_UNICODE_SUBCLASS (1ul << 28)
+#define GB__PY_DICT_SUBCLASS (1ul << 29)
 
 static PyObject *gb__py_none(void)  // borrowed
 {
@@ -5429,6 +5975,29 @@ static const char gb__builtin_wsgi[] =
     "    start_response('404 Not Found', [('Content-Type', 'text/plain')])\n"
     "    return [b'not found\\n']\n";
 
+static const char gb__builtin_asgi[] =
+    "import asyncio, json\n"
+    "async def app(scope, receive, send):\n"
+    "    if scope['type'] == 'lifespan':\n"
+    "        while True:\n"
+    "            event = (await receive())['type']\n"
+    "            await send({'type': event + '.complete'})\n"
+    "            if event == 'lifespan.shutdown':\n"
+    "                return\n"
+    "    status, kind = 200, b'application/json'\n"
+    "    path = scope['path']\n"
+    "    if path == '/json':\n"
+    "        body = json.dumps({'message': 'Hello World'}).encode()\n"
+    "    elif path == '/io':\n"
+    "        await asyncio.sleep(0.01)\n"
+    "        body = json.dumps({'status': 'done'}).encode()\n"
+    "    else:\n"
+    "        status, kind, body = 404, b'text/plain', b'not found\\n'\n"
+    "    await send({'type': 'http.response.start', 'status': status,\n"
+    "                'headers': [(b'content-type', kind),\n"
+    "                            (b'content-length', str(len(body)).encode())]})\n"
+    "    await send({'type': 'http.response.body', 'body': body})\n";
+
 // An application in the interpreter that this process has started. Attached while it is used.
 typedef struct gb__app {
     PyObject *bootstrap;  // the namespace of gb__bootstrap
@@ -5446,8 +6015,9 @@ static PyObject *gb__bootstrap_call(const gb__app *a, const char *name, PyObject
 
 static gb_code gb__app_object(gb__app *a, const char *spec, gb_error *error)
 {
-    if (!strcmp(spec, "builtin:wsgi")) {
-        PyObject *namespace = gb__py_run(gb__builtin_wsgi, "builtin:wsgi");
+    if (!strcmp(spec, "builtin:wsgi") || !strcmp(spec, "builtin:asgi")) {
+        bool asgi = !strcmp(spec, "builtin:asgi");
+        PyObject *namespace = gb__py_run(asgi ? gb__builtin_asgi : gb__builtin_wsgi, spec);
         a->object = namespace ? gb_py.PyDict_GetItemString(namespace, "app") : NULL;
         if (a->object) gb_py.Py_IncRef(a->object);
         gb__py_drop(namespace);
@@ -5487,6 +6057,47 @@ static void gb__app_drop(gb__app *a)
 {
     gb__py_drop(a->object);
     gb__py_drop(a->bootstrap);
+}
+
+// ---- what WSGI and ASGI have in common ------------------------------------------------------------
+
+static bool gb__reject(const char *why)
+{
+    gb_py.PyErr_SetString(gb_py.PyExc_ValueError, why);
+    return false;
+}
+
+// Checks a header of the application's and takes note of what it means for the answer.
+static bool gb__check_field(gb__answer *a, gb_slice name, gb_slice value)
+{
+    if (!name.len || !gb__all(name, gb__is_token_char))
+        return gb__reject("a header's name is empty or has a character it can't have");
+    if (!gb__all(value, gb__is_value_char))
+        return gb__reject("a header's value has a control character");
+    if (gb__is_hop_by_hop(name))
+        return gb__reject("a hop-by-hop header is the server's, not the application's");
+    if (gb__slice_is_nocase(name, "content-length")) {
+        if (a->has_length || !gb__slice_u64(gb__slice_trim(value), &a->content_length))
+            return gb__reject("Content-Length is not one number");
+        a->has_length = a->length_in_fields = true;
+    }
+    a->date_in_fields |= gb__slice_is_nocase(name, "date");
+    return true;
+}
+
+// Decodes the escapes of a path into `to`, which has room for all of it; how much it became.
+static size_t gb__percent_decode(gb_slice raw, char *to)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < raw.len; i++) {
+        bool escape = raw.data[i] == '%' && i + 2 < raw.len &&
+                      gb__hex_digit(raw.data[i + 1]) >= 0 && gb__hex_digit(raw.data[i + 2]) >= 0;
+        to[n++] = escape ? (char)(gb__hex_digit(raw.data[i + 1]) << 4 |
+                                  gb__hex_digit(raw.data[i + 2]))
+                         : raw.data[i];
+        if (escape) i += 2;
+    }
+    return n;
 }
 
 // ---- WSGI (PEP 3333) -----------------------------------------------------------------------------
@@ -5700,12 +6311,6 @@ static PyObject *gb__wsgi_readlines(PyObject *self, PyObject *arguments)
 
 // ---- start_response
 
-static bool gb__wsgi_reject(const char *why)
-{
-    gb_py.PyErr_SetString(gb_py.PyExc_ValueError, why);
-    return false;
-}
-
 // Adds a str's Latin-1 bytes (PEP 3333, "Unicode Issues").
 static bool gb__wsgi_add_text(gb__buf *b, PyObject *text, gb_slice *added)
 {
@@ -5730,24 +6335,6 @@ static bool gb__wsgi_add_text(gb__buf *b, PyObject *text, gb_slice *added)
     return true;
 }
 
-static bool gb__wsgi_check_field(gb__wsgi_call *c, gb_slice name, gb_slice value)
-{
-    if (!name.len || !gb__all(name, gb__is_token_char))
-        return gb__wsgi_reject("a header's name is empty or has a character it can't have");
-    if (!gb__all(value, gb__is_value_char))
-        return gb__wsgi_reject("a header's value has a control character");
-    if (gb__is_hop_by_hop(name))
-        return gb__wsgi_reject("a hop-by-hop header is the server's, not the application's");
-    if (gb__slice_is_nocase(name, "content-length")) {
-        if (c->answer.has_length ||
-            !gb__slice_u64(gb__slice_trim(value), &c->answer.content_length))
-            return gb__wsgi_reject("Content-Length is not one number");
-        c->answer.has_length = c->answer.length_in_fields = true;
-    }
-    c->answer.date_in_fields |= gb__slice_is_nocase(name, "date");
-    return true;
-}
-
 static bool gb__wsgi_add_field(gb__wsgi_call *c, PyObject *pair)
 {
     gb_slice name, value;
@@ -5765,7 +6352,7 @@ static bool gb__wsgi_add_field(gb__wsgi_call *c, PyObject *pair)
     if (b->failed) return gb_py.PyErr_NoMemory(), false;
     name = (gb_slice){b->data + start, name_len};
     value = (gb_slice){b->data + start + name_len + 2, b->len - start - name_len - 4};
-    return gb__wsgi_check_field(c, name, value);
+    return gb__check_field(&c->answer, name, value);
 }
 
 static bool gb__wsgi_set_status(gb__wsgi_call *c, PyObject *status)
@@ -5777,7 +6364,7 @@ static bool gb__wsgi_set_status(gb__wsgi_call *c, PyObject *status)
     gb_slice digits = {text.data, text.len < 3 ? text.len : 3};
     if (digits.len < 3 || !gb__slice_u64(digits, &code) || code < 100 ||
         (text.len > 3 && text.data[3] != ' ') || !gb__all(text, gb__is_value_char))
-        return gb__wsgi_reject("the status must be like \"200 OK\"");
+        return gb__reject("the status must be like \"200 OK\"");
     c->answer.status = (int)code;
     return true;
 }
@@ -5989,24 +6576,9 @@ static bool gb__wsgi_set(PyObject *env, PyObject *key, PyObject *value)
 
 static PyObject *gb__wsgi_path(gb_slice raw)
 {
-    char small[512];
-    size_t n = 0;
+    char decoded[GB_MAX_REQUEST_LINE];
     if (!raw.len || !memchr(raw.data, '%', raw.len)) return gb__wsgi_text(raw);
-    char *decoded = raw.len <= sizeof small ? small : malloc(raw.len);
-    if (!decoded) return gb_py.PyErr_NoMemory();
-    for (size_t i = 0; i < raw.len; i++) {
-        bool escape = raw.data[i] == '%' && i + 2 < raw.len &&
-                      gb__hex_digit(raw.data[i + 1]) >= 0 && gb__hex_digit(raw.data[i + 2]) >= 0;
-        char byte = raw.data[i];
-        if (escape) {
-            byte = (char)(gb__hex_digit(raw.data[i + 1]) << 4 | gb__hex_digit(raw.data[i + 2]));
-            i += 2;
-        }
-        decoded[n++] = byte;
-    }
-    PyObject *path = gb__wsgi_text((gb_slice){decoded, n});
-    if (decoded != small) free(decoded);
-    return path;
+    return gb__wsgi_text((gb_slice){decoded, gb__percent_decode(raw, decoded)});
 }
 
 static PyObject *gb__wsgi_new_field_key(gb_slice name)
@@ -6253,7 +6825,8 @@ static gb_code gb__wsgi_open(gb__wsgi *w, gb__app *app, gb__gateway *gateway, gb
     w->interpreter = gb_py.PyInterpreterState_Get();
     if (!gb__wsgi_make_keys(w) || !gb__wsgi_make_types(w))
         return gb__py_fail(error, GB_APP, "can't prepare WSGI");
-    *gateway = (gb__gateway){w, gb__wsgi_enter, gb__wsgi_leave, gb__wsgi_handle_request};
+    *gateway = (gb__gateway){.self = w, .enter = gb__wsgi_enter, .leave = gb__wsgi_leave,
+                             .handle = gb__wsgi_handle_request};
     return GB_OK;
 }
 
@@ -6267,6 +6840,1098 @@ static void gb__wsgi_shut(gb__wsgi *w)
     gb__py_drop(w->close);
     gb__py_drop((PyObject *)w->start_response_type);
     gb__py_drop((PyObject *)w->input_type);
+}
+
+// ---- ASGI 3.0 ------------------------------------------------------------------------------------
+// Loop mode: each worker thread runs one asyncio loop, whose reader callback takes the server's
+// turns. A request is an eager task of the application's own coroutine: it runs at once and never
+// meets the scheduler unless it really waits. `send` writes at once, too; it returns something to
+// await only when the socket is full. Everything of a worker belongs to its thread, so that several
+// of them can run in one free-threaded interpreter.
+
+// What is needed once a worker, not once a request: its loop, and the application's lifespan.
+static const char gb__asgi_bootstrap[] =
+    "import asyncio, importlib, sys, types\n"
+    "async def wrap(awaitable):\n"
+    "    return await awaitable\n"
+    "class Worker:\n"
+    "    def __init__(self, app, loop):\n"
+    "        module = importlib.import_module(loop)\n"
+    "        self.runner = asyncio.Runner(loop_factory=module.new_event_loop)\n"
+    "        self.loop, self.task_type = self.runner.get_loop(), asyncio.Task\n"
+    "        self.coroutine_type = types.CoroutineType\n"
+    "        self.app, self.state, self.supported, self.problem = app, {}, True, None\n"
+    "    async def lifespan(self):\n"
+    "        scope = {'type': 'lifespan', 'state': self.state,\n"
+    "                 'asgi': {'version': '3.0', 'spec_version': '2.0'}}\n"
+    "        try:\n"
+    "            await self.app(scope, self.inbox.get, self.send)\n"
+    "        except Exception as error:\n"
+    "            if self.started.is_set() and self.problem is None:\n"
+    "                sys.excepthook(type(error), error, error.__traceback__)\n"
+    "        finally:\n"
+    "            self.supported = False\n"
+    "            self.started.set()\n"
+    "            self.stopped.set()\n"
+    "    async def send(self, message):\n"
+    "        event = message['type']\n"
+    "        if event in ('lifespan.startup.failed', 'lifespan.shutdown.failed'):\n"
+    "            self.problem = message.get('message', '') or 'no reason given'\n"
+    "        if event.startswith('lifespan.startup.'):\n"
+    "            self.started.set()\n"
+    "        elif event.startswith('lifespan.shutdown.'):\n"
+    "            self.stopped.set()\n"
+    "        else:\n"
+    "            raise RuntimeError(f'{event!r} is no message of a lifespan')\n"
+    "    async def startup(self):\n"
+    "        self.inbox = asyncio.Queue()\n"
+    "        self.started, self.stopped = asyncio.Event(), asyncio.Event()\n"
+    "        self.task = asyncio.create_task(self.lifespan())\n"
+    "        self.inbox.put_nowait({'type': 'lifespan.startup'})\n"
+    "        await self.started.wait()\n"
+    "    async def shutdown(self):\n"
+    "        self.inbox.put_nowait({'type': 'lifespan.shutdown'})\n"
+    "        await asyncio.wait((self.task,), timeout=5)\n"
+    "        if self.problem is not None:\n"
+    "            print('the application did not shut down:', self.problem, file=sys.stderr)\n"
+    "    def start(self):\n"
+    "        self.runner.run(self.startup())\n"
+    "        if self.problem is None:\n"
+    "            return None\n"
+    "        lines = self.problem.strip().splitlines()\n"
+    "        if len(lines) > 1:\n"
+    "            print(self.problem, file=sys.stderr)\n"
+    "        return lines[-1]\n"
+    "    async def turns(self, descriptor, turn):\n"
+    "        self.end = self.loop.create_future()\n"
+    "        self.loop.add_reader(descriptor, turn)\n"
+    "        try:\n"
+    "            await self.end\n"
+    "        finally:\n"
+    "            self.loop.remove_reader(descriptor)\n"
+    "    def run(self, descriptor, turn):\n"
+    "        self.runner.run(self.turns(descriptor, turn))\n"
+    "    def finish(self, patience):\n"
+    "        if patience:\n"
+    "            self.loop.call_later(patience, self.finish, 0)\n"
+    "        elif not self.end.done():\n"
+    "            self.end.set_result(None)\n"
+    "    def stop(self):\n"
+    "        try:\n"
+    "            if self.supported and self.problem is None:\n"
+    "                self.runner.run(self.shutdown())\n"
+    "        finally:\n"
+    "            self.runner.close()\n";
+
+// Names that are looked up or called by; made once a worker.
+#define GB__ASGI_NAMES(X)                                                                          \
+    X(type)                                                                                        \
+    X(http_version)                                                                                \
+    X(method)                                                                                      \
+    X(path)                                                                                        \
+    X(raw_path)                                                                                    \
+    X(query_string)                                                                                \
+    X(headers)                                                                                     \
+    X(client)                                                                                      \
+    X(state)                                                                                       \
+    X(status)                                                                                      \
+    X(body)                                                                                        \
+    X(more_body)                                                                                   \
+    X(done)                                                                                        \
+    X(exception)                                                                                   \
+    X(add_done_callback)                                                                           \
+    X(create_future)                                                                               \
+    X(set_result)                                                                                  \
+    X(loop)                                                                                        \
+    X(eager_start)
+
+#define GB__ASGI_NAME(name) GB__NAME_##name,
+enum { GB__ASGI_NAMES(GB__ASGI_NAME) GB__NAME_COUNT };
+#undef GB__ASGI_NAME
+
+typedef struct gb__asgi {
+    gb__app *app;
+    const char *loop;        // the module that makes event loops
+    PyInterpreterState *interpreter;
+    PyObject *bootstrap;
+    PyTypeObject *call_type, *awaitable_type, *done_type;
+} gb__asgi;
+
+typedef struct gb__asgi_call gb__asgi_call;
+
+typedef struct gb__asgi_worker {
+    gb__asgi *asgi;
+    PyThreadState *thread_state;
+    gb__loop *loop;
+    PyObject *python;        // its Worker
+    PyObject *event_loop, *task_type, *coroutine_type, *state;
+    PyObject *names[GB__NAME_COUNT];
+    PyObject *fields[GB__COMMON_FIELDS];  // their lower-case names
+    PyObject *scope;         // the part that is the same for every request
+    PyObject *request_message, *disconnect_message;  // to be copied
+    PyObject *empty, *done, *task_keywords;
+    gb__asgi_call *idle;     // a stack
+    size_t running;          // tasks that have begun to wait and are not done
+    bool drained;            // no connection is left, and none will come
+} gb__asgi_worker;
+
+// One call of the application: what its receive and send hold, behind whatever a PyObject is in
+// this build. Used again when the application has kept neither of them.
+struct gb__asgi_call {
+    PyObject *object;        // that this is the data of; the worker has a reference
+    gb__asgi_worker *worker;
+    gb__asgi_call *below;    // in the stack of idle ones
+    PyObject *receive, *send, *task_done;
+    uint64_t serial;         // of its use
+    gb_exchange *x;          // NULL once that is over
+    PyObject *task;          // while it waits
+    PyObject *waiting;       // a list of futures, of those who wait in receive or send
+    PyObject *held;          // the body that the socket has not taken yet
+    enum { GB__ASGI_START, GB__ASGI_BODY, GB__ASGI_DONE } stage;  // which message send expects
+    bool received;           // all of the request's body
+    bool told;               // receive has said http.disconnect
+    gb__answer answer;
+    char status[64];
+    gb__buf fields;
+};
+
+// What awaits a call of receive or send, for as long as that takes.
+typedef struct gb__asgi_awaitable {
+    PyObject *object;        // the call's
+    gb__asgi_call *call;
+    uint64_t serial;
+    bool sending, ended;
+    PyObject *future;        // an iterator over the future that is waited for
+} gb__asgi_awaitable;
+
+static _Thread_local gb__asgi_worker *gb__asgi_here;
+
+static PyObject *gb__asgi_method(PyObject *object, PyObject *name)
+{
+    return gb_py.PyObject_VectorcallMethod(name, &object, 1, NULL);
+}
+
+static PyObject *gb__asgi_method1(PyObject *object, PyObject *name, PyObject *argument)
+{
+    PyObject *arguments[] = {object, argument};
+    return gb_py.PyObject_VectorcallMethod(name, arguments, 2, NULL);
+}
+
+static PyObject *gb__asgi_bytes(gb_slice s)
+{
+    return gb_py.PyBytes_FromStringAndSize(s.data, (Py_ssize_t)s.len);
+}
+
+// ---- calls
+
+static gb__asgi_call *gb__asgi_call_of(PyObject *self)
+{
+    gb__asgi_call *c = gb_py.PyObject_GetTypeData(self, gb_py.Py_TYPE(self));
+    if (c->worker == gb__asgi_here) return c;
+    gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError,
+                          "receive and send belong to the event loop of their request");
+    return NULL;
+}
+
+static void gb__asgi_call_dealloc(PyObject *self)
+{
+    PyTypeObject *type = gb_py.Py_TYPE(self);
+    gb__asgi_call *c = gb_py.PyObject_GetTypeData(self, type);
+    gb__buf_free(&c->fields);
+    gb__py_drop(c->waiting);
+    gb_py.PyObject_Free(self);
+    gb_py.Py_DecRef((PyObject *)type);
+}
+
+static void gb__asgi_call_drop(gb__asgi_call *c)
+{
+    // Each of these holds the object, so it goes last.
+    PyObject *object = c->object, *parts[] = {c->receive, c->send, c->task_done};
+    c->receive = c->send = c->task_done = NULL;
+    for (size_t i = 0; i < 3; i++) gb__py_drop(parts[i]);
+    gb_py.Py_DecRef(object);
+}
+
+static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused);
+static PyObject *gb__asgi_send(PyObject *self, PyObject *message);
+static PyObject *gb__asgi_task_done(PyObject *self, PyObject *task);
+
+static gb__asgi_call *gb__asgi_call_new(gb__asgi_worker *w)
+{
+    static PyMethodDef receive = {"receive", gb__asgi_receive, GB__METH_NOARGS, NULL};
+    static PyMethodDef send = {"send", gb__asgi_send, GB__METH_O, NULL};
+    static PyMethodDef task_done = {"task_done", gb__asgi_task_done, GB__METH_O, NULL};
+    PyObject *object = gb_py.PyType_GenericAlloc(w->asgi->call_type, 0);
+    if (!object) return NULL;
+    gb__asgi_call *c = gb_py.PyObject_GetTypeData(object, w->asgi->call_type);
+    *c = (gb__asgi_call){.object = object, .worker = w};
+    c->waiting = gb_py.PyList_New(0);
+    c->receive = gb_py.PyCMethod_New(&receive, object, NULL, NULL);
+    c->send = gb_py.PyCMethod_New(&send, object, NULL, NULL);
+    c->task_done = gb_py.PyCMethod_New(&task_done, object, NULL, NULL);
+    if (c->waiting && c->receive && c->send && c->task_done) return c;
+    gb__asgi_call_drop(c);
+    return NULL;
+}
+
+static gb__asgi_call *gb__asgi_call_take(gb__asgi_worker *w, gb_exchange *x)
+{
+    gb__asgi_call *c = w->idle;
+    if (c) w->idle = c->below;
+    else c = gb__asgi_call_new(w);
+    if (!c) return NULL;
+    c->stage = GB__ASGI_START;
+    c->received = c->told = false;
+    c->x = x;
+    x->call = c;
+    return c;
+}
+
+static bool gb__asgi_kept(PyObject *object)
+{
+    return !gb_py.PyUnstable_Object_IsUniquelyReferenced(object);
+}
+
+static void gb__asgi_call_release(gb__asgi_call *c)
+{
+    c->serial++;
+    gb__py_drop(c->task);
+    gb__py_drop(c->held);
+    c->task = c->held = NULL;
+    if (gb__asgi_kept(c->receive) || gb__asgi_kept(c->send) || gb__asgi_kept(c->task_done)) {
+        gb__asgi_call_drop(c);
+    } else {
+        c->below = c->worker->idle;
+        c->worker->idle = c;
+    }
+}
+
+// ---- waiting
+
+// Everybody looks again whether what they wait for is there.
+static void gb__asgi_wake(gb__asgi_call *c)
+{
+    gb__asgi_worker *w = c->worker;
+    PyObject *waiting = c->waiting;
+    if (!gb_py.PyList_Size(waiting)) return;
+    c->waiting = gb_py.PyList_New(0);
+    for (Py_ssize_t i = 0; i < gb_py.PyList_Size(waiting); i++) {
+        PyObject *future = gb_py.PyList_GetItemRef(waiting, i);
+        PyObject *done = gb__asgi_method(future, w->names[GB__NAME_done]), *set = NULL;
+        if (done && !gb_py.PyObject_IsTrue(done))
+            set = gb__asgi_method1(future, w->names[GB__NAME_set_result], gb__py_none());
+        gb__py_drop(done);
+        gb__py_drop(set);
+        gb__py_drop(future);
+    }
+    if (gb_py.PyErr_Occurred() || !c->waiting) gb_py.PyErr_WriteUnraisable(c->object);
+    if (c->waiting) gb_py.Py_DecRef(waiting);
+    else c->waiting = waiting;
+}
+
+// A new future, as what an await of it iterates over.
+static PyObject *gb__asgi_wait(gb__asgi_call *c)
+{
+    gb__asgi_worker *w = c->worker;
+    PyObject *future = gb__asgi_method(w->event_loop, w->names[GB__NAME_create_future]);
+    PyObject *iterator = NULL;
+    if (future && !gb_py.PyList_Append(c->waiting, future))
+        iterator = gb_py.PyObject_GetIter(future);
+    gb__py_drop(future);
+    if (c->x) gb__lap(c->x, GB__PHASE_APP);
+    return iterator;
+}
+
+static void gb__asgi_resume(void *local, gb_exchange *x)
+{
+    gb__asgi_call *c = x->call;
+    (void)local;
+    if (gb_py.PyList_Size(c->waiting)) gb__lap(x, GB__PHASE_READ);
+    if (!x->rest_count) {
+        gb__py_drop(c->held);
+        c->held = NULL;
+    }
+    gb__asgi_wake(c);
+}
+
+static void gb__asgi_over(void *local, gb_exchange *x)
+{
+    gb__asgi_call *c = x->call;
+    (void)local;
+    c->x = NULL;
+    gb__py_drop(c->held);
+    c->held = NULL;
+    gb__asgi_wake(c);
+}
+
+static PyObject *gb__asgi_message(gb__asgi_worker *w, gb_slice body, bool more)
+{
+    PyObject *message = gb_py.PyDict_Copy(w->request_message);
+    PyObject *bytes = body.len ? gb__asgi_bytes(body) : NULL;
+    bool ok = message && (!body.len || bytes) &&
+              (!bytes || !gb_py.PyDict_SetItem(message, w->names[GB__NAME_body], bytes)) &&
+              (!more || !gb_py.PyDict_SetItem(message, w->names[GB__NAME_more_body],
+                                              gb_py.Py_GetConstantBorrowed(GB__PY_TRUE)));
+    gb__py_drop(bytes);
+    if (ok) return message;
+    gb__py_drop(message);
+    return NULL;
+}
+
+// What receive has to say: a new message, or NULL and *wait, or NULL with an exception.
+static PyObject *gb__asgi_next_message(gb__asgi_call *c, bool *wait)
+{
+    gb__asgi_worker *w = c->worker;
+    gb_slice piece;
+    int got = GB__BODY_OVER;
+    if (c->x && !c->received) {
+        got = gb__loop_read(c->x, &piece);
+        *wait = got == GB__BODY_WAIT;
+    } else {
+        *wait = c->x && !gb__loop_client_gone(c->x);
+    }
+    if (*wait) return NULL;
+    if (got == GB__BODY_PIECE) {
+        c->received = c->x->body_done;
+        return gb__asgi_message(w, piece, !c->received);
+    }
+    c->told = true;
+    return gb_py.PyDict_Copy(w->disconnect_message);
+}
+
+static bool gb__asgi_gone(void)
+{
+    gb_py.PyErr_SetString(gb_py.PyExc_ConnectionResetError, "the client is gone");
+    return false;
+}
+
+// The value that an await of receive or send gives, a new reference; or NULL and *wait; or NULL with
+// an exception.
+static PyObject *gb__asgi_value(gb__asgi_awaitable *a, bool *wait)
+{
+    gb__asgi_call *c = a->call;
+    bool mine = a->serial == c->serial;
+    *wait = false;
+    if (!a->sending && !mine) return gb_py.PyDict_Copy(c->worker->disconnect_message);
+    if (!a->sending) return gb__asgi_next_message(c, wait);
+    if (mine && c->x) *wait = c->x->rest_count;
+    else if (mine && c->stage != GB__ASGI_DONE) return gb__asgi_gone(), NULL;
+    return *wait ? NULL : gb__py_new_none();
+}
+
+// The iterator's next: a future to wait for, or NULL with StopIteration and the value.
+static PyObject *gb__asgi_step(PyObject *self)
+{
+    gb__asgi_awaitable *a = gb_py.PyObject_GetTypeData(self, gb_py.Py_TYPE(self));
+    if (!gb__asgi_call_of(a->object)) return NULL;
+    if (a->ended) {
+        gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError, "this was awaited already");
+        return NULL;
+    }
+    for (;;) {
+        bool wait;
+        PyObject *future = a->future ? gb_py.PyIter_Next(a->future) : NULL;
+        if (future) return future;
+        gb__py_drop(a->future);
+        a->future = NULL;
+        if (gb_py.PyErr_Occurred()) break;
+        PyObject *value = gb__asgi_value(a, &wait);
+        if (value) gb_py.PyErr_SetObject(gb_py.PyExc_StopIteration, value);
+        gb__py_drop(value);
+        if (!wait) break;
+        a->future = gb__asgi_wait(a->call);
+        if (!a->future) break;
+    }
+    a->ended = true;
+    return NULL;
+}
+
+static PyObject *gb__asgi_done_step(PyObject *self)
+{
+    (void)self;
+    return NULL;  // the same as StopIteration(None)
+}
+
+// A coroutine has methods for what an iterator has slots for; with them asyncio.create_task takes
+// what receive and send return.
+static PyObject *gb__asgi_coroutine_send(PyObject *self, PyObject *value)
+{
+    (void)value;
+    bool done = gb_py.Py_TYPE(self) == gb__asgi_here->asgi->done_type;
+    PyObject *future = done ? NULL : gb__asgi_step(self);
+    if (!future && !gb_py.PyErr_Occurred())
+        gb_py.PyErr_SetObject(gb_py.PyExc_StopIteration, gb__py_none());
+    return future;
+}
+
+static PyObject *gb__asgi_coroutine_close(PyObject *self, PyObject *unused)
+{
+    (void)self;
+    (void)unused;
+    return gb__py_new_none();
+}
+
+static PyObject *gb__asgi_coroutine_throw(PyObject *self, PyObject *arguments)
+{
+    PyObject *type, *value = NULL, *traceback = NULL;
+    (void)self;
+    if (!gb_py.PyArg_UnpackTuple(arguments, "throw", 1, 3, &type, &value, &traceback)) return NULL;
+    PyObject *raised = gb_py.PyCallable_Check(type) ? gb_py.PyObject_CallNoArgs(type) : NULL;
+    if (gb_py.PyErr_Occurred()) return NULL;
+    if (!raised) gb_py.Py_IncRef(raised = type);
+    gb_py.PyErr_SetRaisedException(raised);
+    return NULL;
+}
+
+static void gb__asgi_awaitable_dealloc(PyObject *self)
+{
+    PyTypeObject *type = gb_py.Py_TYPE(self);
+    gb__asgi_awaitable *a = gb_py.PyObject_GetTypeData(self, type);
+    gb__py_drop(a->future);
+    gb__py_drop(a->object);
+    gb_py.PyObject_Free(self);
+    gb_py.Py_DecRef((PyObject *)type);
+}
+
+static PyObject *gb__asgi_await(gb__asgi_call *c, bool sending)
+{
+    PyTypeObject *type = c->worker->asgi->awaitable_type;
+    PyObject *object = gb_py.PyType_GenericAlloc(type, 0);
+    if (!object) return NULL;
+    gb__asgi_awaitable *a = gb_py.PyObject_GetTypeData(object, type);
+    *a = (gb__asgi_awaitable){.object = c->object, .call = c, .serial = c->serial,
+                              .sending = sending};
+    gb_py.Py_IncRef(c->object);
+    return object;
+}
+
+static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    gb__asgi_call *c = gb__asgi_call_of(self);
+    return c ? gb__asgi_await(c, false) : NULL;
+}
+
+// ---- send
+
+static bool gb__asgi_wrong(const char *why)
+{
+    gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError, why);
+    return false;
+}
+
+static bool gb__asgi_is(PyObject *text, const char *literal)
+{
+    return gb_py.PyUnicode_EqualToUTF8AndSize(text, literal, (Py_ssize_t)strlen(literal));
+}
+
+// A value of the message, a new reference; NULL with *value where it has none. False: an exception.
+static bool gb__asgi_get(gb__asgi_call *c, PyObject *message, int name, PyObject **value)
+{
+    return gb_py.PyDict_GetItemRef(message, c->worker->names[name], value) >= 0;
+}
+
+static bool gb__asgi_add_bytes(gb__buf *b, PyObject *bytes)
+{
+    char *data;
+    Py_ssize_t len;
+    if (gb_py.PyBytes_AsStringAndSize(bytes, &data, &len) < 0) return false;
+    gb__buf_add(b, data, (size_t)len);
+    return true;
+}
+
+static bool gb__asgi_add_pair(gb__asgi_call *c, PyObject *pair)
+{
+    gb__buf *b = &c->fields;
+    size_t start = b->len;
+    if (gb_py.PyTuple_Size(pair) != 2) return gb__reject("a header must have a name and a value");
+    if (!gb__asgi_add_bytes(b, gb_py.PyTuple_GetItem(pair, 0))) return false;
+    size_t name_len = b->len - start;
+    gb__buf_add(b, ": ", 2);
+    if (!gb__asgi_add_bytes(b, gb_py.PyTuple_GetItem(pair, 1))) return false;
+    gb_slice name = {b->data + start, name_len};
+    gb_slice value = {b->data + start + name_len + 2, b->len - start - name_len - 2};
+    if (!gb__check_field(&c->answer, name, value)) return false;
+    gb__buf_add(b, "\r\n", 2);
+    return !b->failed || gb__reject("out of memory");
+}
+
+static bool gb__asgi_add_field(gb__asgi_call *c, PyObject *pair)
+{
+    if (gb__py_is(pair, GB__PY_TUPLE_SUBCLASS)) return gb__asgi_add_pair(c, pair);
+    PyObject *tuple = gb_py.PySequence_Tuple(pair);  // a list, mostly
+    bool ok = tuple && gb__asgi_add_pair(c, tuple);
+    gb__py_drop(tuple);
+    return ok;
+}
+
+static bool gb__asgi_add_fields(gb__asgi_call *c, PyObject *headers)
+{
+    PyObject *iterator = gb_py.PyObject_GetIter(headers), *pair;
+    bool ok = iterator != NULL;
+    while (ok && (pair = gb_py.PyIter_Next(iterator))) {
+        ok = gb__asgi_add_field(c, pair);
+        gb_py.Py_DecRef(pair);
+    }
+    gb__py_drop(iterator);
+    return ok && !gb_py.PyErr_Occurred();
+}
+
+static bool gb__asgi_set_status(gb__asgi_call *c, PyObject *status)
+{
+    long code = status ? gb_py.PyLong_AsLong(status) : 0;
+    if (gb_py.PyErr_Occurred()) return false;
+    if (code < 200 || code > 999) return gb__reject("the status must be from 200 to 999");
+    const char *reason = gb__reason((int)code);
+    size_t len = strlen(reason);
+    const char digits[] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10),
+                           (char)('0' + code % 10), ' '};
+    memcpy(c->status, digits, sizeof digits);
+    memcpy(c->status + sizeof digits, reason, len);
+    c->answer = (gb__answer){.status = (int)code, .status_line = {c->status, len + sizeof digits}};
+    return true;
+}
+
+static bool gb__asgi_send_start(gb__asgi_call *c, PyObject *message)
+{
+    PyObject *status = NULL, *headers = NULL;
+    if (c->stage != GB__ASGI_START)
+        return gb__asgi_wrong("http.response.start was sent already");
+    c->fields.len = 0;
+    bool ok = gb__asgi_get(c, message, GB__NAME_status, &status) &&
+              gb__asgi_set_status(c, status) &&
+              gb__asgi_get(c, message, GB__NAME_headers, &headers) &&
+              (!headers || gb__asgi_add_fields(c, headers));
+    gb__py_drop(status);
+    gb__py_drop(headers);
+    c->answer.fields = (gb_slice){c->fields.data, c->fields.len};
+    if (ok) c->stage = GB__ASGI_BODY;
+    return ok;
+}
+
+// Writes a piece of the body, with the head before the first and the end behind the last.
+static void gb__asgi_write(gb__asgi_call *c, const char *data, size_t len, bool more)
+{
+    gb_exchange *x = c->x;
+    if (!x->begun) {
+        if (!more && !c->answer.has_length) {
+            c->answer.has_length = true;
+            c->answer.content_length = len;
+        }
+        gb__answer_begin(x, &c->answer);
+    }
+    if (!more && len <= GB__READ_SIZE) gb__answer_add(x, data, len);
+    else gb__answer_send(x, data, len);
+    if (!more) gb__answer_end(x);
+}
+
+static bool gb__asgi_send_bytes(gb__asgi_call *c, PyObject *bytes, bool more)
+{
+    char *data = NULL;
+    Py_ssize_t len = 0;
+    gb_exchange *x = c->x;
+    if (bytes && gb_py.PyBytes_AsStringAndSize(bytes, &data, &len) < 0) return false;
+    gb__lap(x, GB__PHASE_APP);
+    gb__asgi_write(c, data, (size_t)len, more);
+    gb__lap(x, GB__PHASE_WRITE);
+    if (!more) c->stage = GB__ASGI_DONE;
+    if (x->rest_count && bytes) {
+        gb_py.Py_IncRef(bytes);
+        gb__py_drop(c->held);  // a second piece behind it made the server copy it
+        c->held = bytes;
+    }
+    bool failed = x->failed, partly = !more && x->counted && x->answer_left && !x->bodyless;
+    gb__loop_settle(x);
+    if (partly) return gb__asgi_wrong("the body is shorter than its Content-Length");
+    return !failed || gb__asgi_gone();
+}
+
+static bool gb__asgi_send_body(gb__asgi_call *c, PyObject *message)
+{
+    PyObject *body = NULL, *more_body = NULL;
+    if (c->stage != GB__ASGI_BODY)
+        return gb__asgi_wrong("http.response.body came before http.response.start");
+    bool ok = gb__asgi_get(c, message, GB__NAME_body, &body) &&
+              gb__asgi_get(c, message, GB__NAME_more_body, &more_body);
+    int more = ok && more_body ? gb_py.PyObject_IsTrue(more_body) : 0;
+    if (ok && body && !gb__py_is(body, GB__PY_BYTES_SUBCLASS)) {
+        PyObject *bytes = gb_py.PyBytes_FromObject(body);  // of a bytearray or a memoryview
+        gb_py.Py_DecRef(body);
+        ok = (body = bytes);
+    }
+    ok = ok && more >= 0 && gb__asgi_send_bytes(c, body, more);
+    gb__py_drop(body);
+    gb__py_drop(more_body);
+    return ok;
+}
+
+static bool gb__asgi_send_message(gb__asgi_call *c, PyObject *message, PyObject *type)
+{
+    bool start = gb__asgi_is(type, "http.response.start");
+    if (!start && !gb__asgi_is(type, "http.response.body"))
+        return gb__asgi_wrong("a message must be http.response.start or http.response.body");
+    if (c->stage == GB__ASGI_DONE) return gb__asgi_wrong("the answer is complete already");
+    if (!c->x || c->told) return gb__asgi_gone();
+    return start ? gb__asgi_send_start(c, message) : gb__asgi_send_body(c, message);
+}
+
+static PyObject *gb__asgi_send(PyObject *self, PyObject *message)
+{
+    PyObject *type = NULL;
+    gb__asgi_call *c = gb__asgi_call_of(self);
+    if (!c) return NULL;
+    if (!gb__py_is(message, GB__PY_DICT_SUBCLASS)) {
+        gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "a message must be a dict");
+        return NULL;
+    }
+    bool ok = gb__asgi_get(c, message, GB__NAME_type, &type);
+    if (ok && (!type || !gb__py_is(type, GB__PY_UNICODE_SUBCLASS)))
+        ok = gb__asgi_wrong("a message must have a type");
+    ok = ok && gb__asgi_send_message(c, message, type);
+    gb__py_drop(type);
+    if (!ok) return NULL;
+    if (c->x && c->x->rest_count) return gb__asgi_await(c, true);
+    gb_py.Py_IncRef(c->worker->done);
+    return c->worker->done;
+}
+
+// ---- the scope
+
+static bool gb__asgi_set(gb__asgi_worker *w, PyObject *scope, int name, PyObject *value)
+{
+    bool ok = value && !gb_py.PyDict_SetItem(scope, w->names[name], value);
+    gb__py_drop(value);
+    return ok;
+}
+
+static PyObject *gb__asgi_path(gb_slice raw)
+{
+    char decoded[GB_MAX_REQUEST_LINE];
+    gb_slice path = raw;
+    if (memchr(raw.data, '%', raw.len))
+        path = (gb_slice){decoded, gb__percent_decode(raw, decoded)};
+    return gb_py.PyUnicode_DecodeUTF8(path.data, (Py_ssize_t)path.len, "replace");
+}
+
+static PyObject *gb__asgi_lower(gb_slice name)
+{
+    char *lower;
+    Py_ssize_t len;
+    PyObject *bytes = gb__asgi_bytes(name);
+    if (!bytes || gb_py.PyBytes_AsStringAndSize(bytes, &lower, &len) < 0) return bytes;
+    for (Py_ssize_t i = 0; i < len; i++) lower[i] = (char)tolower((unsigned char)lower[i]);
+    return bytes;
+}
+
+static PyObject *gb__asgi_field_name(gb__asgi_worker *w, gb_slice name)
+{
+    for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
+        if (name.len != gb__common_fields[i].len ||
+            strncasecmp(name.data, gb__common_fields[i].data, name.len))
+            continue;
+        gb_py.Py_IncRef(w->fields[i]);
+        return w->fields[i];
+    }
+    return gb__asgi_lower(name);
+}
+
+static PyObject *gb__asgi_field(gb__asgi_worker *w, gb_slice name, gb_slice value)
+{
+    PyObject *a = gb__asgi_field_name(w, name), *b = gb__asgi_bytes(value);
+    PyObject *pair = a && b ? gb_py.PyTuple_Pack(2, a, b) : NULL;
+    gb__py_drop(a);
+    gb__py_drop(b);
+    return pair;
+}
+
+static PyObject *gb__asgi_headers(gb__asgi_worker *w, const gb_exchange *x)
+{
+    const gb__request *r = x->request;
+    PyObject *list = gb_py.PyList_New((Py_ssize_t)r->field_count);
+    for (size_t i = 0; list && i < r->field_count; i++) {
+        gb_slice name = gb__request_slice(x, r->fields[i].name);
+        gb_slice value = gb__request_slice(x, r->fields[i].value);
+        // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
+        if (r->authority.len && gb__slice_is_nocase(name, "host"))
+            value = gb__request_slice(x, r->authority);
+        PyObject *pair = gb__asgi_field(w, name, value);
+        if (pair && !gb_py.PyList_SetItem(list, (Py_ssize_t)i, pair)) continue;
+        gb_py.Py_DecRef(list);
+        return NULL;
+    }
+    return list;
+}
+
+// The client's address, made once a connection.
+static PyObject *gb__asgi_client(const gb_exchange *x)
+{
+    gb__loop_conn *c = gb__loop_conn_of(x);
+    if (!c->peer) {
+        PyObject *host = gb_py.PyUnicode_FromString(c->conn.peer);
+        PyObject *port = gb_py.PyLong_FromLong(strtol(c->conn.peer_port, NULL, 10));
+        if (host && port) c->peer = gb_py.PyTuple_Pack(2, host, port);
+        gb__py_drop(host);
+        gb__py_drop(port);
+    }
+    if (c->peer) gb_py.Py_IncRef(c->peer);
+    return c->peer;
+}
+
+static void gb__asgi_forget(void *local, void *peer)
+{
+    (void)local;
+    gb_py.Py_DecRef(peer);
+}
+
+static PyObject *gb__asgi_method_name(gb_slice method)
+{
+    return gb_py.PyUnicode_DecodeLatin1(method.data, (Py_ssize_t)method.len, NULL);
+}
+
+static PyObject *gb__asgi_scope(gb__asgi_worker *w, const gb_exchange *x)
+{
+    gb_slice method = gb_request_method(x), path = gb_request_path(x), query = gb_request_query(x);
+    PyObject *scope = gb_py.PyDict_Copy(w->scope);
+    if (!scope) return NULL;
+    bool ok =
+        (gb__slice_is(method, "GET") ||
+         gb__asgi_set(w, scope, GB__NAME_method, gb__asgi_method_name(method))) &&
+        (x->minor || gb__asgi_set(w, scope, GB__NAME_http_version,
+                                  gb_py.PyUnicode_FromString("1.0"))) &&
+        gb__asgi_set(w, scope, GB__NAME_path, gb__asgi_path(path)) &&
+        gb__asgi_set(w, scope, GB__NAME_raw_path, gb__asgi_bytes(path)) &&
+        (!query.len || gb__asgi_set(w, scope, GB__NAME_query_string, gb__asgi_bytes(query))) &&
+        gb__asgi_set(w, scope, GB__NAME_headers, gb__asgi_headers(w, x)) &&
+        gb__asgi_set(w, scope, GB__NAME_client, gb__asgi_client(x)) &&
+        gb__asgi_set(w, scope, GB__NAME_state, gb_py.PyDict_Copy(w->state));
+    if (ok) return scope;
+    gb_py.Py_DecRef(scope);
+    return NULL;
+}
+
+// ---- one request
+
+// The coroutine that the application returns; anything else that can be awaited is wrapped in one.
+static PyObject *gb__asgi_coroutine(gb__asgi_call *c)
+{
+    gb__asgi_worker *w = c->worker;
+    PyObject *scope = gb__asgi_scope(w, c->x);
+    PyObject *arguments[] = {scope, c->receive, c->send};
+    PyObject *result =
+        scope ? gb_py.PyObject_Vectorcall(w->asgi->app->object, arguments, 3, NULL) : NULL;
+    gb__py_drop(scope);
+    if (!result || (PyObject *)gb_py.Py_TYPE(result) == w->coroutine_type) return result;
+    PyObject *wrap = gb_py.PyDict_GetItemString(w->asgi->bootstrap, "wrap");
+    PyObject *wrapped = wrap ? gb_py.PyObject_CallOneArg(wrap, result) : NULL;
+    gb_py.Py_DecRef(result);
+    return wrapped;
+}
+
+// Runs the application until it ends or waits for something.
+static PyObject *gb__asgi_start(gb__asgi_call *c)
+{
+    gb__asgi_worker *w = c->worker;
+    PyObject *coroutine = gb__asgi_coroutine(c);
+    PyObject *arguments[] = {coroutine, w->event_loop, gb_py.Py_GetConstantBorrowed(GB__PY_TRUE)};
+    PyObject *task = coroutine ? gb_py.PyObject_Vectorcall(w->task_type, arguments, 1,
+                                                           w->task_keywords)
+                               : NULL;
+    gb__py_drop(coroutine);
+    return task;
+}
+
+// The application is done, with or without an exception; it is not if it has not answered.
+static void gb__asgi_end(gb__asgi_call *c, PyObject *raised)
+{
+    gb_exchange *x = c->x;
+    bool quiet = false;
+    if (raised) {
+        // That a client left is no mistake of the application's.
+        gb_py.PyErr_SetRaisedException(raised);
+        quiet = (!x || c->told) && gb_py.PyErr_ExceptionMatches(gb_py.PyExc_OSError);
+        raised = gb_py.PyErr_GetRaisedException();
+        if (!quiet) gb_py.PyErr_DisplayException(raised);
+        gb_py.Py_DecRef(raised);
+    } else if (x && !x->finished && !gb__loop_client_gone(x)) {
+        fprintf(stderr, "gilbench: the application returned without a complete answer\n");
+    }
+    if (x && !x->finished) gb__lap(x, GB__PHASE_APP);
+    if (x && x->begun && !x->finished) x->failed = true;
+    if (x && !x->begun) gb__answer_status(x, 500);
+    if (x) gb__loop_settle(x);
+    gb__asgi_call_release(c);
+}
+
+static void gb__asgi_task_ended(gb__asgi_call *c, PyObject *task)
+{
+    PyObject *none = gb__py_none();
+    PyObject *raised = gb__asgi_method(task, c->worker->names[GB__NAME_exception]);
+    if (!raised) raised = gb_py.PyErr_GetRaisedException();  // it was cancelled
+    if (raised == none) gb_py.Py_DecRef(raised);
+    gb__asgi_end(c, raised == none ? NULL : raised);
+}
+
+static void gb__asgi_finish_if_drained(gb__asgi_worker *w)
+{
+    if (!w->drained || w->running) return;
+    PyObject *done = gb_py.PyObject_CallMethod(w->python, "finish", "i", 0);
+    if (!done) gb_py.PyErr_WriteUnraisable(w->python);
+    gb__py_drop(done);
+}
+
+static PyObject *gb__asgi_task_done(PyObject *self, PyObject *task)
+{
+    gb__asgi_call *c = gb__asgi_call_of(self);
+    if (!c) return NULL;
+    gb__asgi_worker *w = c->worker;
+    w->running--;
+    gb__asgi_task_ended(c, task);
+    gb__asgi_finish_if_drained(w);
+    return gb__py_new_none();
+}
+
+static bool gb__asgi_await_task(gb__asgi_call *c, PyObject *task)
+{
+    gb__asgi_worker *w = c->worker;
+    PyObject *added = gb__asgi_method1(task, w->names[GB__NAME_add_done_callback], c->task_done);
+    if (!added) return false;
+    gb_py.Py_DecRef(added);
+    gb_py.Py_IncRef(task);
+    c->task = task;
+    w->running++;
+    return true;
+}
+
+static void gb__asgi_handle_request(void *local, gb_exchange *x)
+{
+    gb__asgi_worker *w = local;
+    gb__asgi_call *c = gb__asgi_call_take(w, x);
+    gb__lap(x, GB__PHASE_READ);
+    PyObject *task = c ? gb__asgi_start(c) : NULL;
+    PyObject *done = task ? gb__asgi_method(task, w->names[GB__NAME_done]) : NULL;
+    if (done && gb_py.PyObject_IsTrue(done)) {
+        gb__asgi_task_ended(c, task);
+    } else if (!done || !gb__asgi_await_task(c, task)) {
+        PyObject *raised = gb_py.PyErr_GetRaisedException();
+        if (c) gb__asgi_end(c, raised);
+        else gb__loop_refuse(x, 500);
+    }
+    gb__py_drop(done);
+    gb__py_drop(task);
+}
+
+// ---- a worker
+
+static PyObject *gb__asgi_turn(PyObject *self, PyObject *unused)
+{
+    gb__asgi_worker *w = gb__asgi_here;
+    (void)self;
+    (void)unused;
+    if (gb__loop_turn(w->loop) || w->drained) return gb__py_new_none();
+    w->drained = true;
+    if (!w->running) gb__asgi_finish_if_drained(w);
+    else return gb_py.PyObject_CallMethod(w->python, "finish", "i", GB__STOP_GRACE_S);
+    return gb__py_new_none();
+}
+
+static void gb__asgi_run(void *local, gb__loop *loop, int fd)
+{
+    static PyMethodDef turn = {"gilbench_turn", gb__asgi_turn, GB__METH_NOARGS, NULL};
+    gb__asgi_worker *w = local;
+    w->loop = loop;
+    gb_py.PyEval_RestoreThread(w->thread_state);
+    PyObject *callback = gb_py.PyCMethod_New(&turn, NULL, NULL, NULL);
+    while (callback && !w->drained) {
+        // sys.exit() in the application ends asyncio's loop; the server goes on.
+        PyObject *done = gb_py.PyObject_CallMethod(w->python, "run", "iO", fd, callback);
+        PyObject *raised = done ? NULL : gb_py.PyErr_GetRaisedException();
+        if (raised) gb_py.PyErr_DisplayException(raised);
+        gb__py_drop(raised);
+        gb__py_drop(done);
+    }
+    gb__py_drop(callback);
+    w->thread_state = gb_py.PyEval_SaveThread();
+}
+
+static void gb__asgi_stop(gb__asgi_worker *w)
+{
+    PyObject *done = gb_py.PyObject_CallMethod(w->python, "stop", NULL);
+    PyObject *raised = done ? NULL : gb_py.PyErr_GetRaisedException();
+    if (raised) gb_py.PyErr_DisplayException(raised);
+    gb__py_drop(raised);
+    gb__py_drop(done);
+}
+
+static void gb__asgi_leave(void *local)
+{
+    gb__asgi_worker *w = local;
+    gb_py.PyEval_RestoreThread(w->thread_state);
+    if (w->python) gb__asgi_stop(w);
+    for (gb__asgi_call *c = w->idle, *below; c; c = below) {
+        below = c->below;
+        gb__asgi_call_drop(c);
+    }
+    PyObject *owned[] = {w->python, w->event_loop, w->task_type, w->coroutine_type, w->state,
+                         w->scope, w->request_message, w->disconnect_message, w->empty, w->done,
+                         w->task_keywords};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) gb__py_drop(owned[i]);
+    for (size_t i = 0; i < GB__NAME_COUNT; i++) gb__py_drop(w->names[i]);
+    for (size_t i = 0; i < GB__COMMON_FIELDS; i++) gb__py_drop(w->fields[i]);
+    gb_py.PyThreadState_Clear(w->thread_state);
+    gb_py.PyThreadState_DeleteCurrent();
+    gb__asgi_here = NULL;
+    free(w);
+}
+
+static bool gb__asgi_make_names(gb__asgi_worker *w)
+{
+#define GB__ASGI_NAME(name) w->names[GB__NAME_##name] = gb_py.PyUnicode_InternFromString(#name);
+    GB__ASGI_NAMES(GB__ASGI_NAME)
+#undef GB__ASGI_NAME
+    for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
+        w->fields[i] = gb__asgi_lower(gb__common_fields[i]);
+    }
+    w->task_keywords = gb_py.PyTuple_Pack(2, w->names[GB__NAME_loop], w->names[GB__NAME_eager_start]);
+    return !gb_py.PyErr_Occurred();
+}
+
+// The dicts that a request copies and fills in.
+static bool gb__asgi_make_templates(gb__asgi_worker *w, const gb_server *server)
+{
+    char source[1024];
+    snprintf(source, sizeof source,
+             "scope = {'type': 'http', 'asgi': {'version': '3.0', 'spec_version': '2.4'},\n"
+             "         'http_version': '1.1', 'server': ('%s', %d), 'client': None,\n"
+             "         'scheme': 'http', 'method': 'GET', 'root_path': '', 'path': '/',\n"
+             "         'raw_path': b'/', 'query_string': b'', 'headers': [], 'state': {}}\n"
+             "request = {'type': 'http.request', 'body': b'', 'more_body': False}\n"
+             "disconnect = {'type': 'http.disconnect'}\n", server->host, server->port);
+    static const char *const names[] = {"scope", "request", "disconnect"};
+    PyObject **templates[] = {&w->scope, &w->request_message, &w->disconnect_message};
+    PyObject *made = gb__py_run(source, "gilbench");
+    for (size_t i = 0; made && i < 3; i++) {
+        *templates[i] = gb_py.PyDict_GetItemString(made, names[i]);
+        if (*templates[i]) gb_py.Py_IncRef(*templates[i]);
+    }
+    gb__py_drop(made);
+    return made && w->scope && w->request_message && w->disconnect_message;
+}
+
+static bool gb__asgi_prepare(gb__asgi_worker *w, const gb_server *server)
+{
+    PyObject *class = gb_py.PyDict_GetItemString(w->asgi->bootstrap, "Worker");
+    PyObject *loop = gb_py.PyUnicode_FromString(w->asgi->loop);
+    PyObject *arguments[] = {w->asgi->app->object, loop};
+    w->python = class && loop ? gb_py.PyObject_Vectorcall(class, arguments, 2, NULL) : NULL;
+    gb__py_drop(loop);
+    if (!w->python) return false;
+    w->event_loop = gb_py.PyObject_GetAttrString(w->python, "loop");
+    w->task_type = gb_py.PyObject_GetAttrString(w->python, "task_type");
+    w->coroutine_type = gb_py.PyObject_GetAttrString(w->python, "coroutine_type");
+    w->state = gb_py.PyObject_GetAttrString(w->python, "state");
+    w->done = gb_py.PyType_GenericAlloc(w->asgi->done_type, 0);
+    return w->event_loop && w->task_type && w->coroutine_type && w->state && w->done &&
+           gb__asgi_make_names(w) && gb__asgi_make_templates(w, server);
+}
+
+static bool gb__asgi_startup(gb__asgi_worker *w, gb_error *error)
+{
+    PyObject *problem = gb_py.PyObject_CallMethod(w->python, "start", NULL);
+    const char *text = problem && problem != gb__py_none()
+                           ? gb_py.PyUnicode_AsUTF8AndSize(problem, NULL) : NULL;
+    if (text) gb__fail(error, GB_APP, "the application's startup failed: %.800s", text);
+    else if (!problem) gb__py_fail(error, GB_APP, "the application's startup failed");
+    bool ok = problem && !text;
+    gb__py_drop(problem);
+    return ok;
+}
+
+static bool gb__asgi_enter(void *self, const gb_server *server, void **local, gb_error *error)
+{
+    gb__asgi *g = self;
+    gb__asgi_worker *w = calloc(1, sizeof *w);
+    if (w) w->thread_state = gb_py.PyThreadState_New(g->interpreter);
+    if (!w || !w->thread_state) {
+        free(w);
+        gb__fail_memory(error);
+        return false;
+    }
+    *local = gb__asgi_here = w;
+    w->asgi = g;
+    gb_py.PyEval_RestoreThread(w->thread_state);
+    bool ok = gb__asgi_prepare(w, server);
+    if (!ok) gb__py_fail(error, GB_APP, "can't prepare an event loop");
+    ok = ok && gb__asgi_startup(w, error);
+    w->thread_state = gb_py.PyEval_SaveThread();
+    if (!ok) gb__asgi_leave(w);
+    return ok;
+}
+
+// ---- setting up
+
+static bool gb__asgi_make_types(gb__asgi *g)
+{
+    // Slot numbers of CPython's stable ABI (Include/typeslots.h).
+    enum { TP_DEALLOC = 52, TP_ITER = 62, TP_ITERNEXT = 63, TP_METHODS = 64, AM_AWAIT = 77 };
+    static PyMethodDef methods[] = {{"send", gb__asgi_coroutine_send, GB__METH_O, NULL},
+                                    {"throw", gb__asgi_coroutine_throw, GB__METH_VARARGS, NULL},
+                                    {"close", gb__asgi_coroutine_close, GB__METH_NOARGS, NULL},
+                                    {NULL, NULL, 0, NULL}};
+    void *self_iter, *step, *done_step, *call_dealloc, *awaitable_dealloc;
+    memcpy(&self_iter, &gb_py.PyObject_SelfIter, sizeof self_iter);
+    memcpy(&step, &(PyObject * (*[]) (PyObject *)){gb__asgi_step}, sizeof step);
+    memcpy(&done_step, &(PyObject * (*[]) (PyObject *)){gb__asgi_done_step}, sizeof done_step);
+    memcpy(&call_dealloc, &(void (*[])(PyObject *)){gb__asgi_call_dealloc}, sizeof call_dealloc);
+    memcpy(&awaitable_dealloc, &(void (*[])(PyObject *)){gb__asgi_awaitable_dealloc},
+           sizeof awaitable_dealloc);
+    PyType_Slot call_slots[] = {{TP_DEALLOC, call_dealloc}, {0, NULL}};
+    PyType_Slot awaitable_slots[] = {{TP_DEALLOC, awaitable_dealloc}, {AM_AWAIT, self_iter},
+                                     {TP_ITER, self_iter}, {TP_ITERNEXT, step},
+                                     {TP_METHODS, methods}, {0, NULL}};
+    PyType_Slot done_slots[] = {{AM_AWAIT, self_iter}, {TP_ITER, self_iter},
+                                {TP_ITERNEXT, done_step}, {TP_METHODS, methods}, {0, NULL}};
+    PyType_Spec call = {"gilbench.request", -(int)sizeof(gb__asgi_call), 0, 0, call_slots};
+    PyType_Spec awaitable = {"gilbench.awaitable", -(int)sizeof(gb__asgi_awaitable), 0, 0,
+                             awaitable_slots};
+    PyType_Spec done = {"gilbench.done", 0, 0, 0, done_slots};
+    g->call_type = (PyTypeObject *)gb_py.PyType_FromSpec(&call);
+    g->awaitable_type = (PyTypeObject *)gb_py.PyType_FromSpec(&awaitable);
+    g->done_type = (PyTypeObject *)gb_py.PyType_FromSpec(&done);
+    return g->call_type && g->awaitable_type && g->done_type;
+}
+
+static gb_code gb__asgi_find_loop(const char *name, gb_error *error)
+{
+    PyObject *module = gb_py.PyImport_ImportModule(name);
+    if (!module) gb_py.PyErr_Clear();
+    gb__py_drop(module);
+    return module ? GB_OK
+                  : gb__fail(error, GB_APP, "the event loop %s can't be imported by this "
+                             "interpreter: install it there (pip install %s)", name, name);
+}
+
+// Attached. `app` outlives the gateway.
+static gb_code gb__asgi_open(gb__asgi *g, gb__app *app, const char *loop, gb__gateway *gateway,
+                             gb_error *error)
+{
+    *g = (gb__asgi){.app = app, .loop = loop ? loop : "asyncio"};
+    gb_code code = gb__asgi_find_loop(g->loop, error);
+    if (code) return code;
+    g->interpreter = gb_py.PyInterpreterState_Get();
+    g->bootstrap = gb__py_run(gb__asgi_bootstrap, "gilbench");
+    if (!g->bootstrap || !gb__asgi_make_types(g))
+        return gb__py_fail(error, GB_APP, "can't prepare ASGI");
+    *gateway = (gb__gateway){g, gb__asgi_enter, gb__asgi_leave, gb__asgi_handle_request,
+                             gb__asgi_run, gb__asgi_resume, gb__asgi_over, gb__asgi_forget};
+    return GB_OK;
+}
+
+static void gb__asgi_shut(gb__asgi *g)
+{
+    gb__py_drop(g->bootstrap);
+    gb__py_drop((PyObject *)g->call_type);
+    gb__py_drop((PyObject *)g->awaitable_type);
+    gb__py_drop((PyObject *)g->done_type);
 }
 
 // ================================================================================================
@@ -6303,6 +7968,7 @@ typedef struct gb__hosted {
     PyThreadState *state;  // of the thread that started the interpreter
     gb__app app;
     gb__wsgi wsgi;
+    gb__asgi asgi;
 } gb__hosted;
 
 // CPython collects in whatever thread allocates, and there is one interpreter a process.
@@ -6339,9 +8005,10 @@ static gb_code gb__hosted_app(gb__hosted *h, gb__gateway *gateway, gb_error *err
 {
     gb_code code = gb__app_load(&h->app, h->config.app, h->config.interface, error);
     if (!code) code = gb__watch_gc(h, error);
-    if (!code && h->app.interface == GB_ASGI)
-        code = gb__fail(error, GB_USAGE, "%s is an ASGI application; only WSGI is served so far",
-                        h->config.app);
+    if (!code && h->app.interface == GB_ASGI) {
+        h->config.server.threads = 1;  // one event loop; more of them are more workers
+        return gb__asgi_open(&h->asgi, &h->app, h->config.loop, gateway, error);
+    }
     return code ? code : gb__wsgi_open(&h->wsgi, &h->app, gateway, error);
 }
 
@@ -6368,7 +8035,7 @@ static gb_code gb__hosted_start(gb__hosted *h, const gb_service_config *config, 
     code = gb__hosted_app(h, &gateway, error);
     h->state = gb_py.PyEval_SaveThread();
     if (code) return code;
-    h->server = gb__server_start(&config->server, &gateway, error);
+    h->server = gb__server_start(&h->config.server, &gateway, error);
     return h->server ? GB_OK : error->code;
 }
 
@@ -6419,6 +8086,7 @@ static bool gb__hosted_stop(gb__hosted *h)
     if (!h->has_python) return true;
     gb_py.PyEval_RestoreThread(h->state);
     gb__wsgi_shut(&h->wsgi);
+    gb__asgi_shut(&h->asgi);
     gb__app_drop(&h->app);
     return gb_py.Py_FinalizeEx() >= 0;
 }
@@ -6843,6 +8511,8 @@ GB_API const gb_scenario *gb_scenarios(void)
     static const gb_scenario scenarios[] = {
         {"wsgi-json", "a small JSON answer, WSGI", "builtin:wsgi", GB_WSGI, "/json"},
         {"wsgi-io", "an answer after a sleep of 10 ms, WSGI", "builtin:wsgi", GB_WSGI, "/io"},
+        {"asgi-json", "a small JSON answer, ASGI", "builtin:asgi", GB_ASGI, "/json"},
+        {"asgi-io", "an answer after a sleep of 10 ms, ASGI", "builtin:asgi", GB_ASGI, "/io"},
         {NULL, NULL, NULL, GB_AUTO, NULL}};
     return scenarios;
 }
@@ -6896,6 +8566,18 @@ static bool gb__has_control(const gb_plan *p, const gb_scenario *s)
     return !p->no_control && (!strcmp(s->path, "/json") || !strcmp(s->path, "/io"));
 }
 
+// The cells of a scenario with each number of threads; an event loop has only ever one.
+static void gb__plan_threads(const gb_plan *p, gb_result *r, const gb_scenario *s, int connections)
+{
+    bool loop = s->interface == GB_ASGI;
+    for (size_t t = 0; t < (loop ? 1 : p->thread_count); t++)
+        for (size_t i = 0; i <= p->python_count; i++)
+            if (i < p->python_count || gb__has_control(p, s))
+                gb__cell_init(&r->cells[r->cell_count++], s,
+                              i < p->python_count ? &p->pythons[i] : NULL,
+                              loop ? 1 : p->threads[t], connections, p->rate);
+}
+
 static gb_code gb__plan_cells(const gb_plan *p, gb_result *r, gb_error *error)
 {
     size_t most = p->scenario_count * p->connection_count * p->thread_count *
@@ -6907,12 +8589,7 @@ static gb_code gb__plan_cells(const gb_plan *p, gb_result *r, gb_error *error)
     r->python_count = p->python_count;
     for (size_t s = 0; s < p->scenario_count; s++)
         for (size_t c = 0; c < p->connection_count; c++)
-            for (size_t t = 0; t < p->thread_count; t++)
-                for (size_t i = 0; i <= p->python_count; i++)
-                    if (i < p->python_count || gb__has_control(p, &p->scenarios[s]))
-                        gb__cell_init(&r->cells[r->cell_count++], &p->scenarios[s],
-                                      i < p->python_count ? &p->pythons[i] : NULL, p->threads[t],
-                                      p->connections[c], p->rate);
+            gb__plan_threads(p, r, &p->scenarios[s], p->connections[c]);
     for (size_t i = 0; i < r->cell_count; i++) {
         r->cells[i].rounds = calloc((size_t)p->rounds, sizeof *r->cells[i].rounds);
         if (!r->cells[i].rounds) return gb__fail_memory(error);
@@ -6952,7 +8629,7 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
 {
     gb_measure_config m = {
         .service = {.python = gb__find_python(r, c->python), .app = c->app,
-                    .interface = c->interface, .server = {.threads = c->threads}},
+                    .interface = c->interface, .loop = p->loop, .server = {.threads = c->threads}},
         .path = c->path,
         .load = {.connections = c->connections, .threads = p->client_threads,
                  .duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
@@ -7920,19 +9597,20 @@ enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__ALL = 
       "an interpreter, virtual environment, installation or libpython; repeatable; "               \
       "PY,gil=0|1,jit=0|1,name=TEXT sets a variant")                                               \
     X(APP, "app", 0, "APP", GB__COMPARE | GB__SERVE,                                               \
-      "FILE.py:NAME, module:NAME, or builtin:wsgi (default) or builtin:c")                         \
-    X(INTERFACE, "interface", 0, "NAME", GB__COMPARE | GB__SERVE, "auto (default), wsgi or c")     \
+      "FILE.py:NAME, module:NAME, or builtin:wsgi (default), asgi or c")                           \
+    X(INTERFACE, "interface", 0, "NAME", GB__COMPARE | GB__SERVE, "auto (default), wsgi, asgi, c") \
     X(PATH, "path", 0, "P", GB__COMPARE, "path of the URL that is loaded; default /json")          \
     X(SCENARIO, "scenario", 0, "NAME", GB__COMPARE, "a built-in scenario; repeatable")             \
     X(LIST_SCENARIOS, "list-scenarios", 0, NULL, GB__COMPARE, "says which there are")              \
     X(BIND, "bind", 0, "HOST:PORT", GB__SERVE, "default 127.0.0.1:8000; port 0: a free one")       \
-    X(THREADS, "threads", 0, "LIST", GB__COMPARE, "server threads; default 1,64")                  \
+    X(MAX_BODY, "max-body", 0, "BYTES", GB__SERVE, "of a request; default 16 MiB")                 \
+    X(THREADS, "threads", 0, "LIST", GB__COMPARE, "server threads, not of ASGI; default 1,64")     \
     X(SERVE_THREADS, "threads", 0, "N", GB__SERVE, "server threads; default 1")                    \
     X(LOAD_THREADS, "threads", 't', "N", GB__LOAD, "client threads; default 1")                    \
     X(CLIENT_THREADS, "client-threads", 0, "N", GB__COMPARE, "default 1")                          \
     X(WORKERS, "workers", 0, "LIST", GB__COMPARE | GB__SERVE, "only 1 so far")                     \
     X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE, "only auto so far")        \
-    X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE, "of ASGI, which is not served yet")        \
+    X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE, "of ASGI: asyncio (default), uvloop, rloop") \
     X(SERVER, "server", 0, "COMMAND", GB__COMPARE, "somebody else's server; not yet")              \
     X(CONNECTIONS, "connections", 0, "LIST", GB__COMPARE, "default 128")                           \
     X(LOAD_CONNECTIONS, "connections", 'c', "N", GB__LOAD, "default 64")                           \
@@ -8179,7 +9857,7 @@ static gb_code gb__read_numbers(const gb__arguments *a, int id, int hi, gb__numb
 // What has its place in the contract but isn't there yet is refused, never ignored.
 static gb_code gb__refuse_unbuilt(const gb__arguments *a, gb_error *error)
 {
-    static const int unbuilt[] = {GB__OPT_LOOP, GB__OPT_SERVER, GB__OPT_HTML, GB__OPT_PYPERF,
+    static const int unbuilt[] = {GB__OPT_SERVER, GB__OPT_HTML, GB__OPT_PYPERF,
                                   GB__OPT_HDR_DIR};
     for (size_t i = 0; i < sizeof unbuilt / sizeof *unbuilt; i++)
         if (a->given[unbuilt[i]])
@@ -8196,7 +9874,7 @@ static gb_code gb__refuse_unbuilt(const gb__arguments *a, gb_error *error)
 
 static gb_code gb__read_interface(const gb__arguments *a, gb_interface *interface, gb_error *error)
 {
-    static const gb_interface all[] = {GB_AUTO, GB_WSGI, GB_C};
+    static const gb_interface all[] = {GB_AUTO, GB_WSGI, GB_ASGI, GB_C};
     *interface = GB_AUTO;
     if (!a->given[GB__OPT_INTERFACE]) return GB_OK;
     const char *name = a->value[GB__OPT_INTERFACE];
@@ -8204,22 +9882,30 @@ static gb_code gb__read_interface(const gb__arguments *a, gb_interface *interfac
         *interface = all[i];
         if (!strcmp(name, gb__interface_text(all[i]))) return GB_OK;
     }
-    return gb__fail(error, GB_USAGE, strcmp(name, "asgi")
-                        ? "--interface %s: give auto, wsgi or c"
-                        : "--interface %s is not there yet", name);
+    return gb__fail(error, GB_USAGE, "--interface %s: give auto, wsgi, asgi or c", name);
+}
+
+static gb_code gb__read_loop(const gb__arguments *a, const char **loop, gb_error *error)
+{
+    static const char *const all[] = {"asyncio", "uvloop", "rloop"};
+    *loop = NULL;
+    if (!a->given[GB__OPT_LOOP]) return GB_OK;
+    *loop = a->value[GB__OPT_LOOP];
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strcmp(*loop, all[i])) return GB_OK;
+    return gb__fail(error, GB_USAGE, "--loop %s: give asyncio, uvloop or rloop", *loop);
 }
 
 static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_error *error)
 {
-    static const char *const builtin[] = {"builtin:wsgi", "builtin:c"};
+    static const char *const builtin[] = {"builtin:wsgi", "builtin:asgi", "builtin:c"};
     if (!a->given[GB__OPT_APP]) return GB_OK;
     *app = a->value[GB__OPT_APP];
     if (!strncmp(*app, "builtin:", 8)) {
         for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++)
             if (!strcmp(*app, builtin[i])) return GB_OK;
-        return gb__fail(error, GB_USAGE, strcmp(*app, "builtin:asgi")
-                            ? "--app %s: the built-in ones are builtin:wsgi and builtin:c"
-                            : "--app %s is not there yet", *app);
+        return gb__fail(error, GB_USAGE, "--app %s: the built-in ones are builtin:wsgi, "
+                        "builtin:asgi and builtin:c", *app);
     }
     const char *colon = strrchr(*app, ':');
     if (!colon || colon == *app || !colon[1])
@@ -8353,13 +10039,17 @@ static int gb__main_serve(const gb__arguments *a)
     gb_error error;
     gb_python python;
     char host[256];
+    double max_body = 0;
     gb_service_config config = {.app = "builtin:wsgi", .server = {.threads = 1}};
     gb_code code = gb__refuse_unbuilt(a, &error);
     if (!code) code = gb__read_interface(a, &config.interface, &error);
     if (!code) code = gb__read_app(a, &config.app, &error);
+    if (!code) code = gb__read_loop(a, &config.loop, &error);
     if (!code) code = gb__read_bind(a, host, sizeof host, &config.server.port, &error);
     if (!code)
         code = gb__read_int(a, GB__OPT_SERVE_THREADS, 1, 4096, &config.server.threads, &error);
+    if (!code) code = gb__read_number(a, GB__OPT_MAX_BODY, 1, 1e15, &max_body, &error);
+    config.server.max_body = (uint64_t)max_body;
     if (!code && !gb__is_c_app(&config)) {
         code = gb__serve_python(a, &python, &error);
         config.python = &python;
@@ -8595,6 +10285,7 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
         p->on_progress = gb__show_progress;
     gb_code code = gb__refuse_unbuilt(a, error);
     if (!code) code = gb__read_scenarios(a, c, error);
+    if (!code) code = gb__read_loop(a, &p->loop, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_THREADS, 4096, &c->threads, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_CONNECTIONS, 100000, &c->connections, error);
     if (!code) code = gb__read_int(a, GB__OPT_ROUNDS, 1, 10000, &p->rounds, error);
