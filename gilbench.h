@@ -6090,11 +6090,13 @@ static size_t gb__percent_decode(gb_slice raw, char *to)
 {
     size_t n = 0;
     for (size_t i = 0; i < raw.len; i++) {
-        bool escape = raw.data[i] == '%' && i + 2 < raw.len &&
-                      gb__hex_digit(raw.data[i + 1]) >= 0 && gb__hex_digit(raw.data[i + 2]) >= 0;
-        to[n++] = escape ? (char)(gb__hex_digit(raw.data[i + 1]) << 4 |
-                                  gb__hex_digit(raw.data[i + 2]))
-                         : raw.data[i];
+        int high = -1, low = -1;
+        if (raw.data[i] == '%' && i + 2 < raw.len) {
+            high = gb__hex_digit(raw.data[i + 1]);
+            low = gb__hex_digit(raw.data[i + 2]);
+        }
+        bool escape = high >= 0 && low >= 0;
+        to[n++] = escape ? (char)(high * 16 + low) : raw.data[i];
         if (escape) i += 2;
     }
     return n;
