@@ -5977,6 +5977,13 @@ static const char gb__builtin_wsgi[] =
 
 static const char gb__builtin_asgi[] =
     "import asyncio, json\n"
+    "def answer(body, status=200, kind=b'application/json'):\n"
+    "    headers = [(b'content-type', kind), (b'content-length', str(len(body)).encode())]\n"
+    "    return ({'type': 'http.response.start', 'status': status, 'headers': headers},\n"
+    "            {'type': 'http.response.body', 'body': body})\n"
+    "HELLO = answer(json.dumps({'message': 'Hello World'}).encode())\n"
+    "DONE = answer(json.dumps({'status': 'done'}).encode())\n"
+    "NOT_FOUND = answer(b'not found\\n', 404, b'text/plain')\n"
     "async def app(scope, receive, send):\n"
     "    if scope['type'] == 'lifespan':\n"
     "        while True:\n"
@@ -5984,19 +5991,16 @@ static const char gb__builtin_asgi[] =
     "            await send({'type': event + '.complete'})\n"
     "            if event == 'lifespan.shutdown':\n"
     "                return\n"
-    "    status, kind = 200, b'application/json'\n"
     "    path = scope['path']\n"
     "    if path == '/json':\n"
-    "        body = json.dumps({'message': 'Hello World'}).encode()\n"
+    "        start, body = HELLO\n"
     "    elif path == '/io':\n"
     "        await asyncio.sleep(0.01)\n"
-    "        body = json.dumps({'status': 'done'}).encode()\n"
+    "        start, body = DONE\n"
     "    else:\n"
-    "        status, kind, body = 404, b'text/plain', b'not found\\n'\n"
-    "    await send({'type': 'http.response.start', 'status': status,\n"
-    "                'headers': [(b'content-type', kind),\n"
-    "                            (b'content-length', str(len(body)).encode())]})\n"
-    "    await send({'type': 'http.response.body', 'body': body})\n";
+    "        start, body = NOT_FOUND\n"
+    "    await send(start)\n"
+    "    await send(body)\n";
 
 // An application in the interpreter that this process has started. Attached while it is used.
 typedef struct gb__app {
