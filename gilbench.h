@@ -6368,7 +6368,8 @@ static bool gb__wsgi_set_status(gb__wsgi_call *c, PyObject *status)
     if (!gb__wsgi_add_text(&c->status, status, &text)) return false;
     uint64_t code = 0;
     gb_slice digits = {text.data, text.len < 3 ? text.len : 3};
-    if (digits.len < 3 || !gb__slice_u64(digits, &code) || code < 100 ||
+    // One below 200 is an interim answer: the client would wait for the real one behind it.
+    if (digits.len < 3 || !gb__slice_u64(digits, &code) || code < 200 ||
         (text.len > 3 && text.data[3] != ' ') || !gb__all(text, gb__is_value_char))
         return gb__reject("the status must be like \"200 OK\"");
     c->answer.status = (int)code;
