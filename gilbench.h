@@ -6141,7 +6141,7 @@ typedef struct gb__wsgi {
     PyObject *keys[GB__KEY_COUNT];
     PyObject *common[GB__COMMON_FIELDS];
     PyObject *http10, *http11, *get, *close;
-    PyTypeObject *start_response_type, *input_type;
+    PyTypeObject *start_response_type, *input_type, *list_type;  // list's own is borrowed
 } gb__wsgi;
 
 // One call of the application, reused by the next: an object that outlives its request notices
@@ -6533,7 +6533,8 @@ static int gb__wsgi_compose_list(gb__wsgi_call *c, PyObject *list)
 
 static bool gb__wsgi_answer(gb__wsgi_call *c, PyObject *result)
 {
-    if (gb__py_is(result, GB__PY_LIST_SUBCLASS)) {
+    // Not a subclass: that may have an __iter__ of its own.
+    if (gb_py.Py_TYPE(result) == c->wsgi->list_type) {
         int composed = gb__wsgi_compose_list(c, result);
         if (composed) return composed > 0;
     }
@@ -6752,7 +6753,10 @@ static bool gb__wsgi_make_types(gb__wsgi *w)
     PyType_Spec input = {"gilbench.input", -(int)sizeof(gb__wsgi_handle), 0, 0, input_slots};
     w->start_response_type = (PyTypeObject *)gb_py.PyType_FromSpec(&start);
     w->input_type = (PyTypeObject *)gb_py.PyType_FromSpec(&input);
-    return w->start_response_type && w->input_type;
+    PyObject *list = gb_py.PyList_New(0);
+    w->list_type = list ? gb_py.Py_TYPE(list) : NULL;
+    gb__py_drop(list);
+    return w->start_response_type && w->input_type && w->list_type;
 }
 
 // What env has in every request. Each thread makes its own, so that free-threaded threads
