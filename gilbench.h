@@ -6451,7 +6451,8 @@ static bool gb__wsgi_begin(gb__wsgi_call *c)
 }
 
 // Sends one piece of the body at once: it must not wait for the next (PEP 3333, "Buffering and
-// Streaming"). 1, 0 when the client is gone, -1 with an exception.
+// Streaming"). 1; 0 when no more is of use, because the client is gone, asked for the head alone or
+// has all that Content-Length promised; -1 with an exception.
 static int gb__wsgi_send(gb__wsgi_call *c, PyObject *piece)
 {
     char *data;
@@ -6459,10 +6460,11 @@ static int gb__wsgi_send(gb__wsgi_call *c, PyObject *piece)
     if (gb_py.PyBytes_AsStringAndSize(piece, &data, &len) < 0) return -1;
     if (!len) return 1;  // the head waits for the first byte of the body
     if (!gb__wsgi_begin(c)) return -1;
+    bool enough = c->x->bodyless || (c->x->counted && (uint64_t)len > c->x->answer_left);
     gb__detach(c->x);
     bool sent = gb__answer_send(c->x, data, (size_t)len);
     gb__attach(c->x, c->state, GB__PHASE_WRITE);
-    return sent;
+    return sent && !enough;
 }
 
 static PyObject *gb__wsgi_write(PyObject *self, PyObject *data)
@@ -6470,8 +6472,9 @@ static PyObject *gb__wsgi_write(PyObject *self, PyObject *data)
     gb__wsgi_call *c = gb__wsgi_call_of(self);
     int sent = c ? gb__wsgi_send(c, data) : -1;
     if (sent < 0) return NULL;
-    if (sent) return gb__py_new_none();
-    gb_py.PyErr_SetString(gb_py.PyExc_OSError, "the client is gone");
+    if (sent || (c->x->bodyless && !c->x->failed)) return gb__py_new_none();
+    if (c->x->failed) gb_py.PyErr_SetString(gb_py.PyExc_OSError, "the client is gone");
+    else gb__wsgi_reject("write() goes beyond the Content-Length");
     return NULL;
 }
 
