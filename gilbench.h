@@ -6534,16 +6534,23 @@ static int gb__wsgi_compose_list(gb__wsgi_call *c, PyObject *list)
     return gb__wsgi_begin(c) && gb__wsgi_add_list(c, list, count) ? 1 : -1;
 }
 
+// Too little is an error of the application, and a 500 as long as nothing was sent.
+static bool gb__wsgi_complete(const gb_exchange *x)
+{
+    if (x->failed || x->bodyless || !x->counted || !x->answer_left) return true;
+    return gb__wsgi_reject("the body is shorter than its Content-Length");
+}
+
 static bool gb__wsgi_answer(gb__wsgi_call *c, PyObject *result)
 {
     // Not a subclass: that may have an __iter__ of its own.
     if (gb_py.Py_TYPE(result) == c->wsgi->list_type) {
         int composed = gb__wsgi_compose_list(c, result);
-        if (composed) return composed > 0;
+        if (composed) return composed > 0 && gb__wsgi_complete(c->x);
     }
     if (!gb__wsgi_iterate(c, result)) return false;
     if (c->started && !c->x->begun) c->answer.has_length = true;  // there was no body
-    return c->x->failed || gb__wsgi_begin(c);
+    return c->x->failed || (gb__wsgi_begin(c) && gb__wsgi_complete(c->x));
 }
 
 // "close() always called" (PEP 3333): also when the application or the client failed.
