@@ -4936,6 +4936,9 @@ static gb_code gb__py_start(const gb_python *python, bool verbose, gb_error *err
     if (!ok || gb_py.Py_InitializeFromInitConfig(config) < 0)
         return gb__py_init_error(config, python, error);
     gb_py.PyInitConfig_Free(config);
+    // As in `python3`, where they are exceptions; an isolated start leaves the signals alone.
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     return GB_OK;
 }
 
