@@ -6717,6 +6717,7 @@ static void gb__wsgi_handle_request(void *local, gb_exchange *x)
     gb__attach(x, c->state, GB__PHASE_READ);
     bool ok = gb__wsgi_call_app(c);
     if (!ok) gb__wsgi_failed(c);
+    if (c->ahead.cap > 4 * GB__PREREAD_MAX) gb__buf_free(&c->ahead);  // it was a large read()
     c->serial++;
     c->x = NULL;
     gb__detach(x);
