@@ -6145,14 +6145,19 @@ typedef struct gb__wsgi {
     PyObject *common[GB__COMMON_FIELDS];
     PyObject *http10, *http11, *get, *close;
     PyTypeObject *start_response_type, *input_type, *list_type;  // list's own is borrowed
+    _Atomic(struct gb__wsgi_call *) left;  // calls whose threads have ended
 } gb__wsgi;
 
 // One call of the application, reused by the next: an object that outlives its request notices
-// that `serial` has moved on.
+// that `serial` has moved on. It may be used in any thread, as adapters to asyncio do, hence the
+// lock; it may be used until the interpreter ends, so a call is freed after that.
 typedef struct gb__wsgi_call {
     gb__wsgi *wsgi;
+    struct gb__wsgi_call *next;  // of those that have left
     PyThreadState *state;
     PyObject *env;       // the part that is the same for every request
+    pthread_mutex_t lock;
+    // guarded by lock while the application runs
     uint64_t serial;
     gb_exchange *x;
     bool started;            // start_response was called
@@ -6168,10 +6173,11 @@ typedef struct gb__wsgi_handle {
     uint64_t serial;
 } gb__wsgi_handle;
 
-static void gb__detach(gb_exchange *x)
+static PyThreadState *gb__detach(gb_exchange *x)
 {
-    gb_py.PyEval_SaveThread();
+    PyThreadState *state = gb_py.PyEval_SaveThread();
     gb__lap(x, GB__PHASE_APP);
+    return state;
 }
 
 static void gb__attach(gb_exchange *x, PyThreadState *state, int phase)
@@ -6189,13 +6195,32 @@ static PyObject *gb__wsgi_new_handle(gb__wsgi_call *c, PyTypeObject *type)
     return object;
 }
 
-// The call that an object belongs to; NULL, with an exception, after its request.
-static gb__wsgi_call *gb__wsgi_call_of(PyObject *self)
+// Never waits attached: whoever has the lock may be waiting to attach.
+static void gb__wsgi_lock(gb__wsgi_call *c)
+{
+    if (!pthread_mutex_trylock(&c->lock)) return;
+    PyThreadState *state = gb_py.PyEval_SaveThread();
+    pthread_mutex_lock(&c->lock);
+    gb_py.PyEval_RestoreThread(state);
+}
+
+// The call that an object belongs to, locked; NULL, with an exception, after its request.
+static gb__wsgi_call *gb__wsgi_take(PyObject *self)
 {
     gb__wsgi_handle *h = gb_py.PyObject_GetTypeData(self, gb_py.Py_TYPE(self));
-    if (h->call && h->call->x && h->serial == h->call->serial) return h->call;
+    if (h->call) {
+        gb__wsgi_lock(h->call);
+        if (h->serial == h->call->serial) return h->call;
+        pthread_mutex_unlock(&h->call->lock);
+    }
     gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError, "the request of this object is over");
     return NULL;
+}
+
+static PyObject *gb__wsgi_give(gb__wsgi_call *c, PyObject *result)
+{
+    pthread_mutex_unlock(&c->lock);
+    return result;
 }
 
 // ---- wsgi.input
@@ -6212,10 +6237,9 @@ static int gb__wsgi_read_ahead(gb__wsgi_call *c, size_t size)
         gb_py.PyErr_NoMemory();
         return -1;
     }
-    bool wait = !gb__body_ready(c->x);
-    if (wait) gb__detach(c->x);
+    PyThreadState *state = gb__body_ready(c->x) ? NULL : gb__detach(c->x);
     long n = gb_request_read(c->x, b->data + b->len, size);
-    if (wait) gb__attach(c->x, c->state, GB__PHASE_READ);
+    if (state) gb__attach(c->x, state, GB__PHASE_READ);
     if (n > 0) b->len += (size_t)n;
     if (n >= 0) return n > 0;
     gb_py.PyErr_Format(gb_py.PyExc_OSError, "the request's body can't be read: %s",
@@ -6250,11 +6274,8 @@ static size_t gb__wsgi_piece(size_t wanted)
     return wanted < GB__PREREAD_MAX ? wanted : GB__PREREAD_MAX;
 }
 
-static PyObject *gb__wsgi_read(PyObject *self, PyObject *arguments)
+static PyObject *gb__wsgi_bytes(gb__wsgi_call *c, size_t size)
 {
-    size_t size;
-    gb__wsgi_call *c = gb__wsgi_call_of(self);
-    if (!c || !gb__wsgi_size(arguments, &size)) return NULL;
     int more = 1;
     while (more > 0 && c->ahead.len - c->ahead_at < size) {
         more = gb__wsgi_read_ahead(c, gb__wsgi_piece(size - (c->ahead.len - c->ahead_at)));
@@ -6262,6 +6283,13 @@ static PyObject *gb__wsgi_read(PyObject *self, PyObject *arguments)
     }
     size_t have = c->ahead.len - c->ahead_at;
     return gb__wsgi_take_ahead(c, have < size ? have : size);
+}
+
+static PyObject *gb__wsgi_read(PyObject *self, PyObject *arguments)
+{
+    size_t size;
+    gb__wsgi_call *c = gb__wsgi_size(arguments, &size) ? gb__wsgi_take(self) : NULL;
+    return c ? gb__wsgi_give(c, gb__wsgi_bytes(c, size)) : NULL;
 }
 
 static PyObject *gb__wsgi_line(gb__wsgi_call *c, size_t size)
@@ -6283,16 +6311,16 @@ static PyObject *gb__wsgi_line(gb__wsgi_call *c, size_t size)
 static PyObject *gb__wsgi_readline(PyObject *self, PyObject *arguments)
 {
     size_t size;
-    gb__wsgi_call *c = gb__wsgi_call_of(self);
-    return c && gb__wsgi_size(arguments, &size) ? gb__wsgi_line(c, size) : NULL;
+    gb__wsgi_call *c = gb__wsgi_size(arguments, &size) ? gb__wsgi_take(self) : NULL;
+    return c ? gb__wsgi_give(c, gb__wsgi_line(c, size)) : NULL;
 }
 
 static PyObject *gb__wsgi_next(PyObject *self)
 {
     Py_ssize_t len = 0;
     char *data;
-    gb__wsgi_call *c = gb__wsgi_call_of(self);
-    PyObject *line = c ? gb__wsgi_line(c, SIZE_MAX) : NULL;
+    gb__wsgi_call *c = gb__wsgi_take(self);
+    PyObject *line = c ? gb__wsgi_give(c, gb__wsgi_line(c, SIZE_MAX)) : NULL;
     if (!line || gb_py.PyBytes_AsStringAndSize(line, &data, &len) < 0 || len) return line;
     gb_py.Py_DecRef(line);
     return NULL;  // the end
@@ -6428,15 +6456,16 @@ static PyObject *gb__wsgi_start_response(PyObject *self, PyObject *arguments, Py
 {
     static PyMethodDef write = {"write", gb__wsgi_write, GB__METH_O, NULL};
     PyObject *status, *headers, *exc_info = NULL;
-    gb__wsgi_call *c = gb__wsgi_call_of(self);
-    if (!c) return NULL;
     // PEP 3333 makes the arguments positional; frameworks pass exc_info by name all the same.
     if (keywords) exc_info = gb_py.PyDict_GetItemString(keywords, "exc_info");
-    if (!gb_py.PyArg_UnpackTuple(arguments, "start_response", 2, 3, &status, &headers, &exc_info) ||
-        !gb__wsgi_may_start(c, exc_info))
+    if (!gb_py.PyArg_UnpackTuple(arguments, "start_response", 2, 3, &status, &headers, &exc_info))
         return NULL;
-    c->started = gb__wsgi_set_head(c, status, headers);
-    return c->started ? gb_py.PyCMethod_New(&write, self, NULL, NULL) : NULL;
+    gb__wsgi_call *c = gb__wsgi_take(self);
+    if (!c) return NULL;
+    bool ok = gb__wsgi_may_start(c, exc_info);
+    if (ok) ok = c->started = gb__wsgi_set_head(c, status, headers);
+    pthread_mutex_unlock(&c->lock);
+    return ok ? gb_py.PyCMethod_New(&write, self, NULL, NULL) : NULL;
 }
 
 // ---- the answer
@@ -6455,7 +6484,7 @@ static bool gb__wsgi_begin(gb__wsgi_call *c)
 
 // Sends one piece of the body at once: it must not wait for the next (PEP 3333, "Buffering and
 // Streaming"). 1; 0 when no more is of use, because the client is gone, asked for the head alone or
-// has all that Content-Length promised; -1 with an exception.
+// has all that Content-Length promised; -1 with an exception. Locked.
 static int gb__wsgi_send(gb__wsgi_call *c, PyObject *piece)
 {
     char *data;
@@ -6464,20 +6493,22 @@ static int gb__wsgi_send(gb__wsgi_call *c, PyObject *piece)
     if (!len) return 1;  // the head waits for the first byte of the body
     if (!gb__wsgi_begin(c)) return -1;
     bool enough = c->x->bodyless || (c->x->counted && (uint64_t)len > c->x->answer_left);
-    gb__detach(c->x);
+    PyThreadState *state = gb__detach(c->x);
     bool sent = gb__answer_send(c->x, data, (size_t)len);
-    gb__attach(c->x, c->state, GB__PHASE_WRITE);
+    gb__attach(c->x, state, GB__PHASE_WRITE);
     return sent && !enough;
 }
 
 static PyObject *gb__wsgi_write(PyObject *self, PyObject *data)
 {
-    gb__wsgi_call *c = gb__wsgi_call_of(self);
-    int sent = c ? gb__wsgi_send(c, data) : -1;
-    if (sent < 0) return NULL;
-    if (sent || (c->x->bodyless && !c->x->failed)) return gb__py_new_none();
-    if (c->x->failed) gb_py.PyErr_SetString(gb_py.PyExc_OSError, "the client is gone");
-    else gb__wsgi_reject("write() goes beyond the Content-Length");
+    gb__wsgi_call *c = gb__wsgi_take(self);
+    if (!c) return NULL;
+    int sent = gb__wsgi_send(c, data);
+    bool failed = c->x->failed, bodyless = c->x->bodyless;
+    pthread_mutex_unlock(&c->lock);
+    if (sent > 0 || (!sent && bodyless && !failed)) return gb__py_new_none();
+    if (!sent && failed) gb_py.PyErr_SetString(gb_py.PyExc_OSError, "the client is gone");
+    else if (!sent) gb__reject("write() goes beyond the Content-Length");
     return NULL;
 }
 
@@ -6486,7 +6517,9 @@ static bool gb__wsgi_iterate(gb__wsgi_call *c, PyObject *result)
     PyObject *iterator = gb_py.PyObject_GetIter(result), *piece;
     int sent = 1;
     while (iterator && sent > 0 && (piece = gb_py.PyIter_Next(iterator))) {
+        gb__wsgi_lock(c);
         sent = gb__wsgi_send(c, piece);
+        pthread_mutex_unlock(&c->lock);
         gb_py.Py_DecRef(piece);
     }
     gb__py_drop(iterator);
@@ -6546,14 +6579,17 @@ static bool gb__wsgi_complete(const gb_exchange *x)
 
 static bool gb__wsgi_answer(gb__wsgi_call *c, PyObject *result)
 {
+    int composed = 0;
+    gb__wsgi_lock(c);
     // Not a subclass: that may have an __iter__ of its own.
-    if (gb_py.Py_TYPE(result) == c->wsgi->list_type) {
-        int composed = gb__wsgi_compose_list(c, result);
-        if (composed) return composed > 0 && gb__wsgi_complete(c->x);
-    }
-    if (!gb__wsgi_iterate(c, result)) return false;
+    if (gb_py.Py_TYPE(result) == c->wsgi->list_type) composed = gb__wsgi_compose_list(c, result);
+    pthread_mutex_unlock(&c->lock);
+    if (composed < 0 || (!composed && !gb__wsgi_iterate(c, result))) return false;
+    gb__wsgi_lock(c);
     if (c->started && !c->x->begun) c->answer.has_length = true;  // there was no body
-    return c->x->failed || (gb__wsgi_begin(c) && gb__wsgi_complete(c->x));
+    bool ok = c->x->failed || (gb__wsgi_begin(c) && gb__wsgi_complete(c->x));
+    pthread_mutex_unlock(&c->lock);
+    return ok;
 }
 
 // "close() always called" (PEP 3333): also when the application or the client failed.
@@ -6716,11 +6752,12 @@ static void gb__wsgi_handle_request(void *local, gb_exchange *x)
     c->ahead.len = c->ahead_at = 0;
     gb__attach(x, c->state, GB__PHASE_READ);
     bool ok = gb__wsgi_call_app(c);
-    if (!ok) gb__wsgi_failed(c);
-    if (c->ahead.cap > 4 * GB__PREREAD_MAX) gb__buf_free(&c->ahead);  // it was a large read()
+    gb__wsgi_lock(c);
     c->serial++;
-    c->x = NULL;
+    pthread_mutex_unlock(&c->lock);
+    if (!ok) gb__wsgi_failed(c);
     gb__detach(x);
+    if (c->ahead.cap > 4 * GB__PREREAD_MAX) gb__buf_free(&c->ahead);  // it was a large read()
     if (ok && !x->failed) {
         gb__answer_end(x);
         gb__lap(x, GB__PHASE_WRITE);
@@ -6819,7 +6856,8 @@ static void gb__wsgi_leave(void *local)
     gb__buf_free(&c->status);
     gb__buf_free(&c->fields);
     gb__buf_free(&c->ahead);
-    free(c);
+    c->next = atomic_load(&c->wsgi->left);
+    while (!atomic_compare_exchange_weak(&c->wsgi->left, &c->next, c)) continue;
 }
 
 static bool gb__wsgi_enter(void *self, const gb_server *server, void **local, gb_error *error)
@@ -6834,6 +6872,7 @@ static bool gb__wsgi_enter(void *self, const gb_server *server, void **local, gb
     }
     *local = c;
     c->wsgi = w;
+    pthread_mutex_init(&c->lock, NULL);
     gb_py.PyEval_RestoreThread(c->state);
     c->env = gb__wsgi_base_environ(w, server);
     bool ok = c->env != NULL;
@@ -6865,6 +6904,16 @@ static void gb__wsgi_shut(gb__wsgi *w)
     gb__py_drop(w->close);
     gb__py_drop((PyObject *)w->start_response_type);
     gb__py_drop((PyObject *)w->input_type);
+}
+
+// Once the interpreter has ended.
+static void gb__wsgi_free(gb__wsgi *w)
+{
+    for (gb__wsgi_call *c = atomic_load(&w->left), *next; c; c = next) {
+        next = c->next;
+        pthread_mutex_destroy(&c->lock);
+        free(c);
+    }
 }
 
 // ---- ASGI 3.0 ------------------------------------------------------------------------------------
@@ -7959,6 +8008,7 @@ static void gb__asgi_shut(gb__asgi *g)
     gb__py_drop((PyObject *)g->done_type);
 }
 
+
 // ================================================================================================
 // >>run
 // One measurement: an application behind a server in a child process, loaded and sampled from
@@ -8113,7 +8163,9 @@ static bool gb__hosted_stop(gb__hosted *h)
     gb__wsgi_shut(&h->wsgi);
     gb__asgi_shut(&h->asgi);
     gb__app_drop(&h->app);
-    return gb_py.Py_FinalizeEx() >= 0;
+    bool ended = gb_py.Py_FinalizeEx() >= 0;
+    gb__wsgi_free(&h->wsgi);
+    return ended;
 }
 
 GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *user, int port),
