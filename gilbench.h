@@ -6579,7 +6579,7 @@ static int gb__wsgi_compose_list(gb__wsgi_call *c, PyObject *list)
 static bool gb__wsgi_complete(const gb_exchange *x)
 {
     if (x->failed || x->bodyless || !x->counted || !x->answer_left) return true;
-    return gb__wsgi_reject("the body is shorter than its Content-Length");
+    return gb__reject("the body is shorter than its Content-Length");
 }
 
 static bool gb__wsgi_answer(gb__wsgi_call *c, PyObject *result)
