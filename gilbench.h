@@ -2564,6 +2564,7 @@ typedef struct gb__conn {
     struct gb__conn *previous, *next;  // in the list of all; next in the list of closed ones
     struct gb__conn *next_ready;
     enum { GB__CONN_WAITING, GB__CONN_READY, GB__CONN_TAKEN, GB__CONN_TAKEN_AGAIN } state;
+    bool ended;             // the client sends no more: to be read up to the end of its stream
     // the rest belongs to the thread that took the connection
     int fd;
     uint64_t deadline;      // of the wait for the client; the leader's to read while it waits
@@ -2868,15 +2869,18 @@ static void gb__make_ready(gb_server *s, gb__conn *c)  // locked
     s->ready_end = &c->next_ready;
 }
 
-static void gb__conn_event(gb_server *s, gb__conn *c)  // locked
+static void gb__conn_event(gb_server *s, gb__conn *c, uint32_t events)  // locked
 {
+    // One edge may speak of the last bytes and of the end, and a read that takes the bytes doesn't
+    // show the end.
+    if (events & (EPOLLRDHUP | EPOLLHUP)) c->ended = true;
     if (c->state == GB__CONN_WAITING) gb__make_ready(s, c);
     else if (c->state == GB__CONN_TAKEN) c->state = GB__CONN_TAKEN_AGAIN;
 }
 
 static void gb__give_back(gb_server *s, gb__conn *c)  // locked
 {
-    if (c->again || c->state == GB__CONN_TAKEN_AGAIN) gb__make_ready(s, c);
+    if (c->again || c->ended || c->state == GB__CONN_TAKEN_AGAIN) gb__make_ready(s, c);
     else c->state = GB__CONN_WAITING;
     c->again = false;
 }
@@ -2897,7 +2901,7 @@ static void gb__lead(gb_server *s)  // locked; unlocked while it waits
         if (events[i].data.ptr == &s->stop_event) continue;
         found = true;
         if (events[i].data.ptr == &s->listener) listening = true;
-        else gb__conn_event(s, events[i].data.ptr);
+        else gb__conn_event(s, events[i].data.ptr, events[i].events);
     }
     if (listening) gb__accept(s);
     if (listening && stopping) epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->listener, NULL);
