@@ -8,13 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#ifdef __SANITIZE_THREAD__
-// The sanitizer doesn't know that a one-shot registration happens before the event it leads to, so
-// it takes a connection that one thread registers and the next one closes for a race.
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void) { return "race:gb__conn_arm\n"; }
-#endif
-
 static int tap_count, tap_failed;
 
 static inline bool tap_line(bool fine, const char *format, va_list args)
