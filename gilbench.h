@@ -2505,6 +2505,45 @@ static int gb__bound_port(int fd)
                                                : ((struct sockaddr_in *)&address)->sin_port);
 }
 
+// Hands a connection to whoever has the other end of a socket pair.
+static bool gb__send_fd(int socket, int fd)
+{
+    char byte = 0;
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct iovec iov = {&byte, 1};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+}
+
+// Takes a connection that was handed over; -1 with EAGAIN when there is none.
+static int gb__receive_fd(int socket)
+{
+    char byte;
+    int fd = -1;
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = {&byte, 1};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    ssize_t n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0) return -1;
+    struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header && header->cmsg_type == SCM_RIGHTS) memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    if (fd < 0) errno = EAGAIN;
+    return fd;
+}
+
 // Begins to connect without waiting; -1 with errno when that fails at once.
 static int gb__connect(const struct addrinfo *a)
 {
@@ -2634,9 +2673,17 @@ struct gb__thread {
     gb_histogram phases[GB__PHASES];
 };
 
+// The place of a server among workers: connections come by a socket instead of a listener.
+typedef struct gb__place {
+    int inbox, port;
+    bool multithread, multiprocess;  // as wsgi.multithread and wsgi.multiprocess are to say
+    _Atomic int *open;               // connections: counted up by who hands them over, down here
+} gb__place;
+
 struct gb_server {
     gb_server_config config;
     gb__gateway gateway;
+    gb__place place;        // without an inbox (-1) where there are no workers
     char host[128];
     int port, epoll, listener, stop_event;
     int cpus;
@@ -2748,6 +2795,12 @@ static void gb__set_accepting(gb_server *s, bool on)  // locked
     gb__epoll_set(s, EPOLL_CTL_MOD, s->listener, on ? EPOLLIN : 0, &s->listener);
 }
 
+static void gb__close_client(const gb_server *s, int fd)
+{
+    close(fd);
+    if (s->place.open) atomic_fetch_sub(s->place.open, 1);
+}
+
 // Its memory stays for a while: the leader may hold an event of it that it hasn't looked at yet.
 static void gb__conn_close(gb__thread *t, gb__conn *c)
 {
@@ -2759,7 +2812,7 @@ static void gb__conn_close(gb__thread *t, gb__conn *c)
     c->next = s->closed;
     s->closed = c;
     t->conn = NULL;
-    close(c->fd);
+    gb__close_client(s, c->fd);
     gb__set_accepting(s, true);  // a descriptor is free again
     pthread_mutex_unlock(&s->lock);
 }
@@ -2830,9 +2883,13 @@ static void gb__conn_new(gb_server *s, int fd, const struct sockaddr_storage *ad
 // The next connection's descriptor; -1 when there is none, with errno.
 static int gb__accept_one(gb_server *s, struct sockaddr_storage *address)
 {
+    *address = (struct sockaddr_storage){.ss_family = AF_INET};
     for (;;) {
         socklen_t len = sizeof *address;
-        int fd = accept4(s->listener, (struct sockaddr *)address, &len, SOCK_CLOEXEC);
+        int fd = s->place.inbox < 0
+                     ? accept4(s->listener, (struct sockaddr *)address, &len, SOCK_CLOEXEC)
+                     : gb__receive_fd(s->listener);
+        if (fd >= 0 && s->place.inbox >= 0) getpeername(fd, (struct sockaddr *)address, &len);
         if (fd >= 0 || (errno != EINTR && errno != ECONNABORTED)) return fd;
     }
 }
@@ -3466,7 +3523,7 @@ static void gb__loop_close(gb__loop_conn *c)
     gb__loop_end(c);
     c->conn.previous->next = c->conn.next;
     c->conn.next->previous = c->conn.previous;
-    close(c->conn.fd);
+    gb__close_client(l->thread->server, c->conn.fd);
     c->dead_below = l->dead;
     l->dead = c;
     gb__loop_set_accepting(l, true);
@@ -3955,9 +4012,10 @@ static bool gb__server_prepare(gb_server *s, gb_error *error)
         for (int p = 0; p < GB__PHASES; p++)
             if (gb_histogram_init(&t->phases[p], 2, error)) return false;
     }
-    s->listener = gb__listen(s->config.host, s->config.port, error);
+    bool placed = s->place.inbox >= 0;
+    s->listener = placed ? s->place.inbox : gb__listen(s->config.host, s->config.port, error);
     if (s->listener < 0) return false;
-    s->port = gb__bound_port(s->listener);
+    s->port = placed ? s->place.port : gb__bound_port(s->listener);
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->stop_event = eventfd(0, EFD_CLOEXEC);
     if (s->epoll < 0 || s->stop_event < 0) {
@@ -3993,8 +4051,9 @@ static bool gb__server_spawn(gb_server *s, gb_error *error)
     return !failed && !s->enter_error.code;
 }
 
+// Takes the inbox of its place over, if it has one, also when it fails.
 static gb_server *gb__server_start(const gb_server_config *given, const gb__gateway *gateway,
-                                   gb_error *error)
+                                   const gb__place *place, gb_error *error)
 {
     gb_server_config config = gb__server_defaults(given);
     if (config.threads < 0 || config.threads > 4096) {
@@ -4007,6 +4066,7 @@ static gb_server *gb__server_start(const gb_server_config *given, const gb__gate
         return NULL;
     }
     s->config = config;
+    s->place = place ? *place : (gb__place){.inbox = -1, .multithread = config.threads > 1};
     gb__copy(s->host, sizeof s->host, config.host);
     s->config.host = s->host;
     s->gateway = gateway ? *gateway
@@ -4032,7 +4092,7 @@ static gb_server *gb__server_start(const gb_server_config *given, const gb__gate
 
 GB_API gb_server *gb_server_start(const gb_server_config *config, gb_error *error)
 {
-    return gb__server_start(config, NULL, error);
+    return gb__server_start(config, NULL, NULL, error);
 }
 
 GB_API int gb_server_port(const gb_server *server)
@@ -6832,8 +6892,8 @@ static PyObject *gb__wsgi_base_environ(gb__wsgi *w, const gb_server *server)
         {"wsgi.version", gb_py.PyTuple_Pack(2, gb_py.Py_GetConstantBorrowed(6),
                                             gb_py.Py_GetConstantBorrowed(5))},
         {"wsgi.url_scheme", gb_py.PyUnicode_FromString("http")},
-        {"wsgi.multithread", gb_py.PyBool_FromLong(server->config.threads > 1)},
-        {"wsgi.multiprocess", gb_py.PyBool_FromLong(0)},
+        {"wsgi.multithread", gb_py.PyBool_FromLong(server->place.multithread)},
+        {"wsgi.multiprocess", gb_py.PyBool_FromLong(server->place.multiprocess)},
         {"wsgi.run_once", gb_py.PyBool_FromLong(0)},
         {"wsgi.input_terminated", gb_py.PyBool_FromLong(1)},
         {"SERVER_SOFTWARE", gb_py.PyUnicode_FromString("gilbench/" GB_VERSION)},
@@ -8119,7 +8179,7 @@ static gb_code gb__hosted_start(gb__hosted *h, const gb_service_config *config, 
     code = gb__hosted_app(h, &gateway, error);
     h->state = gb_py.PyEval_SaveThread();
     if (code) return code;
-    h->server = gb__server_start(&h->config.server, &gateway, error);
+    h->server = gb__server_start(&h->config.server, &gateway, NULL, error);
     return h->server ? GB_OK : error->code;
 }
 
