@@ -9836,9 +9836,14 @@ static int gb__exit_status(gb_code code)
     return code == GB_OK ? 0 : code == GB_USAGE ? 2 : code == GB_NO_PYTHON ? 3 : 1;
 }
 
+// One line, whatever control characters the command line brought along.
 static int gb__complain(const gb_error *error)
 {
-    fprintf(stderr, "gilbench: %s\n", error->text);
+    char text[sizeof error->text];
+    gb__copy(text, sizeof text, error->text);
+    for (char *c = text; *c; c++)
+        if (iscntrl((unsigned char)*c)) *c = '?';
+    fprintf(stderr, "gilbench: %s\n", text);
     return gb__exit_status(error->code);
 }
 
