@@ -10420,6 +10420,9 @@ static gb_code gb__read_scenarios(const gb__arguments *a, gb__comparing *c, gb_e
                         "other");
     gb_scenario s = {"app", "", "builtin:wsgi", GB_AUTO,
                      a->given[GB__OPT_PATH] ? a->value[GB__OPT_PATH] : "/json"};
+    if (!*s.path || !gb__all(gb__slice(s.path), gb__is_target_char))
+        return gb__fail(error, GB_USAGE, "--path %s: give the path of a URL, without blanks",
+                        s.path);
     gb_code code = gb__read_interface(a, &s.interface, error);
     if (!code) code = gb__read_app(a, &s.app, error);
     c->scenarios[c->plan.scenario_count++] = s;
