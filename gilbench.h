@@ -9977,14 +9977,22 @@ static gb_code gb__read_number(const gb__arguments *a, int id, double lo, double
     return GB_OK;
 }
 
-static gb_code gb__read_int(const gb__arguments *a, int id, int lo, int hi, int *value,
-                            gb_error *error)
+static gb_code gb__read_count(const gb__arguments *a, int id, double hi, uint64_t *value,
+                              gb_error *error)
 {
-    double n = *value;
-    gb_code code = gb__read_number(a, id, lo, hi, &n, error);
-    if (!code && n != (int)n)
+    double n = (double)*value;
+    gb_code code = gb__read_number(a, id, 1, hi, &n, error);
+    if (!code && n != (double)(uint64_t)n)
         code = gb__fail(error, GB_USAGE, "--%s %s: give a whole number",
                         gb__option_table[id].name, a->value[id]);
+    if (!code) *value = (uint64_t)n;
+    return code;
+}
+
+static gb_code gb__read_int(const gb__arguments *a, int id, int hi, int *value, gb_error *error)
+{
+    uint64_t n = (uint64_t)*value;
+    gb_code code = gb__read_count(a, id, hi, &n, error);
     if (!code) *value = (int)n;
     return code;
 }
@@ -10198,7 +10206,7 @@ static int gb__main_serve(const gb__arguments *a)
     if (!code) code = gb__read_loop(a, &config.loop, &error);
     if (!code) code = gb__read_bind(a, host, sizeof host, &config.server.port, &error);
     if (!code)
-        code = gb__read_int(a, GB__OPT_SERVE_THREADS, 1, 4096, &config.server.threads, &error);
+        code = gb__read_int(a, GB__OPT_SERVE_THREADS, 4096, &config.server.threads, &error);
     if (!code) code = gb__read_number(a, GB__OPT_MAX_BODY, 1, 1e15, &max_body, &error);
     config.server.max_body = (uint64_t)max_body;
     if (!code && !gb__is_c_app(&config)) {
@@ -10253,25 +10261,23 @@ static void gb__print_load(FILE *out, const gb_load_config *k, const gb_load_res
 static gb_code gb__read_load(const gb__arguments *a, gb_load_config *k, gb__buf *body,
                              gb_error *error)
 {
-    double requests = 0;
     if (!a->url) return gb__fail(error, GB_USAGE, "load what? Give a URL, http://HOST:PORT/PATH");
     *k = (gb_load_config){.url = a->url, .connections = 64, .threads = 1, .duration_s = 10,
                           .timeout_s = 30, .stop = &gb__stop_flag,
                           .method = a->value[GB__OPT_METHOD], .expect = a->value[GB__OPT_EXPECT],
                           .headers = a->headers.items, .header_count = a->headers.count,
                           .no_keepalive = a->given[GB__OPT_NO_KEEPALIVE]};
-    gb_code code = gb__read_int(a, GB__OPT_LOAD_CONNECTIONS, 1, 100000, &k->connections, error);
-    if (!code) code = gb__read_int(a, GB__OPT_LOAD_THREADS, 1, 1024, &k->threads, error);
+    gb_code code = gb__read_int(a, GB__OPT_LOAD_CONNECTIONS, 100000, &k->connections, error);
+    if (!code) code = gb__read_int(a, GB__OPT_LOAD_THREADS, 1024, &k->threads, error);
     if (!code) code = gb__read_number(a, GB__OPT_DURATION, 0.01, 1e6, &k->duration_s, error);
     if (!code) code = gb__read_number(a, GB__OPT_WARMUP, 0, 1e6, &k->warmup_s, error);
     if (!code) code = gb__read_number(a, GB__OPT_RATE, 0.001, 1e9, &k->rate, error);
     if (!code) code = gb__read_number(a, GB__OPT_TIMEOUT, 0.001, 1e6, &k->timeout_s, error);
-    if (!code) code = gb__read_number(a, GB__OPT_REQUESTS, 1, 1e15, &requests, error);
+    if (!code) code = gb__read_count(a, GB__OPT_REQUESTS, 1e15, &k->requests, error);
     if (!code && a->given[GB__OPT_REQUESTS] && a->given[GB__OPT_DURATION])
         code = gb__fail(error, GB_USAGE, "--requests and --duration exclude each other");
     if (!code && a->given[GB__OPT_REQUESTS] && a->given[GB__OPT_WARMUP])
         code = gb__fail(error, GB_USAGE, "--requests and --warmup exclude each other");
-    k->requests = (uint64_t)requests;
     if (!code && a->given[GB__OPT_BODY]) {
         if (!gb__read_file(a->value[GB__OPT_BODY], body))
             return gb__fail(error, GB_USAGE, "--body %s: %s", a->value[GB__OPT_BODY],
@@ -10431,7 +10437,6 @@ static gb_code gb__read_scenarios(const gb__arguments *a, gb__comparing *c, gb_e
 
 static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_error *error)
 {
-    double seed = 1;
     gb_plan *p = &c->plan;
     *c = (gb__comparing){.plan = {.stop = &gb__stop_flag, .expect = a->value[GB__OPT_EXPECT],
                                   .no_control = a->given[GB__OPT_NO_CONTROL]}};
@@ -10442,17 +10447,16 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     if (!code) code = gb__read_loop(a, &p->loop, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_THREADS, 4096, &c->threads, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_CONNECTIONS, 100000, &c->connections, error);
-    if (!code) code = gb__read_int(a, GB__OPT_ROUNDS, 1, 10000, &p->rounds, error);
-    if (!code) code = gb__read_int(a, GB__OPT_CLIENT_THREADS, 1, 1024, &p->client_threads, error);
+    if (!code) code = gb__read_int(a, GB__OPT_ROUNDS, 10000, &p->rounds, error);
+    if (!code) code = gb__read_int(a, GB__OPT_CLIENT_THREADS, 1024, &p->client_threads, error);
     if (!code) code = gb__read_number(a, GB__OPT_DURATION, 0.01, 1e6, &p->duration_s, error);
     if (!code) code = gb__read_number(a, GB__OPT_WARMUP, 0.001, 1e6, &p->warmup_s, error);
     if (!code) code = gb__read_number(a, GB__OPT_RATE, 0.001, 1e9, &p->rate, error);
-    if (!code) code = gb__read_number(a, GB__OPT_SEED, 1, 1e15, &seed, error);
+    if (!code) code = gb__read_count(a, GB__OPT_SEED, 1e15, &p->seed, error);
     if (!code) code = gb__check_output(a, GB__OPT_JSON, error);
     if (!code) code = gb__check_output(a, GB__OPT_MARKDOWN, error);
     if (!code) code = gb__check_output(a, GB__OPT_CSV, error);
     if (!code) code = gb__read_pythons(a, c, error);
-    p->seed = (uint64_t)seed;
     p->threads = c->threads.items;
     p->thread_count = c->threads.count;
     p->connections = c->connections.items;
