@@ -1,0 +1,381 @@
+#!/usr/bin/perl
+# The command line as design and help promise it: what every option takes and refuses, exit
+# statuses, what goes to stdout and what to stderr, and the shapes of what `load` writes.
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Temp qw(tempdir);
+use FindBin;
+use IO::Socket::INET;
+use JSON::PP;
+use List::Util qw(max sum0);
+use Test::More;
+
+my $gilbench = abs_path($ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench");
+my $top = abs_path(tempdir(CLEANUP => 1));
+my $one_line = qr/\Agilbench: [^\n]+\n\z/;
+
+sub content {
+    open my $file, '<', $_[0] or return '';
+    local $/;
+    return <$file> // '';
+}
+
+sub start {
+    my ($stdout, @arguments) = @_;
+    my $pid = fork() // die "fork: $!";
+    return $pid if $pid;
+    open STDIN, '<', '/dev/null' or die $!;
+    open STDOUT, '>', $stdout or die $!;
+    open STDERR, '>', "$top/stderr" or die $!;
+    exec { $gilbench } $gilbench, @arguments or exit 127;
+}
+
+sub finish {
+    my ($pid) = @_;
+    waitpid $pid, 0;
+    return $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
+}
+
+# Returns stdout, stderr, exit status.
+sub gilbench {
+    my $status = finish(start("$top/stdout", @_));
+    return (content("$top/stdout"), content("$top/stderr"), $status);
+}
+
+sub refused {
+    my ($expected, $reason, @arguments) = @_;
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my ($out, $err, $status) = gilbench(@arguments);
+    my $fine = $status eq $expected && $out eq '' && $err =~ $one_line && $err =~ $reason;
+    ok($fine, "refused with $expected: @arguments") or diag("status $status: $out$err");
+}
+
+# ---- help
+
+my %help;
+my ($out, $err, $status) = gilbench('--help');
+is($status, 0, '--help');
+is($err, '', 'says nothing on stderr');
+like($out, qr/gilbench \Q$_\E/, "and mentions $_") for qw(compare serve load pythons);
+like($out, qr/Exit status: 0 .*1 .*2 .*3 /s, 'and the exit statuses');
+is((gilbench('-h'))[0], $out, '-h is the same');
+
+my %contract = (
+    compare => [qw(arms python app interface path scenario list-scenarios threads workers
+        worker-model connections duration warmup rounds rate loop server seed json markdown csv
+        html pyperf hdr quiet no-progress help)],
+    serve => [qw(app python interface bind threads workers worker-model loop help)],
+    load => [qw(connections threads duration requests rate method header body expect
+        no-keepalive timeout json hdr help)],
+    pythons => [qw(json help)],
+);
+for my $command (sort keys %contract) {
+    ($out, $err, $status) = gilbench($command, '--help');
+    is("$status$err", '0', "$command --help");
+    like($out, qr/^ +(?:-\w, )?--\Q$_\E /m, "mentions --$_") for @{ $contract{$command} };
+    # name => what its argument is called, '' for none
+    $help{$command}{$1} = $2 while $out =~ /^ +(?:-\w, )?--([a-z-]+) (\S*)/mg;
+    cmp_ok(max(map { length } split /\n/, $out), '<', 200, 'in lines that can be read');
+}
+my ($load_help) = gilbench(qw(load --help));
+like($load_help, qr/-$_->[0], --$_->[1] /, "-$_->[0]") for ['c', 'connections'], ['t', 'threads'],
+    ['d', 'duration'], ['n', 'requests'], ['r', 'rate'], ['m', 'method'], ['H', 'header'];
+
+# ---- what every command refuses
+
+my $url = 'http://127.0.0.1:9/';
+my %prefix = (compare => [], serve => [], load => [$url], pythons => []);
+refused(2, qr/no command frobnicate/, 'frobnicate');
+refused(2, qr/\Q$_\E is not there yet/, $_) for qw(cpu report);
+for my $command (sort keys %help) {
+    my @start = ($command, @{ $prefix{$command} });
+    refused(2, qr/no option --frobnicate/, @start, '--frobnicate');
+    refused(2, qr/no option --$_/, @start, "--$_") for '', '=', 'help-me';
+    refused(2, qr/no option -z/, @start, '-z');
+    refused(2, qr/one argument too many/, @start, 'surplus');
+    for my $name (sort keys %{ $help{$command} }) {
+        if ($help{$command}{$name}) {
+            refused(2, qr/--$name needs a value/, @start, "--$name");
+        } else {
+            refused(2, qr/--$name=1 takes no value/, @start, "--$name=1");
+        }
+    }
+}
+refused(2, qr/is one argument too many/, qw(--quiet compare));
+
+# ---- odd values
+
+open my $false_python, '>', "$top/python3.14" or die $!;
+close $false_python;
+open my $empty_app, '>', "$top/app.py" or die $!;
+close $empty_app;
+my @not_counts = ('', '0', '-1', 'x', '1.5', '1x', '1e99', 'nan', '99999999999999999999');
+my @not_lists = (@not_counts, ',', '1,', ',1', '1,,2', '1, 2', '1 2', '1;2', '+1');
+my @not_seconds = ('', '0', '-1', 'x', '1s', 'nan', 'inf', '1e999', '1,5');
+my @nowhere = ('', "$top", "$top/none/file", '/proc/none');
+my $variant = sub { return map { "$top/python3.14,$_" } @_ };
+
+# command => option => [values that are refused with status 2]
+my %odd = (
+    compare => {
+        arms => ['gil,', 'nogil'],
+        python => [$variant->('gil=2', 'jit=x', 'speed=9', 'gil')],
+        app => ['', 'x', ':x', 'x:', 'builtin:', 'builtin:x', 'builtin:asgi'],
+        interface => ['', 'x', 'WSGI', 'asgi'],
+        path => ['', 'a b', "a\tb", "/\r\nX: y"],
+        scenario => ['', 'x', 'wsgi-json,wsgi-io'],
+        threads => [@not_lists, '4097'],
+        connections => [@not_lists, '100001'],
+        'client-threads' => [@not_counts],
+        workers => ['2', '0', 'x', ''],
+        'worker-model' => ['processes', 'threads', 'subinterpreters', 'x', ''],
+        loop => ['asyncio', 'uvloop', 'x'],
+        server => ['python -m http.server {port}'],
+        duration => [@not_seconds],
+        warmup => [@not_seconds],
+        rounds => [@not_counts],
+        rate => [@not_seconds],
+        seed => [@not_counts[0 .. 5]],
+        json => [@nowhere], markdown => [@nowhere], csv => [@nowhere],
+        html => ['x'], pyperf => ['x'], hdr => ['x'],
+    },
+    serve => {
+        app => ['', 'x', ':x', 'x:', 'builtin:x', 'builtin:asgi'],
+        interface => ['', 'x', 'asgi'],
+        bind => ['', 'x', ':80', 'h:', 'h:x', 'h:-1', 'h:65536', '80'],
+        python => [$variant->('gil=2', 'speed=9')],
+        threads => [@not_counts, '1,2', '4097'],
+        workers => ['2', 'x'], 'worker-model' => ['threads', 'x'], loop => ['asyncio'],
+    },
+    load => {
+        connections => [@not_counts, '100001'],
+        threads => [@not_counts, '65'],
+        duration => [@not_seconds],
+        warmup => ['', '-1', 'x', 'nan'],
+        requests => [@not_counts[0 .. 5]],
+        rate => [@not_seconds],
+        method => ['', 'GET /', "GET\r\nX: y", 'G(T'],
+        header => ['', 'X', ': y', 'X y: z', "X: y\r\nZ: 1"],
+        body => ['', "$top/none", $top],
+        timeout => [@not_seconds],
+        json => [@nowhere], hdr => [@nowhere],
+    },
+    pythons => { json => [@nowhere], python => [$variant->('gil=2')] },
+);
+for my $command (sort keys %odd) {
+    for my $name (sort keys %{ $odd{$command} }) {
+        refused(2, qr/./, $command, @{ $prefix{$command} }, "--$name=$_")
+            for @{ $odd{$command}{$name} };
+    }
+}
+# Whoever adds an option adds what it refuses, or says here that it takes anything.
+my %takes_anything = map { $_ => 1 } qw(expect);
+for my $command (sort keys %help) {
+    my @untested = grep { $help{$command}{$_} && !$odd{$command}{$_} && !$takes_anything{$_} }
+        sort keys %{ $help{$command} };
+    is("@untested", '', "odd values of every option of $command");
+}
+
+refused(2, qr/URL/, 'load');
+refused(2, qr/too many/, 'load', $url, $url);
+refused(2, qr/http/, 'load', $_) for '', 'x', 'https://127.0.0.1/', 'http://', 'http://h:x/',
+    'http://u:p@h/', 'http://h h/', "http://h/\r\nX: y", 'http://[::1/';
+refused(2, qr/exclude each other/, 'load', $url, @$_) for [qw(-n 1 -d 1)], [qw(-n 1 --warmup 1)];
+refused(2, qr/2 client threads for 1 connections/, 'load', $url, qw(-t 2 -c 1));
+refused(2, qr/more than 64 times/, 'load', $url, map { "-HX: $_" } 1 .. 65);
+refused(2, qr/exclude each other/, 'compare', @$_) for [qw(--python x --arms gil)],
+    [qw(--scenario wsgi-json --path /x)], [qw(--scenario wsgi-json --app builtin:wsgi)];
+refused(1, qr/none\.py: No such file/, $_, '--app', "$top/none.py:app") for qw(compare serve);
+refused(3, qr/none/, $_, '--python', "$top/none") for qw(compare serve pythons);
+ok(!-e '--csv', 'an option is not taken for a file name silently');
+
+{
+    # Nothing of this machine in sight, unless it has an interpreter in /usr/local or /opt.
+    local %ENV = (HOME => "$top/nobody", PATH => $top);
+    (undef, undef, $status) = gilbench('pythons');
+    SKIP: {
+        skip 'an interpreter can always be found here', 2 if $status == 0;
+        refused(3, qr/both with and without the GIL/, 'compare');
+        refused(3, qr/./, 'serve');
+    }
+}
+
+# ---- a server to load
+
+my $server = start("$top/listening", qw(serve --app builtin:c --threads 2 --bind 127.0.0.1:0));
+for (1 .. 200) {
+    last if content("$top/listening") =~ /\n/;
+    select undef, undef, undef, 0.05;
+}
+my ($port) = content("$top/listening") =~ m{\Alistening on http://127\.0\.0\.1:(\d+)\n\z};
+ok($port, 'serve prints where it listens, and nothing else') or BAIL_OUT('no server');
+my $json_url = "http://127.0.0.1:$port/json";
+
+refused(1, qr/can't listen on 127\.0\.0\.1:$port: Address already in use/, 'serve', '--app',
+    'builtin:c', '--bind', "127.0.0.1:$port");
+my $taken = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp') or die $!;
+refused(1, qr/refused; is the server running/, 'load', 'http://127.0.0.1:' . $taken->sockport);
+refused(1, qr/can't resolve/, 'load', 'http://no-such-host.invalid/', '-n1');
+
+($out, $err, $status) = gilbench('load', $json_url, qw(-c 4 -n 100 -t 2));
+is($status, 0, 'load');
+is($err, '', 'says nothing on stderr');
+like($out, qr/\Q$json_url\E  4 connections, 2 threads/, 'but what it did');
+like($out, qr/^requests +100  \d+ req\/s/m, 'how often');
+like($out, qr/^latency +mean [\d.]+  p50 [\d.]+  p90 .* p99 .* p99\.9 .* max [\d.]+ ms$/m,
+    'and how fast');
+unlike($out, qr/error|corrected/, 'and no more than that');
+
+($out, $err, $status) = gilbench('load', $json_url, qw(-c4 -d0.2 -r 200));
+is($status, 0, 'load with a rate');
+like($out, qr/^latency, corrected .*\n^latency, uncorrected /m, 'shows both latencies');
+
+($out, $err, $status) = gilbench('load', "http://127.0.0.1:$port/none", qw(-n 5 -c 1));
+is($status, 1, 'a load of what is not there');
+like($out, qr/^errors, status +5 .*\n.*404/m, 'counts it');
+like($err, $one_line, 'and says so in one line');
+($out, $err, $status) = gilbench('load', $json_url, qw(-n 5 -c 1 --expect nothing-of-the-kind));
+is($status, 1, 'a body without the expected text');
+like($out, qr/^errors, unexpected +5 /m, 'is counted');
+($out, $err, $status) = gilbench('load', $json_url, qw(-n 5 -c 1 --expect {));
+is($status, 0, 'one with it is fine');
+
+# An empty body is a body.
+open my $empty, '>', "$top/empty" or die $!;
+close $empty;
+my $echo = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp', Listen => 5) or die $!;
+my $load = start("$top/stdout", 'load', 'http://127.0.0.1:' . $echo->sockport, '-n1', '-c1',
+    '--body', "$top/empty", '-HX-Own: yes');
+close $echo->accept;  # the first connection only asks whether somebody is there
+my $client = $echo->accept;
+my $head = '';
+while (defined(my $line = <$client>)) {
+    $head .= $line;
+    last if $line eq "\r\n";
+}
+print $client "HTTP/1.1 204 No Content\r\n\r\n";
+close $client;
+is(finish($load), 0, 'an empty body');
+like($head, qr{\APOST / HTTP/1\.1\r\n.*^Content-Length: 0\r$}ms, 'is posted');
+like($head, qr/^X-Own: yes\r$/m, 'with the header given');
+
+# ---- load --json, --hdr
+
+sub keys_of {
+    my ($hash) = @_;
+    return join ' ', sort keys %{ $hash || {} };
+}
+
+my @latency = sort qw(mean p50 p90 p99 p999 max);
+my @kinds = sort qw(connect read write timeout truncated malformed status unexpected);
+($out, $err, $status) = gilbench('load', $json_url, qw(-c 2 -n 300 --json - --hdr), "$top/a.hgrm");
+is($status, 0, 'load --json -');
+my $json = eval { decode_json($out) } || {};
+is($@, '', 'prints JSON and nothing else on stdout');
+like($err, qr/^requests +300 /m, 'and the table on stderr');
+is(keys_of($json), join(' ', sort qw(schema url connections threads rate seconds requests errors rps
+    bytes latency_ms cpu_us_per_request)), 'with the keys of the contract');
+is($json->{schema}, 'gilbench-load/1', 'its schema');
+is(keys_of($json->{errors}), "@kinds", 'errors by kind');
+is(sum0(values %{ $json->{errors} }), 0, 'of which there are none');
+is(keys_of($json->{latency_ms}), "@latency", 'and the latencies');
+is_deeply([@$json{qw(url connections threads requests)}], [$json_url, 2, 1, 300], 'values');
+cmp_ok(abs($json->{rps} * $json->{seconds} - 300), '<', 0.01, 'rps is requests / seconds');
+cmp_ok($json->{bytes}, '>', 300 * 40, 'bytes');
+my @rising = @{ $json->{latency_ms} }{qw(p50 p90 p99 p999 max)};
+is("@rising", join(' ', sort { $a <=> $b } @rising), 'percentiles rise');
+
+sub hgrm {
+    my ($file, $requests) = @_;
+    my @lines = split /\n/, content($file), -1;
+    my (@rows, @footer);
+    is($lines[0], sprintf('%12s %12s %12s %12s', qw(Value Percentile TotalCount 1/(1-Percentile))),
+        '.hgrm: the header');
+    is($lines[1], '', 'and an empty line');
+    is(pop @lines, '', 'a line feed at the end');
+    for (@lines[2 .. $#lines]) {
+        if (/^#/) { push @footer, $_ }
+        else { push @rows, $_ }
+    }
+    my @bad = grep { !/^ *\d+\.\d{3} +[01]\.\d{6} +\d+ +(?:\d+\.\d\d|inf)$/ || /\t/ } @rows;
+    is("@bad", '', 'four columns with blanks between');
+    my @fields = map { [split] } @rows;
+    is($fields[-1][1], '1.000000', 'the last row is 1');
+    is($fields[-1][2], $requests, 'and counts every request');
+    is($fields[-1][3], 'inf', 'and ends in inf');
+    is($fields[0][1], '0.000000', 'the first is 0');
+    is($fields[0][3], '1.00', 'and 1');
+    my ($falls, $wrong, $lacks) = (0, 0, 0);
+    for my $i (0 .. $#fields - 1) {
+        my ($value, $percentile, $count, $inverse) = @{ $fields[$i] };
+        $falls++ if $value > $fields[ $i + 1 ][0] || $percentile > $fields[ $i + 1 ][1] ||
+            $count > $fields[ $i + 1 ][2];
+        # Six digits are what both columns have been rounded to.
+        $wrong++ if $inverse < 1e4 && abs($inverse * (1 - $percentile) - 1) > 0.01;
+        $lacks++ if $count < int($percentile * $requests);
+    }
+    is("$falls $wrong $lacks", '0 0 0', 'nothing falls, 1/(1-p) is that, counts reach their rank');
+    like($footer[0], qr/^#\[Mean    = +[\d.]+, StdDeviation   = +[\d.]+\]$/, 'footer: the mean');
+    like($footer[1], qr/^#\[Max     = +[\d.]+, Total count    = +$requests\]$/, 'the maximum');
+    like($footer[2], qr/^#\[Buckets = +\d+, SubBuckets     = +\d+\]$/, 'the buckets');
+    is(scalar @footer, 3, 'and no more');
+    return (map { "$_->[1] $_->[3]" } @fields);
+}
+my @ladder = hgrm("$top/a.hgrm", 300);
+my ($max) = content("$top/a.hgrm") =~ /Max     = +([\d.]+)/;
+cmp_ok(abs($max - $json->{latency_ms}{max}), '<=', 0.001, 'its maximum is that of the JSON');
+gilbench('load', $json_url, qw(-c 1 -n 7 --hdr), "$top/b.hgrm");
+is_deeply([hgrm("$top/b.hgrm", 7)], \@ladder, 'every file has the same ladder');
+
+($out, $err, $status) = gilbench('load', $json_url, qw(-c 2 -d 0.2 -r 100 --json), "$top/rate.json",
+    '--hdr', '-');
+is($status, 0, 'load --hdr -');
+like($out, qr/\A *Value .*\n#\[Buckets.*\]\n\z/s, 'prints that and nothing else on stdout');
+$json = eval { decode_json(content("$top/rate.json")) } || {};
+is(keys_of($json->{uncorrected_latency_ms}), "@latency", 'a rate adds the uncorrected latencies');
+is($json->{rate}, 100, 'and is kept');
+
+# ---- outputs that fail
+
+SKIP: {
+    skip 'no /dev/full', 10 unless -c '/dev/full';
+    ($out, $err, $status) = gilbench('load', $json_url, qw(-n5 -c1 --json /dev/full --hdr),
+        "$top/c.hgrm");
+    is($status, 1, 'a full disk');
+    like($err, qr/\Agilbench: .*No space left on device\n\z/, 'is said in one line');
+    like($out, qr/^requests +5 /m, 'and the table is printed');
+    like(content("$top/c.hgrm"), qr/Total count    = +5\]/, 'and the other file written');
+    ($out, $err, $status) = gilbench('load', $json_url, qw(-n5 -c1 --hdr /dev/full));
+    is($status, 1, 'for --hdr, too');
+    for (['load', $json_url, qw(-n5 -c1)], ['load', $json_url, qw(-n5 -c1 --json -)], ['--help'],
+        [qw(compare --list-scenarios)])
+    {
+        is(finish(start('/dev/full', @$_)), 1, "stdout on a full disk: @$_[0 .. 0]");
+        like(content("$top/stderr"), qr/^gilbench: /m, 'is said');
+    }
+}
+
+# ---- signals
+
+for my $signal (qw(INT TERM)) {
+    my $pid = start("$top/stdout", 'load', $json_url, qw(-c2 -d 60 --json), "$top/stopped.json");
+    select undef, undef, undef, 0.5;
+    kill $signal, $pid;
+    is(finish($pid), 1, "a load ended by SIG$signal");
+    like(content("$top/stdout"), qr/^requests +[1-9]/m, 'shows what was measured');
+    like(content("$top/stderr"), qr/\Agilbench: stopped after .*\n\z/, 'and says so');
+    cmp_ok((eval { decode_json(content("$top/stopped.json")) } || {})->{requests} // 0, '>', 0,
+        'and writes it');
+}
+kill 'INT', $server;
+is(finish($server), 0, 'serve ended by SIGINT exits with 0');
+is(content("$top/listening"), "listening on http://127.0.0.1:$port\n", 'and has printed one line');
+
+# ---- scenarios
+
+($out, $err, $status) = gilbench(qw(compare --list-scenarios));
+is("$status$err", '0', '--list-scenarios');
+like($out, qr/^\Q$_\E +\S/m, "has $_") for qw(wsgi-json wsgi-io);
+
+done_testing();
