@@ -1,0 +1,149 @@
+#!/usr/bin/perl
+# The header as a file to include: what it says when it can't work, and programs of several
+# translation units. Compiled without optimisation, because only what links matters here.
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Temp qw(tempdir);
+use FindBin;
+use Test::More;
+
+my $top = abs_path("$FindBin::Bin/..");
+my $work = tempdir(CLEANUP => 1);
+my $cc = $ENV{CC} || 'cc';
+my $cxx = $ENV{CXX} || 'c++';
+my @warnings = qw(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror);
+
+# Returns the exit status and all that was said.
+sub run {
+    my $pid = open(my $pipe, '-|') // die "fork: $!";
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec { $_[0] } @_ or exit 127;
+    }
+    local $/;
+    my $text = <$pipe> // '';
+    close $pipe;
+    return ($?, $text);
+}
+
+sub file {
+    my ($name, $text) = @_;
+    open my $file, '>', "$work/$name" or die "$name: $!";
+    print $file $text;
+    close $file;
+    return "$work/$name";
+}
+
+sub builds {
+    my ($name, @command) = @_;
+    my ($status, $text) = run(@command);
+    ok($status == 0, $name) or diag($text);
+    return $status == 0;
+}
+
+# ---- errors that say what to do
+
+my $late = file('late.c', "#include <stdio.h>\n#define GILBENCH_IMPLEMENTATION\n"
+    . "#include \"gilbench.h\"\n");
+my ($status, $text) = run($cc, '-std=c11', '-I', $top, '-fsyntax-only', $late);
+isnt($status, 0, 'the implementation after a system header');
+like($text, qr/#error.*gilbench\.h.*include.*first.*-D_GNU_SOURCE/, 'names the flag to add');
+builds('with which it compiles', $cc, '-std=c11', '-D_GNU_SOURCE', @warnings, '-I', $top,
+    '-fsyntax-only', $late);
+builds('the implementation before any other', $cc, '-std=c11', @warnings, '-I', $top,
+    '-fsyntax-only', file('first.c', "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n"
+        . "#include <stdio.h>\n"));
+
+SKIP: {
+    skip "no $cxx", 2 if (run($cxx, '--version'))[0];
+    ($status, $text) = run($cxx, '-I', $top, '-fsyntax-only',
+        file('wrong.cpp', "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n"));
+    isnt($status, 0, 'the implementation in C++');
+    like($text, qr/#error.*gilbench\.h: the implementation is C/, 'is refused with the reason');
+}
+
+# ---- programs of two translation units
+
+my $implementation = file('implementation.c',
+    "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n");
+my @compile = ($cc, @warnings, '-I', $top, '-c');
+builds('the implementation, -std=gnu11', @compile, '-std=gnu11', $implementation, '-o',
+    "$work/implementation.o");
+
+my $program = <<'END';
+#include "gilbench.h"
+static void answer(gb_exchange *exchange, void *user)
+{
+    (void)user;
+    gb_respond(exchange, 200, "text/plain", "hello", 5);
+}
+int main(void)
+{
+    gb_error error;
+    gb_server_config config = {0};
+    config.handler = answer;
+    gb_server *server = gb_server_start(&config, &error);
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", gb_server_port(server));
+    gb_load_config load = {0};
+    load.url = url;
+    load.requests = 100;
+    load.expect = "hello";
+    gb_load_result result;
+    if (gb_load(&load, &result, &error)) return 1;
+    printf("%d of 100\n", (int)result.requests);
+    gb_load_free(&result);
+    gb_server_stop(server);
+    return 0;
+}
+END
+my @link = ("$work/implementation.o", '-pthread', '-ldl');
+if (builds('a program that declares only', $cc, '-std=c11', @warnings, '-I', $top,
+    file('two.c', $program), @link, '-o', "$work/two"))
+{
+    is((run("$work/two"))[1], "100 of 100\n", 'runs');
+}
+SKIP: {
+    skip "no $cxx", 2 if (run($cxx, '--version'))[0];
+    $program =~ s/= \{0\}/= {}/g;
+    builds('the same in C++17', $cxx, '-std=c++17', @warnings, '-I', $top,
+        file('two.cpp', $program), @link, '-o', "$work/twocpp");
+    is((run("$work/twocpp"))[1], "100 of 100\n", 'runs');
+}
+
+SKIP: {
+    my ($failed, $symbols) = run('nm', '-g', '--defined-only', "$work/implementation.o");
+    skip 'no nm', 2 if $failed;
+    my @foreign = grep { !/^gb_/ } map { (split)[2] } split /\n/, $symbols;
+    is("@foreign", '', 'every symbol is called gb_');
+    my @private = grep { /^gb__/ } map { (split)[2] } split /\n/, $symbols;
+    is("@private", '', 'and none of the private ones can be seen');
+}
+
+my $other = file('other.c', <<'END');
+#define GILBENCH_STATIC
+#define GILBENCH_IMPLEMENTATION
+#include "gilbench.h"
+const char *first_reason(void);
+int main(void)
+{
+    puts(first_reason());
+    puts(gb_code_text(GB_USAGE));
+    return first_reason() == NULL;
+}
+END
+builds('a private copy', @compile, '-std=c11', "$FindBin::Bin/compile/static.c", '-o',
+    "$work/static.o");
+if (builds('and another one in the same program', $cc, '-std=gnu11', @warnings, '-I', $top, $other,
+    "$work/static.o", '-pthread', '-ldl', '-o', "$work/private"))
+{
+    like((run("$work/private"))[1], qr/\A(.+)\n\1\n\z/, 'which runs');
+}
+SKIP: {
+    my ($failed, $symbols) = run('nm', '-g', '--defined-only', "$work/static.o");
+    skip 'no nm', 1 if $failed;
+    like($symbols, qr/\A\S+ T first_reason\n\z/, 'GILBENCH_STATIC leaves nothing to be seen');
+}
+
+done_testing();
