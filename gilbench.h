@@ -8267,6 +8267,7 @@ GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *
 struct gb_service {
     pid_t pid;
     int socket, port;
+    const bool *stop;  // of the measurement; NULL without one
 };
 
 static bool gb__tell(int socket, const gb__reply *reply)
@@ -8317,8 +8318,15 @@ static void gb__child_main(const gb_service_config *config, int socket)
 
 static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s, gb_error *error)
 {
-    if (!gb__wait_ready(s->socket, POLLIN, gb_now_ns() + gb__seconds_ns(patience_s)))
-        return gb__fail(error, GB_MEASUREMENT, "the server gave no sign within %.0f s", patience_s);
+    uint64_t now = gb_now_ns(), deadline = now + gb__seconds_ns(patience_s);
+    // In short steps: an import that hangs must not keep Ctrl-C waiting.
+    while (!gb__wait_ready(s->socket, POLLIN, now + GB__NS / 10)) {
+        now = gb_now_ns();
+        if (gb__flag_is_set(s->stop)) return gb__fail(error, GB_INTERRUPTED, "interrupted");
+        if (errno != ETIMEDOUT || now >= deadline)
+            return gb__fail(error, GB_MEASUREMENT, "the server gave no sign within %.0f s",
+                            patience_s);
+    }
     ssize_t n;
     while ((n = recv(s->socket, reply, sizeof *reply, 0)) < 0 && errno == EINTR) continue;
     if (n == (ssize_t)sizeof *reply) return GB_OK;
@@ -8383,7 +8391,8 @@ static gb_code gb__service_spawn(gb_service *s, const gb_service_config *config,
     return gb__fail(error, GB_SYSTEM, "can't fork: %s", strerror(saved));
 }
 
-GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *error)
+static gb_service *gb__service_start(const gb_service_config *config, const bool *stop,
+                                     gb_error *error)
 {
     gb__reply reply = {0};
     gb_service *s = calloc(1, sizeof *s);
@@ -8391,6 +8400,7 @@ GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *e
         gb__fail_memory(error);
         return NULL;
     }
+    s->stop = stop;
     if (gb__service_spawn(s, config, error)) {
         free(s);
         return NULL;
@@ -8406,6 +8416,11 @@ GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *e
     if (code && status > 0) gb__describe_end(status, error);
     free(s);
     return NULL;
+}
+
+GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *error)
+{
+    return gb__service_start(config, NULL, error);
 }
 
 GB_API int gb_service_port(const gb_service *service)
@@ -8624,7 +8639,7 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
     const gb_python *python = config->service.python;
     if (!error) error = &local;
     *round = (gb_round){.gil.enabled_after_load = -1};
-    m.service = gb_service_start(&config->service, error);
+    m.service = gb__service_start(&config->service, config->load.stop, error);
     if (!m.service) {
         gb__copy(round->problem, sizeof round->problem, error->text);
         return error->code;
