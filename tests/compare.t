@@ -1,0 +1,429 @@
+#!/usr/bin/perl
+# `gilbench compare` end to end on the builds of this machine: its reports against the contract and
+# against each other, applications that fail in every way, and what is left behind.
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Temp qw(tempdir);
+use FindBin;
+use JSON::PP;
+use List::Util qw(sum0);
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $gilbench = abs_path($ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench");
+my $top = abs_path(tempdir(CLEANUP => 1));
+# By this the processes of a test are known, whoever adopts them.
+my $mark = "GILBENCH_TEST_MARK=$$-" . time;
+$ENV{GILBENCH_TEST_MARK} = ($mark =~ s/.*=//r);
+
+sub content {
+    open my $file, '<', $_[0] or return '';
+    local $/;
+    return <$file> // '';
+}
+
+sub file {
+    my ($name, $text) = @_;
+    open my $file, '>', "$top/$name" or die "$name: $!";
+    print $file $text;
+    close $file;
+    return "$top/$name";
+}
+
+sub start {
+    my $pid = fork() // die "fork: $!";
+    return $pid if $pid;
+    setpgrp;
+    open STDIN, '<', '/dev/null' or die $!;
+    open STDOUT, '>', "$top/stdout" or die $!;
+    open STDERR, '>', "$top/stderr" or die $!;
+    exec { $gilbench } $gilbench, 'compare', @_ or exit 127;
+}
+
+sub finish {
+    my ($pid) = @_;
+    waitpid $pid, 0;
+    return $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
+}
+
+# Returns stdout, stderr, exit status.
+sub compare {
+    my $status = finish(start(@_));
+    return (content("$top/stdout"), content("$top/stderr"), $status);
+}
+
+sub result {
+    return eval { decode_json(content("$top/result.json")) } || {};
+}
+
+# The processes that carry the mark, this one and what is dead aside.
+sub left_behind {
+    my @found;
+    for my $directory (glob '/proc/[0-9]*') {
+        my ($pid) = $directory =~ /(\d+)/;
+        next if $pid == $$ || content("/proc/$pid/environ") !~ /\Q$mark\E/;
+        push @found, "$pid (" . (content("/proc/$pid/cmdline") =~ s/\0/ /gr) . ')';
+    }
+    return @found;
+}
+
+sub nothing_left {
+    my ($name) = @_;
+    my @found;
+    for (1 .. 100) {
+        @found = left_behind();
+        last unless @found;
+        sleep 0.05;
+    }
+    is("@found", '', "$name: no process is left behind");
+}
+
+my $listed = `'$gilbench' pythons --json - 2>/dev/null`;
+my @pythons = grep { $_->{usable} } @{ (eval { decode_json($listed) } || {})->{pythons} || [] };
+my ($gil, $ft);
+for my $python (grep { !$_->{free_threaded} } @pythons) {
+    last if $ft;
+    $gil = $python;
+    ($ft) = grep { $_->{free_threaded} && $_->{version} eq $gil->{version} } @pythons;
+}
+plan skip_all => 'needs both builds of one version: make pythons' unless $ft;
+my @gil = ('--python', $gil->{executable});
+my @ft = ('--python', $ft->{executable});
+my @short = qw(--rounds 2 --duration 0.1 --warmup 0.02 --threads 1 --connections 4);
+my @json = ('--json', "$top/result.json");
+
+# ---- the whole matrix against the contract
+
+my ($out, $err, $status) = compare('--arms', 'gil,ft,ft-gil', qw(--scenario wsgi-json --rounds 2
+    --duration 0.2 --warmup 0.05 --connections 8 --seed 7 --threads), '1,4', @json,
+    '--markdown', "$top/result.md", '--csv', "$top/result.csv");
+is($status, 0, 'compare');
+is($err, '', 'says nothing on stderr, which is no terminal');
+unlike($out, qr/\e|\r/, 'and no escape codes on stdout');
+nothing_left('compare');
+my $r = result();
+
+sub lacks {
+    my ($where, $hash, @keys) = @_;
+    return map { "$where.$_" } grep { !exists $hash->{$_} } @keys;
+}
+
+my @latency = qw(mean p50 p90 p99 p999 max);
+my @missing = (
+    lacks('top', $r, qw(schema gilbench started argv host pythons cells comparisons warnings)),
+    lacks('host', $r->{host}, qw(hostname kernel cpu_model cpus memory load_1min)),
+    (map { lacks('python', $_, qw(id version free_threaded gil_enabled executable libpython
+        optimized configure_args)) } @{ $r->{pythons} }),
+    (map { lacks('comparison', $_, qw(scenario baseline candidate metric ratio verdict)),
+        lacks('ratio', $_->{ratio}, qw(median ci95)) } @{ $r->{comparisons} }),
+);
+for my $cell (@{ $r->{cells} }) {
+    push @missing, lacks('cell', $cell, qw(id scenario python interface path workers worker_model
+        threads connections rate rounds summary));
+    for my $metric ('rps', 'latency_ms.mean', 'latency_ms.p99', 'memory_mb.rss_peak') {
+        push @missing, lacks('summary', $cell->{summary}, $metric),
+            lacks("summary.$metric", $cell->{summary}{$metric}, qw(median ci95));
+    }
+    for my $round (@{ $cell->{rounds} }) {
+        push @missing, lacks('round', $round, qw(requests errors seconds rps latency_ms memory_mb
+            cpu anatomy_us gc gil context_switches_per_request requests_per_worker)),
+            lacks('latency_ms', $round->{latency_ms}, @latency),
+            lacks('memory_mb', $round->{memory_mb}, qw(rss rss_peak pss uss)),
+            lacks('cpu', $round->{cpu}, qw(server_us_per_request client_us_per_request client_share)),
+            lacks('anatomy_us', $round->{anatomy_us}, qw(read attach_wait app write)),
+            (map { lacks("anatomy_us.$_", $round->{anatomy_us}{$_}, qw(mean p99)) }
+                qw(read attach_wait app write)),
+            lacks('gc', $round->{gc}, qw(collections pause_ms)),
+            lacks('gil', $round->{gil}, qw(enabled_after_load reenabled_by));
+    }
+}
+is("@missing", '', 'the JSON has every key of the contract');
+is($r->{schema}, 'gilbench/1', 'and its schema');
+like($r->{started}, qr/\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\z/, 'when it was started');
+is($r->{argv}[1], 'compare', 'how it was started');
+
+my %python = map { $_->{id} => $_ } @{ $r->{pythons} };
+my %cell = map { $_->{id} => $_ } @{ $r->{cells} };
+is(scalar keys %python, 3, 'three arms with an id each');
+is(scalar keys %cell, 8, 'eight cells with an id each: three arms and the control, 1 and 4 threads');
+is(scalar @{ $r->{cells} }, 8, 'and no more');
+is_deeply([map { $_->{gil_enabled} ? 1 : 0 } @{ $r->{pythons} }], [1, 0, 1], 'GIL, none, forced on');
+is_deeply([map { $_->{free_threaded} ? 1 : 0 } @{ $r->{pythons} }], [0, 1, 1], 'and their builds');
+my @strangers = grep { $_->{python} ne '' && !$python{ $_->{python} } } @{ $r->{cells} };
+is(scalar @strangers, 0, 'every cell is of one of them');
+is(scalar(grep { $_->{python} eq '' && $_->{interface} eq 'c' } @{ $r->{cells} }), 2,
+    'but the controls');
+is(scalar(grep { !$cell{ $_->{baseline} } || !$cell{ $_->{candidate} } } @{ $r->{comparisons} }), 0,
+    'comparisons are of cells that exist');
+is(scalar(grep { $_->{baseline} eq $_->{candidate} } @{ $r->{comparisons} }), 0, 'and differ');
+# ft and ft-gil against gil at two thread counts; 4 threads against 1 for three arms and the control.
+is(scalar @{ $r->{comparisons} }, 8, 'eight of them');
+is(scalar(grep { !($_->{ratio}{ci95}[0] <= $_->{ratio}{median} &&
+    $_->{ratio}{median} <= $_->{ratio}{ci95}[1]) } @{ $r->{comparisons} }), 0,
+    'ratios lie in their intervals');
+is(scalar(grep { $_->{verdict} !~ /\A(?:faster|slower|no difference)\z/ } @{ $r->{comparisons} }), 0,
+    'verdicts are one of three');
+
+my (@wrong, %after_load);
+for my $cell (values %cell) {
+    push @wrong, "$cell->{id}: " . @{ $cell->{rounds} } . ' rounds' unless @{ $cell->{rounds} } == 2;
+    for my $round (@{ $cell->{rounds} }) {
+        my $id = $cell->{id};
+        my $l = $round->{latency_ms};
+        my @zero = grep { $round->{memory_mb}{$_} <= 0 } qw(rss rss_peak pss uss);
+        push @wrong, "$id: $round->{problem}" if $round->{problem};
+        push @wrong, "$id: errors" if sum0(values %{ $round->{errors} });
+        push @wrong, "$id: nothing answered" unless $round->{requests} > 0;
+        push @wrong, "$id: rps" if abs($round->{rps} * $round->{seconds} / $round->{requests} - 1)
+            > 1e-6;
+        push @wrong, "$id: window" if $round->{seconds} < 0.2;
+        push @wrong, "$id: latency" unless $l->{p50} <= $l->{p90} && $l->{p90} <= $l->{p99} &&
+            $l->{p99} <= $l->{max} && $l->{mean} <= $l->{max} && $l->{p50} > 0;
+        push @wrong, "$id: memory @zero" if @zero;
+        push @wrong, "$id: PSS above RSS" if $round->{memory_mb}{pss} > $round->{memory_mb}{rss} + 1;
+        push @wrong, "$id: workers" if sum0(@{ $round->{requests_per_worker} })
+            != $round->{requests};
+        $after_load{ $cell->{python} } .= $round->{gil}{enabled_after_load} // '-';
+    }
+}
+is("@wrong", '', 'every round of every cell is whole');
+is_deeply([@after_load{ map { $_->{id} } @{ $r->{pythons} } }, $after_load{''}],
+    ['1111', '0000', '1111', '----'], 'the GIL after load: on, off, on, and none in a C handler');
+is(scalar(grep { /GIL came back/ } @{ $r->{warnings} }), 0, 'it was asked for, it did not come back');
+
+# ---- the other reports say the same
+
+my @csv = map { [split /,/, $_, -1] } map { s/"([^"]*)"/$1 =~ s{,}{;}gr/ger }
+    split /\r\n/, content("$top/result.csv");
+my @markdown = grep { /^\|/ } split /\n/, content("$top/result.md");
+my @heads = @{ shift @csv };
+is(scalar @csv, 8, 'CSV: a row a cell');
+is(scalar(grep { @$_ != @heads } @csv), 0, 'of as many columns as the header has');
+is(scalar @markdown, 10, 'Markdown: a header, a rule and a row a cell');
+my ($table) = $out =~ /^(endpoint .*?)\n\n/ms;
+my @table = split /\n/, $table // '';
+@wrong = ();
+for my $i (0 .. $#csv) {
+    my %row;
+    @row{@heads} = @{ $csv[$i] };
+    my $cell = $r->{cells}[$i];
+    my $figures = join ' ', @row{qw(endpoint workers threads connections req/s)};
+    my $expected = join ' ', @$cell{qw(path workers threads connections)},
+        sprintf('%.0f', $cell->{summary}{rps}{median});
+    push @wrong, "CSV has $figures, JSON $expected" unless $figures eq $expected;
+    for (['mean ms', 'latency_ms.mean'], ['p99 ms', 'latency_ms.p99'], ['MB', 'memory_mb.rss_peak'])
+    {
+        my ($shown, $is) = ($row{ $_->[0] }, $cell->{summary}{ $_->[1] }{median});
+        push @wrong, "CSV has $shown, JSON $is" if abs($shown - $is) > 0.006 * $is + 0.006;
+    }
+    push @wrong, "variant $row{variant}"
+        unless $row{variant} eq (($cell->{python} =~ s/,/;/gr) || 'C handler');
+    my @cells = map { s/^ | $//gr } split /\|/, $markdown[ $i + 2 ] =~ s/^\||\|$//gr, -1;
+    my $other = join '|', map { s/,/;/gr } @cells;
+    push @wrong, "Markdown has $other" unless $other eq join '|', @{ $csv[$i] };
+    my $line = join ' ', @{ $csv[$i] };
+    push @wrong, "the table has $table[$i + 1]"
+        unless ($table[ $i + 1 ] =~ s/\s+/ /gr =~ s/,/;/gr) =~ /\A\Q@{[$line =~ s{\s+}{ }gr]}\E\s*\z/;
+}
+is("@wrong", '', 'CSV, Markdown and table have the figures of the JSON');
+
+# ---- a build against itself, and variants
+
+($out, $err, $status) = compare(@gil, '--python', "$gil->{executable},name=again", @short, @json,
+    qw(--path /json --no-control));
+is("$status$err", '0', 'a build against itself');
+$r = result();
+is_deeply([map { $_->{id} } @{ $r->{pythons} }], [$gil->{id}, 'again'], 'has two ids');
+is(scalar keys %{ { map { $_->{id} => 1 } @{ $r->{cells} } } }, scalar @{ $r->{cells} },
+    'and so have its cells');
+($out, $err, $status) = compare(@ft, '--python', "$ft->{executable},gil=1,name=locked", @short,
+    qw(--path /json --no-control --quiet), @json);
+is("$status$err$out", '0', 'a variant, and --quiet');
+$r = result();
+is_deeply([map { $_->{rounds}[0]{gil}{enabled_after_load} ? 1 : 0 } @{ $r->{cells} }], [0, 1],
+    'gil=1 turns the GIL on');
+is(scalar @{ $r->{cells} }, 2, '--no-control leaves the control out');
+
+for (['--threads', '1,1'], ['--connections', '4,8,4'], [qw(--scenario wsgi-io --scenario wsgi-io)]) {
+    ($out, $err, $status) = compare(@gil, @$_);
+    is("$status$out", 2, "twice the same: @$_");
+    like($err, qr/\Agilbench: .* measured twice: .*\n\z/, 'is refused');
+}
+(undef, $err, $status) = compare('--arms', 'gil,gil');
+is($status, 2, 'and --arms gil,gil');
+
+# A rate: both latencies.
+($out, $err, $status) = compare(@gil, qw(--rounds 1 --duration 0.2 --warmup 0.02 --threads 1
+    --connections 4 --rate 200 --no-control --path /json), @json);
+is($status, 0, 'a rate');
+my $round = result()->{cells}[0]{rounds}[0];
+cmp_ok($round->{latency_ms}{max} // 0, '>=', $round->{uncorrected_latency_ms}{max} // 1e9,
+    'adds the uncorrected latencies');
+is(result()->{cells}[0]{rate}, 200, 'and is kept');
+
+# ---- the order
+
+# Progress on a terminal, and the order of cells that it shows.
+sub order {
+    my ($seed) = @_;
+    my $command = "'$gilbench' compare --app builtin:c --python '$gil->{executable}' --python "
+        . "'$ft->{executable}' --rounds 2 --duration 0.01 --warmup 0.001 --threads 1,2 "
+        . "--connections 2 --seed $seed --path /json >$top/stdout";
+    my $shown = `script -qec "$command" /dev/null </dev/null 2>&1`;
+    return ($shown, join ' ', map { /: (\S+)\r?\z/ } split /\r\e\[K/, $shown);
+}
+
+SKIP: {
+    skip 'no script here, so no terminal', 6 if system('script -qec true /dev/null >/dev/null 2>&1');
+    my ($shown, $order) = order(7);
+    like($shown, qr{\[1/12\] round 1 of 2, 0:\d\d left: app/}, 'progress on a terminal');
+    like($shown, qr/\r\e\[K[^\[]*\z/, 'which is wiped in the end');
+    unlike(content("$top/stdout"), qr/\e|\r/, 'is no part of the result');
+    my @cells = split ' ', $order;
+    my %times;
+    $times{$_}++ for @cells;
+    is(join(' ', sort { $a <=> $b } values %times), '2 ' x 5 . '2', 'each cell once a round');
+    is((order(7))[1], $order, 'the same seed, the same order');
+    isnt((order(8))[1], $order, 'another seed, another order');
+}
+
+# ---- applications that fail
+
+my $answer = <<'END';
+def app(environ, start_response):
+    start_response('200 OK', [('Content-Length', '2')])
+    return [b'ok']
+END
+my @app = (@short, @json, qw(--path /x --app));
+
+my $picky = file('picky.py', "import sys\nif not sys._is_gil_enabled():\n"
+    . "    raise RuntimeError('needs the lock')\n$answer");
+($out, $err, $status) = compare(@gil, @ft, @app, "$picky:app", '--threads', '1,2');
+is($status, 1, 'an application that one build cannot import');
+is(() = $err =~ /^Traceback/mg, 1, 'gives its traceback once');
+like($err, qr/^gilbench: .*needs the lock/m, 'and the reason in the last line');
+$r = result();
+my %by = (gil => [grep { $_->{python} eq $gil->{id} } @{ $r->{cells} }],
+    ft => [grep { $_->{python} eq $ft->{id} } @{ $r->{cells} }]);
+is(scalar(grep { $_->{problem} eq '' && $_->{requests} > 0 } map { @{ $_->{rounds} } }
+    @{ $by{gil} }), 4, 'the other build is measured');
+is(scalar(grep { $_->{problem} =~ /needs the lock/ } map { @{ $_->{rounds} } } @{ $by{ft} }), 4,
+    'its own rows say why not');
+is($by{ft}[0]{summary}{rps}{median}, undef, 'and have no summary');
+is($out =~ s/^\/x +\Q$ft->{id}\E .* failed .*$//mgr =~ tr/\n//, $out =~ tr/\n//,
+    'the table is as long');
+is(() = $out =~ /^\/x +\Q$ft->{id}\E .* failed /mg, 2, 'and marks them as failed');
+
+my %broken = (
+    'sys.exit at import' => ["import sys\nsys.exit('no')\n$answer", qr/SystemExit|exit/],
+    'os._exit at import' => ["import os\nos._exit(7)\n$answer", qr/exited with status 7/],
+    'a signal at import' => ["import os\nos.kill(os.getpid(), 11)\n$answer",
+        qr/signal 11 \(Segmentation fault\)/],
+    'a syntax error' => ["def app(:\n", qr/SyntaxError/],
+    'no such name' => ['', qr/\bapp\b/],
+    'a name that cannot be called' => ["app = 7\n", qr/\bapp\b/],
+    # Answers enough for every connection to be warm, and is gone in the middle of the window.
+    'a crash under load' => ["import ctypes, time\nstart = []\ndef app(environ, start_response):\n"
+        . "    start.append(time.monotonic())\n    if start[-1] - start[0] > 0.05:\n"
+        . "        ctypes.string_at(0)\n"
+        . "    start_response('200 OK', [('Content-Length', '2')])\n    return [b'ok']\n",
+        qr/signal 11 \(Segmentation fault\)/],
+);
+my $n = 0;
+for my $name (sort keys %broken) {
+    my ($text, $reason) = @{ $broken{$name} };
+    my $path = file('broken' . $n++ . '.py', $text);
+    unlink "$top/result.json";
+    ($out, $err, $status) = compare(@gil, @app, "$path:app");
+    is($status, 1, $name);
+    like($err, qr/^gilbench: [^\n]*$reason[^\n]*\n\z/m, 'is said last') or diag($err);
+    like($out, qr/^\/x .* failed /m, 'and in the table');
+    like((result()->{cells}[0]{rounds}[0] || {})->{problem} // '', $reason, 'and in the JSON');
+}
+
+# Can be loaded once and never again.
+my $flaky = file('flaky.py', "import os\npath = '$top/loaded'\nif os.path.exists(path):\n"
+    . "    raise RuntimeError('once is enough')\nopen(path, 'w').close()\n$answer");
+($out, $err, $status) = compare(@gil, @app, "$flaky:app", '--threads', '1,2');
+is($status, 1, 'an application that can be loaded once');
+my @rounds = map { @{ $_->{rounds} } } @{ result()->{cells} };
+is(scalar(grep { $_->{requests} } @rounds), 1, 'is measured once');
+is(scalar(grep { !$_->{requests} && $_->{problem} =~ /once is enough/ } @rounds), 3,
+    'and the rest is failed, with the reason');
+
+my $tenth = file('tenth.py', <<'END');
+import itertools
+count = itertools.count(1)
+def app(environ, start_response):
+    bad = next(count) % 10 == 0
+    start_response('500 Oops' if bad else '200 OK', [('Content-Length', '2')])
+    return [b'ok']
+END
+($out, $err, $status) = compare(@gil, @app, "$tenth:app");
+is($status, 1, 'an application that fails a tenth of its requests');
+$round = result()->{cells}[0]{rounds}[0];
+cmp_ok(abs($round->{errors}{status} / ($round->{requests} + $round->{errors}{status}) - 0.1), '<',
+    0.02, 'has them counted');
+is($round->{problem}, '', 'and is measured');
+like($out, qr/^Warning: .* \d+ requests failed/m, 'with a warning');
+($out, $err, $status) = compare(@gil, @app, file('fine.py', $answer) . ':app', '--expect', 'no');
+is($status, 1, 'answers without the expected text');
+cmp_ok(result()->{cells}[0]{rounds}[0]{errors}{unexpected}, '>', 0, 'are counted');
+
+SKIP: {
+    skip 'no /dev/full', 3 unless -c '/dev/full';
+    ($out, $err, $status) = compare(@gil, @short, qw(--no-control --path /json
+        --json /dev/full --csv), "$top/result.csv");
+    is($status, 1, 'a full disk');
+    like($err, qr/\Agilbench: .*No space left on device\n\z/, 'is said');
+    like("$out\n\n" . content("$top/result.csv"), qr/^\/json .*\n\n.*^\/json,/ms,
+        'and the other results are there');
+}
+
+# ---- what is left behind
+
+# An application with a process of its own.
+my $parent = file('parent.py', "import subprocess\n"
+    . "subprocess.Popen(['sleep', '1000'])\n$answer");
+($out, $err, $status) = compare(@gil, @app, "$parent:app");
+is($status, 0, 'an application with a process of its own');
+nothing_left('at the end');
+
+my @long = (@gil, @ft, qw(--rounds 500 --duration 0.1 --warmup 0.02 --threads 1 --connections 4),
+    @json, qw(--path /x --app), "$parent:app");
+for my $to (-1, 1) {
+    unlink "$top/result.json";
+    my $pid = start(@long);
+    sleep 2;
+    kill 'INT', $to * $pid;
+    is(finish($pid), 1, $to < 0 ? 'Ctrl-C' : 'SIGINT to gilbench alone');
+    like(content("$top/stderr"), qr/\Agilbench: interrupted\n\z/, 'is said');
+    like(content("$top/stdout"), qr/^\/x +\Q$gil->{id}\E .*\d .*^Warning: interrupted/ms,
+        'the table shows what was measured');
+    $r = result();
+    my $measured = grep { $_->{requests} > 0 } map { @{ $_->{rounds} } } @{ $r->{cells} };
+    cmp_ok($measured, '>', 0, 'so does the JSON');
+    is(scalar(grep { $_->{problem} } map { @{ $_->{rounds} } } @{ $r->{cells} }), 0,
+        'which has no round cut short');
+    nothing_left('interrupted');
+}
+$long[-1] = file('slow.py', "import time\ntime.sleep(100)\n$answer") . ':app';
+my $pid = start(@long);
+my $since = time;
+sleep 1;
+kill 'INT', $pid;
+is(finish($pid), 1, 'SIGINT while the application is being imported');
+cmp_ok(time - $since, '<', 50, 'is not kept waiting');
+is(content("$top/stderr"), "gilbench: interrupted\n", 'is said');
+nothing_left('not even imported');
+
+$long[-1] = "$top/fine.py:app";
+$pid = start(@long);
+sleep 1;
+cmp_ok(scalar(left_behind()), '>', 1, 'gilbench and its server run');
+kill 'KILL', $pid;
+is(finish($pid), 'signal 9', 'SIGKILL');
+nothing_left('killed');
+
+done_testing();
