@@ -128,7 +128,7 @@ static void peer_stop(peer *p)
     while (atomic_load(&p->active)) usleep(1000);
 }
 
-// ---- helpers -----------------------------------------------------------------------------------
+// ---- helpers ----------------------------------------------------------------------------------
 
 static gb_code run(int port, gb_load_config config, gb_load_result *result, gb_error *error)
 {
@@ -170,7 +170,7 @@ static double ms(uint64_t ns)
     return (double)ns / 1e6;
 }
 
-// ---- answers of every kind ---------------------------------------------------------------------
+// ---- answers of every kind --------------------------------------------------------------------
 
 #define GOOD "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 #define CHUNKED                                                                                    \
@@ -193,14 +193,17 @@ static const struct answer_case {
     {"chunked", CHUNKED, KEEP, FINE, 0, NULL, "hello", 0},
     {"chunked, byte by byte", CHUNKED, KEEP, FINE, 1, NULL, "hello", 0},
     {"chunked, seven bytes a packet", CHUNKED, KEEP, FINE, 7, NULL, "hello", 0},
-    {"no body at all", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", KEEP, FINE, 0, NULL, NULL, 0},
+    {"no body at all", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", KEEP, FINE, 0, NULL, NULL,
+     0},
     {"no reason", SIZE("200"), KEEP, FINE, 0, NULL, NULL, 0},
     {"an interim answer before it", "HTTP/1.1 100 Continue\r\n\r\n" GOOD, KEEP, FINE, 0, NULL,
      "hello", 0},
-    {"two of them, byte by byte", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-     "HTTP/1.1 100 Continue\r\n\r\n" GOOD, KEEP, FINE, 1, NULL, "hello", 0},
-    {"204 with a length", "HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n", KEEP, FINE, 0, NULL,
-     NULL, 0},
+    {"two of them, byte by byte",
+     "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+     "HTTP/1.1 100 Continue\r\n\r\n" GOOD,
+     KEEP, FINE, 1, NULL, "hello", 0},
+    {"204 with a length", "HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n", KEEP, FINE, 0,
+     NULL, NULL, 0},
     {"304 with a length", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", KEEP, FINE, 0,
      NULL, NULL, 0},
     {"304 with a coding", "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", KEEP,
@@ -209,11 +212,14 @@ static const struct answer_case {
     {"HEAD without a length", "HTTP/1.1 200 OK\r\n\r\n", KEEP, FINE, 0, "HEAD", NULL, 0},
     {"a body of many packets", "HTTP/1.1 200 OK\r\nContent-Length: 300005\r\n\r\nhello", KEEP, FINE,
      0, NULL, "hello", 300000},
-    {"the closing announced", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello",
-     CLOSE, FINE, 0, NULL, "hello", 0},
-    {"HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", CLOSE, FINE, 0, NULL, NULL, 0},
+    {"the closing announced",
+     "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello", CLOSE, FINE, 0, NULL,
+     "hello", 0},
+    {"HTTP/1.0", "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", CLOSE, FINE, 0, NULL, NULL,
+     0},
     {"a body to the close", "HTTP/1.1 200 OK\r\n\r\nhello", CLOSE, FINE, 0, NULL, "hello", 0},
-    {"to the close, byte by byte", "HTTP/1.1 200 OK\r\n\r\nhello", CLOSE, FINE, 1, NULL, "hello", 0},
+    {"to the close, byte by byte", "HTTP/1.1 200 OK\r\n\r\nhello", CLOSE, FINE, 1, NULL, "hello",
+     0},
     {"nothing to the close", "HTTP/1.1 200 OK\r\n\r\n", CLOSE, FINE, 0, NULL, NULL, 0},
     {"much to the close", "HTTP/1.1 200 OK\r\n\r\nhello", CLOSE, FINE, 0, NULL, "hello", 131072},
     {"404", SIZE("404 Not Found"), KEEP, KIND(status), 0, NULL, NULL, 0},
@@ -233,7 +239,8 @@ static const struct answer_case {
      KIND(truncated), 0, NULL, NULL, 0},
     {"half a head", "HTTP/1.1 200 OK\r\nContent-Le", CLOSE, KIND(truncated), 0, NULL, NULL, 0},
     {"no answer", "", CLOSE, KIND(read), 0, NULL, NULL, 0},
-    {"an interim answer only", "HTTP/1.1 100 Continue\r\n\r\n", CLOSE, KIND(read), 0, NULL, NULL, 0},
+    {"an interim answer only", "HTTP/1.1 100 Continue\r\n\r\n", CLOSE, KIND(read), 0, NULL, NULL,
+     0},
     {"a reset", "", RESET, KIND(read), 0, NULL, NULL, 0},
     {"garbage", "220 mail.example ESMTP\r\n\r\n", CLOSE, KIND(malformed), 0, NULL, NULL, 0},
     {"garbage, kept open", "\r\n\r\n\r\n", KEEP, KIND(malformed), 0, NULL, NULL, 0},
@@ -254,14 +261,16 @@ static const struct answer_case {
     {"a length below zero", "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nhello", KEEP,
      KIND(malformed), 0, NULL, NULL, 0},
     {"a length that overflows",
-     "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551621\r\n\r\nhello", KEEP, KIND(malformed), 0,
-     NULL, NULL, 0},
+     "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551621\r\n\r\nhello", KEEP, KIND(malformed),
+     0, NULL, NULL, 0},
     {"a bad chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", KEEP,
      KIND(malformed), 0, NULL, NULL, 0},
-    {"a chunk longer than it says", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nhello",
-     KEEP, KIND(malformed), 0, NULL, NULL, 0},
+    {"a chunk longer than it says",
+     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nhello", KEEP, KIND(malformed), 0,
+     NULL, NULL, 0},
     {"more than the answer", GOOD "more", KEEP, KIND(malformed), 0, NULL, NULL, 0},
-    {"a head without an end", "HTTP/1.1 200 OK\r\nX: ", CLOSE, KIND(malformed), 0, NULL, NULL, 200000},
+    {"a head without an end", "HTTP/1.1 200 OK\r\nX: ", CLOSE, KIND(malformed), 0, NULL, NULL,
+     200000},
     {"a line without an end", "HTTP/1.1 200 ", CLOSE, KIND(malformed), 0, NULL, NULL, 200000},
     {NULL, NULL, 0, 0, 0, NULL, NULL, 0}};
 
@@ -277,19 +286,25 @@ static void test_answer(const struct answer_case *c)
     enum { N = 8, LINKS = 2 };
     gb_error error = {0};
     gb_load_result r;
-    peer p = {.answer = c->answer, .piece = c->piece, .after = c->after, .filler = c->filler,
+    peer p = {.answer = c->answer,
+              .piece = c->piece,
+              .after = c->after,
+              .filler = c->filler,
               .pause_us = c->piece ? 50 : 0};
     peer_start(&p);
-    gb_load_config config = {.connections = LINKS, .requests = N, .method = c->method,
-                             .expect = c->expect, .timeout_s = 4};
+    gb_load_config config = {.connections = LINKS,
+                             .requests = N,
+                             .method = c->method,
+                             .expect = c->expect,
+                             .timeout_s = 4};
     gb_code code = run(p.port, config, &r, &error);
     uint64_t good = c->kind == FINE ? N : 0;
     bool fine = code == GB_OK && r.requests == good && r.latency.total == good &&
                 gb_load_error_count(&r.errors) == N - good &&
                 (good || error_of(&r.errors, c->kind) == N) && !*r.first_error == !!good;
     // Once to see whether anybody is there, then for good.
-    bool kept = c->after != KEEP || (c->kind != FINE && c->kind != KIND(status) &&
-                                     c->kind != KIND(unexpected)) ||
+    bool kept = c->after != KEEP ||
+                (c->kind != FINE && c->kind != KIND(status) && c->kind != KIND(unexpected)) ||
                 atomic_load(&p.connections) == 1 + LINKS;
     ok(fine, "%s", c->name);
     ok(kept, "and its connection is kept where it can be");
@@ -302,7 +317,7 @@ static void test_answer(const struct answer_case *c)
     peer_stop(&p);
 }
 
-// ---- connections that end ------------------------------------------------------------------------
+// ---- connections that end ---------------------------------------------------------------------
 
 static void test_unannounced_close(int after, const char *name)
 {
@@ -310,10 +325,12 @@ static void test_unannounced_close(int after, const char *name)
     gb_load_result r;
     peer p = {.answer = GOOD, .after = after, .every = 3};
     peer_start(&p);
-    gb_code code = run(p.port, (gb_load_config){.connections = 4, .threads = 2, .requests = 60,
-                                                .timeout_s = 5}, &r, &error);
+    gb_code code = run(
+        p.port, (gb_load_config){.connections = 4, .threads = 2, .requests = 60, .timeout_s = 5},
+        &r, &error);
     is_u64(code, GB_OK, "%s after some answers, unannounced", name);
-    is_u64(r.requests + gb_load_error_count(&r.errors), 60, "each request is an answer or an error");
+    is_u64(r.requests + gb_load_error_count(&r.errors), 60,
+           "each request is an answer or an error");
     ok(r.requests >= 30, "those that were answered count");
     is_u64(r.errors.read + r.errors.write, 60 - r.requests, "the others broke");
     gb_load_free(&r);
@@ -326,8 +343,10 @@ static void test_no_keepalive(void)
     gb_load_result r;
     peer p = {.answer = GOOD};
     peer_start(&p);
-    gb_code code = run(p.port, (gb_load_config){.connections = 3, .requests = 30, .timeout_s = 5,
-                                                .no_keepalive = true}, &r, &error);
+    gb_code code = run(
+        p.port,
+        (gb_load_config){.connections = 3, .requests = 30, .timeout_s = 5, .no_keepalive = true},
+        &r, &error);
     is_u64(code, GB_OK, "without keep-alive");
     is_u64(r.requests, 30, "every request is answered");
     is_u64((uint64_t)atomic_load(&p.requests), 30, "and was sent once");
@@ -412,7 +431,7 @@ static void test_server_dies(int attempt, gb_load_config config, const char *nam
     gb_load_free(&r);
 }
 
-// ---- how many ----------------------------------------------------------------------------------
+// ---- how many ---------------------------------------------------------------------------------
 
 static void test_count(uint64_t n, int connections, int threads, double rate)
 {
@@ -420,17 +439,19 @@ static void test_count(uint64_t n, int connections, int threads, double rate)
     gb_error error = {0};
     gb_load_result r;
     gb_server *server = serve(say_ok, 3, &served);
-    gb_load_config config = {.connections = connections, .threads = threads, .requests = n,
-                             .rate = rate};
+    gb_load_config config = {
+        .connections = connections, .threads = threads, .requests = n, .rate = rate};
     is_u64(run(gb_server_port(server), config, &r, &error), GB_OK,
-           "%llu requests, %d connections, %d threads", (unsigned long long)n, connections, threads);
+           "%llu requests, %d connections, %d threads", (unsigned long long)n, connections,
+           threads);
     is_u64(r.requests, n, "are so many");
     is_u64(gb_load_error_count(&r.errors), 0, "without an error");
     is_u64((uint64_t)atomic_load(&served), n, "and no more were sent");
     is_u64(r.latency.total, n, "each has a latency");
     is_u64(r.uncorrected.total, rate > 0 ? n : 0, "the uncorrected one with a rate only");
     ok(r.seconds > 0 && r.cpu_ns > 0 && r.bytes > n * 20 &&
-           fabs(r.rps * r.seconds - (double)n) < 1e-3 * (double)n, "and the figures agree");
+           fabs(r.rps * r.seconds - (double)n) < 1e-3 * (double)n,
+       "and the figures agree");
     gb_load_free(&r);
     gb_server_stop(server);
 }
@@ -440,8 +461,8 @@ static void test_rate(int attempt)
     gb_error error = {0};
     gb_load_result r;
     gb_server *server = serve(say_ok, 2, NULL);
-    gb_load_config config = {.connections = 7, .threads = 3, .rate = 500, .duration_s = 1,
-                             .warmup_s = 0.1};
+    gb_load_config config = {
+        .connections = 7, .threads = 3, .rate = 500, .duration_s = 1, .warmup_s = 0.1};
     uint64_t start = gb_now_ns();
     is_u64(run(gb_server_port(server), config, &r, &error), GB_OK, "500 requests a second");
     if (stalled(attempt, start, 1.1)) {
@@ -458,7 +479,7 @@ static void test_rate(int attempt)
     gb_server_stop(server);
 }
 
-// ---- truth ---------------------------------------------------------------------------------------
+// ---- truth ------------------------------------------------------------------------------------
 
 static void ten_ms(gb_exchange *exchange, void *user)
 {
@@ -513,8 +534,12 @@ static void *load_frozen(void *arg)
     freeze f = {UINT64_MAX, 0};
     gb_error error = {0};
     gb_server *server = serve(freezing, 4, &f);
-    gb_load_config config = {.connections = 4, .rate = l->rate, .duration_s = 1.8, .warmup_s = 0.1,
-                             .on_window = freeze_soon, .user = &f};
+    gb_load_config config = {.connections = 4,
+                             .rate = l->rate,
+                             .duration_s = 1.8,
+                             .warmup_s = 0.1,
+                             .on_window = freeze_soon,
+                             .user = &f};
     l->code = run(gb_server_port(server), config, &l->result, &error);
     gb_server_stop(server);
     return NULL;
@@ -550,7 +575,7 @@ static void test_freeze(int attempt)
     gb_load_free(&closed.result);
 }
 
-// ---- window and stop -----------------------------------------------------------------------------
+// ---- window and stop --------------------------------------------------------------------------
 
 typedef struct window {
     atomic_int served;
@@ -582,8 +607,12 @@ static void test_window(void)
     gb_error error = {0};
     gb_load_result r;
     gb_server *server = serve(fail_before_window, 2, &w);
-    gb_load_config config = {.connections = LINKS, .threads = 2, .duration_s = 0.2, .warmup_s = 0.2,
-                             .on_window = note_window, .user = &w};
+    gb_load_config config = {.connections = LINKS,
+                             .threads = 2,
+                             .duration_s = 0.2,
+                             .warmup_s = 0.2,
+                             .on_window = note_window,
+                             .user = &w};
     is_u64(run(gb_server_port(server), config, &r, &error), GB_OK, "a load with a warm-up");
     ok(w.calls == 2 && w.in_order, "on_window: the start, then the end");
     ok(w.at_start >= LINKS, "the warm-up had an answer on each connection");
@@ -626,7 +655,7 @@ static void test_stop(gb_load_config config, const char *name)
     gb_server_stop(server);
 }
 
-// ---- bodies ----------------------------------------------------------------------------------------
+// ---- bodies -----------------------------------------------------------------------------------
 
 static void swallow(gb_exchange *exchange, void *user)
 {
@@ -636,8 +665,8 @@ static void swallow(gb_exchange *exchange, void *user)
     (void)user;
     while ((n = gb_request_read(exchange, buffer, sizeof buffer)) > 0)
         for (long i = 0; i < n; i++, size++) wrong += (unsigned char)buffer[i] != size % 251;
-    bool good = n == 0 && size == 1 << 20 && !wrong &&
-                gb__slice_is(gb_request_method(exchange), "POST");
+    bool good =
+        n == 0 && size == 1 << 20 && !wrong && gb__slice_is(gb_request_method(exchange), "POST");
     gb_respond(exchange, good ? 200 : 500, "text/plain", "all of it", 9);
 }
 
@@ -649,8 +678,12 @@ static void test_upload(void)
     unsigned char *body = malloc(size);
     for (size_t i = 0; i < size; i++) body[i] = (unsigned char)(i % 251);
     gb_server *server = serve(swallow, 2, NULL);
-    gb_load_config config = {.connections = 3, .requests = 12, .body = body, .body_size = size,
-                             .expect = "all of it", .timeout_s = 10};
+    gb_load_config config = {.connections = 3,
+                             .requests = 12,
+                             .body = body,
+                             .body_size = size,
+                             .expect = "all of it",
+                             .timeout_s = 10};
     is_u64(run(gb_server_port(server), config, &r, &error), GB_OK, "bodies of 1 MB");
     is_u64(r.requests, 12, "arrive whole");
     if (*r.first_error) diag("%s", r.first_error);
@@ -680,7 +713,7 @@ static void test_upload(void)
     free(body);
 }
 
-// ---- what is sent ------------------------------------------------------------------------------------
+// ---- what is sent -----------------------------------------------------------------------------
 
 static void test_urls(void)
 {
@@ -702,20 +735,61 @@ static void test_urls(void)
         {"http://h//a", "h", 80, "GET //a HTTP/1.1\r\nHost: h\r\n"},
         {"http://[::1]", "::1", 80, "GET / HTTP/1.1\r\nHost: [::1]\r\n"},
         {"http://[::1]:8000/a]b", "::1", 8000, "GET /a]b HTTP/1.1\r\nHost: [::1]:8000\r\n"},
-        {"http://[fe80::1%25lo]/", "fe80::1%25lo", 80, "GET / HTTP/1.1\r\nHost: [fe80::1%25lo]\r\n"},
+        {"http://[fe80::1%25lo]/", "fe80::1%25lo", 80,
+         "GET / HTTP/1.1\r\nHost: [fe80::1%25lo]\r\n"},
         {"http://127.0.0.1:80/\xc3\xa9", "127.0.0.1", 80,
          "GET /\xc3\xa9 HTTP/1.1\r\nHost: 127.0.0.1:80\r\n"},
         {NULL, NULL, 0, NULL}};
-    static const char *const bad[] = {
-        "", "h", "h:80", "//h/", "/x", "http:", "http:/", "http://", "http:///x", "http://?x",
-        "http://#x", "http:// h/", "http://h /", "http://h h/", "http://:80/", "http://h:/",
-        "http://h:0/", "http://h:65536/", "http://h:99999999999999999999/", "http://h:8x/",
-        "http://h:-1/", "http://h:+1/", "http://h: 80/", "http://h:80:80/", "http://[::1/",
-        "http://[]/", "http://[::1]x/", "http://[::1]x:80/", "http://[::1]80/", "http://::1/",
-        "http://u@h/", "http://u:p@h/", "http://u:p@h:80/", "http://u@[::1]/", "https://h/",
-        "ftp://h/", "file:///etc/passwd", "unix:///tmp/x", "http://h/a b", "http://h/a\tb",
-        "http://h/\r\nX: y", "http://h/?a\nb", "http://h\r\nX: y/", "http://h\nX/", "http://h/\x7f",
-        "http://h\\x/", "http://\"h\"/", "http://h\t/", "http://[h\r\nX: y]/", NULL};
+    static const char *const bad[] = {"",
+                                      "h",
+                                      "h:80",
+                                      "//h/",
+                                      "/x",
+                                      "http:",
+                                      "http:/",
+                                      "http://",
+                                      "http:///x",
+                                      "http://?x",
+                                      "http://#x",
+                                      "http:// h/",
+                                      "http://h /",
+                                      "http://h h/",
+                                      "http://:80/",
+                                      "http://h:/",
+                                      "http://h:0/",
+                                      "http://h:65536/",
+                                      "http://h:99999999999999999999/",
+                                      "http://h:8x/",
+                                      "http://h:-1/",
+                                      "http://h:+1/",
+                                      "http://h: 80/",
+                                      "http://h:80:80/",
+                                      "http://[::1/",
+                                      "http://[]/",
+                                      "http://[::1]x/",
+                                      "http://[::1]x:80/",
+                                      "http://[::1]80/",
+                                      "http://::1/",
+                                      "http://u@h/",
+                                      "http://u:p@h/",
+                                      "http://u:p@h:80/",
+                                      "http://u@[::1]/",
+                                      "https://h/",
+                                      "ftp://h/",
+                                      "file:///etc/passwd",
+                                      "unix:///tmp/x",
+                                      "http://h/a b",
+                                      "http://h/a\tb",
+                                      "http://h/\r\nX: y",
+                                      "http://h/?a\nb",
+                                      "http://h\r\nX: y/",
+                                      "http://h\nX/",
+                                      "http://h/\x7f",
+                                      "http://h\\x/",
+                                      "http://\"h\"/",
+                                      "http://h\t/",
+                                      "http://[h\r\nX: y]/",
+                                      NULL};
     gb_error error;
     gb__url u;
     for (int i = 0; good[i].url; i++) {
@@ -743,22 +817,30 @@ static void test_urls(void)
 
 static void test_heads(void)
 {
-    static const char *const bad[] = {"", "X", ": y", "X y: z", " X: y", "X : y", "X: y\r\nZ: 1",
-                                      "X: y\n", "X\r\n: y", "X: \x01", NULL};
+    static const char *const bad[] = {
+        "",       "X",        ": y",     "X y: z", " X: y", "X : y", "X: y\r\nZ: 1",
+        "X: y\n", "X\r\n: y", "X: \x01", NULL};
     gb_error error;
     gb__url u;
     gb__parse_url("http://h:1/a", &u, &error);
     const char *const own[] = {"X: y", "hOST: other", "Empty:"};
-    gb__client c = {.config = {.url = "", .method = "PUT", .headers = own, .header_count = 3,
-                               .body = "ab", .body_size = 2, .no_keepalive = true}};
+    gb__client c = {.config = {.url = "",
+                               .method = "PUT",
+                               .headers = own,
+                               .header_count = 3,
+                               .body = "ab",
+                               .body_size = 2,
+                               .no_keepalive = true}};
     is_u64(gb__compose_request(&c, &u, &error), GB_OK, "a request with all there is");
     gb__buf_add(&c.request, "", 1);
-    is_str(c.request.data, "PUT /a HTTP/1.1\r\nX: y\r\nhOST: other\r\nEmpty:\r\nConnection: close\r\n"
-           "Content-Length: 2\r\n\r\nab", "has one Host, the one given");
+    is_str(c.request.data,
+           "PUT /a HTTP/1.1\r\nX: y\r\nhOST: other\r\nEmpty:\r\nConnection: close\r\n"
+           "Content-Length: 2\r\n\r\nab",
+           "has one Host, the one given");
     gb__buf_free(&c.request);
     for (int i = 0; bad[i]; i++) {
-        c = (gb__client){.config = {.url = "", .method = "GET", .headers = &bad[i],
-                                    .header_count = 1}};
+        c = (gb__client){
+            .config = {.url = "", .method = "GET", .headers = &bad[i], .header_count = 1}};
         is_u64(gb__compose_request(&c, &u, &error), GB_USAGE, "refused: bad header %d", i);
         gb__buf_free(&c.request);
     }
@@ -802,9 +884,11 @@ int main(void)
     test_timeouts();
     test_refused();
     test_server_dies(1, (gb_load_config){.connections = 4, .duration_s = 0.5}, "closed loop");
-    test_server_dies(1, (gb_load_config){.connections = 4, .duration_s = 0.5, .rate = 400}, "a rate");
-    test_server_dies(1, (gb_load_config){.connections = 4, .threads = 2, .requests = 230, .rate = 1000},
-                     "so many requests");
+    test_server_dies(1, (gb_load_config){.connections = 4, .duration_s = 0.5, .rate = 400},
+                     "a rate");
+    test_server_dies(
+        1, (gb_load_config){.connections = 4, .threads = 2, .requests = 230, .rate = 1000},
+        "so many requests");
     test_count(1, 1, 1, 0);
     test_count(5, 16, 4, 0);
     test_count(1000, 10, 3, 0);

@@ -7,7 +7,8 @@
 
 static_assert(std::is_standard_layout<gb_result>::value, "C's structs stay C's");
 static_assert(std::is_same<decltype(&gb_load), gb_code (*)(const gb_load_config *, gb_load_result *,
-                                                           gb_error *)>::value, "and so do its calls");
+                                                           gb_error *)>::value,
+              "and so do its calls");
 
 extern "C" void answer(gb_exchange *exchange, void *user)
 {
