@@ -277,8 +277,7 @@ sub test_environ {
     my %want = (
         REQUEST_METHOD => 'POST', SCRIPT_NAME => '', PATH_INFO => "/caf\xc3\xa9//a b/%zz/%4",
         QUERY_STRING => "q=%41+b&\xe9", SERVER_PROTOCOL => 'HTTP/1.1', SERVER_NAME => '127.0.0.1',
-        SERVER_PORT => $s->{port}, REMOTE_ADDR => '127.0.0.1',
-        REMOTE_PORT => $c->{socket}->sockport, CONTENT_TYPE => 'text/x; a=b',
+        SERVER_PORT => $s->{port}, REMOTE_ADDR => '127.0.0.1', CONTENT_TYPE => 'text/x; a=b',
         CONTENT_LENGTH => '4', HTTP_HOST => 'test', HTTP_X_ONE => "caf\xe9", HTTP_X_TWO => 'two',
         HTTP_X_MANY => '1,2,3', HTTP_X_OTHER => 'o', HTTP_COOKIE => 'a=1; b=2',
         HTTP_ACCEPT => 'a/b,c/d', HTTP_X_EMPTY => '', 'wsgi.url_scheme' => 'http',
@@ -556,7 +555,7 @@ sub test_input {
 
     my $large = join '', map { sprintf "%07d %s\n", $_, 'x' x ($_ % 200) } 1 .. 45000;
     my $md5 = md5_hex($large);
-    for my $by (qw(line all read read&size=1000 read&size=9000000)) {
+    for my $by ($s->{threads} > 1 ? 'read' : qw(line all read read&size=1000 read&size=9000000)) {
         for my $chunks (0, 70001) {
             my $r = ask($s, "POST /digest?by=$by", body => $large, chunks => $chunks);
             is_deeply(json_of($r), [length $large, $md5],
@@ -710,6 +709,177 @@ sub test_stop {
     is(out($s), "listening on http://127.0.0.1:$s->{port}\n", 'one line on stdout, to the end');
 }
 
+# ---- ways to name an application, and what is wrong with it ---------------------------------------
+
+# APP => what it answers to /valid_list
+sub test_forms {
+    my (@pythons) = @_;
+    mkdir "$top/package";
+    save('package/__init__.py', '');
+    save($_, content($app_file)) for 'copy.py', 'wsgi_copy.py', 'package/part.py';
+    save('neighbour.py', "NAME = b'a neighbour'\n");
+    save('with.py', <<'END');
+import neighbour, sys, threading
+assert __name__ == 'with' and sys.modules['with'].__file__ == __file__
+def app(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [neighbour.NAME]
+END
+    my %says = (
+        "$app_file:as_object" => 'an object', "$app_file:as_object.method" => 'a method',
+        "$app_file:OfTheRequest" => 'a class', "$app_file:make()" => 'made',
+        "$app_file:Holder.held" => 'an object', 'wsgi_copy:app' => 'list of GET',
+        'wsgi_copy:make()' => 'made', 'package.part:Holder.held.method' => 'a method',
+        'package/part.py:app' => 'list of GET', 'with.py:app' => 'a neighbour',
+        './copy.py:as_checked' => 'list of GET',
+    );
+    my $n = 0;
+    my @forms = map { launch(app => $_, python => $pythons[$n++ % @pythons]) } sort keys %says;
+    for my $s (@forms) {
+        ok(await_start($s), "$s->{app}: started") or do { diag(err($s)); next };
+        is(get($s, '/valid_list')->{body}, $says{ $s->{app} }, '... and answers');
+        is(stop($s), 0, '... and stops');
+        unlike(err($s), qr/Traceback|gilbench:/, '... with no complaint');
+    }
+}
+
+sub test_refusals {
+    my (@pythons) = @_;
+    save('raises.py', "import sys\nprint('half way', file=sys.stderr)\nraise KeyError('mine')\n");
+    save('syntax.py', "def app(:\n");
+    save('leaves.py', "import sys\nsys.exit(0)\n");
+    save('factory.py', "def make():\n    raise ValueError('no such setting')\n");
+    # APP => the one line, and whether a traceback precedes it
+    my @cases = (
+        ['missing.py:app', qr/missing\.py: No such file/, 0],
+        ['no_such_module:app', qr/ModuleNotFoundError: No module named 'no_such_module'/, 1],
+        ['package.none:app', qr/ModuleNotFoundError: No module named 'package/, 1],
+        ['raises.py:app', qr/KeyError: 'mine'/, 1],
+        ['raises:app', qr/KeyError: 'mine'/, 1],
+        ['syntax.py:app', qr/SyntaxError: /, 1],
+        ['leaves.py:app', qr/SystemExit: 0/, 1],
+        ["$app_file:none", qr/AttributeError: .*'none'/, 1],
+        ["$app_file:Holder.none", qr/AttributeError: .*'none'/, 1],
+        ['factory.py:make()', qr/ValueError: no such setting/, 1],
+        ["$app_file:not_callable", qr/not_callable is not callable/, 0],
+        ["$app_file:make", qr/make has: TypeError: it takes neither 2 arguments.*NAME\(\)/, 1],
+    );
+    push @cases, map { ["$app_file:$_", qr/$_ is an ASGI application; only WSGI/, 0] }
+        'as_asgi', 'asgi_object' unless `'$gilbench' serve --help` =~ /--interface .*asgi/;
+    my $n = 0;
+    my @servers = map { launch(app => $_->[0], python => $pythons[$n++ % @pythons]) } @cases;
+    for my $s (@servers) {
+        my ($app, $line, $traceback) = @{ shift @cases };
+        my $name = $app =~ s{.*/}{}r;
+        ok(!await_start($s), "$name: does not start");
+        my $status = await_end($s);
+        is($status, $app =~ /asgi/ ? 2 : 1, '... exit status');
+        my @said = err($s) =~ /^gilbench: (.*)$/mg;
+        ok(@said == 1 && $said[0] =~ $line, '... one line that says why') or diag(err($s));
+        is(err($s) =~ /^Traceback|^  File/m ? 1 : 0, $traceback, '... a traceback if it helps');
+        is(out($s), '', '... and nothing on stdout');
+    }
+}
+
+# The file in apps/ answers as the one compiled in.
+sub test_apps_file {
+    my ($python) = @_;
+    my @both = map { launch(app => $_, python => $python) } 'builtin:wsgi',
+        "$FindBin::Bin/../apps/wsgi_app.py:app";
+    return unless ok(await_start($both[0]) && await_start($both[1]), 'builtin:wsgi and its file');
+    for my $line ('GET /json', 'GET /io', 'GET /', 'GET /json?a=b', 'HEAD /json', 'POST /json',
+        'GET /json HTTP/1.0') {
+        my ($builtin, $file) = map { ask($_, $line, body => 'x') } @both;
+        s/^Date: .*\r\n//m for $builtin->{head}, $file->{head};
+        is($file->{head} . $file->{body}, $builtin->{head} . $builtin->{body},
+            "they answer alike: $line");
+    }
+    is(stop($_), 0, "$_->{app}: stopped") for @both;
+}
+
+# ---- memory ---------------------------------------------------------------------------------------
+
+sub load {
+    my ($s, $path, $n, @more) = @_;
+    my $log = "$top/load";
+    my $pid = fork() // die "fork: $!";
+    if (!$pid) {
+        open STDOUT, '>', "$top/load.out" or die $!;
+        open STDERR, '>&', \*STDOUT or die $!;
+        exec { $gilbench } 'gilbench', 'load', "http://127.0.0.1:$s->{port}$path", '-c', 4, '-n', $n,
+            '--json', $log, @more or exit 127;
+    }
+    waitpid $pid, 0;
+    my $told = eval { decode_json(content($log)) } or return 0;
+    return $told->{requests} + ($told->{errors}{status} // 0) == $n;
+}
+
+# As many requests again and more must not need more memory; what they cost at first are caches.
+sub test_leaks {
+    my ($s) = @_;
+    my $body = save('body', 'b' x 3000);
+    my @cases = (
+        ['/body?is=generator', 1000, '-H', 'X-Not-Common: 1', '-H', 'Cookie: a=1'],
+        ['/read?do=readline,read', 1000, '--body', $body],
+        ['/replaced', 1000],
+        ['/write?more=1', 1000],
+        ['/fail', 300],
+    );
+    for (@cases) {
+        my ($path, $n, @more) = @$_;
+        my $fine = load($s, $path, $n, @more);
+        my $before = resident_kb($s);
+        $fine &&= load($s, $path, 10 * $n, @more);
+        my $grown = resident_kb($s) - $before;
+        # The smallest object that may be lost in each of them has 32 bytes, an env 2 KB.
+        ok($fine && $grown < 300, "no leak: $path: $grown KB more") or diag(content("$top/load.out"));
+    }
+}
+
+# With a limit far above the usual one, which is for the compiler to set.
+sub test_large_upload {
+    my ($python, $free_threaded, $program) = @_;
+    my $s = launch(app => "$app_file:app", python => $python, program => $program);
+    ok(await_start($s), 'started') or return diag(err($s));
+    my $piece = 'p' x (1 << 20);
+    my $md5 = Digest::MD5->new;
+    $md5->add($piece) for 1 .. 200;
+    my $whole = $md5->hexdigest;
+    for my $how ($free_threaded ? 'chunked' : 'length') {
+        ask($s, 'POST /digest?by=read', body => $piece);
+        my $before = resident_kb($s);
+        my $highest = 0;
+        my $c = connection($s);
+        put($c, head_of('POST /digest?by=read', $how eq 'length' ? 'Content-Length: ' . (200 << 20)
+                : 'Transfer-Encoding: chunked'));
+        for (1 .. 200) {
+            put($c, $how eq 'length' ? $piece : sprintf("%x$crlf%s$crlf", 1 << 20, $piece)) or last;
+            my $now = resident_kb($s);
+            $highest = $now if $now > $highest;
+        }
+        put($c, "0$crlf$crlf") if $how eq 'chunked';
+        is_deeply(json_of(answer($c)), [200 << 20, $whole], "200 MiB by $how");
+        my $grown = $highest - $before;
+        ok($grown < 8192, "... in constant memory: $grown KB more") or diag($highest);
+    }
+    my $before = resident_kb($s);
+    my $all = ask($s, 'POST /digest?by=all', body => $piece x 64);
+    is(json_of($all)->[0], 64 << 20, '64 MiB read at once');
+    my $grown = resident_kb($s) - $before;
+    # The free-threaded build's allocator keeps the bytes object itself for a while.
+    ok($grown < ($free_threaded ? 96 << 10 : 32 << 10), "... are given back: $grown KB more");
+    is(stop($s), 0, 'stopped');
+}
+
+sub build_unlimited {
+    my @cc = split ' ', $ENV{CC} || 'cc';
+    my $made = system("@cc -O0 -w -DGB_MAX_BODY=1000000000 -I'$FindBin::Bin/..' -pthread "
+        . "-o $top/unlimited '$FindBin::Bin/../examples/gilbench.c' -ldl >$top/cc 2>&1");
+    return $made ? undef : "$top/unlimited";
+}
+
+# ---- all of it ------------------------------------------------------------------------------------
+
 my $json = content($top . '/' . (system("'$gilbench' pythons --json $top/json >$top/pythons 2>&1")
     ? 'nothing' : 'json'));
 my $found = eval { decode_json($json) } or BAIL_OUT("$gilbench pythons: no JSON");
@@ -741,8 +911,20 @@ for my $name (sort keys %build) {
             test_threads($s);
             test_kept($s);
             test_log($s);
+            test_leaks($s) if $s->{threads} == 1;
             test_stop($s);
         };
     }
+}
+# These by turns on either build.
+subtest 'names of applications' => sub { test_forms(@build{ sort keys %build }) };
+subtest 'refused applications' => sub { test_refusals(@build{ sort keys %build }) };
+my $unlimited = build_unlimited();
+for my $name (sort keys %build) {
+    subtest "apps/wsgi_app.py, $name build" => sub { test_apps_file($build{$name}) };
+    subtest "large uploads, $name build" => sub {
+        plan(skip_all => 'no compiler') unless $unlimited;
+        test_large_upload($build{$name}, $name ne 'GIL', $unlimited);
+    };
 }
 done_testing();
