@@ -28,7 +28,7 @@ need = @command -v $(1) >/dev/null || { echo "make: no $(1) here: apt-get instal
 # can be switched off, it is.
 prove := $(shell setarch -R true 2>/dev/null && echo setarch -R) prove -j$(JOBS)
 
-.PHONY: all run test pythons interpreters fuzz install clean help
+.PHONY: all run test pythons venvs peers interpreters fuzz install clean help
 .DELETE_ON_ERROR:
 
 all: build/gilbench ## build/gilbench (the default)
@@ -42,6 +42,12 @@ test: interpreters $(examples) $(c_tests) $(compile_tests) ## every test, the C 
 
 pythons: ## build the two interpreters into the per-user cache (PGO=1: an optimised pair)
 	@.make/pythons
+
+venvs: interpreters ## a virtual environment for each build, with what apps/*.txt pin
+	@.make/venvs
+
+peers: venvs ## this server beside Granian, gunicorn, uvicorn, ...: a table of ratios
+	@.make/peers
 
 # Exit status 3 is gilbench's word for "no usable interpreter". Any other failure is for the
 # command that comes next to show.
