@@ -161,7 +161,7 @@
 // gb_service_start, gb_measure and gb_compare fork: call them while the process has no other
 // threads that hold locks. There is one interpreter a process: gb_python_start and gb_serve are for
 // a process that runs no other. The library never exits the process and prints nothing, but for the
-// application's tracebacks, which go to stderr.
+// application's tracebacks and the last words of somebody else's server, which go to stderr.
 //
 // LICENSE
 //
@@ -594,6 +594,11 @@ typedef struct gb_service_config {
     const char *loop;         // of ASGI: a module with new_event_loop, like "uvloop"; default
                               // "asyncio"
     gb_server_config server;  // handler and user are for builtin:c alone
+    // Somebody else's server instead of this one: a command, split into words as a shell would
+    // ('', "" and \), but without one. {port} (which it must have), {python}, {threads} and
+    // {workers} are replaced; the interpreter's directory comes first in its PATH.
+    const char *command;
+    const char *ready_path;   // the command serves as soon as this answers; default "/json"
 } gb_service_config;
 
 // Serves in this process until SIGINT or SIGTERM, then finishes what is in flight. `on_ready` is
@@ -655,9 +660,11 @@ typedef struct gb_round {
 } gb_round;
 
 typedef struct gb_cell {
-    char id[192];                 // scenario/python/topology
+    char id[256];                 // scenario/python/topology
     char scenario[64];
     char python[64];              // gb_python.id; "" for the control, the C handler
+    char server[64];              // whose it is; "" for this one
+    char command[GB_PATH];        // that started it; "" for this one
     char app[GB_PATH];
     gb_interface interface;
     char path[GB_PATH];           // of the URL
@@ -688,9 +695,19 @@ typedef struct gb_scenario {
     const char *app;
     gb_interface interface;
     const char *path;
+    const char *package;            // that `app` imports; default: none
+    const char *fallback;           // the app where a build has no such package; default: none
+    int workers, threads, connections;  // default: those of the plan
 } gb_scenario;
 
-// The built-in scenarios; ends with a NULL name.
+// Somebody else's server, to be measured beside this one. The application that its command names
+// should be the scenario's.
+typedef struct gb_peer {
+    const char *name;             // in reports; default: its program's
+    const char *command;          // see gb_service_config
+} gb_peer;
+
+// The built-in scenarios; ends with a NULL name. Several may have one name: its rows.
 GB_API const gb_scenario *gb_scenarios(void);
 
 typedef struct gb_progress {
@@ -703,8 +720,10 @@ typedef struct gb_progress {
 typedef struct gb_plan {
     const gb_python *pythons;     // the first is the baseline
     size_t python_count;
-    const gb_scenario *scenarios; // default: all of gb_scenarios
+    const gb_scenario *scenarios; // default: those of gb_scenarios with a built-in application
     size_t scenario_count;
+    const gb_peer *peers;         // default none
+    size_t peer_count;
     const int *threads;           // default 1 and 64
     size_t thread_count;
     const int *connections;       // default 128
@@ -726,7 +745,7 @@ typedef enum gb_verdict { GB_NO_DIFFERENCE, GB_FASTER, GB_SLOWER } gb_verdict;
 
 typedef struct gb_comparison {
     char scenario[64];
-    char baseline[192], candidate[192];  // cell ids
+    char baseline[256], candidate[256];  // cell ids
     const char *metric;                  // "rps"
     gb_interval ratio;                   // candidate / baseline, paired within rounds
     gb_verdict verdict;
@@ -817,6 +836,7 @@ GB_API int gb_main(int argc, char **argv);
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -8268,6 +8288,7 @@ struct gb_service {
     pid_t pid;
     int socket, port;
     const bool *stop;  // of the measurement; NULL without one
+    int output;  // what somebody else's server prints; -1 with this one, as the socket is with that
 };
 
 static bool gb__tell(int socket, const gb__reply *reply)
@@ -8335,6 +8356,7 @@ static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s
 
 static gb_code gb__ask(gb_service *s, char what, gb__reply *reply, gb_error *error)
 {
+    if (s->socket < 0) return GB_OK;  // somebody else's server answers HTTP only
     if (send(s->socket, &what, 1, MSG_NOSIGNAL) != 1)
         return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
     return gb__wait_reply(s, reply, GB__STOP_PATIENCE_S, error);
@@ -8391,6 +8413,319 @@ static gb_code gb__service_spawn(gb_service *s, const gb_service_config *config,
     return gb__fail(error, GB_SYSTEM, "can't fork: %s", strerror(saved));
 }
 
+// ---- somebody else's server
+// A command in a process group of its own, started without a shell, so that what gets the signals
+// is what serves. It is asked over HTTP alone; what it prints is looked at when something is wrong.
+
+#define GB__PEER_START_PATIENCE_S 30
+#define GB__PEER_STOP_PATIENCE_S 5
+#define GB__PEER_TAIL 4096  // bytes at the end of its output that are looked at
+#define GB__PEER_WORDS 128
+
+typedef struct gb__words {
+    char *items[GB__PEER_WORDS + 1];  // owned; ends with a NULL, as exec wants it
+    size_t count;
+} gb__words;
+
+static void gb__words_free(gb__words *w)
+{
+    for (size_t i = 0; i < w->count; i++) free(w->items[i]);
+    w->count = 0;
+}
+
+// A backslash takes the next character as it is; between double quotes only a quote or a backslash.
+static bool gb__is_escape(const char *s, char quote)
+{
+    if (*s != '\\' || !s[1] || quote == '\'') return false;
+    return !quote || s[1] == '"' || s[1] == '\\';
+}
+
+// Reads the next word at *at; false at the end. `open` tells a quote that isn't closed.
+static bool gb__next_word(const char **at, gb__buf *word, bool *open)
+{
+    char quote = 0;
+    const char *s = *at + strspn(*at, " \t\n");
+    if (!*s) return false;
+    gb__buf_str(word, "");
+    for (; *s && (quote || !strchr(" \t\n", *s)); s++) {
+        if (quote ? *s == quote : *s == '"' || *s == '\'') {
+            quote = quote ? 0 : *s;
+        } else {
+            if (gb__is_escape(s, quote)) s++;
+            gb__buf_add(word, s, 1);
+        }
+    }
+    *at = s;
+    *open = quote;
+    return true;
+}
+
+static gb_code gb__split_command(const char *command, gb__words *words, gb_error *error)
+{
+    const char *at = command;
+    bool open = false;
+    gb__buf word = {0};
+    *words = (gb__words){0};
+    while (gb__next_word(&at, &word, &open)) {
+        if (open || word.failed || words->count == GB__PEER_WORDS) break;
+        words->items[words->count++] = word.data;
+        word = (gb__buf){0};
+    }
+    bool more = word.data;
+    gb__buf_free(&word);
+    if (!more && words->count) return GB_OK;
+    gb__words_free(words);
+    return gb__fail(error, GB_USAGE, "the server's command \"%.200s\" %s", command,
+                    !more ? "is empty" : open ? "has a quote that isn't closed"
+                                              : "has too many words");
+}
+
+// The name of the program, for reports.
+static gb_code gb__check_command(const char *command, char *name, size_t size, gb_error *error)
+{
+    gb__words words;
+    if (strlen(command) >= GB_PATH)
+        return gb__fail(error, GB_USAGE, "the server's command is longer than %d bytes", GB_PATH);
+    gb_code code = gb__split_command(command, &words, error);
+    if (code) return code;
+    const char *program = words.items[0];
+    gb__copy(name, size, strcmp(program, "{python}") ? gb__basename(program) : "python");
+    gb__words_free(&words);
+    if (strstr(command, "{port}")) return GB_OK;
+    return gb__fail(error, GB_USAGE, "the server's command \"%.200s\" has no {port}, where it is "
+                    "to listen", command);
+}
+
+static char *gb__fill_in(const char *word, const gb_service_config *config, int port)
+{
+    char numbers[3][16];
+    const int values[3] = {port, config->server.threads > 0 ? config->server.threads : 1, 1};
+    for (int i = 0; i < 3; i++) snprintf(numbers[i], sizeof numbers[i], "%d", values[i]);
+    const struct {
+        const char *name, *value;
+    } fields[] = {{"{port}", numbers[0]}, {"{threads}", numbers[1]}, {"{workers}", numbers[2]},
+                  {"{python}", config->python->executable}};
+    gb__buf b = {0};
+    gb__buf_str(&b, "");
+    while (*word) {
+        size_t i = 0;
+        while (i < 4 && strncmp(word, fields[i].name, strlen(fields[i].name))) i++;
+        if (i < 4) gb__buf_str(&b, fields[i].value);
+        else gb__buf_add(&b, word, 1);
+        word += i < 4 ? strlen(fields[i].name) : 1;
+    }
+    if (!b.failed) return b.data;
+    gb__buf_free(&b);
+    return NULL;
+}
+
+static gb_code gb__peer_words(const gb_service_config *config, int port, gb__words *words,
+                              gb_error *error)
+{
+    gb_code code = gb__split_command(config->command, words, error);
+    for (size_t i = 0; i < words->count && !code; i++) {
+        char *filled = gb__fill_in(words->items[i], config, port);
+        free(words->items[i]);
+        words->items[i] = filled;
+        if (!filled) code = gb__fail_memory(error);
+    }
+    if (code) gb__words_free(words);
+    return code;
+}
+
+static void gb__set_switch(const char *variable, int value)
+{
+    if (value < 0) unsetenv(variable);
+    else setenv(variable, value ? "1" : "0", 1);
+}
+
+// Everything of this build and nothing of another: what our own child gets by its configuration.
+static void gb__peer_environment(const gb_python *python)
+{
+    gb__buf path = {0};
+    char dir[GB_PATH];
+    const char *before = getenv("PATH");
+    gb__copy(dir, sizeof dir, python->executable);
+    gb__to_parent(dir);
+    gb__buf_printf(&path, "%s%s%s", dir, before && *before ? ":" : "", before ? before : "");
+    setenv("PATH", path.data ? path.data : dir, 1);
+    if (strcmp(python->prefix, python->base_prefix)) setenv("VIRTUAL_ENV", python->prefix, 1);
+    else unsetenv("VIRTUAL_ENV");
+    unsetenv("PYTHONHOME");
+    gb__set_switch("PYTHON_GIL", python->gil);
+    gb__set_switch("PYTHON_JIT", python->use_jit);
+    gb__buf_free(&path);
+}
+
+static void gb__peer_child(const gb_python *python, const gb__words *words, int output,
+                           pid_t parent)
+{
+    gb__child_begin(parent);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
+        dup2(output, STDERR_FILENO) < 0)
+        _exit(126);
+    gb__peer_environment(python);
+    execvp(words->items[0], words->items);
+    dprintf(STDERR_FILENO, "can't execute %s: %s\n", words->items[0], strerror(errno));
+    _exit(127);
+}
+
+static gb_code gb__peer_spawn(gb_service *s, const gb_service_config *config, gb_error *error)
+{
+    gb__words words;
+    int probe = gb__listen("127.0.0.1", 0, error);
+    if (probe < 0) return GB_NETWORK;
+    s->port = gb__bound_port(probe);
+    close(probe);  // free again, and the kernel won't give it away again soon
+    gb_code code = gb__peer_words(config, s->port, &words, error);
+    if (code) return code;
+    s->output = memfd_create("gilbench-server", MFD_CLOEXEC);
+    pid_t parent = getpid();
+    fflush(NULL);
+    s->pid = s->output < 0 ? -1 : fork();
+    if (s->pid == 0) gb__peer_child(config->python, &words, s->output, parent);
+    int saved = errno;
+    gb__words_free(&words);
+    if (s->pid > 0) {
+        setpgid(s->pid, s->pid);  // as the child does: whoever comes first
+        return GB_OK;
+    }
+    if (s->output >= 0) close(s->output);
+    return gb__fail(error, GB_SYSTEM, "can't start a server: %s", strerror(saved));
+}
+
+// The end of what it has printed so far, as whole lines where there are any.
+static gb_slice gb__peer_tail(const gb_service *s, char *text, size_t size)
+{
+    struct stat st;
+    off_t from = fstat(s->output, &st) || st.st_size < (off_t)size ? 0 : st.st_size - (off_t)size;
+    ssize_t n = pread(s->output, text, size, from);
+    gb_slice tail = {text, n > 0 ? (size_t)n : 0}, first, rest;
+    if (from && gb__split(tail, '\n', &first, &rest)) tail = rest;
+    while (tail.len && isspace((unsigned char)tail.data[tail.len - 1])) tail.len--;
+    return tail;
+}
+
+// Puts its last line behind what went wrong, and all of its last words onto stderr.
+static gb_code gb__peer_fail(const gb_service *s, gb_code code, const char *what, gb_error *error)
+{
+    char text[GB__PEER_TAIL];
+    gb_slice tail = gb__peer_tail(s, text, sizeof text);
+    size_t at = tail.len;
+    if (!tail.len) return gb__fail(error, code, "%s; it printed nothing", what);
+    while (at && tail.data[at - 1] != '\n') at--;
+    fprintf(stderr, "\n%.*s\n", (int)tail.len, tail.data);
+    return gb__fail(error, code, "%s: %.*s", what, (int)(tail.len - at), tail.data + at);
+}
+
+static bool gb__peer_has_ended(const gb_service *s)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
+// Reaps the process that has ended by itself.
+static gb_code gb__peer_died(const gb_service *s, gb_code code, const char *when, gb_error *error)
+{
+    char what[256];
+    int status = gb__reap(s->pid, 0);
+    if (WIFSIGNALED(status))
+        snprintf(what, sizeof what, "the server was ended by signal %d (%s) %s", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)), when);
+    else
+        snprintf(what, sizeof what, "the server exited with status %d %s", WEXITSTATUS(status),
+                 when);
+    return gb__peer_fail(s, code, what, error);
+}
+
+// Does anything there answer in HTTP? Which status it has is for the load to count.
+static bool gb__answers(int port, const char *path)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct addrinfo address = {.ai_family = AF_INET, .ai_addr = (struct sockaddr *)&to,
+                               .ai_addrlen = sizeof to};
+    char start[5] = "";
+    gb__buf request = {0};
+    int fd = gb__connect(&address);
+    if (fd < 0) return false;
+    gb__buf_printf(&request, "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n\r\n",
+                   *path == '/' ? "" : "/", path, port);
+    struct iovec iov = {request.data, request.len};
+    bool http = !request.failed && gb__send(fd, &iov, 1, GB__NS) &&
+                gb__recv(fd, start, sizeof start, gb_now_ns() + GB__NS) == sizeof start &&
+                !memcmp(start, "HTTP/", sizeof start);
+    gb__buf_free(&request);
+    close(fd);
+    return http;
+}
+
+// A server that can't be had once can't be had the next time, hence GB_APP.
+static gb_code gb__peer_await(gb_service *s, const char *path, gb_error *error)
+{
+    char what[64];
+    uint64_t deadline = gb_now_ns() + GB__PEER_START_PATIENCE_S * GB__NS;
+    while (gb_now_ns() < deadline) {
+        if (gb__peer_has_ended(s)) return gb__peer_died(s, GB_APP, "before it answered", error);
+        if (gb__answers(s->port, path)) return GB_OK;
+        gb__sleep_until(gb_now_ns() + GB__NS / 50);
+    }
+    snprintf(what, sizeof what, "the server gave no answer within %d s", GB__PEER_START_PATIENCE_S);
+    gb__peer_fail(s, GB_APP, what, error);
+    gb__reap(s->pid, 0);
+    return GB_APP;
+}
+
+static gb_code gb__peer_start(gb_service *s, const gb_service_config *config, gb_error *error)
+{
+    char name[64];
+    const char *path = config->ready_path ? config->ready_path : "/json";
+    gb_code code = gb__check_command(config->command, name, sizeof name, error);
+    if (code) return code;
+    if (!config->python || !*config->python->executable)
+        return gb__fail(error, GB_USAGE, "%s needs an interpreter with an executable", name);
+    s->socket = -1;
+    code = gb__peer_spawn(s, config, error);
+    if (code) return code;
+    code = gb__peer_await(s, path, error);
+    if (code) close(s->output);
+    return code;
+}
+
+// SIGTERM is how these servers are stopped, so the status that one gives is no failure.
+static gb_code gb__peer_stop(gb_service *s, gb_error *error)
+{
+    gb_code code = GB_OK;
+    if (gb__peer_has_ended(s)) {
+        code = gb__peer_died(s, GB_MEASUREMENT, "during the measurement", error);
+    } else {
+        kill(s->pid, SIGTERM);
+        gb__reap(s->pid, GB__PEER_STOP_PATIENCE_S);
+    }
+    close(s->output);
+    return code;
+}
+
+// From outside there is one sign that the GIL came back: CPython's warning, with the first module.
+static void gb__peer_gil(const gb_service *s, const gb_python *python, gb_round *round)
+{
+    static const char before[] = "(GIL) has been enabled to load module '";
+    char text[GB__PEER_TAIL];
+    if (!python->free_threaded || python->gil >= 0) return;
+    ssize_t n = pread(s->output, text, sizeof text, 0);
+    const char *start = n > 0 ? memmem(text, (size_t)n, before, sizeof before - 1) : NULL;
+    if (!start) return;
+    start += sizeof before - 1;
+    const char *end = memchr(start, '\'', (size_t)(text + n - start));
+    if (!end) return;
+    round->gil.enabled_after_load = 1;
+    snprintf(round->gil.reenabled_by, sizeof round->gil.reenabled_by, "%.*s", (int)(end - start),
+             start);
+}
+
+// ---- either
+
 static gb_service *gb__service_start(const gb_service_config *config, const bool *stop,
                                      gb_error *error)
 {
@@ -8401,6 +8736,12 @@ static gb_service *gb__service_start(const gb_service_config *config, const bool
         return NULL;
     }
     s->stop = stop;
+    s->output = -1;
+    if (config->command) {
+        if (!gb__peer_start(s, config, error)) return s;
+        free(s);
+        return NULL;
+    }
     if (gb__service_spawn(s, config, error)) {
         free(s);
         return NULL;
@@ -8436,6 +8777,11 @@ GB_API int gb_service_pid(const gb_service *service)
 GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
 {
     char stop = GB__ASK_STOP;
+    if (service->socket < 0) {
+        gb_code code = gb__peer_stop(service, error);
+        free(service);
+        return code;
+    }
     send(service->socket, &stop, 1, MSG_NOSIGNAL);
     int status = gb__reap(service->pid, GB__STOP_PATIENCE_S);
     close(service->socket);
@@ -8634,17 +8980,20 @@ static gb_code gb__measure_load(const gb_measure_config *config, gb__measuring *
 
 GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_error *error)
 {
-    gb__measuring m = {0};
+    gb__measuring m = {.reply.stats.gil = -1};
     gb_error local = {0}, ended;
     const gb_python *python = config->service.python;
+    gb_service_config service = config->service;
     if (!error) error = &local;
     *round = (gb_round){.gil.enabled_after_load = -1};
-    m.service = gb__service_start(&config->service, config->load.stop, error);
+    if (!service.ready_path) service.ready_path = config->path;
+    m.service = gb__service_start(&service, config->load.stop, error);
     if (!m.service) {
         gb__copy(round->problem, sizeof round->problem, error->text);
         return error->code;
     }
     gb_code code = gb__measure_load(config, &m, round, error);
+    if (m.service->output >= 0) gb__peer_gil(m.service, python, round);
     if (gb_service_stop(m.service, &ended) && code != GB_INTERRUPTED) {
         code = ended.code;
         *error = ended;
@@ -8669,12 +9018,39 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
 
 GB_API const gb_scenario *gb_scenarios(void)
 {
+#define GB__FLASK .app = "apps/flask_app.py:app", .package = "flask", .fallback = "builtin:wsgi"
     static const gb_scenario scenarios[] = {
-        {"wsgi-json", "a small JSON answer, WSGI", "builtin:wsgi", GB_WSGI, "/json"},
-        {"wsgi-io", "an answer after a sleep of 10 ms, WSGI", "builtin:wsgi", GB_WSGI, "/io"},
-        {"asgi-json", "a small JSON answer, ASGI", "builtin:asgi", GB_ASGI, "/json"},
-        {"asgi-io", "an answer after a sleep of 10 ms, ASGI", "builtin:asgi", GB_ASGI, "/io"},
-        {NULL, NULL, NULL, GB_AUTO, NULL}};
+        {.name = "wsgi-json", .description = "a small JSON answer, WSGI", .app = "builtin:wsgi",
+         .interface = GB_WSGI, .path = "/json"},
+        {.name = "wsgi-io", .description = "an answer after a sleep of 10 ms, WSGI",
+         .app = "builtin:wsgi", .interface = GB_WSGI, .path = "/io"},
+        {.name = "asgi-json", .description = "a small JSON answer, ASGI", .app = "builtin:asgi",
+         .interface = GB_ASGI, .path = "/json"},
+        {.name = "asgi-io", .description = "an answer after a sleep of 10 ms, ASGI",
+         .app = "builtin:asgi", .interface = GB_ASGI, .path = "/io"},
+        {.name = "article-asgi-json", .description = "the article's rows of FastAPI's /json",
+         .app = "apps/fastapi_app.py:app", .package = "fastapi", .fallback = "builtin:asgi",
+         .interface = GB_ASGI, .path = "/json", .workers = 1, .threads = 1, .connections = 128},
+        {.name = "article-wsgi-json", .description = "the article's rows of Flask's /json",
+         GB__FLASK, .interface = GB_WSGI, .path = "/json", .workers = 1, .threads = 1,
+         .connections = 128},
+        {.name = "article-wsgi-json", GB__FLASK, .interface = GB_WSGI, .path = "/json",
+         .workers = 1, .threads = 64, .connections = 128},
+        {.name = "article-wsgi-io", .description = "the article's rows of Flask's /io (10 ms)",
+         GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 1, .threads = 1,
+         .connections = 128},
+        {.name = "article-wsgi-io", GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 1,
+         .threads = 64, .connections = 128},
+        {.name = "realistic-wsgi",
+         .description = "a page of a shop: Flask, sqlite3 in a file, a Jinja2 template",
+         .app = "apps/shop_flask.py:app", .package = "flask", .interface = GB_WSGI,
+         .path = "/shop"},
+        {.name = "realistic-asgi",
+         .description = "the same page as JSON: FastAPI, sqlite3 in a file, pydantic models",
+         .app = "apps/shop_fastapi.py:app", .package = "fastapi", .interface = GB_ASGI,
+         .path = "/shop"},
+        {.name = NULL}};
+#undef GB__FLASK
     return scenarios;
 }
 
@@ -8690,8 +9066,9 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
     static const int threads[] = {1, 64}, connections[] = {128};
     gb_plan p = *given;
     if (!p.scenario_count) {
+        // Those before the first that needs a package: what every machine can run.
         p.scenarios = gb_scenarios();
-        while (p.scenarios[p.scenario_count].name) p.scenario_count++;
+        while (!p.scenarios[p.scenario_count].package) p.scenario_count++;
     }
     if (!p.thread_count) p.threads = threads, p.thread_count = 2;
     if (!p.connection_count) p.connections = connections, p.connection_count = 1;
@@ -8708,17 +9085,23 @@ static bool gb__cell_is_control(const gb_cell *c)
     return !*c->python;
 }
 
-static void gb__cell_init(gb_cell *c, const gb_scenario *s, const gb_python *python, int threads,
-                          int connections, double rate)
+// What a row is of: "3.14.7", "3.14.7 granian", or the control.
+static void gb__variant(const gb_cell *c, const char *control, char *text, size_t size)
 {
-    *c = (gb_cell){.interface = python ? s->interface : GB_C, .workers = 1, .threads = threads,
-                   .connections = connections, .rate = rate};
-    gb__copy(c->scenario, sizeof c->scenario, s->name);
-    gb__copy(c->python, sizeof c->python, python ? python->id : "");
-    gb__copy(c->app, sizeof c->app, python ? s->app : "builtin:c");
-    gb__copy(c->path, sizeof c->path, s->path);
-    snprintf(c->id, sizeof c->id, "%s/%s/w%d-t%d-c%d", c->scenario,
-             python ? c->python : "control", c->workers, threads, connections);
+    snprintf(text, size, "%s%s%s", gb__cell_is_control(c) ? control : c->python,
+             *c->server ? " " : "", c->server);
+}
+
+// Adds the cell that has what `like` has, with this application.
+static void gb__add_cell(gb_result *r, const gb_cell *like, const char *app)
+{
+    char variant[130];
+    gb_cell *c = &r->cells[r->cell_count++];
+    *c = *like;
+    gb__copy(c->app, sizeof c->app, app);
+    gb__variant(c, "control", variant, sizeof variant);
+    snprintf(c->id, sizeof c->id, "%s/%s/w%d-t%d-c%d", c->scenario, variant, c->workers,
+             c->threads, c->connections);
 }
 
 // The control answers the built-in paths only; an application's own path has none.
@@ -8727,30 +9110,158 @@ static bool gb__has_control(const gb_plan *p, const gb_scenario *s)
     return !p->no_control && (!strcmp(s->path, "/json") || !strcmp(s->path, "/io"));
 }
 
-// The cells of a scenario with each number of threads; an event loop has only ever one.
-static void gb__plan_threads(const gb_plan *p, gb_result *r, const gb_scenario *s, int connections)
+// ---- environments: where an application's packages are, beside the builds
+
+static bool gb__is_environment(const gb_python *python)
 {
-    bool loop = s->interface == GB_ASGI;
-    for (size_t t = 0; t < (loop ? 1 : p->thread_count); t++)
-        for (size_t i = 0; i <= p->python_count; i++)
-            if (i < p->python_count || gb__has_control(p, s))
-                gb__cell_init(&r->cells[r->cell_count++], s,
-                              i < p->python_count ? &p->pythons[i] : NULL,
-                              loop ? 1 : p->threads[t], connections, p->rate);
+    return strcmp(python->prefix, python->base_prefix);
+}
+
+static bool gb__is_package(const char *prefix, const char *package)
+{
+    char pattern[GB_PATH];
+    glob_t found;
+    if (!gb__path(pattern, "%s/lib/python3*/site-packages/%s", prefix, package)) return false;
+    bool there = !glob(pattern, 0, NULL, &found);
+    if (there) globfree(&found);
+    return there;
+}
+
+// Was this environment made from that build? "home = DIR" in pyvenv.cfg says where its python is.
+static bool gb__is_environment_of(const char *environment, const gb_python *python)
+{
+    char path[GB_PATH], home[GB_PATH] = "";
+    gb__buf text = {0};
+    gb_slice line, rest;
+    if (!gb__path(path, "%s/ready", environment) || !gb__is_file(path, R_OK)) return false;
+    if (!gb__path(path, "%s/pyvenv.cfg", environment) || !gb__read_file(path, &text)) return false;
+    for (rest = (gb_slice){text.data, text.len}; rest.len;) {
+        gb__split(rest, '\n', &line, &rest);
+        if (line.len > 7 && !memcmp(line.data, "home = ", 7))
+            gb__path(home, "%.*s", (int)line.len - 7, line.data + 7);
+    }
+    gb__buf_free(&text);
+    gb__to_parent(home);
+    return *home && gb__same_file(home, python->base_prefix);
+}
+
+// The environment of this build that `make venvs` has made. It writes "ready" into it at the end,
+// so a half-finished one is none.
+static bool gb__cached_environment(const gb_python *python, gb_python *found)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char pattern[GB_PATH];
+    glob_t all;
+    bool own = cache && *cache, is = false;
+    if (!gb__path(pattern, "%s%s/gilbench/venv-*", own ? cache : home ? home : "",
+                  own ? "" : "/.cache") || glob(pattern, 0, NULL, &all))
+        return false;
+    for (size_t i = 0; i < all.gl_pathc && !is; i++) {
+        if (!gb__is_environment_of(all.gl_pathv[i], python)) continue;
+        *found = *python;
+        is = gb__path(found->prefix, "%s", all.gl_pathv[i]) &&
+             gb__path(found->executable, "%s/bin/python", found->prefix);
+    }
+    globfree(&all);
+    return is;
+}
+
+// Replaces each build by its environment: all of them or none, or the builds would differ in more
+// than the lock. What is an environment already stays.
+static void gb__use_environments(gb_result *r)
+{
+    gb_python *all = calloc(r->python_count + 1, sizeof *all);
+    size_t n = 0;
+    while (all && n < r->python_count) {
+        all[n] = r->pythons[n];
+        if (!gb__is_environment(&all[n]) && !gb__cached_environment(&r->pythons[n], &all[n])) break;
+        n++;
+    }
+    if (n == r->python_count && all) memcpy(r->pythons, all, n * sizeof *all);
+    free(all);
+}
+
+static bool gb__all_have(const gb_result *r, const char *package)
+{
+    for (size_t i = 0; i < r->python_count; i++)
+        if (!gb__is_package(r->pythons[i].prefix, package)) return false;
+    return true;
+}
+
+static void gb__find_environments(const gb_plan *p, gb_result *r)
+{
+    bool need = p->peer_count;
+    for (size_t i = 0; i < p->scenario_count; i++) {
+        const char *package = p->scenarios[i].package;
+        need |= package && !gb__all_have(r, package);
+    }
+    if (need) gb__use_environments(r);
+}
+
+// The application of a scenario: what it names, where every build can import it; else the fallback.
+static const char *gb__scenario_app(const gb_result *r, const gb_scenario *s)
+{
+    char file[GB_PATH];
+    if (!s->package) return s->app;
+    snprintf(file, sizeof file, "%.*s", (int)strcspn(s->app, ":"), s->app);
+    return gb__is_file(file, R_OK) && gb__all_have(r, s->package) ? s->app : s->fallback;
+}
+
+// ---- cells
+
+static gb_code gb__peer_name(const gb_peer *peer, char *name, size_t size, gb_error *error)
+{
+    gb_code code = gb__check_command(peer->command, name, size, error);
+    if (!code && peer->name) gb__copy(name, size, peer->name);
+    return code;
+}
+
+// One topology of a scenario: each build, then the others' servers on it; at the end the control.
+static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, int threads,
+                          int connections)
+{
+    const char *app = gb__scenario_app(r, s);
+    gb_cell like = {.interface = s->interface, .workers = s->workers ? s->workers : 1,
+                    .threads = threads, .connections = connections, .rate = p->rate};
+    gb__copy(like.scenario, sizeof like.scenario, s->name);
+    gb__copy(like.path, sizeof like.path, s->path);
+    for (size_t i = 0; i < r->python_count; i++) {
+        gb_cell own = like;
+        gb__copy(own.python, sizeof own.python, r->pythons[i].id);
+        gb__add_cell(r, &own, app);
+        for (size_t j = 0; j < p->peer_count; j++) {
+            gb_cell peer = own;
+            gb__copy(peer.command, sizeof peer.command, p->peers[j].command);
+            gb__peer_name(&p->peers[j], peer.server, sizeof peer.server, NULL);
+            gb__add_cell(r, &peer, app);
+        }
+    }
+    like.interface = GB_C;
+    if (gb__has_control(p, s)) gb__add_cell(r, &like, "builtin:c");
 }
 
 static gb_code gb__plan_cells(const gb_plan *p, gb_result *r, gb_error *error)
 {
     size_t most = p->scenario_count * p->connection_count * p->thread_count *
-                  (p->python_count + 1);
+                  (p->python_count * (1 + p->peer_count) + 1);
     r->cells = calloc(most ? most : 1, sizeof *r->cells);
     r->pythons = calloc(p->python_count + 1, sizeof *r->pythons);
     if (!r->cells || !r->pythons) return gb__fail_memory(error);
     memcpy(r->pythons, p->pythons, p->python_count * sizeof *r->pythons);
     r->python_count = p->python_count;
-    for (size_t s = 0; s < p->scenario_count; s++)
-        for (size_t c = 0; c < p->connection_count; c++)
-            gb__plan_threads(p, r, &p->scenarios[s], p->connections[c]);
+    gb__find_environments(p, r);
+    for (size_t i = 0; i < p->scenario_count; i++) {
+        const gb_scenario *s = &p->scenarios[i];
+        if (!gb__scenario_app(r, s))
+            return gb__fail(error, GB_APP, "%s needs %s and an environment with %s for each build: "
+                            "call it from gilbench's directory, after `make venvs`", s->name,
+                            s->app, s->package);
+        int threads = s->interface == GB_ASGI ? 1 : s->threads;  // an event loop has only ever one
+        for (size_t c = 0; c < (s->connections ? 1 : p->connection_count); c++)
+            for (size_t t = 0; t < (threads ? 1 : p->thread_count); t++)
+                gb__add_cells(p, r, s, threads ? threads : p->threads[t],
+                              s->connections ? s->connections : p->connections[c]);
+    }
     for (size_t i = 0; i < r->cell_count; i++) {
         r->cells[i].rounds = calloc((size_t)p->rounds, sizeof *r->cells[i].rounds);
         if (!r->cells[i].rounds) return gb__fail_memory(error);
@@ -8758,6 +9269,22 @@ static gb_code gb__plan_cells(const gb_plan *p, gb_result *r, gb_error *error)
             if (!strcmp(r->cells[i].id, r->cells[j].id))
                 return gb__fail(error, GB_USAGE, "%s would be measured twice: a build, a scenario "
                                 "or a number is given twice", r->cells[i].id);
+    }
+    return GB_OK;
+}
+
+static gb_code gb__check_peers(const gb_plan *p, gb_error *error)
+{
+    char name[64], other[64];
+    for (size_t i = 0; i < p->peer_count; i++) {
+        gb_code code = gb__peer_name(&p->peers[i], name, sizeof name, error);
+        for (size_t j = 0; j < i && !code; j++) {
+            gb__peer_name(&p->peers[j], other, sizeof other, NULL);
+            if (!strcmp(name, other))
+                code = gb__fail(error, GB_USAGE, "two servers are called %s; begin a command with "
+                                "name=TEXT, to call it otherwise", name);
+        }
+        if (code) return code;
     }
     return GB_OK;
 }
@@ -8774,7 +9301,7 @@ static gb_code gb__plan_check(const gb_plan *p, gb_error *error)
             return gb__fail(error, GB_USAGE, "%d threads: from 1 to 4096 can serve", p->threads[i]);
     if (p->rounds < 1 || p->rounds > 10000)
         return gb__fail(error, GB_USAGE, "%d rounds: from 1 to 10000 make sense", p->rounds);
-    return GB_OK;
+    return gb__check_peers(p, error);
 }
 
 // ---- measuring --------------------------------------------------------------------------------------
@@ -8790,7 +9317,8 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
 {
     gb_measure_config m = {
         .service = {.python = gb__find_python(r, c->python), .app = c->app,
-                    .interface = c->interface, .loop = p->loop, .server = {.threads = c->threads}},
+                    .interface = c->interface, .loop = p->loop, .server = {.threads = c->threads},
+                    .command = *c->command ? c->command : NULL},
         .path = c->path,
         .load = {.connections = c->connections, .threads = p->client_threads,
                  .duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
@@ -8803,7 +9331,8 @@ static const char *gb__known_problem(const gb_result *r, const gb_cell *c)
 {
     for (size_t i = 0; i < r->cell_count; i++) {
         const gb_cell *other = &r->cells[i];
-        if (other->broken && !strcmp(other->python, c->python) && !strcmp(other->app, c->app))
+        if (other->broken && !strcmp(other->python, c->python) && !strcmp(other->app, c->app) &&
+            !strcmp(other->server, c->server))
             return other->rounds[other->round_count - 1].problem;
     }
     return NULL;
@@ -8968,25 +9497,49 @@ static gb_code gb__add_comparison(gb_result *r, const gb_cell *baseline, const g
     return GB_OK;
 }
 
-// Each build against the first in the same topology, and each topology against the same build's
-// with the fewest threads: what threads do to Python, and to the control, which has no lock.
+// What one cell may be held against: the first build in the same topology; the same build with
+// fewer threads, which shows what threads do to Python, and to the control, which has no lock; and
+// somebody else's server on the same build in the same topology.
+enum { GB__AGAINST_BUILD, GB__AGAINST_THREADS, GB__AGAINST_SERVER };
+
+static bool gb__is_against(const gb_cell *baseline, const gb_cell *c, int what)
+{
+    bool python = !strcmp(baseline->python, c->python);
+    bool server = !strcmp(baseline->server, c->server);
+    if (strcmp(baseline->scenario, c->scenario)) return false;
+    if (what == GB__AGAINST_BUILD)
+        return !python && server && !gb__cell_is_control(c) && !gb__cell_is_control(baseline) &&
+               gb__same_topology(baseline, c);
+    if (what == GB__AGAINST_SERVER)
+        return python && !server && !*c->server && gb__same_topology(baseline, c);
+    return python && server && baseline->workers == c->workers &&
+           baseline->connections == c->connections && baseline->threads < c->threads;
+}
+
+static const gb_cell *gb__baseline(const gb_result *r, const gb_cell *c, int what)
+{
+    const gb_cell *best = NULL;
+    for (size_t i = 0; i < r->cell_count; i++) {
+        const gb_cell *b = &r->cells[i];
+        bool first = what == GB__AGAINST_THREADS || b < c;
+        if (first && gb__is_against(b, c, what) && (!best || b->threads < best->threads)) best = b;
+    }
+    return best;
+}
+
 static gb_code gb__add_comparisons(const gb_plan *p, gb_result *r, gb_error *error)
 {
     gb_code code = GB_OK;
     for (size_t i = 0; i < r->cell_count; i++) gb__summarise_cell(&r->cells[i], p->seed);
     for (size_t i = 0; i < r->cell_count && !code; i++) {
         const gb_cell *c = &r->cells[i];
-        const gb_cell *builds = NULL, *threads = NULL;
-        for (size_t j = 0; j < i; j++) {
-            const gb_cell *b = &r->cells[j];
-            if (strcmp(b->scenario, c->scenario)) continue;
-            if (!gb__cell_is_control(c) && gb__same_topology(b, c) && !builds) builds = b;
-            if (!strcmp(b->python, c->python) && b->connections == c->connections &&
-                b->threads < c->threads && (!threads || b->threads < threads->threads))
-                threads = b;
-        }
-        if (builds) code = gb__add_comparison(r, builds, c, p->seed, error);
+        const gb_cell *build = gb__baseline(r, c, GB__AGAINST_BUILD);
+        const gb_cell *threads = gb__baseline(r, c, GB__AGAINST_THREADS);
+        if (build) code = gb__add_comparison(r, build, c, p->seed, error);
         if (threads && !code) code = gb__add_comparison(r, threads, c, p->seed, error);
+        for (size_t j = 0; j < r->cell_count && !code; j++)
+            if (gb__is_against(&r->cells[j], c, GB__AGAINST_SERVER))
+                code = gb__add_comparison(r, &r->cells[j], c, p->seed, error);
     }
     return code;
 }
@@ -9049,11 +9602,24 @@ static void gb__warn_builds(gb_result *r)
     }
 }
 
+static void gb__warn_fallbacks(const gb_plan *p, gb_result *r)
+{
+    for (size_t i = 0; i < p->scenario_count; i++) {
+        const gb_scenario *s = &p->scenarios[i];
+        const char *app = gb__scenario_app(r, s);
+        if (strcmp(app, s->app))
+            gb__warn(r, "%s was measured with %s instead of %s: not every build has an environment "
+                     "with %s (make venvs)", s->name, app, s->app, s->package);
+    }
+}
+
 static void gb__warn_cell(gb_result *r, const gb_cell *c)
 {
     const gb_python *python = gb__find_python(r, c->python);
     uint64_t errors = 0;
     double share = 0;
+    char variant[130];
+    gb__variant(c, "", variant, sizeof variant);
     for (size_t i = 0; i < c->round_count; i++) {
         const gb_round *round = &c->rounds[i];
         errors += gb_load_error_count(&round->errors);
@@ -9062,7 +9628,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         if (python && python->free_threaded && python->gil < 0 &&
             round->gil.enabled_after_load > 0)
             gb__warn(r, "%s: the GIL came back (%s does not declare that it runs without): its "
-                     "rows say nothing about free-threading", c->python,
+                     "rows say nothing about free-threading", variant,
                      *round->gil.reenabled_by ? round->gil.reenabled_by : "an extension module");
     }
     if (errors) gb__warn(r, "%s: %llu requests failed", c->id, (unsigned long long)errors);
@@ -9085,6 +9651,7 @@ static void gb__warn_all(const gb_plan *p, gb_result *r)
     if (*r->host.governor && strcmp(r->host.governor, "performance"))
         gb__warn(r, "the CPU frequency governor is \"%s\"", r->host.governor);
     gb__warn_builds(r);
+    gb__warn_fallbacks(p, r);
     for (size_t i = 0; i < r->cell_count; i++) {
         gb__warn_cell(r, &r->cells[i]);
         for (size_t j = 0; j < r->cells[i].round_count; j++) {
@@ -9273,15 +9840,23 @@ static double gb__metric_attach(const gb_round *r)
     return all > 0 ? 100 * r->anatomy_us.attach_wait.mean / all : 0;
 }
 
-static const gb_comparison *gb__comparison_of(const gb_result *r, const gb_cell *c, bool builds)
+static const gb_cell *gb__find_cell(const gb_result *r, const char *id)
+{
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (!strcmp(r->cells[i].id, id)) return &r->cells[i];
+    return NULL;
+}
+
+// The comparison that stands in this cell's row. What was measured against somebody else's server
+// stands in that server's.
+static const gb_comparison *gb__comparison_of(const gb_result *r, const gb_cell *c, int what)
 {
     for (size_t i = 0; i < r->comparison_count; i++) {
         const gb_comparison *k = &r->comparisons[i];
-        if (strcmp(k->candidate, c->id)) continue;
-        for (size_t j = 0; j < r->cell_count; j++)
-            if (!strcmp(r->cells[j].id, k->baseline) &&
-                builds == (strcmp(r->cells[j].python, c->python) != 0))
-                return k;
+        const gb_cell *baseline = gb__find_cell(r, k->baseline);
+        const gb_cell *candidate = gb__find_cell(r, k->candidate);
+        const gb_cell *row = what == GB__AGAINST_SERVER ? baseline : candidate;
+        if (row == c && gb__is_against(baseline, candidate, what)) return k;
     }
     return NULL;
 }
@@ -9300,51 +9875,148 @@ static bool gb__cell_measured(const gb_cell *c)
     return false;
 }
 
-static const char *gb__variant(const gb_cell *c)
-{
-    return gb__cell_is_control(c) ? "C handler" : c->python;
-}
-
 // Figures to three significant digits or the whole part, whichever shows more.
 static void gb__figure(gb__table *t, double value)
 {
     gb__cell(t, "%.*f", value >= 100 ? 0 : value >= 10 ? 1 : 2, value);
 }
 
-static void gb__main_row(gb__table *t, const gb_result *r, const gb_cell *c)
+static void gb__ratio(gb__table *t, const gb_result *r, const gb_cell *c, int what)
 {
-    char builds[96], threads[96];
-    gb__ratio_text(gb__comparison_of(r, c, true), builds, sizeof builds);
-    gb__ratio_text(gb__comparison_of(r, c, false), threads, sizeof threads);
-    gb__cell(t, "%s", c->path);
-    gb__cell(t, "%s", gb__variant(c));
-    gb__cell(t, "%d", c->workers);
-    gb__cell(t, "%d", c->threads);
-    gb__cell(t, "%d", c->connections);
+    char text[96];
+    gb__ratio_text(gb__comparison_of(r, c, what), text, sizeof text);
+    gb__cell(t, "%s", text);
+}
+
+// How many workers or threads; "-" where somebody else's command doesn't say.
+static void gb__topology(gb__table *t, const gb_cell *c, const char *field, int count)
+{
+    if (*c->server && !strstr(c->command, field)) gb__cell(t, "-");
+    else gb__cell(t, "%d", count);
+}
+
+static void gb__measured(gb__table *t, const gb_cell *c)
+{
     if (!gb__cell_measured(c)) {
         for (int i = 0; i < 8; i++) gb__cell(t, i ? "-" : "failed");
-    } else {
-        gb__cell(t, "%.0f", c->summary.rps.median);
-        gb__figure(t, c->summary.latency_mean.median);
-        gb__figure(t, gb__cell_median(c, gb__metric_p50));
-        gb__figure(t, c->summary.latency_p99.median);
-        gb__figure(t, c->summary.rss_peak.median);
-        gb__figure(t, gb__cell_median(c, gb__metric_cpu));
-        gb__cell(t, "%.2f", gb__cell_median(c, gb__metric_cores));
-        gb__cell(t, "%.0f %%", gb__cell_median(c, gb__metric_attach));
+        return;
     }
-    gb__cell(t, "%s", builds);
-    gb__cell(t, "%s", threads);
+    gb__cell(t, "%.0f", c->summary.rps.median);
+    gb__figure(t, c->summary.latency_mean.median);
+    gb__figure(t, gb__cell_median(c, gb__metric_p50));
+    gb__figure(t, c->summary.latency_p99.median);
+    gb__figure(t, c->summary.rss_peak.median);
+    gb__figure(t, gb__cell_median(c, gb__metric_cpu));
+    gb__cell(t, "%.2f", gb__cell_median(c, gb__metric_cores));
+    if (*c->server) gb__cell(t, "-");
+    else gb__cell(t, "%.0f %%", gb__cell_median(c, gb__metric_attach));
+}
+
+// ---- what the article reports (gb__reported_note says who and where); 0: not reported
+
+typedef struct gb__reported {
+    const char *scenario;
+    bool free_threaded;
+    int workers, threads, rps;
+    double mean_ms;
+    int mb;
+} gb__reported;
+
+static const gb__reported gb__article[] = {
+    {"article-asgi-json", false, 1, 1, 28500, 4.5, 105},
+    {"article-asgi-json", true, 1, 1, 22800, 5.6, 85},
+    {"article-asgi-io", false, 2, 1, 9100, 28.1, 210},
+    {"article-asgi-io", true, 2, 1, 9400, 27.2, 170},
+    {"article-wsgi-json", false, 1, 1, 28500, 0, 0},
+    {"article-wsgi-json", false, 1, 64, 6100, 0, 190},
+    {"article-wsgi-json", true, 1, 64, 41200, 0, 220},
+    {"article-wsgi-io", false, 1, 1, 0, 128, 0},
+    {"article-wsgi-io", false, 1, 64, 0, 15, 0},
+    {"article-wsgi-io", false, 2, 64, 9100, 0, 380},
+    {"article-wsgi-io", true, 2, 64, 9300, 0, 420}};
+
+static const gb__reported *gb__reported_of(const gb_result *r, const gb_cell *c)
+{
+    const gb_python *python = gb__find_python(r, c->python);
+    for (size_t i = 0; python && i < sizeof gb__article / sizeof *gb__article; i++) {
+        const gb__reported *a = &gb__article[i];
+        if (!strcmp(a->scenario, c->scenario) && a->free_threaded == python->free_threaded &&
+            a->workers == c->workers && a->threads == c->threads && python->gil < 0 && !*c->server)
+            return a;
+    }
+    return NULL;
+}
+
+static bool gb__has_reported(const gb_result *r)
+{
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (gb__reported_of(r, &r->cells[i])) return true;
+    return false;
+}
+
+static void gb__reported_cells(gb__table *t, const gb__reported *a)
+{
+    char rps[16] = "", mean[16] = "", mb[16] = "";
+    if (a && a->rps) snprintf(rps, sizeof rps, "%d", a->rps);
+    if (a && a->mean_ms > 0) snprintf(mean, sizeof mean, "%g", a->mean_ms);
+    if (a && a->mb) snprintf(mb, sizeof mb, "%d", a->mb);
+    gb__cell(t, "%s", rps);
+    gb__cell(t, "%s", mean);
+    gb__cell(t, "%s", mb);
+}
+
+static const char gb__reported_note[] =
+    "Reported: the figures of \"Python 3.14t Benchmarks: The GIL-Free Future of Web Services "
+    "Emerges\"\n(news.lavx.hu), a retelling of \"The Future of Python Web Services Looks "
+    "GIL-Free\" (baro.dev, October 2025):\none run on 8 cores with 16 GB, Granian, rewrk; its WSGI rows don't "
+    "say how many connections.\nAnother machine's figures: no target.\n";
+
+// ---- the table
+
+static bool gb__has_peers(const gb_result *r)
+{
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (*r->cells[i].server) return true;
+    return false;
+}
+
+static void gb__main_heads(const gb_result *r, gb__table *t)
+{
+    static const char *const heads[] = {
+        "endpoint", "variant", "workers", "threads", "connections", "req/s", "mean ms", "p50 ms",
+        "p99 ms", "MB", "CPU us/req", "cores", "GIL wait"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) gb__cell(t, "%s", heads[i]);
+    if (gb__has_reported(r)) {
+        gb__cell(t, "reported req/s");
+        gb__cell(t, "reported ms");
+        gb__cell(t, "reported MB");
+    }
+    if (gb__has_peers(r)) gb__cell(t, "gilbench against it");
+    gb__cell(t, "against the first build");
+    gb__cell(t, "against fewest threads");
+}
+
+static void gb__main_row(gb__table *t, const gb_result *r, const gb_cell *c)
+{
+    char variant[130];
+    gb__variant(c, "C handler", variant, sizeof variant);
+    gb__cell(t, "%s", c->path);
+    gb__cell(t, "%s", variant);
+    gb__topology(t, c, "{workers}", c->workers);
+    gb__topology(t, c, "{threads}", c->threads);
+    gb__cell(t, "%d", c->connections);
+    gb__measured(t, c);
+    if (gb__has_reported(r)) gb__reported_cells(t, gb__reported_of(r, c));
+    if (gb__has_peers(r)) gb__ratio(t, r, c, GB__AGAINST_SERVER);
+    gb__ratio(t, r, c, GB__AGAINST_BUILD);
+    gb__ratio(t, r, c, GB__AGAINST_THREADS);
 }
 
 static void gb__main_table(const gb_result *r, gb__table *t)
 {
-    static const char *const heads[] = {
-        "endpoint", "variant", "workers", "threads", "connections", "req/s", "mean ms", "p50 ms",
-        "p99 ms", "MB", "CPU us/req", "cores", "GIL wait", "against the first build",
-        "against fewest threads"};
-    *t = (gb__table){.columns = sizeof heads / sizeof *heads, .left = 2};
-    for (size_t i = 0; i < t->columns; i++) gb__cell(t, "%s", heads[i]);
+    *t = (gb__table){.left = 2};
+    gb__main_heads(r, t);
+    t->columns = t->count;
     for (size_t i = 0; i < r->cell_count; i++) gb__main_row(t, r, &r->cells[i]);
 }
 
@@ -9370,6 +10042,7 @@ static void gb__add_notes(const gb_result *r, gb__buf *b)
                    "within rounds, with 95 %% intervals.\nMB: peak RSS of the server's process, 1 MB "
                    "= 1,000,000 bytes. GIL wait: share of a request's time in the server\nspent "
                    "waiting to run Python. C handler: the same server without Python.\n", rounds);
+    if (gb__has_reported(r)) gb__buf_str(b, gb__reported_note);
     for (size_t i = 0; i < r->warning_count; i++)
         gb__buf_printf(b, "%sWarning: %s.\n", i ? "" : "\n", r->warnings[i]);
 }
@@ -9642,6 +10315,8 @@ static void gb__json_cell(gb__json *j, const gb_cell *c)
     gb__json_text(j, "id", c->id);
     gb__json_text(j, "scenario", c->scenario);
     gb__json_text(j, "python", c->python);
+    gb__json_text(j, "server", *c->server ? c->server : "gilbench");
+    gb__json_text(j, "command", c->command);
     gb__json_text(j, "app", c->app);
     gb__json_text(j, "interface", gb__interface_text(c->interface));
     gb__json_text(j, "path", c->path);
@@ -9772,7 +10447,9 @@ enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__ALL = 
     X(WORKERS, "workers", 0, "LIST", GB__COMPARE | GB__SERVE, "only 1 so far")                     \
     X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE, "only auto so far")        \
     X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE, "of ASGI: asyncio (default), uvloop, rloop") \
-    X(SERVER, "server", 0, "COMMAND", GB__COMPARE, "somebody else's server; not yet")              \
+    X(SERVER, "server", 0, "COMMAND", GB__COMPARE,                                                 \
+      "also somebody else's server on each build; {port}, {python}, {threads} and {workers} in "   \
+      "its words are replaced; repeatable; name=TEXT,COMMAND")                                     \
     X(CONNECTIONS, "connections", 0, "LIST", GB__COMPARE, "default 128")                           \
     X(LOAD_CONNECTIONS, "connections", 'c', "N", GB__LOAD, "default 64")                           \
     X(DURATION, "duration", 'd', "SECONDS", GB__COMPARE | GB__LOAD,                                \
@@ -9834,7 +10511,7 @@ typedef struct gb__arguments {
     bool given[GB__OPT_COUNT];
     const char *value[GB__OPT_COUNT];  // the last one given
     const char *url;
-    gb__list pythons, scenarios, headers;
+    gb__list pythons, scenarios, servers, headers;
 } gb__arguments;
 
 static volatile sig_atomic_t gb__signalled;
@@ -9923,6 +10600,7 @@ static bool gb__keep_value(gb__arguments *a, int id, const char *value)
     a->value[id] = value;
     if (id == GB__OPT_PYTHON) return gb__list_add(&a->pythons, value);
     if (id == GB__OPT_SCENARIO) return gb__list_add(&a->scenarios, value);
+    if (id == GB__OPT_SERVER) return gb__list_add(&a->servers, value);
     if (id == GB__OPT_HEADER) return gb__list_add(&a->headers, value);
     return true;
 }
@@ -10031,8 +10709,7 @@ static gb_code gb__read_numbers(const gb__arguments *a, int id, int hi, gb__numb
 // What has its place in the contract but isn't there yet is refused, never ignored.
 static gb_code gb__refuse_unbuilt(const gb__arguments *a, gb_error *error)
 {
-    static const int unbuilt[] = {GB__OPT_SERVER, GB__OPT_HTML, GB__OPT_PYPERF,
-                                  GB__OPT_HDR_DIR};
+    static const int unbuilt[] = {GB__OPT_HTML, GB__OPT_PYPERF, GB__OPT_HDR_DIR};
     for (size_t i = 0; i < sizeof unbuilt / sizeof *unbuilt; i++)
         if (a->given[unbuilt[i]])
             return gb__fail(error, GB_USAGE, "--%s is not there yet",
@@ -10352,6 +11029,8 @@ static int gb__main_load(const gb__arguments *a)
 typedef struct gb__comparing {
     gb_plan plan;
     gb_scenario scenarios[GB__MAX_LIST];
+    gb_peer peers[GB__MAX_LIST];
+    char peer_names[GB__MAX_LIST][64];
     gb__numbers threads, connections;
     gb_python *pythons;  // owned
 } gb__comparing;
@@ -10422,25 +11101,35 @@ static gb_code gb__read_pythons(const gb__arguments *a, gb__comparing *c, gb_err
     return code;
 }
 
+// A scenario's own name, or what it begins with: "article" means article-wsgi-json and the others.
+static bool gb__is_named(const gb_scenario *s, const char *name)
+{
+    size_t len = strlen(name);
+    return !strncmp(s->name, name, len) && (!s->name[len] || s->name[len] == '-');
+}
+
 static gb_code gb__read_scenarios(const gb__arguments *a, gb__comparing *c, gb_error *error)
 {
-    const gb_scenario *all = gb_scenarios();
     c->plan.scenarios = c->scenarios;
     for (size_t i = 0; i < a->scenarios.count; i++) {
-        const gb_scenario *s = all;
-        while (s->name && strcmp(s->name, a->scenarios.items[i])) s++;
-        if (!s->name)
+        size_t before = c->plan.scenario_count;
+        for (const gb_scenario *s = gb_scenarios(); s->name; s++) {
+            if (!gb__is_named(s, a->scenarios.items[i])) continue;
+            if (c->plan.scenario_count == GB__MAX_LIST)
+                return gb__fail(error, GB_USAGE, "--scenario is given too often");
+            c->scenarios[c->plan.scenario_count++] = *s;
+        }
+        if (c->plan.scenario_count == before)
             return gb__fail(error, GB_USAGE, "there is no scenario %s; --list-scenarios says which "
                             "there are", a->scenarios.items[i]);
-        c->scenarios[c->plan.scenario_count++] = *s;
     }
     bool own = a->given[GB__OPT_APP] || a->given[GB__OPT_PATH] || a->given[GB__OPT_INTERFACE];
     if (!own) return GB_OK;
     if (c->plan.scenario_count)
         return gb__fail(error, GB_USAGE, "--scenario and --app, --path or --interface exclude each "
                         "other");
-    gb_scenario s = {"app", "", "builtin:wsgi", GB_AUTO,
-                     a->given[GB__OPT_PATH] ? a->value[GB__OPT_PATH] : "/json"};
+    gb_scenario s = {.name = "app", .description = "", .app = "builtin:wsgi",
+                     .path = a->given[GB__OPT_PATH] ? a->value[GB__OPT_PATH] : "/json"};
     if (!*s.path || !gb__all(gb__slice(s.path), gb__is_target_char))
         return gb__fail(error, GB_USAGE, "--path %s: give the path of a URL, without blanks",
                         s.path);
@@ -10448,6 +11137,25 @@ static gb_code gb__read_scenarios(const gb__arguments *a, gb__comparing *c, gb_e
     if (!code) code = gb__read_app(a, &s.app, error);
     c->scenarios[c->plan.scenario_count++] = s;
     return code;
+}
+
+// "name=TEXT,COMMAND" or "COMMAND"; compare checks the rest.
+static gb_code gb__read_servers(const gb__arguments *a, gb__comparing *c, gb_error *error)
+{
+    c->plan.peers = c->peers;
+    for (size_t i = 0; i < a->servers.count; i++) {
+        const char *text = a->servers.items[i], *comma = strchr(text, ',');
+        gb_peer *peer = &c->peers[c->plan.peer_count++];
+        peer->command = text;
+        if (strncmp(text, "name=", 5)) continue;
+        if (!comma || comma == text + 5)
+            return gb__fail(error, GB_USAGE, "--server %.300s: give name=TEXT,COMMAND", text);
+        snprintf(c->peer_names[i], sizeof c->peer_names[i], "%.*s", (int)(comma - text) - 5,
+                 text + 5);
+        peer->name = c->peer_names[i];
+        peer->command = comma + 1;
+    }
+    return GB_OK;
 }
 
 static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_error *error)
@@ -10460,6 +11168,7 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     gb_code code = gb__refuse_unbuilt(a, error);
     if (!code) code = gb__read_scenarios(a, c, error);
     if (!code) code = gb__read_loop(a, &p->loop, error);
+    if (!code) code = gb__read_servers(a, c, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_THREADS, 4096, &c->threads, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_CONNECTIONS, 100000, &c->connections, error);
     if (!code) code = gb__read_int(a, GB__OPT_ROUNDS, 10000, &p->rounds, error);
@@ -10521,7 +11230,8 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
     gb_result r = {0};
     if (a->given[GB__OPT_LIST_SCENARIOS]) {
         for (const gb_scenario *s = gb_scenarios(); s->name; s++)
-            printf("%-12s %s\n", s->name, s->description);
+            if (s->description) printf("%-18s %s\n", s->name, s->description);
+        printf("The beginning of a name stands for all: article, realistic, wsgi.\n");
         return 0;
     }
     gb_code code = gb__read_compare(a, &c, &error);
