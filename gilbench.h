@@ -39,6 +39,7 @@
 //     gilbench compare --app shop.py:app --path /cart --python .venv/bin/python --python .venvt/bin/python
 //     gilbench serve --app shop.py:app --threads 8    # that server alone, for any client
 //     gilbench load http://127.0.0.1:8000/cart -c 64  # that client alone, for any server
+//     gilbench compare --scenario article             # both tables of the article, row by row
 //     gilbench pythons                                # what it found, and what it can't use and why
 //
 // An older libc wants -ldl at the end of the compiler's line.
@@ -151,6 +152,21 @@
 //
 // A free-threaded build turns its GIL on again when it imports an extension module that doesn't
 // declare that it runs without. The state is asked after the load, and every such module is named.
+//
+// SOMEBODY ELSE'S SERVER
+//
+// compare --server 'granian --interface wsgi --port {port} shop:app' --app shop.py:app measures that
+// server on each build as well: same client, same topology, alternating with ours. The command is
+// split into words as a shell would, without one; {port}, {python}, {threads} and {workers} are
+// replaced. It runs with the build's directory first in PATH and is ready when its path answers.
+// From outside there is no anatomy, and of the GIL only CPython's warning that it came back.
+//
+// ENVIRONMENTS
+//
+// Scenarios with packages (--scenario article, realistic) and servers use the environments that
+// `make venvs` keeps in the per-user cache, where each build has one. Without, the article is
+// measured with the built-in applications, which the report says; its published figures stand
+// beside the rows as reported, with their source: another machine's, and no target.
 //
 // ERRORS, OWNERSHIP, THREADS
 //
@@ -9983,7 +9999,7 @@ static bool gb__has_peers(const gb_result *r)
 static void gb__main_heads(const gb_result *r, gb__table *t)
 {
     static const char *const heads[] = {
-        "endpoint", "variant", "workers", "threads", "connections", "req/s", "mean ms", "p50 ms",
+        "endpoint", "interface", "variant", "workers", "threads", "connections", "req/s", "mean ms", "p50 ms",
         "p99 ms", "MB", "CPU us/req", "cores", "GIL wait"};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) gb__cell(t, "%s", heads[i]);
     if (gb__has_reported(r)) {
@@ -9996,11 +10012,18 @@ static void gb__main_heads(const gb_result *r, gb__table *t)
     gb__cell(t, "against fewest threads");
 }
 
+static const char *gb__interface_text(gb_interface interface)
+{
+    static const char *const names[] = {"auto", "wsgi", "asgi", "c"};
+    return names[interface];
+}
+
 static void gb__main_row(gb__table *t, const gb_result *r, const gb_cell *c)
 {
     char variant[130];
     gb__variant(c, "C handler", variant, sizeof variant);
     gb__cell(t, "%s", c->path);
+    gb__cell(t, "%s", gb__interface_text(c->interface));
     gb__cell(t, "%s", variant);
     gb__topology(t, c, "{workers}", c->workers);
     gb__topology(t, c, "{threads}", c->threads);
@@ -10014,7 +10037,7 @@ static void gb__main_row(gb__table *t, const gb_result *r, const gb_cell *c)
 
 static void gb__main_table(const gb_result *r, gb__table *t)
 {
-    *t = (gb__table){.left = 2};
+    *t = (gb__table){.left = 3};
     gb__main_heads(r, t);
     t->columns = t->count;
     for (size_t i = 0; i < r->cell_count; i++) gb__main_row(t, r, &r->cells[i]);
@@ -10301,12 +10324,6 @@ static void gb__json_round(gb__json *j, const gb_cell *c, const gb_round *r)
     gb__json_count(j, NULL, r->requests);
     gb__json_close(j, "]");
     gb__json_close(j, "}");
-}
-
-static const char *gb__interface_text(gb_interface interface)
-{
-    static const char *const names[] = {"auto", "wsgi", "asgi", "c"};
-    return names[interface];
 }
 
 static void gb__json_cell(gb__json *j, const gb_cell *c)
