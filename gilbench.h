@@ -709,10 +709,10 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
 typedef struct gb_scenario {
     const char *name, *description;
     const char *app;
-    gb_interface interface;
     const char *path;
     const char *package;            // that `app` imports; default: none
     const char *fallback;           // the app where a build has no such package; default: none
+    gb_interface interface;
     int workers, threads, connections;  // default: those of the plan
 } gb_scenario;
 

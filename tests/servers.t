@@ -36,7 +36,7 @@ sub compare {
     if (!$pid) {
         open STDOUT, '>', "$top/stdout" or die $!;
         open STDERR, '>', "$top/stderr" or die $!;
-        exec { $gilbench } $gilbench, 'compare', '--no-progress', '--rounds', 2, '--duration', 0.1,
+        exec { $gilbench } $gilbench, 'compare', '--no-progress', '--rounds', 2, '--duration', 0.7,
             '--warmup', 0.01, '--threads', 1, '--connections', 4, '--no-control', '--json',
             "$top/json", @arguments or exit 127;
     }
