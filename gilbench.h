@@ -3422,7 +3422,8 @@ static bool gb__keep_input(gb__thread *t, gb__conn *c, uint64_t now)
 static void gb__keep_partial(gb__thread *t, gb__conn *c, uint64_t now)
 {
     if (!gb__keep_input(t, c, now)) gb__conn_close(t, c);
-    else if (c->partial && now >= c->request_deadline) gb__refuse(t, c, 408);
+    // Late by what was read so far: the rest may have come in time, while all threads were busy.
+    else if (c->partial && now >= c->request_deadline && !c->again) gb__refuse(t, c, 408);
 }
 
 // Answers every complete request among the bytes in thread->in and keeps the rest.

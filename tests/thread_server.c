@@ -582,13 +582,15 @@ static void test_busy_server(void)
     gb_server *s = start((gb_server_config){.idle_timeout_s = 0.4, .read_timeout_s = 0.4});
     int port = gb_server_port(s), waiting = dial(port), quiet = dial(port), partial = dial(port);
     bool before = ask(waiting, "/").status == 200 && ask(quiet, "/").status == 200;
-    put_text(partial, "GET / HTTP/1.1\r\n");
+    char *data = pattern(60000);  // more than is read at once
+    gb__buf b = compose(data, 60000, 0, 8192, 0);
+    put(partial, b.data, 30);
     before = before && ask(waiting, "/").status == 200;
     gate_set(false);
     put_text(waiting, "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
     gate_await(1);
     put_text(quiet, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    put_text(partial, "Host: a\r\n\r\n");
+    put(partial, b.data + 30, b.len - 30);
     pause_ms(1000);
     gate_set(true);
     ok(before && get(waiting, false).status == 200, "a handler longer than the timeouts");
@@ -597,6 +599,8 @@ static void test_busy_server(void)
     close(waiting);
     close(quiet);
     close(partial);
+    gb__buf_free(&b);
+    free(data);
     gb_server_stop(s);
 }
 
