@@ -6683,17 +6683,23 @@ static bool gb__wsgi_complete(const gb_exchange *x)
     return gb__reject("the body is shorter than its Content-Length");
 }
 
+static bool gb__wsgi_end(gb__wsgi_call *c)
+{
+    if (c->started && !c->x->begun) c->answer.has_length = true;  // there was no body
+    return c->x->failed || (gb__wsgi_begin(c) && gb__wsgi_complete(c->x));
+}
+
 static bool gb__wsgi_answer(gb__wsgi_call *c, PyObject *result)
 {
-    int composed = 0;
     gb__wsgi_lock(c);
-    // Not a subclass: that may have an __iter__ of its own.
-    if (gb_py.Py_TYPE(result) == c->wsgi->list_type) composed = gb__wsgi_compose_list(c, result);
+    // Not a subclass of list: that may have an __iter__ of its own.
+    bool list = gb_py.Py_TYPE(result) == c->wsgi->list_type;
+    int composed = list ? gb__wsgi_compose_list(c, result) : 0;
+    bool ok = composed > 0 && gb__wsgi_end(c);
     pthread_mutex_unlock(&c->lock);
-    if (composed < 0 || (!composed && !gb__wsgi_iterate(c, result))) return false;
+    if (composed || !gb__wsgi_iterate(c, result)) return ok;
     gb__wsgi_lock(c);
-    if (c->started && !c->x->begun) c->answer.has_length = true;  // there was no body
-    bool ok = c->x->failed || (gb__wsgi_begin(c) && gb__wsgi_complete(c->x));
+    ok = gb__wsgi_end(c);
     pthread_mutex_unlock(&c->lock);
     return ok;
 }
