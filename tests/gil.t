@@ -69,7 +69,7 @@ END
 }
 
 my $found = json_of_run('pythons') or plan(skip_all => 'no usable interpreter');
-my ($python) = grep { $_->{usable} && $_->{free_threaded} && -e ($_->{include} // '') . '/Python.h' }
+my ($python) = grep { $_->{usable} && $_->{free_threaded} && -e "$_->{include}/Python.h" }
     @{ $found->{pythons} };
 plan(skip_all => 'no free-threaded build with a Python.h') unless $python;
 my ($ft, $include) = @$python{qw(executable include)};

@@ -233,7 +233,8 @@ sub happened {
     my ($s, $wanted) = @_;
     my $end = time + $patience;
     while (time < $end) {
-        return 1 if grep { ref $wanted ? /$wanted/ : $_ eq $wanted } @{ json_of(get($s, '/events')) || [] };
+        my $events = json_of(get($s, '/events')) || [];
+        return 1 if grep { ref $wanted ? /$wanted/ : $_ eq $wanted } @$events;
         sleep 0.01;
     }
     return 0;
@@ -358,7 +359,7 @@ sub test_start_response {
         for $s->{threads} == 1 ? @{ json_of(get($s, '/bad_heads')) } : ('value with CRLF');
     is(get($s, '/bad_head_then_good')->{body}, 'ValueError', 'a good head after a refused one');
     my $calls = json_of(get($s, '/bad_call'));
-    is_deeply($calls, { map { $_ => 'TypeError' } qw(none one four) }, 'wrong arguments are TypeErrors')
+    is_deeply($calls, { map { $_ => 'TypeError' } qw(none one four) }, 'wrong arguments')
         or diag(explain($calls));
     $r = get($s, '/latin1');
     is($r->{line}, "HTTP/1.1 200 gr\xfcn", 'a status is Latin-1');
@@ -547,8 +548,8 @@ sub test_input {
         [qw(TypeError TypeError TypeError OverflowError TypeError)], 'input: wrong arguments');
 
     put($c, head_of('POST /read?do=read+100,read', 'Content-Length: 5') . 'hello' .
-            head_of('POST /read?do=read+2,read', 'Transfer-Encoding: chunked') . chunked(3, 'chunks') .
-            head_of('GET /valid_list'));
+            head_of('POST /read?do=read+2,read', 'Transfer-Encoding: chunked') .
+            chunked(3, 'chunks') . head_of('GET /valid_list'));
     is_deeply(json_of(answer($c)), ['hello', ''], 'input: ends where the next request begins');
     is_deeply(json_of(answer($c)), ['ch', 'unks'], '... chunked, too');
     is(answer($c)->{body}, 'list of GET', '... and that is answered');
@@ -660,6 +661,7 @@ sub test_errors {
     is("$r->{status} $r->{end} $r->{body}", '200 cut some of it', 'exception after the head');
     ok(complained($s, qr/LookupError: after the head/, $since), '... and a traceback');
     is(json_of(get($s, '/sigpipe')), 'BrokenPipeError', 'a broken pipe is an exception');
+    is(json_of(get($s, '/child')), -15, 'SIGTERM ends a process that the application started');
 }
 
 sub test_threads {
@@ -701,15 +703,21 @@ sub test_log {
 
 sub test_stop {
     my ($s) = @_;
-    is(stop($s), 0, 'SIGTERM: exit status 0');
+    my $c = connection($s);
+    put($c, head_of("GET /stream?file=$top/$s->{name}-stop-"));
+    ok(until_has($c, qr/first\r\n$/), 'a request is under way');
+    kill TERM => $s->{pid};
+    save("$s->{name}-stop-$_", '') for 'first', 'second';
+    is(answer($c)->{body}, 'firstsecond', 'SIGTERM: it is finished');
+    is(await_end($s), 0, '... and the exit status is 0');
     my $errors = err($s);
-    like($errors, qr/^atexit: (RuntimeError ?){7}$/m, 'atexit handlers run; what they kept is dead');
+    like($errors, qr/^atexit: (RuntimeError ?){7}$/m, 'atexit handlers run; what is kept is dead');
     unlike($errors, qr/without being closed|WSGIWarning|Fatal Python|gilbench:/,
         'no complaint of the validator or the interpreter');
     is(out($s), "listening on http://127.0.0.1:$s->{port}\n", 'one line on stdout, to the end');
 }
 
-# ---- ways to name an application, and what is wrong with it ---------------------------------------
+# ---- ways to name an application, and what is wrong with it -------------------------------------
 
 # APP => what it answers to /valid_list
 sub test_forms {
@@ -797,7 +805,7 @@ sub test_apps_file {
     is(stop($_), 0, "$_->{app}: stopped") for @both;
 }
 
-# ---- memory ---------------------------------------------------------------------------------------
+# ---- memory -------------------------------------------------------------------------------------
 
 sub load {
     my ($s, $path, $n, @more) = @_;
@@ -806,8 +814,8 @@ sub load {
     if (!$pid) {
         open STDOUT, '>', "$top/load.out" or die $!;
         open STDERR, '>&', \*STDOUT or die $!;
-        exec { $gilbench } 'gilbench', 'load', "http://127.0.0.1:$s->{port}$path", '-c', 4, '-n', $n,
-            '--json', $log, @more or exit 127;
+        exec { $gilbench } 'gilbench', 'load', "http://127.0.0.1:$s->{port}$path", '-c', 4,
+            '-n', $n, '--json', $log, @more or exit 127;
     }
     waitpid $pid, 0;
     my $told = eval { decode_json(content($log)) } or return 0;
@@ -832,7 +840,8 @@ sub test_leaks {
         $fine &&= load($s, $path, 10 * $n, @more);
         my $grown = resident_kb($s) - $before;
         # The smallest object that may be lost in each of them has 32 bytes, an env 2 KB.
-        ok($fine && $grown < 300, "no leak: $path: $grown KB more") or diag(content("$top/load.out"));
+        ok($fine && $grown < 300, "no leak: $path: $grown KB more")
+            or diag(content("$top/load.out"));
     }
 }
 
@@ -878,7 +887,7 @@ sub build_unlimited {
     return $made ? undef : "$top/unlimited";
 }
 
-# ---- all of it ------------------------------------------------------------------------------------
+# ---- all of it ----------------------------------------------------------------------------------
 
 my $json = content($top . '/' . (system("'$gilbench' pythons --json $top/json >$top/pythons 2>&1")
     ? 'nothing' : 'json'));

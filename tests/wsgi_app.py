@@ -4,6 +4,7 @@ import atexit
 import hashlib
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -550,6 +551,17 @@ def sigpipe(environ, start_response, query):
     reader, writer = os.pipe()
     os.close(reader)
     return answer(start_response, attempt(os.write, writer, b"x"))
+
+
+@path
+def child(environ, start_response, query):
+    process = subprocess.Popen(["sleep", "600"])
+    process.terminate()
+    try:
+        status = process.wait(60)
+    finally:
+        process.kill()
+    return answer(start_response, status)
 
 
 # ---- what outlives its request
