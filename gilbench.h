@@ -8280,28 +8280,41 @@ static bool gb__hosted_stop(gb__hosted *h)
     return ended;
 }
 
+static sem_t gb__asked_to_stop;  // one a process, as its signals are
+
+static void gb__ask_to_stop(int signal_number)
+{
+    (void)signal_number;
+    sem_post(&gb__asked_to_stop);
+}
+
+// Caught, not blocked and awaited: a blocked signal stays so in whatever process the application
+// starts, which SIGTERM then couldn't end.
+static void gb__serve_until_signal(const gb__hosted *h, void (*on_ready)(void *user, int port),
+                                   void *user)
+{
+    struct sigaction stop = {.sa_handler = gb__ask_to_stop, .sa_flags = SA_RESTART};
+    struct sigaction interrupt, terminate;
+    sigemptyset(&stop.sa_mask);
+    sem_init(&gb__asked_to_stop, 0, 0);
+    sigaction(SIGINT, &stop, &interrupt);
+    sigaction(SIGTERM, &stop, &terminate);
+    if (on_ready) on_ready(user, gb_server_port(h->server));
+    while (sem_wait(&gb__asked_to_stop) && errno == EINTR) continue;
+    // A second one ends the process at once, whatever a handler is stuck in.
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGTERM, &terminate, NULL);
+}
+
 GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *user, int port),
                         void *user, gb_error *error)
 {
     gb__hosted h;
     gb_error local = {0};
-    sigset_t ends, before;
-    int signal_number;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGINT);
-    sigaddset(&ends, SIGTERM);
-    // Blocked before the first thread starts, so that every thread inherits it.
-    pthread_sigmask(SIG_BLOCK, &ends, &before);
     gb_code code = gb__hosted_start(&h, config, error ? error : &local);
-    if (h.server) {
-        if (on_ready) on_ready(user, gb_server_port(h.server));
-        sigwait(&ends, &signal_number);
-        // A second one ends the process at once, whatever a handler is stuck in.
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
+    if (h.server) gb__serve_until_signal(&h, on_ready, user);
     if (!gb__hosted_stop(&h) && !code)
         code = gb__fail(error, GB_APP, "the interpreter ended with an error");
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return code;
 }
 
