@@ -3666,7 +3666,7 @@ static void gb__loop_want_body(gb_exchange *x)
     if (x->expects_continue && !c->conn.continued && !x->begun)
         send(c->conn.fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     c->conn.continued = c->wanted = true;
-    c->conn.deadline = gb_now_ns() + gb__patience_ns(x);
+    c->conn.deadline = gb_now_ns() + x->body_patience;
 }
 
 // The next piece of the request's body, valid until the next call, or the empty one at its end. On
@@ -3772,9 +3772,13 @@ static void gb__loop_serve(gb__loop_conn *c)
 static void gb__loop_resume(gb__loop_conn *c)
 {
     gb__thread *t = c->loop->thread;
+    gb_exchange *x = &c->exchange;
+    uint64_t now = gb_now_ns();
+    // What is left is for all of the rest: see gb__body_fill.
+    if (c->wanted) x->body_patience = c->conn.deadline > now ? c->conn.deadline - now : 0;
     c->wanted = false;
-    if (!c->exchange.rest_count) c->conn.deadline = 0;
-    if (c->exchange.call) t->server->gateway.resume(t->local, &c->exchange);
+    if (!x->rest_count) c->conn.deadline = 0;
+    if (x->call) t->server->gateway.resume(t->local, x);
 }
 
 // Sends more of what was kept.
@@ -3786,7 +3790,8 @@ static void gb__loop_drain(gb__loop_conn *c)
     if (!gb__send_some(c->conn.fd, &iov, &count)) x->failed = true;
     memmove(x->rest, iov, (size_t)count * sizeof *iov);
     x->rest_count = count;
-    c->conn.deadline = c->wanted || count ? gb_now_ns() + gb__patience_ns(x) : 0;
+    c->conn.deadline = count ? gb_now_ns() + gb__patience_ns(x)
+                     : c->wanted ? gb_now_ns() + x->body_patience : 0;
     gb__lap(x, GB__PHASE_WRITE);
     if (gb__loop_settle(x) && !count) gb__loop_resume(c);
 }

@@ -410,7 +410,20 @@ sub slow_clients {
     print { $slow{head} } "GET / HTTP/1.1\r\nHos";
     print { $slow{body} } "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf";
     print { $slow{reader} } "GET /download?3200 HTTP/1.1\r\nHost: a\r\n\r\n";
-    return { since => time, %slow };
+    return { since => time, %slow, drip => drip($s) };
+}
+
+# A child that sends a byte of its body now and then until it is answered; reads as its status.
+sub drip {
+    my ($s) = @_;
+    my $pid = open(my $pipe, '-|') // die "fork: $!";
+    return $pipe if $pid;
+    my $socket = dial($s);
+    print $socket "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n";
+    print $socket 'x' until IO::Select->new($socket)->can_read(0.5) || time > $^T + 60;
+    print answer($socket)->{status}, "\n";
+    close STDOUT;
+    POSIX::_exit(0);
 }
 
 sub test_slow_clients {
@@ -418,6 +431,7 @@ sub test_slow_clients {
     my $left = $slow->{since} + 10.6 - time;
     sleep $left if $left > 0;
     is(answer($slow->{$_})->{status}, 408, "a slow $_ gets a 408") for qw(head body);
+    is(readline($slow->{drip}), "408\n", 'a body that drips, too');
     my ($text, $how) = read_until($slow->{reader}, sub { 0 }, 10);
     is($how, 'closed', 'a client that reads nothing is left');
     cmp_ok(length $text, '<', 100 << 20, '... in the middle of its answer');
