@@ -602,6 +602,12 @@ GB_API gb_code gb_python_start(const gb_python *python, gb_error *error);
 
 typedef enum gb_interface { GB_AUTO, GB_WSGI, GB_ASGI, GB_C } gb_interface;
 
+// What a worker is: a process, the way out of the GIL for twenty years, or a group of threads in one
+// interpreter, which a free-threaded build allows. By default it is whichever suits the build.
+typedef enum gb_worker_model { GB_WORKERS_AUTO, GB_PROCESSES, GB_THREADS } gb_worker_model;
+
+#define GB_MAX_WORKERS 64
+
 typedef struct gb_service_config {
     const gb_python *python;  // not needed by builtin:c
     const char *app;          // FILE.py:NAME, module:NAME, builtin:wsgi (default), builtin:asgi
@@ -609,6 +615,8 @@ typedef struct gb_service_config {
     gb_interface interface;   // default GB_AUTO: found out from the application
     const char *loop;         // of ASGI: a module with new_event_loop, like "uvloop"; default
                               // "asyncio"
+    int workers;              // default 1; each has the server's number of threads, or an event loop
+    gb_worker_model worker_model;
     gb_server_config server;  // handler and user are for builtin:c alone
     // Somebody else's server instead of this one: a command, split into words as a shell would
     // ('', "" and \), but without one. {port} (which it must have), {python}, {threads} and
@@ -672,6 +680,8 @@ typedef struct gb_round {
         char reenabled_by[512];   // comma-separated modules that brought the GIL back
     } gil;
     double context_switches_per_request;
+    uint64_t requests_per_worker[GB_MAX_WORKERS];
+    int workers;                  // how many of them; 0 where a server doesn't tell
     double steal_ms;              // CPU time that the hypervisor gave to others, in the window
 } gb_round;
 
@@ -685,6 +695,7 @@ typedef struct gb_cell {
     gb_interface interface;
     char path[GB_PATH];           // of the URL
     int workers, threads, connections;
+    gb_worker_model worker_model; // as it was: never GB_WORKERS_AUTO
     double rate;
     bool broken;                  // it can't be loaded: no further round was tried
     gb_round *rounds;             // owned
@@ -742,6 +753,9 @@ typedef struct gb_plan {
     size_t peer_count;
     const int *threads;           // default 1 and 64
     size_t thread_count;
+    const int *workers;           // default 1
+    size_t worker_count;
+    gb_worker_model worker_model;
     const int *connections;       // default 128
     size_t connection_count;
     int client_threads;           // default 1
@@ -4167,20 +4181,26 @@ static void gb__server_window_begin(gb_server *s)
     }
 }
 
-static gb_code gb__server_phase(gb_server *s, int phase, gb_phase *us)
+static void gb__server_phase(gb_server *s, int phase, gb_histogram *all)
 {
-    gb_histogram all;
-    if (gb_histogram_init(&all, 2, NULL)) return GB_SYSTEM;
     for (int i = 0; i < s->config.threads; i++) {
         gb__thread *t = &s->threads[i];
         pthread_mutex_lock(&t->stats_lock);
-        gb_histogram_merge(&all, &t->phases[phase]);
+        gb_histogram_merge(all, &t->phases[phase]);
         pthread_mutex_unlock(&t->stats_lock);
     }
-    us->mean = gb_histogram_mean(&all) / 1e3;
-    us->p99 = (double)gb_histogram_percentile(&all, 99) / 1e3;
-    gb_histogram_free(&all);
-    return GB_OK;
+}
+
+static uint64_t gb__server_requests(gb_server *s)
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < s->config.threads; i++) {
+        gb__thread *t = &s->threads[i];
+        pthread_mutex_lock(&t->stats_lock);
+        sum += t->requests;
+        pthread_mutex_unlock(&t->stats_lock);
+    }
+    return sum;
 }
 
 // ================================================================================================
@@ -8134,9 +8154,19 @@ static void gb__asgi_shut(gb__asgi *g)
 
 #define GB__START_PATIENCE_S 120  // an application's imports may take a while
 #define GB__STOP_PATIENCE_S 15
+#define GB__PHASE_BUCKETS 4608    // of a histogram with 2 digits, rounded up
+
+// A histogram as it goes from process to process, so that the workers' can be added up.
+typedef struct gb__counts {
+    uint64_t total, min, max;
+    double sum;
+    uint32_t counts[GB__PHASE_BUCKETS];
+} gb__counts;
 
 typedef struct gb__window_stats {
-    gb_phase phases[GB__PHASES];  // us
+    gb__counts phases[GB__PHASES];
+    uint64_t requests[GB_MAX_WORKERS];
+    int workers;                  // 0: one that can't tell
     uint64_t collections;
     double pause_ms;
     int gil;                      // -1 without an interpreter
@@ -8153,15 +8183,110 @@ enum { GB__ASK_BEGIN = 'b', GB__ASK_END = 'e', GB__ASK_STOP = 'q' };
 
 // ---- within the process that serves --------------------------------------------------------------
 
+// Accepts for all workers and hands each connection to the one that has the fewest: a shared
+// listener would give whoever is idle more than its share.
+typedef struct gb__dispatcher {
+    int count;
+    int listener, port, stop_event;
+    int inboxes[GB_MAX_WORKERS];  // our ends
+    gb__place places[GB_MAX_WORKERS];
+    _Atomic int *open;            // connections of each worker; shared with their processes
+    pthread_t id;
+    bool running;
+} gb__dispatcher;
+
 typedef struct gb__hosted {
     gb_service_config config;
-    gb_server *server;
+    gb_server *servers[GB_MAX_WORKERS];
+    int count;             // of them
+    gb__dispatcher dispatcher;
     bool has_python;
     PyThreadState *state;  // of the thread that started the interpreter
     gb__app app;
     gb__wsgi wsgi;
     gb__asgi asgi;
 } gb__hosted;
+
+static void gb__hand_over(gb__dispatcher *d, int fd)
+{
+    int least = 0;
+    for (int i = 1; i < d->count; i++)
+        if (atomic_load(&d->open[i]) < atomic_load(&d->open[least])) least = i;
+    atomic_fetch_add(&d->open[least], 1);
+    // One that is gone keeps its count, which is then soon the highest: the others go on.
+    gb__send_fd(d->inboxes[least], fd);
+    close(fd);
+}
+
+static void *gb__dispatch(void *arg)
+{
+    gb__dispatcher *d = arg;
+    struct pollfd p[] = {{.fd = d->listener, .events = POLLIN},
+                         {.fd = d->stop_event, .events = POLLIN}};
+    while (!p[1].revents) {
+        if (poll(p, 2, -1) < 0 && errno != EINTR) break;
+        int fd = accept4(d->listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0) gb__hand_over(d, fd);
+        // Out of descriptors: the listener stays ready, so this rests for a moment.
+        else if (errno != EAGAIN && errno != EINTR) gb__sleep_until(gb_now_ns() + GB__NS / 20);
+    }
+    return NULL;
+}
+
+static gb_code gb__dispatcher_open(gb__dispatcher *d, const gb_service_config *config, bool processes,
+                                   gb_error *error)
+{
+    gb_server_config server = gb__server_defaults(&config->server);
+    int pair[2];
+    d->stop_event = -1;
+    d->listener = gb__listen(server.host, server.port, error);
+    if (d->listener < 0) return GB_NETWORK;
+    d->port = gb__bound_port(d->listener);
+    d->stop_event = eventfd(0, EFD_CLOEXEC);
+    d->open = mmap(NULL, GB_MAX_WORKERS * sizeof *d->open, PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (d->open == MAP_FAILED) d->open = NULL;
+    for (; d->count < config->workers && d->open && d->stop_event >= 0; d->count++) {
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) break;
+        d->inboxes[d->count] = pair[0];
+        d->places[d->count] = (gb__place){
+            .inbox = pair[1], .port = d->port, .multiprocess = processes,
+            .multithread = server.threads > 1 || !processes, .open = &d->open[d->count]};
+    }
+    if (d->count == config->workers) return GB_OK;
+    return gb__fail(error, GB_SYSTEM, "can't prepare %d workers: %s", config->workers,
+                    strerror(errno));
+}
+
+static gb_code gb__dispatcher_run(gb__dispatcher *d, gb_error *error)
+{
+    int failed = pthread_create(&d->id, NULL, gb__dispatch, d);
+    d->running = !failed;
+    if (failed) return gb__fail(error, GB_SYSTEM, "can't start a thread: %s", strerror(failed));
+    return GB_OK;
+}
+
+// No connection is handed over any more; the listener stays, so that nobody else gets its port.
+static void gb__dispatcher_stop(gb__dispatcher *d)
+{
+    if (!d->running) return;
+    (void)!write(d->stop_event, &(uint64_t){1}, sizeof(uint64_t));
+    pthread_join(d->id, NULL);
+    d->running = false;
+}
+
+static void gb__dispatcher_close(gb__dispatcher *d)
+{
+    if (!d->open) return;
+    for (int i = 0; i < d->count; i++) {
+        close(d->inboxes[i]);
+        if (d->places[i].inbox >= 0) close(d->places[i].inbox);
+    }
+    close(d->listener);
+    close(d->stop_event);
+    munmap(d->open, GB_MAX_WORKERS * sizeof *d->open);
+    d->open = NULL;
+}
 
 // CPython collects in whatever thread allocates, and there is one interpreter a process.
 static _Atomic uint64_t gb__gc_collections, gb__gc_pause_ns;
@@ -8209,26 +8334,52 @@ static bool gb__is_c_app(const gb_service_config *config)
     return config->interface == GB_C || (config->app && !strcmp(config->app, "builtin:c"));
 }
 
-static gb_code gb__hosted_start(gb__hosted *h, const gb_service_config *config, gb_error *error)
+static gb_code gb__hosted_python(gb__hosted *h, gb__gateway *gateway, gb_error *error)
 {
-    gb__gateway gateway;
-    *h = (gb__hosted){.config = *config};
-    if (!h->config.app) h->config.app = "builtin:wsgi";
-    if (gb__is_c_app(&h->config)) {
-        h->server = gb_server_start(&config->server, error);
-        return h->server ? GB_OK : error->code;
-    }
-    if (!config->python) return gb__fail(error, GB_USAGE, "%s needs an interpreter", config->app);
-    if (!config->python->usable)
-        return gb__fail(error, GB_NO_PYTHON, "%s", config->python->problem);
-    gb_code code = gb_python_start(config->python, error);
+    const gb_python *python = h->config.python;
+    if (!python) return gb__fail(error, GB_USAGE, "%s needs an interpreter", h->config.app);
+    if (!python->usable) return gb__fail(error, GB_NO_PYTHON, "%s", python->problem);
+    gb_code code = gb_python_start(python, error);
     if (code) return code;
     h->has_python = true;
-    code = gb__hosted_app(h, &gateway, error);
+    code = gb__hosted_app(h, gateway, error);
     h->state = gb_py.PyEval_SaveThread();
-    if (code) return code;
-    h->server = gb__server_start(&h->config.server, &gateway, NULL, error);
-    return h->server ? GB_OK : error->code;
+    return code;
+}
+
+static gb_code gb__hosted_server(gb__hosted *h, const gb__gateway *gateway, gb__place *place,
+                                 gb_error *error)
+{
+    gb_server *server = gb__server_start(&h->config.server, gateway, place, error);
+    if (place) place->inbox = -1;  // it is the server's now
+    if (!server) return error->code;
+    h->servers[h->count++] = server;
+    return GB_OK;
+}
+
+// Serves in this process: alone, in a `place` among worker processes, or as several workers, each a
+// server with its own threads, in one interpreter. *h can be stopped in any case.
+static gb_code gb__hosted_start(gb__hosted *h, const gb_service_config *config, gb__place *place,
+                                gb_error *error)
+{
+    gb__gateway gateway, *used = NULL;
+    gb_code code = GB_OK;
+    *h = (gb__hosted){.config = *config};
+    if (!h->config.app) h->config.app = "builtin:wsgi";
+    if (!gb__is_c_app(&h->config)) {
+        code = gb__hosted_python(h, &gateway, error);
+        used = &gateway;
+    }
+    if (!code && config->workers < 2) return gb__hosted_server(h, used, place, error);
+    if (!code) code = gb__dispatcher_open(&h->dispatcher, config, false, error);
+    for (int i = 0; i < config->workers && !code; i++)
+        code = gb__hosted_server(h, used, &h->dispatcher.places[i], error);
+    return code ? code : gb__dispatcher_run(&h->dispatcher, error);
+}
+
+static int gb__hosted_port(const gb__hosted *h)
+{
+    return h->count ? gb_server_port(h->servers[0]) : 0;
 }
 
 static int gb__gil_enabled(void)  // attached
@@ -8252,14 +8403,32 @@ static void gb__list_extensions(gb__hosted *h, char *text, size_t size)  // atta
 
 static void gb__hosted_window_begin(gb__hosted *h)
 {
-    gb__server_window_begin(h->server);
+    for (int i = 0; i < h->count; i++) gb__server_window_begin(h->servers[i]);
     atomic_store(&gb__gc_collections, 0);
     atomic_store(&gb__gc_pause_ns, 0);
 }
 
+static void gb__pack(gb__counts *to, const gb_histogram *from)
+{
+    *to = (gb__counts){.total = from->total, .min = from->min, .max = from->max, .sum = from->sum};
+    for (size_t i = 0; i < from->length && i < GB__PHASE_BUCKETS; i++)
+        to->counts[i] = (uint32_t)from->counts[i];
+}
+
+static void gb__pack_phase(gb__hosted *h, int phase, gb__counts *to)
+{
+    gb_histogram all;
+    if (gb_histogram_init(&all, 2, NULL)) return;
+    for (int i = 0; i < h->count; i++) gb__server_phase(h->servers[i], phase, &all);
+    gb__pack(to, &all);
+    gb_histogram_free(&all);
+}
+
 static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
 {
-    for (int i = 0; i < GB__PHASES; i++) gb__server_phase(h->server, i, &s->phases[i]);
+    for (int i = 0; i < GB__PHASES; i++) gb__pack_phase(h, i, &s->phases[i]);
+    for (int i = 0; i < h->count; i++) s->requests[i] = gb__server_requests(h->servers[i]);
+    s->workers = h->count;
     s->collections = atomic_load(&gb__gc_collections);
     s->pause_ms = (double)atomic_load(&gb__gc_pause_ns) / 1e6;
     s->gil = -1;
@@ -8274,7 +8443,9 @@ static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
 // Finalizes, so that the application's atexit handlers run; false when that went wrong.
 static bool gb__hosted_stop(gb__hosted *h)
 {
-    if (h->server) gb_server_stop(h->server);
+    gb__dispatcher_stop(&h->dispatcher);
+    for (int i = 0; i < h->count; i++) gb_server_stop(h->servers[i]);
+    gb__dispatcher_close(&h->dispatcher);
     if (!h->has_python) return true;
     gb_py.PyEval_RestoreThread(h->state);
     gb__wsgi_shut(&h->wsgi);
@@ -8295,8 +8466,7 @@ static void gb__ask_to_stop(int signal_number)
 
 // Caught, not blocked and awaited: a blocked signal stays so in whatever process the application
 // starts, which SIGTERM then couldn't end.
-static void gb__serve_until_signal(const gb__hosted *h, void (*on_ready)(void *user, int port),
-                                   void *user)
+static void gb__serve_until_signal(int port, void (*on_ready)(void *user, int port), void *user)
 {
     struct sigaction stop = {.sa_handler = gb__ask_to_stop, .sa_flags = SA_RESTART};
     struct sigaction interrupt, terminate;
@@ -8304,23 +8474,11 @@ static void gb__serve_until_signal(const gb__hosted *h, void (*on_ready)(void *u
     sem_init(&gb__asked_to_stop, 0, 0);
     sigaction(SIGINT, &stop, &interrupt);
     sigaction(SIGTERM, &stop, &terminate);
-    if (on_ready) on_ready(user, gb_server_port(h->server));
+    if (on_ready) on_ready(user, port);
     while (sem_wait(&gb__asked_to_stop) && errno == EINTR) continue;
     // A second one ends the process at once, whatever a handler is stuck in.
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &terminate, NULL);
-}
-
-GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *user, int port),
-                        void *user, gb_error *error)
-{
-    gb__hosted h;
-    gb_error local = {0};
-    gb_code code = gb__hosted_start(&h, config, error ? error : &local);
-    if (h.server) gb__serve_until_signal(&h, on_ready, user);
-    if (!gb__hosted_stop(&h) && !code)
-        code = gb__fail(error, GB_APP, "the interpreter ended with an error");
-    return code;
 }
 
 // ---- the child ------------------------------------------------------------------------------------
@@ -8337,17 +8495,23 @@ static bool gb__tell(int socket, const gb__reply *reply)
     return send(socket, reply, sizeof *reply, MSG_NOSIGNAL) == (ssize_t)sizeof *reply;
 }
 
-static void gb__child_serve(gb__hosted *h, int socket)
+// The next thing the parent asks; GB__ASK_STOP when it is gone, too.
+static char gb__hear(int socket)
 {
     char ask;
     ssize_t n;
+    while ((n = recv(socket, &ask, 1, 0)) < 0 && errno == EINTR) continue;
+    return n > 0 ? ask : (char)GB__ASK_STOP;
+}
+
+static void gb__child_serve(gb__hosted *h, int socket)
+{
     for (;;) {
-        while ((n = recv(socket, &ask, 1, 0)) < 0 && errno == EINTR) continue;
-        if (n <= 0 || ask == GB__ASK_STOP) return;
-        gb__reply reply = {.port = gb_server_port(h->server)};
+        gb__reply reply = {0};
+        char ask = gb__hear(socket);
         if (ask == GB__ASK_BEGIN) gb__hosted_window_begin(h);
         if (ask == GB__ASK_END) gb__hosted_stats(h, &reply.stats);
-        if (!gb__tell(socket, &reply)) return;
+        if (ask == GB__ASK_STOP || !gb__tell(socket, &reply)) return;
     }
 }
 
@@ -8363,14 +8527,14 @@ static void gb__child_begin(pid_t parent)
     dup2(STDERR_FILENO, STDOUT_FILENO);
 }
 
-static void gb__child_main(const gb_service_config *config, int socket)
+static void gb__child_main(const gb_service_config *config, gb__place *place, int socket)
 {
     gb__hosted h;
     gb__reply reply = {0};
-    gb_code code = gb__hosted_start(&h, config, &reply.error);
+    gb_code code = gb__hosted_start(&h, config, place, &reply.error);
     reply.error.code = code;
-    if (h.server) reply.port = gb_server_port(h.server);
-    if (gb__tell(socket, &reply) && h.server) gb__child_serve(&h, socket);
+    reply.port = gb__hosted_port(&h);
+    if (gb__tell(socket, &reply) && !code) gb__child_serve(&h, socket);
     bool ended = gb__hosted_stop(&h);
     fflush(NULL);
     _exit(code || !ended);
@@ -8400,7 +8564,12 @@ static gb_code gb__ask(gb_service *s, char what, gb__reply *reply, gb_error *err
     if (s->socket < 0) return GB_OK;  // somebody else's server answers HTTP only
     if (send(s->socket, &what, 1, MSG_NOSIGNAL) != 1)
         return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
-    return gb__wait_reply(s, reply, GB__STOP_PATIENCE_S, error);
+    gb_code code = gb__wait_reply(s, reply, GB__STOP_PATIENCE_S, error);
+    if (!code && reply->error.code) {
+        code = reply->error.code;
+        *error = reply->error;
+    }
+    return code;
 }
 
 // The child's status once it has ended; -1 when it didn't within its time and was killed.
@@ -8433,7 +8602,11 @@ static gb_code gb__describe_end(int status, gb_error *error)
     return GB_OK;
 }
 
-static gb_code gb__service_spawn(gb_service *s, const gb_service_config *config, gb_error *error)
+typedef void (*gb__child)(const gb_service_config *config, gb__place *place, int socket);
+
+// Forks a child that does what `child` says.
+static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb_service_config *config,
+                                 gb__place *place, gb_error *error)
 {
     int pair[2];
     pid_t parent = getpid();
@@ -8444,7 +8617,7 @@ static gb_code gb__service_spawn(gb_service *s, const gb_service_config *config,
     if (s->pid == 0) {
         close(pair[0]);
         gb__child_begin(parent);
-        gb__child_main(config, pair[1]);
+        child(config, place, pair[1]);
     }
     int saved = errno;
     close(pair[1]);
@@ -8540,7 +8713,8 @@ static gb_code gb__check_command(const char *command, char *name, size_t size, g
 static char *gb__fill_in(const char *word, const gb_service_config *config, int port)
 {
     char numbers[3][16];
-    const int values[3] = {port, config->server.threads > 0 ? config->server.threads : 1, 1};
+    const int values[3] = {port, config->server.threads > 0 ? config->server.threads : 1,
+                           config->workers > 0 ? config->workers : 1};
     for (int i = 0; i < 3; i++) snprintf(numbers[i], sizeof numbers[i], "%d", values[i]);
     const struct {
         const char *name, *value;
@@ -8767,35 +8941,168 @@ static void gb__peer_gil(const gb_service *s, const gb_python *python, gb_round 
 
 // ---- either
 
-static gb_service *gb__service_start(const gb_service_config *config, const bool *stop,
-                                     gb_error *error)
+// Waits until a child that was forked serves. Otherwise it is gone afterwards.
+static gb_code gb__service_await(gb_service *s, gb_error *error)
 {
     gb__reply reply = {0};
-    gb_service *s = calloc(1, sizeof *s);
-    if (!s) {
-        gb__fail_memory(error);
-        return NULL;
-    }
-    s->stop = stop;
-    s->output = -1;
-    if (config->command) {
-        if (!gb__peer_start(s, config, error)) return s;
-        free(s);
-        return NULL;
-    }
-    if (gb__service_spawn(s, config, error)) {
-        free(s);
-        return NULL;
-    }
     gb_code code = gb__wait_reply(s, &reply, GB__START_PATIENCE_S, error);
     if (!code && !reply.error.code) {
         s->port = reply.port;
-        return s;
+        return GB_OK;
     }
     if (!code && error) *error = reply.error;
     close(s->socket);
     int status = gb__reap(s->pid, code ? 0.2 : GB__STOP_PATIENCE_S);
-    if (code && status > 0) gb__describe_end(status, error);
+    if (code && status > 0) code = gb__describe_end(status, error);
+    s->pid = 0;
+    return code ? code : reply.error.code;
+}
+
+// ---- worker processes
+// A process that loads no interpreter itself accepts for its children, the workers, each of which
+// is a service with a place instead of a listener.
+
+typedef struct gb__group {
+    gb__dispatcher dispatcher;
+    gb_service workers[GB_MAX_WORKERS];
+    int count;
+} gb__group;
+
+static gb_code gb__worker_failed(int i, gb_code code, gb_error *error)
+{
+    gb_error why = *error;
+    return gb__fail(error, code, "worker %d: %.900s", i + 1, why.text);
+}
+
+static gb_code gb__group_start(gb__group *g, const gb_service_config *config, gb_error *error)
+{
+    gb_service_config one = *config;
+    *g = (gb__group){0};
+    one.workers = 1;
+    gb_code code = gb__dispatcher_open(&g->dispatcher, config, true, error);
+    for (int i = 0; i < config->workers && !code; i++, g->count++)
+        code = gb__service_spawn(&g->workers[i], gb__child_main, &one, &g->dispatcher.places[i],
+                                 error);
+    // Together they import in the time of one.
+    for (int i = 0; i < g->count && !code; i++) {
+        code = gb__service_await(&g->workers[i], error);
+        if (code) code = gb__worker_failed(i, code, error);
+    }
+    for (int i = 0; i < g->dispatcher.count; i++) {
+        close(g->dispatcher.places[i].inbox);
+        g->dispatcher.places[i].inbox = -1;
+    }
+    return code ? code : gb__dispatcher_run(&g->dispatcher, error);
+}
+
+static void gb__add_counts(gb__counts *to, const gb__counts *from)
+{
+    if (from->total && (!to->total || from->min < to->min)) to->min = from->min;
+    if (from->max > to->max) to->max = from->max;
+    to->total += from->total;
+    to->sum += from->sum;
+    for (size_t i = 0; i < GB__PHASE_BUCKETS; i++) to->counts[i] += from->counts[i];
+}
+
+static void gb__add_worker(gb__window_stats *to, const gb__window_stats *from)
+{
+    for (int p = 0; p < GB__PHASES; p++) gb__add_counts(&to->phases[p], &from->phases[p]);
+    to->requests[to->workers++] = from->requests[0];
+    to->collections += from->collections;
+    to->pause_ms += from->pause_ms;
+    if (from->gil > to->gil) to->gil = from->gil;
+    if (*from->extensions) memcpy(to->extensions, from->extensions, sizeof to->extensions);
+}
+
+// A worker that is gone is the measurement's error; it is never started again.
+static gb_code gb__group_ask(gb__group *g, char ask, gb__window_stats *stats, gb_error *error)
+{
+    gb__reply reply;
+    stats->gil = -1;
+    for (int i = 0; i < g->count; i++) {
+        gb_code code = gb__ask(&g->workers[i], ask, &reply, error);
+        if (code) {
+            gb__describe_end(gb__reap(g->workers[i].pid, 1), error);
+            g->workers[i].pid = 0;
+            return gb__worker_failed(i, code, error);
+        }
+        if (ask == GB__ASK_END) gb__add_worker(stats, &reply.stats);
+    }
+    return GB_OK;
+}
+
+static gb_code gb__group_stop(gb__group *g, gb_error *error)
+{
+    const char stop = GB__ASK_STOP;
+    gb_code code = GB_OK;
+    gb__dispatcher_stop(&g->dispatcher);
+    for (int i = 0; i < g->count; i++)
+        if (g->workers[i].pid) send(g->workers[i].socket, &stop, 1, MSG_NOSIGNAL);
+    for (int i = 0; i < g->count; i++) {
+        gb_service *w = &g->workers[i];
+        if (!w->pid) continue;
+        gb_code ended = gb__describe_end(gb__reap(w->pid, GB__STOP_PATIENCE_S), error);
+        if (ended) code = gb__worker_failed(i, ended, error);
+        close(w->socket);
+    }
+    gb__dispatcher_close(&g->dispatcher);
+    return code;
+}
+
+static void gb__group_main(const gb_service_config *config, gb__place *place, int socket)
+{
+    gb__group g;
+    gb__reply reply = {0};
+    gb_error ignored;
+    (void)place;
+    gb_code code = gb__group_start(&g, config, &reply.error);
+    reply.error.code = code;
+    reply.port = g.dispatcher.port;
+    while (gb__tell(socket, &reply) && !code) {
+        char ask = gb__hear(socket);
+        reply = (gb__reply){0};
+        if (ask == GB__ASK_STOP) break;
+        reply.error.code = gb__group_ask(&g, ask, &reply.stats, &reply.error);
+    }
+    gb_code stopped = gb__group_stop(&g, &ignored);
+    _exit(code || stopped);
+}
+
+static gb_worker_model gb__worker_model(const gb_python *python, gb_worker_model wanted)
+{
+    if (wanted != GB_WORKERS_AUTO) return wanted;
+    return python && python->free_threaded && python->gil != 1 ? GB_THREADS : GB_PROCESSES;
+}
+
+static bool gb__wants_processes(const gb_service_config *config)
+{
+    return config->workers > 1 &&
+           gb__worker_model(config->python, config->worker_model) == GB_PROCESSES;
+}
+
+static gb_code gb__check_workers(const gb_service_config *config, gb_error *error)
+{
+    if (config->workers >= 0 && config->workers <= GB_MAX_WORKERS) return GB_OK;
+    return gb__fail(error, GB_USAGE, "%d workers: from 1 to %d can serve", config->workers,
+                    GB_MAX_WORKERS);
+}
+
+static gb_service *gb__service_start(const gb_service_config *config, const bool *stop,
+                                     gb_error *error)
+{
+    gb_service *s = calloc(1, sizeof *s);
+    gb_code code = s ? gb__check_workers(config, error) : gb__fail_memory(error);
+    if (!code) {
+        *s = (gb_service){.stop = stop, .output = -1};
+        if (config->command) {
+            code = gb__peer_start(s, config, error);
+        } else {
+            gb__child child = gb__wants_processes(config) ? gb__group_main : gb__child_main;
+            code = gb__service_spawn(s, child, config, NULL, error);
+            if (!code) code = gb__service_await(s, error);
+        }
+    }
+    if (!code) return s;
     free(s);
     return NULL;
 }
@@ -8828,6 +9135,34 @@ GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
     close(service->socket);
     free(service);
     return gb__describe_end(status, error);
+}
+
+static gb_code gb__serve_group(const gb_service_config *config, void (*on_ready)(void *, int),
+                               void *user, gb_error *error)
+{
+    gb__group g;
+    gb_error ended;
+    gb_code code = gb__group_start(&g, config, error);
+    if (!code) gb__serve_until_signal(g.dispatcher.port, on_ready, user);
+    gb_code stopped = gb__group_stop(&g, &ended);
+    if (stopped && !code) *error = ended;
+    return code ? code : stopped;
+}
+
+GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *user, int port),
+                        void *user, gb_error *error)
+{
+    gb__hosted h;
+    gb_error local = {0};
+    if (!error) error = &local;
+    gb_code code = gb__check_workers(config, error);
+    if (code) return code;
+    if (gb__wants_processes(config)) return gb__serve_group(config, on_ready, user, error);
+    code = gb__hosted_start(&h, config, NULL, error);
+    if (!code) gb__serve_until_signal(gb__hosted_port(&h), on_ready, user);
+    if (!gb__hosted_stop(&h) && !code)
+        code = gb__fail(error, GB_APP, "the interpreter ended with an error");
+    return code;
 }
 
 // ---- which modules bring the GIL back --------------------------------------------------------------
@@ -8939,6 +9274,22 @@ static void gb__on_window(void *user, bool end)
     if (!m->code) m->code = gb__ask(m->service, GB__ASK_END, &m->reply, &m->error);
 }
 
+static gb_phase gb__phase_us(const gb__counts *counts)
+{
+    gb_histogram h;
+    gb_phase us = {0, 0};
+    if (gb_histogram_init(&h, 2, NULL)) return us;
+    for (size_t i = 0; i < h.length && i < GB__PHASE_BUCKETS; i++) h.counts[i] = counts->counts[i];
+    h.total = counts->total;
+    h.min = counts->min;
+    h.max = counts->max;
+    h.sum = counts->sum;
+    us.mean = gb_histogram_mean(&h) / 1e3;
+    us.p99 = (double)gb_histogram_percentile(&h, 99) / 1e3;
+    gb_histogram_free(&h);
+    return us;
+}
+
 static gb_latency gb__latency_ms(const gb_histogram *h)
 {
     return (gb_latency){gb_histogram_mean(h) / 1e6,
@@ -8981,15 +9332,17 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
     r->cpu.client_us_per_request = (double)load->cpu_ns / 1e3 / requests;
     r->cpu.server_cores = cpu_ns / 1e9 / load->seconds;
     r->cpu.client_share = (double)load->cpu_ns / 1e9 / load->seconds / client_threads;
-    r->anatomy_us.read = s->phases[GB__PHASE_READ];
-    r->anatomy_us.attach_wait = s->phases[GB__PHASE_ATTACH];
-    r->anatomy_us.app = s->phases[GB__PHASE_APP];
-    r->anatomy_us.write = s->phases[GB__PHASE_WRITE];
+    r->anatomy_us.read = gb__phase_us(&s->phases[GB__PHASE_READ]);
+    r->anatomy_us.attach_wait = gb__phase_us(&s->phases[GB__PHASE_ATTACH]);
+    r->anatomy_us.app = gb__phase_us(&s->phases[GB__PHASE_APP]);
+    r->anatomy_us.write = gb__phase_us(&s->phases[GB__PHASE_WRITE]);
     r->gc.collections = s->collections;
     r->gc.pause_ms = s->pause_ms;
     r->gil.enabled_after_load = s->gil;
     r->context_switches_per_request =
         gb__growth(m->before.context_switches, m->after.context_switches) / requests;
+    memcpy(r->requests_per_worker, s->requests, sizeof r->requests_per_worker);
+    r->workers = s->workers;
     r->steal_ms = (double)m->steal / 1e6;
 }
 
@@ -9072,6 +9425,9 @@ GB_API const gb_scenario *gb_scenarios(void)
         {.name = "article-asgi-json", .description = "the article's rows of FastAPI's /json",
          .app = "apps/fastapi_app.py:app", .package = "fastapi", .fallback = "builtin:asgi",
          .interface = GB_ASGI, .path = "/json", .workers = 1, .threads = 1, .connections = 128},
+        {.name = "article-asgi-io", .description = "the article's rows of FastAPI's /io (10 ms)",
+         .app = "apps/fastapi_app.py:app", .package = "fastapi", .fallback = "builtin:asgi",
+         .interface = GB_ASGI, .path = "/io", .workers = 2, .threads = 1, .connections = 256},
         {.name = "article-wsgi-json", .description = "the article's rows of Flask's /json",
          GB__FLASK, .interface = GB_WSGI, .path = "/json", .workers = 1, .threads = 1,
          .connections = 128},
@@ -9081,6 +9437,8 @@ GB_API const gb_scenario *gb_scenarios(void)
          GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 1, .threads = 1,
          .connections = 128},
         {.name = "article-wsgi-io", GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 1,
+         .threads = 64, .connections = 128},
+        {.name = "article-wsgi-io", GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 2,
          .threads = 64, .connections = 128},
         {.name = "realistic-wsgi",
          .description = "a page of a shop: Flask, sqlite3 in a file, a Jinja2 template",
@@ -9104,7 +9462,7 @@ GB_API const char *gb_verdict_text(gb_verdict verdict)
 
 static gb_plan gb__plan_defaults(const gb_plan *given)
 {
-    static const int threads[] = {1, 64}, connections[] = {128};
+    static const int threads[] = {1, 64}, workers[] = {1}, connections[] = {128};
     gb_plan p = *given;
     if (!p.scenario_count) {
         // Those before the first that needs a package: what every machine can run.
@@ -9112,6 +9470,7 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
         while (!p.scenarios[p.scenario_count].package) p.scenario_count++;
     }
     if (!p.thread_count) p.threads = threads, p.thread_count = 2;
+    if (!p.worker_count) p.workers = workers, p.worker_count = 1;
     if (!p.connection_count) p.connections = connections, p.connection_count = 1;
     if (!p.client_threads) p.client_threads = 1;
     if (!p.rounds) p.rounds = 6;
@@ -9148,7 +9507,9 @@ static void gb__add_cell(gb_result *r, const gb_cell *like, const char *app)
 // The control answers the built-in paths only; an application's own path has none.
 static bool gb__has_control(const gb_plan *p, const gb_scenario *s)
 {
-    return !p->no_control && (!strcmp(s->path, "/json") || !strcmp(s->path, "/io"));
+    // Its /io sleeps in a thread: beside an event loop, which waits for all at once, it says nothing.
+    bool io = !strcmp(s->path, "/io") && s->interface != GB_ASGI;
+    return !p->no_control && (!strcmp(s->path, "/json") || io);
 }
 
 // ---- environments: where an application's packages are, beside the builds
@@ -9258,17 +9619,18 @@ static gb_code gb__peer_name(const gb_peer *peer, char *name, size_t size, gb_er
 }
 
 // One topology of a scenario: each build, then the others' servers on it; at the end the control.
-static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, int threads,
-                          int connections)
+static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, int workers,
+                          int threads, int connections)
 {
     const char *app = gb__scenario_app(r, s);
-    gb_cell like = {.interface = s->interface, .workers = s->workers ? s->workers : 1,
-                    .threads = threads, .connections = connections, .rate = p->rate};
+    gb_cell like = {.interface = s->interface, .workers = workers, .threads = threads,
+                    .connections = connections, .rate = p->rate};
     gb__copy(like.scenario, sizeof like.scenario, s->name);
     gb__copy(like.path, sizeof like.path, s->path);
     for (size_t i = 0; i < r->python_count; i++) {
         gb_cell own = like;
         gb__copy(own.python, sizeof own.python, r->pythons[i].id);
+        own.worker_model = gb__worker_model(&r->pythons[i], p->worker_model);
         gb__add_cell(r, &own, app);
         for (size_t j = 0; j < p->peer_count; j++) {
             gb_cell peer = own;
@@ -9278,12 +9640,13 @@ static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, 
         }
     }
     like.interface = GB_C;
+    like.worker_model = gb__worker_model(NULL, p->worker_model);
     if (gb__has_control(p, s)) gb__add_cell(r, &like, "builtin:c");
 }
 
 static gb_code gb__plan_cells(const gb_plan *p, gb_result *r, gb_error *error)
 {
-    size_t most = p->scenario_count * p->connection_count * p->thread_count *
+    size_t most = p->scenario_count * p->connection_count * p->thread_count * p->worker_count *
                   (p->python_count * (1 + p->peer_count) + 1);
     r->cells = calloc(most ? most : 1, sizeof *r->cells);
     r->pythons = calloc(p->python_count + 1, sizeof *r->pythons);
@@ -9299,9 +9662,11 @@ static gb_code gb__plan_cells(const gb_plan *p, gb_result *r, gb_error *error)
                             s->app, s->package);
         int threads = s->interface == GB_ASGI ? 1 : s->threads;  // an event loop has only ever one
         for (size_t c = 0; c < (s->connections ? 1 : p->connection_count); c++)
-            for (size_t t = 0; t < (threads ? 1 : p->thread_count); t++)
-                gb__add_cells(p, r, s, threads ? threads : p->threads[t],
-                              s->connections ? s->connections : p->connections[c]);
+            for (size_t w = 0; w < (s->workers ? 1 : p->worker_count); w++)
+                for (size_t t = 0; t < (threads ? 1 : p->thread_count); t++)
+                    gb__add_cells(p, r, s, s->workers ? s->workers : p->workers[w],
+                                  threads ? threads : p->threads[t],
+                                  s->connections ? s->connections : p->connections[c]);
     }
     for (size_t i = 0; i < r->cell_count; i++) {
         r->cells[i].rounds = calloc((size_t)p->rounds, sizeof *r->cells[i].rounds);
@@ -9340,6 +9705,10 @@ static gb_code gb__plan_check(const gb_plan *p, gb_error *error)
     for (size_t i = 0; i < p->thread_count; i++)
         if (p->threads[i] < 1 || p->threads[i] > 4096)
             return gb__fail(error, GB_USAGE, "%d threads: from 1 to 4096 can serve", p->threads[i]);
+    for (size_t i = 0; i < p->worker_count; i++)
+        if (p->workers[i] < 1 || p->workers[i] > GB_MAX_WORKERS)
+            return gb__fail(error, GB_USAGE, "%d workers: from 1 to %d can serve", p->workers[i],
+                            GB_MAX_WORKERS);
     if (p->rounds < 1 || p->rounds > 10000)
         return gb__fail(error, GB_USAGE, "%d rounds: from 1 to 10000 make sense", p->rounds);
     return gb__check_peers(p, error);
@@ -9358,7 +9727,8 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
 {
     gb_measure_config m = {
         .service = {.python = gb__find_python(r, c->python), .app = c->app,
-                    .interface = c->interface, .loop = p->loop, .server = {.threads = c->threads},
+                    .interface = c->interface, .loop = p->loop, .workers = c->workers,
+                    .worker_model = c->worker_model, .server = {.threads = c->threads},
                     .command = *c->command ? c->command : NULL},
         .path = c->path,
         .load = {.connections = c->connections, .threads = p->client_threads,
@@ -10346,7 +10716,7 @@ static void gb__json_round(gb__json *j, const gb_cell *c, const gb_round *r)
     gb__json_number(j, "context_switches_per_request", r->context_switches_per_request);
     gb__json_number(j, "steal_ms", r->steal_ms);
     gb__json_open(j, "requests_per_worker", "[");
-    gb__json_count(j, NULL, r->requests);
+    for (int i = 0; i < r->workers; i++) gb__json_count(j, NULL, r->requests_per_worker[i]);
     gb__json_close(j, "]");
     gb__json_close(j, "}");
 }
@@ -10363,7 +10733,7 @@ static void gb__json_cell(gb__json *j, const gb_cell *c)
     gb__json_text(j, "interface", gb__interface_text(c->interface));
     gb__json_text(j, "path", c->path);
     gb__json_count(j, "workers", (uint64_t)c->workers);
-    gb__json_text(j, "worker_model", "processes");
+    gb__json_text(j, "worker_model", c->worker_model == GB_THREADS ? "threads" : "processes");
     gb__json_count(j, "threads", (uint64_t)c->threads);
     gb__json_count(j, "connections", (uint64_t)c->connections);
     gb__json_number(j, "rate", c->rate);
@@ -10486,8 +10856,10 @@ enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__ALL = 
     X(SERVE_THREADS, "threads", 0, "N", GB__SERVE, "server threads; default 1")                    \
     X(LOAD_THREADS, "threads", 't', "N", GB__LOAD, "client threads; default 1")                    \
     X(CLIENT_THREADS, "client-threads", 0, "N", GB__COMPARE, "default 1")                          \
-    X(WORKERS, "workers", 0, "LIST", GB__COMPARE | GB__SERVE, "only 1 so far")                     \
-    X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE, "only auto so far")        \
+    X(WORKERS, "workers", 0, "LIST", GB__COMPARE, "each with so many threads; default 1")          \
+    X(SERVE_WORKERS, "workers", 0, "N", GB__SERVE, "each with so many threads; default 1")         \
+    X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE,                            \
+      "processes, threads (of one interpreter) or auto: threads where the GIL is off")             \
     X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE, "of ASGI: asyncio (default), uvloop, rloop") \
     X(SERVER, "server", 0, "COMMAND", GB__COMPARE,                                                 \
       "also somebody else's server on each build; {port}, {python}, {threads} and {workers} in "   \
@@ -10756,13 +11128,19 @@ static gb_code gb__refuse_unbuilt(const gb__arguments *a, gb_error *error)
         if (a->given[unbuilt[i]])
             return gb__fail(error, GB_USAGE, "--%s is not there yet",
                             gb__option_table[unbuilt[i]].name);
-    if (a->given[GB__OPT_WORKERS] && strcmp(a->value[GB__OPT_WORKERS], "1"))
-        return gb__fail(error, GB_USAGE, "--workers %s: only 1 is there yet",
-                        a->value[GB__OPT_WORKERS]);
-    if (a->given[GB__OPT_WORKER_MODEL] && strcmp(a->value[GB__OPT_WORKER_MODEL], "auto"))
-        return gb__fail(error, GB_USAGE, "--worker-model %s: only auto is there yet",
-                        a->value[GB__OPT_WORKER_MODEL]);
     return GB_OK;
+}
+
+static gb_code gb__read_worker_model(const gb__arguments *a, gb_worker_model *model,
+                                     gb_error *error)
+{
+    const char *name = a->given[GB__OPT_WORKER_MODEL] ? a->value[GB__OPT_WORKER_MODEL] : "auto";
+    *model = !strcmp(name, "processes") ? GB_PROCESSES
+           : !strcmp(name, "threads") ? GB_THREADS : GB_WORKERS_AUTO;
+    if (*model != GB_WORKERS_AUTO || !strcmp(name, "auto")) return GB_OK;
+    return gb__fail(error, GB_USAGE, strcmp(name, "subinterpreters")
+                        ? "--worker-model %s: give auto, processes or threads"
+                        : "--worker-model %s is not there yet", name);
 }
 
 static gb_code gb__read_interface(const gb__arguments *a, gb_interface *interface, gb_error *error)
@@ -10941,6 +11319,8 @@ static int gb__main_serve(const gb__arguments *a)
     if (!code) code = gb__read_bind(a, host, sizeof host, &config.server.port, &error);
     if (!code)
         code = gb__read_int(a, GB__OPT_SERVE_THREADS, 4096, &config.server.threads, &error);
+    if (!code) code = gb__read_int(a, GB__OPT_SERVE_WORKERS, GB_MAX_WORKERS, &config.workers, &error);
+    if (!code) code = gb__read_worker_model(a, &config.worker_model, &error);
     if (!code) code = gb__read_number(a, GB__OPT_MAX_BODY, 1, 1e15, &max_body, &error);
     config.server.max_body = (uint64_t)max_body;
     if (!code && !gb__is_c_app(&config)) {
@@ -11073,7 +11453,7 @@ typedef struct gb__comparing {
     gb_scenario scenarios[GB__MAX_LIST];
     gb_peer peers[GB__MAX_LIST];
     char peer_names[GB__MAX_LIST][64];
-    gb__numbers threads, connections;
+    gb__numbers threads, workers, connections;
     gb_python *pythons;  // owned
 } gb__comparing;
 
@@ -11212,6 +11592,8 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     if (!code) code = gb__read_loop(a, &p->loop, error);
     if (!code) code = gb__read_servers(a, c, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_THREADS, 4096, &c->threads, error);
+    if (!code) code = gb__read_numbers(a, GB__OPT_WORKERS, GB_MAX_WORKERS, &c->workers, error);
+    if (!code) code = gb__read_worker_model(a, &p->worker_model, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_CONNECTIONS, 100000, &c->connections, error);
     if (!code) code = gb__read_int(a, GB__OPT_ROUNDS, 10000, &p->rounds, error);
     if (!code) code = gb__read_int(a, GB__OPT_CLIENT_THREADS, 1024, &p->client_threads, error);
@@ -11225,6 +11607,8 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     if (!code) code = gb__read_pythons(a, c, error);
     p->threads = c->threads.items;
     p->thread_count = c->threads.count;
+    p->workers = c->workers.items;
+    p->worker_count = c->workers.count;
     p->connections = c->connections.items;
     p->connection_count = c->connections.count;
     return code;
