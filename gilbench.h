@@ -35,12 +35,12 @@
 //
 //     int main(int argc, char **argv) { return gb_main(argc, argv); }
 //
-//     gilbench                                        # the default comparison, under two minutes
-//     gilbench compare --app shop.py:app --path /cart --python .venv/bin/python --python .venvt/bin/python
-//     gilbench serve --app shop.py:app --threads 8    # that server alone, for any client
-//     gilbench load http://127.0.0.1:8000/cart -c 64  # that client alone, for any server
-//     gilbench compare --scenario article             # both tables of the article, row by row
-//     gilbench pythons                                # what it found, and what it can't use and why
+//     gilbench                                        the default comparison, under three minutes
+//     gilbench compare --app shop.py:app --path /cart --python .venv --python .venv-t
+//     gilbench compare --scenario article             both tables of the article, row by row
+//     gilbench serve --app shop.py:app --threads 8    that server alone, for any client
+//     gilbench load http://127.0.0.1:8000/cart -c 64  that client alone, for any server
+//     gilbench pythons                                what it found, and what it can't use and why
 //
 // An older libc wants -ldl at the end of the compiler's line.
 //
@@ -56,11 +56,11 @@
 //     >>proc           memory and CPU from /proc
 //     >>http           request and response parsers, chunked coding
 //     >>net            sockets
-//     >>server         threads that share one epoll, and the exchange of a request for an answer
+//     >>server         threads or event loops, and the exchange of a request for an answer
 //     >>client         the load generator
 //     >>python         load a libpython, start it, find the builds of a machine
-//     >>gateway        WSGI
-//     >>run            one measurement
+//     >>gateway        WSGI and ASGI
+//     >>run            workers, other people's servers, one measurement
 //     >>compare        the matrix: cells, rounds, ratios, verdicts
 //     >>report         table, Markdown, CSV, JSON
 //     >>main           the command line
@@ -91,14 +91,23 @@
 // APPLICATIONS
 //
 // FILE.py:NAME, or module:NAME found from the current directory; NAME may be dotted, and NAME()
-// calls a factory. builtin:wsgi is the article's /json and /io (10 ms of sleep) in Python,
+// calls a factory. The interface, WSGI (PEP 3333) or ASGI 3.0, is found out from the application.
+// builtin:wsgi and builtin:asgi are the article's /json and /io (10 ms of sleep) in Python,
 // builtin:c the same in C: the control, which has no lock and no interpreter.
 //
 // THE SERVER
 //
-// N threads share one epoll instance. A thread takes a ready connection, reads, parses, calls the
-// application, writes, and waits again; it holds one Python thread state for its life and is
-// attached to the interpreter only while it runs Python. What bad input gets:
+// WSGI and C: N threads share one epoll instance. A thread takes a ready connection, reads, parses,
+// calls the application, writes, and waits again; it holds one Python thread state for its life and
+// is attached to the interpreter only while it runs Python.
+//
+// ASGI: one event loop (asyncio, or uvloop and rloop where they are installed) that serves all its
+// connections; each request is a task of the application's own coroutine.
+//
+// Workers: W processes with that many threads or a loop each, or, where the GIL is off, W groups of
+// threads or loops in one interpreter. A worker that dies ends the measurement.
+//
+// What bad input gets:
 //
 //     malformed request line or field, bare CR, LF or NUL, obs-fold, bad chunk    400, close
 //     Content-Length with Transfer-Encoding, two different lengths                400, close
@@ -602,8 +611,8 @@ GB_API gb_code gb_python_start(const gb_python *python, gb_error *error);
 
 typedef enum gb_interface { GB_AUTO, GB_WSGI, GB_ASGI, GB_C } gb_interface;
 
-// What a worker is: a process, the way out of the GIL for twenty years, or a group of threads in one
-// interpreter, which a free-threaded build allows. By default it is whichever suits the build.
+// What a worker is: a process, the way out of the GIL for twenty years, or a group of threads in
+// one interpreter, which a free-threaded build allows. By default it is whichever suits the build.
 typedef enum gb_worker_model { GB_WORKERS_AUTO, GB_PROCESSES, GB_THREADS } gb_worker_model;
 
 #define GB_MAX_WORKERS 64
@@ -615,7 +624,7 @@ typedef struct gb_service_config {
     gb_interface interface;   // default GB_AUTO: found out from the application
     const char *loop;         // of ASGI: a module with new_event_loop, like "uvloop"; default
                               // "asyncio"
-    int workers;              // default 1; each has the server's number of threads, or an event loop
+    int workers;              // default 1; each has server.threads threads, or an event loop
     gb_worker_model worker_model;
     gb_server_config server;  // handler and user are for builtin:c alone
     // Somebody else's server instead of this one: a command, split into words as a shell would
@@ -10233,6 +10242,11 @@ static double gb__metric_p50(const gb_round *r)
     return r->latency_ms.p50;
 }
 
+static double gb__metric_pss(const gb_round *r)
+{
+    return r->memory_mb.pss;
+}
+
 static double gb__metric_cpu(const gb_round *r)
 {
     return r->cpu.server_us_per_request;
@@ -10309,7 +10323,7 @@ static void gb__topology(gb__table *t, const gb_cell *c, const char *field, int 
 static void gb__measured(gb__table *t, const gb_cell *c)
 {
     if (!gb__cell_measured(c)) {
-        for (int i = 0; i < 8; i++) gb__cell(t, i ? "-" : "failed");
+        for (int i = 0; i < 9; i++) gb__cell(t, i ? "-" : "failed");
         return;
     }
     gb__cell(t, "%.0f", c->summary.rps.median);
@@ -10317,6 +10331,7 @@ static void gb__measured(gb__table *t, const gb_cell *c)
     gb__figure(t, gb__cell_median(c, gb__metric_p50));
     gb__figure(t, c->summary.latency_p99.median);
     gb__figure(t, c->summary.rss_peak.median);
+    gb__figure(t, gb__cell_median(c, gb__metric_pss));
     gb__figure(t, gb__cell_median(c, gb__metric_cpu));
     gb__cell(t, "%.2f", gb__cell_median(c, gb__metric_cores));
     if (*c->server) gb__cell(t, "-");
@@ -10394,8 +10409,8 @@ static bool gb__has_peers(const gb_result *r)
 static void gb__main_heads(const gb_result *r, gb__table *t)
 {
     static const char *const heads[] = {
-        "endpoint", "interface", "variant", "workers", "threads", "connections", "req/s", "mean ms", "p50 ms",
-        "p99 ms", "MB", "CPU us/req", "cores", "GIL wait"};
+        "endpoint", "interface", "variant", "workers", "threads", "connections", "req/s",
+        "mean ms", "p50 ms", "p99 ms", "MB", "PSS MB", "CPU us/req", "cores", "GIL wait"};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) gb__cell(t, "%s", heads[i]);
     if (gb__has_reported(r)) {
         gb__cell(t, "reported req/s");
@@ -10457,9 +10472,10 @@ static void gb__add_notes(const gb_result *r, gb__buf *b)
 {
     size_t rounds = r->cell_count ? r->cells[0].round_count : 0;
     gb__buf_printf(b, "\nMedians of %zu rounds, each on a fresh server; ratios of req/s are paired "
-                   "within rounds, with 95 %% intervals.\nMB: peak RSS of the server's process, 1 MB "
-                   "= 1,000,000 bytes. GIL wait: share of a request's time in the server\nspent "
-                   "waiting to run Python. C handler: the same server without Python.\n", rounds);
+                   "within rounds, with 95 %% intervals.\nMB: peak RSS, summed over the server's "
+                   "processes; PSS: shared pages counted once; 1 MB = 1,000,000 bytes.\nGIL wait: "
+                   "share of a request's time in the server spent waiting to run Python. C handler: "
+                   "the same\nserver without Python.\n", rounds);
     if (gb__has_reported(r)) gb__buf_str(b, gb__reported_note);
     for (size_t i = 0; i < r->warning_count; i++)
         gb__buf_printf(b, "%sWarning: %s.\n", i ? "" : "\n", r->warnings[i]);
