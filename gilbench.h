@@ -1260,8 +1260,8 @@ static double gb__histogram_stddev(const gb_histogram *h)
 {
     double mean = gb_histogram_mean(h), squares = 0;
     for (size_t i = 0; i < h->length; i++) {
-        double middle = (double)gb__bucket_low(h->sub_bits, i) +
-                        (double)gb__bucket_width(h->sub_bits, i) / 2;
+        uint64_t half = gb__bucket_width(h->sub_bits, i) / 2;
+        double middle = (double)(gb__bucket_low(h->sub_bits, i) + half);
         squares += (double)h->counts[i] * (middle - mean) * (middle - mean);
     }
     return h->total ? gb__sqrt(squares / (double)h->total) : 0;
