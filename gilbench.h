@@ -11326,7 +11326,6 @@ static int gb__main_serve(const gb__arguments *a)
     gb_error error;
     gb_python python;
     char host[256];
-    double max_body = 0;
     gb_service_config config = {.app = "builtin:wsgi", .server = {.threads = 1}};
     gb_code code = gb__refuse_unbuilt(a, &error);
     if (!code) code = gb__read_interface(a, &config.interface, &error);
@@ -11337,8 +11336,7 @@ static int gb__main_serve(const gb__arguments *a)
         code = gb__read_int(a, GB__OPT_SERVE_THREADS, 4096, &config.server.threads, &error);
     if (!code) code = gb__read_int(a, GB__OPT_SERVE_WORKERS, GB_MAX_WORKERS, &config.workers, &error);
     if (!code) code = gb__read_worker_model(a, &config.worker_model, &error);
-    if (!code) code = gb__read_number(a, GB__OPT_MAX_BODY, 1, 1e15, &max_body, &error);
-    config.server.max_body = (uint64_t)max_body;
+    if (!code) code = gb__read_count(a, GB__OPT_MAX_BODY, 1e15, &config.server.max_body, &error);
     if (!code && !gb__is_c_app(&config)) {
         code = gb__serve_python(a, &python, &error);
         config.python = &python;
@@ -11585,13 +11583,16 @@ static gb_code gb__read_servers(const gb__arguments *a, gb__comparing *c, gb_err
         const char *text = a->servers.items[i], *comma = strchr(text, ',');
         gb_peer *peer = &c->peers[c->plan.peer_count++];
         peer->command = text;
-        if (strncmp(text, "name=", 5)) continue;
-        if (!comma || comma == text + 5)
-            return gb__fail(error, GB_USAGE, "--server %.300s: give name=TEXT,COMMAND", text);
-        snprintf(c->peer_names[i], sizeof c->peer_names[i], "%.*s", (int)(comma - text) - 5,
-                 text + 5);
-        peer->name = c->peer_names[i];
-        peer->command = comma + 1;
+        if (!strncmp(text, "name=", 5)) {
+            if (!comma || comma == text + 5)
+                return gb__fail(error, GB_USAGE, "--server %.300s: give name=TEXT,COMMAND", text);
+            snprintf(c->peer_names[i], sizeof c->peer_names[i], "%.*s", (int)(comma - text) - 5,
+                     text + 5);
+            peer->name = c->peer_names[i];
+            peer->command = comma + 1;
+        }
+        if (!peer->command[strspn(peer->command, " ")])
+            return gb__fail(error, GB_USAGE, "--server %.300s: the command is empty", text);
     }
     return GB_OK;
 }

@@ -28,6 +28,7 @@ sub start {
     open STDIN, '<', '/dev/null' or die $!;
     open STDOUT, '>', $stdout or die $!;
     open STDERR, '>', "$top/stderr" or die $!;
+    alarm 120;  # what should be refused must not run for minutes
     exec { $gilbench } $gilbench, @arguments or exit 127;
 }
 
@@ -121,8 +122,8 @@ my %odd = (
     compare => {
         arms => ['gil,', 'nogil'],
         python => [$variant->('gil=2', 'jit=x', 'speed=9', 'gil')],
-        app => ['', 'x', ':x', 'x:', 'builtin:', 'builtin:x', 'builtin:asgi'],
-        interface => ['', 'x', 'WSGI', 'asgi'],
+        app => ['', 'x', ':x', 'x:', 'builtin:', 'builtin:x'],
+        interface => ['', 'x', 'WSGI'],
         path => ['', 'a b', "a\tb", "/\r\nX: y"],
         scenario => ['', 'x', 'wsgi-json,wsgi-io'],
         threads => [@not_lists, '4097'],
@@ -130,8 +131,8 @@ my %odd = (
         'client-threads' => [@not_counts],
         workers => ['2', '0', 'x', ''],
         'worker-model' => ['processes', 'threads', 'subinterpreters', 'x', ''],
-        loop => ['asyncio', 'uvloop', 'x'],
-        server => ['python -m http.server {port}'],
+        loop => ['', 'x'],
+        server => ['', ' ', 'name=x', 'name=,x', 'name=x,', 'name=x, '],
         duration => [@not_seconds],
         warmup => [@not_seconds],
         rounds => [@not_counts],
@@ -141,12 +142,13 @@ my %odd = (
         html => ['x'], pyperf => ['x'], hdr => ['x'],
     },
     serve => {
-        app => ['', 'x', ':x', 'x:', 'builtin:x', 'builtin:asgi'],
-        interface => ['', 'x', 'asgi'],
+        app => ['', 'x', ':x', 'x:', 'builtin:x'],
+        interface => ['', 'x'],
         bind => ['', 'x', ':80', 'h:', 'h:x', 'h:-1', 'h:65536', '80'],
         python => [$variant->('gil=2', 'speed=9')],
         threads => [@not_counts, '1,2', '4097'],
-        workers => ['2', 'x'], 'worker-model' => ['threads', 'x'], loop => ['asyncio'],
+        workers => ['2', 'x'], 'worker-model' => ['threads', 'x'], loop => ['', 'x'],
+        'max-body' => [@not_counts],
     },
     load => {
         connections => [@not_counts, '100001'],
