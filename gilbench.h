@@ -10060,6 +10060,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
 static void gb__warn_all(const gb_plan *p, gb_result *r)
 {
     double steal = 0, seconds = 0;
+    bool few = false;  // rounds: an interruption makes them fewer than planned
     if (r->host.cpus < 4)
         gb__warn(r, "server and client share %d CPU%s", r->host.cpus,
                  r->host.cpus == 1 ? "" : "s");
@@ -10074,6 +10075,7 @@ static void gb__warn_all(const gb_plan *p, gb_result *r)
     gb__warn_fallbacks(p, r);
     for (size_t i = 0; i < r->cell_count; i++) {
         gb__warn_cell(r, &r->cells[i]);
+        few |= r->cells[i].round_count < 6;
         for (size_t j = 0; j < r->cells[i].round_count; j++) {
             steal += r->cells[i].rounds[j].steal_ms / 1e3;
             seconds += r->cells[i].rounds[j].seconds;
@@ -10082,7 +10084,7 @@ static void gb__warn_all(const gb_plan *p, gb_result *r)
     if (seconds > 0 && steal > 0.02 * seconds * r->host.cpus)
         gb__warn(r, "the hypervisor took %.1f %% of the CPU time",
                  100 * steal / seconds / r->host.cpus);
-    if (p->rounds < 6)
+    if (few)
         gb__warn(r, "fewer than 6 rounds can't give an interval of 95 %%");
     if (r->interrupted) gb__warn(r, "interrupted: what is here was measured before");
 }
