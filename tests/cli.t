@@ -28,7 +28,7 @@ sub start {
     open STDIN, '<', '/dev/null' or die $!;
     open STDOUT, '>', $stdout or die $!;
     open STDERR, '>', "$top/stderr" or die $!;
-    alarm 120;  # what should be refused must not run for minutes
+    alarm($arguments[0] eq 'serve' ? 200 : 30);  # what should be refused must not run for minutes
     exec { $gilbench } $gilbench, @arguments or exit 127;
 }
 
@@ -129,8 +129,8 @@ my %odd = (
         threads => [@not_lists, '4097'],
         connections => [@not_lists, '100001'],
         'client-threads' => [@not_counts],
-        workers => ['2', '0', 'x', ''],
-        'worker-model' => ['processes', 'threads', 'subinterpreters', 'x', ''],
+        workers => [@not_lists, '100000'],
+        'worker-model' => ['subinterpreters', 'x', ''],
         loop => ['', 'x'],
         server => ['', ' ', 'name=x', 'name=,x', 'name=x,', 'name=x, '],
         duration => [@not_seconds],
@@ -147,7 +147,8 @@ my %odd = (
         bind => ['', 'x', ':80', 'h:', 'h:x', 'h:-1', 'h:65536', '80'],
         python => [$variant->('gil=2', 'speed=9')],
         threads => [@not_counts, '1,2', '4097'],
-        workers => ['2', 'x'], 'worker-model' => ['threads', 'x'], loop => ['', 'x'],
+        workers => [@not_counts, '1,2', '100000'],
+        'worker-model' => ['subinterpreters', 'x', ''], loop => ['', 'x'],
         'max-body' => [@not_counts],
     },
     load => {
