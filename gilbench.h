@@ -8893,6 +8893,10 @@ static gb_code gb__peer_await(gb_service *s, const char *path, gb_error *error)
     while (gb_now_ns() < deadline) {
         if (gb__peer_has_ended(s)) return gb__peer_died(s, GB_APP, "before it answered", error);
         if (gb__answers(s->port, path)) return GB_OK;
+        if (gb__flag_is_set(s->stop)) {
+            gb__reap(s->pid, 0);
+            return gb__fail(error, GB_INTERRUPTED, "interrupted");
+        }
         gb__sleep_until(gb_now_ns() + GB__NS / 50);
     }
     snprintf(what, sizeof what, "the server gave no answer within %d s", GB__PEER_START_PATIENCE_S);
@@ -10396,8 +10400,8 @@ static void gb__reported_cells(gb__table *t, const gb__reported *a)
 static const char gb__reported_note[] =
     "Reported: the figures of \"Python 3.14t Benchmarks: The GIL-Free Future of Web Services "
     "Emerges\"\n(news.lavx.hu), a retelling of \"The Future of Python Web Services Looks "
-    "GIL-Free\" (baro.dev, October 2025):\none run on 8 cores with 16 GB, Granian, rewrk; its WSGI rows don't "
-    "say how many connections.\nAnother machine's figures: no target.\n";
+    "GIL-Free\" (baro.dev, October 2025):\none run on 8 cores with 16 GB, Granian, rewrk; its WSGI "
+    "rows don't say how many connections.\nAnother machine's figures: no target.\n";
 
 // ---- the table
 

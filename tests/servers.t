@@ -100,7 +100,8 @@ sub alive {
 }
 
 my ($result, $error, $status) = compare(@both, '--server',
-    "name=theirs,{python} '$server' {port} \"$top/log\" {threads} {workers} 'a b' c\\ d \"e\\\"f\" ''");
+    "name=theirs,{python} '$server' {port} \"$top/log\" {threads} {workers} "
+    . "'a b' c\\ d \"e\\\"f\" ''");
 is $status, 0, 'a server is measured on both builds' or diag $error;
 my @cells = @{ $result->{cells} };
 is_deeply [map { "$_->{python} $_->{server}" } @cells],
@@ -172,6 +173,25 @@ like $result->{cells}[1]{rounds}[1]{problem},
     qr/exited with status 1 before it answered: port taken/, 'its status and last line';
 is scalar(my @all = $error =~ /^1$/mg), 1, 'its last lines on stderr, once: it is not tried again';
 
+# Ctrl-C while a server that never answers is waited for.
+my $waiting = fork() // die "fork: $!";
+if (!$waiting) {
+    open STDERR, '>', '/dev/null' or die $!;
+    open STDOUT, '>', '/dev/null' or die $!;
+    exec { $gilbench } $gilbench, 'compare', @one, '--app', 'builtin:wsgi', '--rounds', 1,
+        '--no-control', '--threads', 1, '--duration', 0.1, '--seed', 3, '--server',
+        "{python} -c 'import os, sys, time; print(os.getpid(), file=open(sys.argv[2], \"w\"), "
+        . "flush=True); time.sleep(600)' {port} '$top/pid'" or exit 127;
+}
+for (1 .. 300) { last if content("$top/pid") =~ /\n/; select undef, undef, undef, 0.1 }
+my ($sleeper) = content("$top/pid") =~ /(\d+)/;
+ok $sleeper, 'a server that never answers is started';
+my $asked = time;
+kill 'INT', $waiting;
+waitpid $waiting, 0;
+cmp_ok time - $asked, '<', 15, 'Ctrl-C ends the wait for it';
+ok !alive($sleeper // 0), 'and the server';
+
 my @wrong = (
     ['python serve.py', qr/has no \{port\}/],
     ['', qr/is empty/],
@@ -203,7 +223,8 @@ SKIP: {
         'beside what is reported, with its source';
     ($result, $error, $status) = compare(@both, '--scenario', 'realistic-wsgi');
     is $status, 1, 'the shop has nothing to fall back to';
-    like $error, qr/realistic-wsgi needs apps\/shop_flask.py:app.*make venvs/, 'and says what to do';
+    like $error, qr/realistic-wsgi needs apps\/shop_flask.py:app.*make venvs/,
+        'and says what to do';
 
     # An environment in the cache counts for its own build alone, and only once it is finished.
     make_path("$top/cache/gilbench");
