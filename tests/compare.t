@@ -186,8 +186,9 @@ for my $cell (values %cell) {
         push @wrong, "$id: memory @zero" if @zero;
         push @wrong, "$id: PSS above RSS"
             if $round->{memory_mb}{pss} > $round->{memory_mb}{rss_peak} + 0.1;
-        push @wrong, "$id: workers" if sum0(@{ $round->{requests_per_worker} })
-            != $round->{requests};
+        # Counted by the server, from a little before the client's window to a little behind it.
+        push @wrong, "$id: workers" unless @{ $round->{requests_per_worker} } == $cell->{workers} &&
+            sum0(@{ $round->{requests_per_worker} }) >= 0.9 * $round->{requests};
         $after_load{ $cell->{python} } .= $round->{gil}{enabled_after_load} // '-';
     }
 }
