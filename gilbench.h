@@ -2598,7 +2598,8 @@ static bool gb__send_fd(int socket, int fd)
     return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
 }
 
-// Takes a connection that was handed over; -1 with EAGAIN when there is none.
+// Takes a connection that was handed over; -1 with EAGAIN when there is none. It looks first: out of
+// descriptors, to take it would lose it.
 static int gb__receive_fd(int socket)
 {
     char byte;
@@ -2610,11 +2611,12 @@ static int gb__receive_fd(int socket)
     struct iovec iov = {&byte, 1};
     struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
                              .msg_controllen = sizeof control.bytes};
-    ssize_t n = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    ssize_t n = recvmsg(socket, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (n < 0) return -1;
     struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
     if (header && header->cmsg_type == SCM_RIGHTS) memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    if (fd < 0) errno = EAGAIN;
+    if (fd >= 0) (void)!recv(socket, &byte, 1, MSG_DONTWAIT);
+    else errno = n > 0 ? EMFILE : EAGAIN;
     return fd;
 }
 
@@ -2945,7 +2947,7 @@ static void gb__conn_new(gb_server *s, int fd, const struct sockaddr_storage *ad
     if (c) gb__conn_peer(c, address);
     if (!c || !gb__epoll_set(s, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, c)) {
         free(c);
-        close(fd);
+        gb__close_client(s, fd);
         return;
     }
     gb__no_delay(fd);
@@ -3860,7 +3862,7 @@ static void gb__loop_accept(gb__loop *l)
     while ((fd = gb__accept_one(s, &address)) >= 0) {
         gb__loop_conn *c = calloc(1, sizeof *c);
         if (!c) {
-            close(fd);
+            gb__close_client(s, fd);
             continue;
         }
         c->loop = l;
