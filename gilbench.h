@@ -2579,7 +2579,8 @@ static int gb__bound_port(int fd)
                                                : ((struct sockaddr_in *)&address)->sin_port);
 }
 
-// Hands a connection to whoever has the other end of a socket pair.
+// Hands a connection to whoever has the other end of a socket pair; false with EAGAIN when that has
+// many already that it hasn't taken.
 static bool gb__send_fd(int socket, int fd)
 {
     char byte = 0;
@@ -2595,7 +2596,7 @@ static bool gb__send_fd(int socket, int fd)
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof fd);
     memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    return sendmsg(socket, &message, MSG_NOSIGNAL) == 1;
+    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
 // Takes a connection that was handed over; -1 with EAGAIN when there is none. It looks first: out of
@@ -8261,8 +8262,13 @@ static void gb__hand_over(gb__dispatcher *d, int fd)
     for (int i = 1; i < d->count; i++)
         if (atomic_load(&d->open[i]) < atomic_load(&d->open[least])) least = i;
     atomic_fetch_add(&d->open[least], 1);
+    struct pollfd p[] = {{.fd = d->inboxes[least], .events = POLLOUT},
+                         {.fd = d->stop_event, .events = POLLIN}};
+    bool sent;
+    // One that is stuck must not keep the stop waiting.
+    while (!(sent = gb__send_fd(p[0].fd, fd)) && errno == EAGAIN && !p[1].revents) poll(p, 2, -1);
     // One that is gone keeps its count, which is then soon the highest: the others go on.
-    gb__send_fd(d->inboxes[least], fd);
+    if (!sent && errno != EPIPE) atomic_fetch_sub(&d->open[least], 1);
     close(fd);
 }
 
