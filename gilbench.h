@@ -4183,13 +4183,18 @@ GB_API int gb_server_port(const gb_server *server)
     return server->port;
 }
 
-GB_API void gb_server_stop(gb_server *s)
+static void gb__server_begin_stop(gb_server *s)
 {
     pthread_mutex_lock(&s->lock);
     s->stopping = true;
     pthread_cond_signal(&s->vacancy);
     pthread_mutex_unlock(&s->lock);
     (void)!write(s->stop_event, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+GB_API void gb_server_stop(gb_server *s)
+{
+    gb__server_begin_stop(s);
     for (int i = 0; i < s->started; i++) pthread_join(s->threads[i].id, NULL);
     if (s->watched) pthread_join(s->watcher, NULL);
     gb__server_free(s);
@@ -8498,6 +8503,8 @@ static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
 static bool gb__hosted_stop(gb__hosted *h)
 {
     gb__dispatcher_stop(&h->dispatcher);
+    // All at once: each may need its whole time to finish what is in flight.
+    for (int i = 0; i < h->count; i++) gb__server_begin_stop(h->servers[i]);
     for (int i = 0; i < h->count; i++) gb_server_stop(h->servers[i]);
     gb__dispatcher_close(&h->dispatcher);
     if (!h->has_python) return true;
