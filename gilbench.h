@@ -8292,29 +8292,36 @@ static void *gb__dispatch(void *arg)
     return NULL;
 }
 
-static gb_code gb__dispatcher_open(gb__dispatcher *d, const gb_service_config *config, bool processes,
+static gb_code gb__dispatcher_open(gb__dispatcher *d, const gb_service_config *config,
                                    gb_error *error)
 {
     gb_server_config server = gb__server_defaults(&config->server);
-    int pair[2];
-    d->stop_event = -1;
+    void *open = mmap(NULL, GB_MAX_WORKERS * sizeof *d->open, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (open == MAP_FAILED) return gb__fail_memory(error);
+    d->open = open;
+    d->stop_event = eventfd(0, EFD_CLOEXEC);
     d->listener = gb__listen(server.host, server.port, error);
     if (d->listener < 0) return GB_NETWORK;
     d->port = gb__bound_port(d->listener);
-    d->stop_event = eventfd(0, EFD_CLOEXEC);
-    d->open = mmap(NULL, GB_MAX_WORKERS * sizeof *d->open, PROT_READ | PROT_WRITE,
-                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (d->open == MAP_FAILED) d->open = NULL;
-    for (; d->count < config->workers && d->open && d->stop_event >= 0; d->count++) {
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) break;
-        d->inboxes[d->count] = pair[0];
-        d->places[d->count] = (gb__place){
-            .inbox = pair[1], .port = d->port, .multiprocess = processes,
-            .multithread = server.threads > 1 || !processes, .open = &d->open[d->count]};
-    }
-    if (d->count == config->workers) return GB_OK;
-    return gb__fail(error, GB_SYSTEM, "can't prepare %d workers: %s", config->workers,
-                    strerror(errno));
+    if (d->stop_event >= 0) return GB_OK;
+    return gb__fail(error, GB_SYSTEM, "can't create an eventfd: %s", strerror(errno));
+}
+
+// Makes a place for one more worker.
+static gb_code gb__dispatcher_add(gb__dispatcher *d, const gb_service_config *config,
+                                  bool processes, gb_error *error)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return gb__fail(error, GB_SYSTEM, "can't prepare worker %d: %s", d->count + 1,
+                        strerror(errno));
+    d->inboxes[d->count] = pair[0];
+    d->places[d->count] = (gb__place){
+        .inbox = pair[1], .port = d->port, .multiprocess = processes,
+        .multithread = config->server.threads > 1 || !processes, .open = &d->open[d->count]};
+    d->count++;
+    return GB_OK;
 }
 
 static gb_code gb__dispatcher_run(gb__dispatcher *d, gb_error *error)
@@ -8430,9 +8437,11 @@ static gb_code gb__hosted_start(gb__hosted *h, const gb_service_config *config, 
         used = &gateway;
     }
     if (!code && config->workers < 2) return gb__hosted_server(h, used, place, error);
-    if (!code) code = gb__dispatcher_open(&h->dispatcher, config, false, error);
-    for (int i = 0; i < config->workers && !code; i++)
-        code = gb__hosted_server(h, used, &h->dispatcher.places[i], error);
+    if (!code) code = gb__dispatcher_open(&h->dispatcher, config, error);
+    for (int i = 0; i < config->workers && !code; i++) {
+        code = gb__dispatcher_add(&h->dispatcher, config, false, error);
+        if (!code) code = gb__hosted_server(h, used, &h->dispatcher.places[i], error);
+    }
     return code ? code : gb__dispatcher_run(&h->dispatcher, error);
 }
 
@@ -9039,23 +9048,31 @@ static gb_code gb__worker_failed(int i, gb_code code, gb_error *error)
     return gb__fail(error, code, "worker %d: %.900s", i + 1, why.text);
 }
 
+// A worker's inbox is closed here before the next is forked: nobody else has it then, and what is
+// sent to one that is gone comes back as an error.
+static gb_code gb__group_add(gb__group *g, const gb_service_config *config, gb_error *error)
+{
+    gb_code code = gb__dispatcher_add(&g->dispatcher, config, true, error);
+    if (code) return code;
+    gb__place *place = &g->dispatcher.places[g->count];
+    code = gb__service_spawn(&g->workers[g->count], gb__child_main, config, place, error);
+    close(place->inbox);
+    place->inbox = -1;
+    if (!code) g->count++;
+    return code;
+}
+
 static gb_code gb__group_start(gb__group *g, const gb_service_config *config, gb_error *error)
 {
     gb_service_config one = *config;
     *g = (gb__group){0};
     one.workers = 1;
-    gb_code code = gb__dispatcher_open(&g->dispatcher, config, true, error);
-    for (int i = 0; i < config->workers && !code; i++, g->count++)
-        code = gb__service_spawn(&g->workers[i], gb__child_main, &one, &g->dispatcher.places[i],
-                                 error);
+    gb_code code = gb__dispatcher_open(&g->dispatcher, config, error);
+    for (int i = 0; i < config->workers && !code; i++) code = gb__group_add(g, &one, error);
     // Together they import in the time of one.
     for (int i = 0; i < g->count && !code; i++) {
         code = gb__service_await(&g->workers[i], error);
         if (code) code = gb__worker_failed(i, code, error);
-    }
-    for (int i = 0; i < g->dispatcher.count; i++) {
-        close(g->dispatcher.places[i].inbox);
-        g->dispatcher.places[i].inbox = -1;
     }
     return code ? code : gb__dispatcher_run(&g->dispatcher, error);
 }
