@@ -9142,12 +9142,13 @@ static void gb__group_main(const gb_service_config *config, gb__place *place, in
     reply.port = g.dispatcher.port;
     while (gb__tell(socket, &reply) && !code) {
         char ask = gb__hear(socket);
-        reply = (gb__reply){0};
         if (ask == GB__ASK_STOP) break;
+        reply = (gb__reply){0};
         reply.error.code = gb__group_ask(&g, ask, &reply.stats, &reply.error);
     }
     gb_code stopped = gb__group_stop(&g, &ignored);
-    _exit(code || stopped);
+    // A worker that is gone has been told of by name; the status says less and would hide it.
+    _exit(!reply.error.code && stopped);
 }
 
 static gb_worker_model gb__worker_model(const gb_python *python, gb_worker_model wanted)
