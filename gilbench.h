@@ -8526,31 +8526,6 @@ static bool gb__hosted_stop(gb__hosted *h)
     return ended;
 }
 
-static sem_t gb__asked_to_stop;  // one a process, as its signals are
-
-static void gb__ask_to_stop(int signal_number)
-{
-    (void)signal_number;
-    sem_post(&gb__asked_to_stop);
-}
-
-// Caught, not blocked and awaited: a blocked signal stays so in whatever process the application
-// starts, which SIGTERM then couldn't end.
-static void gb__serve_until_signal(int port, void (*on_ready)(void *user, int port), void *user)
-{
-    struct sigaction stop = {.sa_handler = gb__ask_to_stop, .sa_flags = SA_RESTART};
-    struct sigaction interrupt, terminate;
-    sigemptyset(&stop.sa_mask);
-    sem_init(&gb__asked_to_stop, 0, 0);
-    sigaction(SIGINT, &stop, &interrupt);
-    sigaction(SIGTERM, &stop, &terminate);
-    if (on_ready) on_ready(user, port);
-    while (sem_wait(&gb__asked_to_stop) && errno == EINTR) continue;
-    // A second one ends the process at once, whatever a handler is stuck in.
-    sigaction(SIGINT, &interrupt, NULL);
-    sigaction(SIGTERM, &terminate, NULL);
-}
-
 // ---- the child ------------------------------------------------------------------------------------
 
 struct gb_service {
@@ -9096,6 +9071,28 @@ static void gb__add_worker(gb__window_stats *to, const gb__window_stats *from)
     if (*from->extensions) memcpy(to->extensions, from->extensions, sizeof to->extensions);
 }
 
+// Adds how it ended to the error, if that tells more.
+static gb_code gb__worker_gone(gb__group *g, int i, gb_code code, gb_error *error)
+{
+    gb_service *w = &g->workers[i];
+    gb__describe_end(gb__reap(w->pid, 1), error);
+    close(w->socket);
+    w->pid = 0;
+    return gb__worker_failed(i, code, error);
+}
+
+// A worker whose process has ended; -1 when all are there.
+static int gb__group_find_lost(const gb__group *g)
+{
+    for (int i = 0; i < g->count; i++) {
+        siginfo_t ended = {0};
+        if (g->workers[i].pid && !waitid(P_PID, (id_t)g->workers[i].pid, &ended,
+                                         WEXITED | WNOHANG | WNOWAIT) && ended.si_pid)
+            return i;
+    }
+    return -1;
+}
+
 // A worker that is gone is the measurement's error; it is never started again.
 static gb_code gb__group_ask(gb__group *g, char ask, gb__window_stats *stats, gb_error *error)
 {
@@ -9103,11 +9100,7 @@ static gb_code gb__group_ask(gb__group *g, char ask, gb__window_stats *stats, gb
     stats->gil = -1;
     for (int i = 0; i < g->count; i++) {
         gb_code code = gb__ask(&g->workers[i], ask, &reply, error);
-        if (code) {
-            gb__describe_end(gb__reap(g->workers[i].pid, 1), error);
-            g->workers[i].pid = 0;
-            return gb__worker_failed(i, code, error);
-        }
+        if (code) return gb__worker_gone(g, i, code, error);
         if (ask == GB__ASK_END) gb__add_worker(stats, &reply.stats);
     }
     return GB_OK;
@@ -9220,13 +9213,58 @@ GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
     return gb__describe_end(status, error);
 }
 
+// ---- serve: until a signal
+
+static sem_t gb__asked_to_stop;  // one a process, as its signals are
+
+static void gb__ask_to_stop(int signal_number)
+{
+    (void)signal_number;
+    sem_post(&gb__asked_to_stop);
+}
+
+// Whether a signal has come; waits for it a quarter of a second.
+static bool gb__was_asked_to_stop(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 250000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    return !sem_timedwait(&gb__asked_to_stop, &until);
+}
+
+// Until a signal comes or a worker of the group, if there is one, has ended. Signals are caught, not
+// blocked and awaited: a blocked one stays so in whatever process the application starts, which
+// SIGTERM then couldn't end.
+static void gb__serve_until_signal(const gb__group *group, int port,
+                                   void (*on_ready)(void *user, int port), void *user)
+{
+    struct sigaction stop = {.sa_handler = gb__ask_to_stop, .sa_flags = SA_RESTART};
+    struct sigaction interrupt, terminate;
+    sigemptyset(&stop.sa_mask);
+    sem_init(&gb__asked_to_stop, 0, 0);
+    sigaction(SIGINT, &stop, &interrupt);
+    sigaction(SIGTERM, &stop, &terminate);
+    if (on_ready) on_ready(user, port);
+    while (!gb__was_asked_to_stop() && (!group || gb__group_find_lost(group) < 0)) continue;
+    // A second one ends the process at once, whatever a handler is stuck in.
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGTERM, &terminate, NULL);
+}
+
 static gb_code gb__serve_group(const gb_service_config *config, void (*on_ready)(void *, int),
                                void *user, gb_error *error)
 {
     gb__group g;
     gb_error ended;
     gb_code code = gb__group_start(&g, config, error);
-    if (!code) gb__serve_until_signal(g.dispatcher.port, on_ready, user);
+    if (!code) gb__serve_until_signal(&g, g.dispatcher.port, on_ready, user);
+    int lost = gb__group_find_lost(&g);
+    if (!code && lost >= 0) {
+        gb__fail(error, GB_APP, "the server's process has ended");
+        code = gb__worker_gone(&g, lost, GB_APP, error);
+    }
     gb_code stopped = gb__group_stop(&g, &ended);
     if (stopped && !code) *error = ended;
     return code ? code : stopped;
@@ -9242,7 +9280,7 @@ GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *
     if (code) return code;
     if (gb__wants_processes(config)) return gb__serve_group(config, on_ready, user, error);
     code = gb__hosted_start(&h, config, NULL, error);
-    if (!code) gb__serve_until_signal(gb__hosted_port(&h), on_ready, user);
+    if (!code) gb__serve_until_signal(NULL, gb__hosted_port(&h), on_ready, user);
     if (!gb__hosted_stop(&h) && !code)
         code = gb__fail(error, GB_APP, "the interpreter ended with an error");
     return code;
