@@ -4898,11 +4898,14 @@ static void gb__load_conduct(gb__client *c, gb_load_result *r)
         uint64_t warm = gb_now_ns() + gb__seconds_ns(k->warmup_s);
         gb__load_wait(c, warm, false);
         gb__load_wait(c, warm + gb__seconds_ns(10), true);
+    }
+    // Whatever it does at the start takes time, which is not the window's.
+    if (k->on_window) k->on_window(k->user, false);
+    if (k->warmup_s > 0) {
         start = gb_now_ns();
         cpu = gb__client_cpu_ns(c);
         atomic_store(&c->begin, start);
     }
-    if (k->on_window) k->on_window(k->user, false);
     gb__load_wait(c, k->requests ? UINT64_MAX : start + gb__seconds_ns(k->duration_s), false);
     uint64_t end = gb_now_ns();
     atomic_store(&c->end, end);
@@ -9380,20 +9383,20 @@ static void gb__on_window(void *user, bool end)
 {
     gb__measuring *m = user;
     int pid = gb_service_pid(m->service);
+    // Counters stand next to the window; what takes milliseconds, stalls included, lies outside.
     if (!end) {
-        m->code = gb__ask(m->service, GB__ASK_BEGIN, &m->reply, &m->error);
         gb_peak_reset(pid);
-        if (!m->code) m->code = gb__sampler_start(&m->sampler, pid, 0, &m->error);
+        m->code = gb__sampler_start(&m->sampler, pid, 0, &m->error);
         m->steal = gb__steal_ns();
+        if (!m->code) m->code = gb__ask(m->service, GB__ASK_BEGIN, &m->reply, &m->error);
         if (!m->code) m->code = gb_usage_read(pid, false, &m->before, &m->error);
         return;
     }
-    if (m->code) return;
-    m->code = gb_usage_read(pid, false, &m->after, &m->error);
+    if (!m->code) m->code = gb_usage_read(pid, false, &m->after, &m->error);
+    if (!m->code) m->code = gb__ask(m->service, GB__ASK_END, &m->reply, &m->error);
     m->steal = gb__steal_ns() - m->steal;
     gb__sampler_stop(&m->sampler, &m->rss_mean, &m->rss_max);
     if (!m->code) m->code = gb_usage_read(pid, true, &m->exact, &m->error);
-    if (!m->code) m->code = gb__ask(m->service, GB__ASK_END, &m->reply, &m->error);
 }
 
 static gb_phase gb__phase_us(const gb__counts *counts)
