@@ -150,6 +150,16 @@ static bool stalled(int attempt, uint64_t since, double expected_s)
     return true;
 }
 
+// Whether the schedule wasn't kept up with: a busy machine may be late at the end of a window, but
+// not every time.
+static bool lags(const gb_load_result *r, double rate)
+{
+    double share = (double)r->requests / (rate * r->seconds);
+    if (share > 0.95 && share < 1.05) return false;
+    diag("%.0f %% of the schedule", 100 * share);
+    return true;
+}
+
 static gb_server *serve(gb_handler handler, int threads, void *user)
 {
     gb_server_config config = {.handler = handler, .threads = threads, .user = user};
@@ -465,7 +475,7 @@ static void test_rate(int attempt)
         .connections = 7, .threads = 3, .rate = 500, .duration_s = 1, .warmup_s = 0.1};
     uint64_t start = gb_now_ns();
     is_u64(run(gb_server_port(server), config, &r, &error), GB_OK, "500 requests a second");
-    if (stalled(attempt, start, 1.1)) {
+    if (stalled(attempt, start, 1.1) || (attempt < 5 && lags(&r, 500))) {
         gb_load_free(&r);
         gb_server_stop(server);
         test_rate(attempt + 1);
@@ -554,7 +564,7 @@ static void test_freeze(int attempt)
     pthread_create(&id, NULL, load_frozen, &open);
     load_frozen(&closed);
     pthread_join(id, NULL);
-    if (stalled(attempt, start, 1.9)) {
+    if (stalled(attempt, start, 1.9) || (attempt < 5 && lags(&open.result, 600))) {
         gb_load_free(&open.result);
         gb_load_free(&closed.result);
         test_freeze(attempt + 1);
