@@ -4,6 +4,7 @@ CFLAGS ?= -O2
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 JOBS ?= $(shell nproc)
+MAKEFLAGS += -j$(JOBS)
 
 warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 flags := -std=c11 $(warnings) -I. $(CPPFLAGS) $(CFLAGS) -pthread
@@ -26,7 +27,7 @@ need = @command -v $(1) >/dev/null || { echo "make: no $(1) here: apt-get instal
 
 # Some kernels spread a program's memory wider than gcc's thread sanitizer can follow; where that
 # can be switched off, it is.
-prove := $(shell setarch -R true 2>/dev/null && echo setarch -R) prove -j$(JOBS)
+prove := $(shell setarch -R true 2>/dev/null && echo setarch -R) prove -j4
 
 .PHONY: all run test pythons venvs peers interpreters fuzz install clean help
 .DELETE_ON_ERROR:
@@ -79,7 +80,7 @@ build build/tests build/tests/compile:
 	mkdir -p $@
 
 build/%: examples/%.c gilbench.h | build
-	$(CC) $(flags) $(LDFLAGS) $< -o $@ $(libs)
+	$(CC) $(flags) -s $(LDFLAGS) $< -o $@ $(libs)
 
 build/tests/%.tsan.t: tests/%.c gilbench.h $(wildcard tests/*.h) | build/tests
 	$(CC) $(flags) $(tsan) $(LDFLAGS) $< -o $@ $(libs)

@@ -56,11 +56,20 @@
 //     >>proc           memory and CPU from /proc
 //     >>http           request and response parsers, chunked coding
 //     >>net            sockets
-//     >>server         threads or event loops, and the exchange of a request for an answer
+//     >>server         threads that share one epoll
+//     >>exchange       a request's body and its answer, as a gateway sees them
+//     >>loop           the same within somebody else's event loop
+//     >>handler        handlers in C; start and stop of a server
 //     >>client         the load generator
-//     >>python         load a libpython, start it, find the builds of a machine
-//     >>gateway        WSGI and ASGI
-//     >>run            workers, other people's servers, one measurement
+//     >>python         load a libpython, start it, call it
+//     >>builds         find the builds of a machine
+//     >>gateway        an application and its interface
+//     >>wsgi           PEP 3333
+//     >>asgi           ASGI 3.0
+//     >>service        an application behind a server, here or in a child
+//     >>peers          somebody else's server
+//     >>workers        several processes that serve as one
+//     >>run            one measurement
 //     >>compare        the matrix: cells, rounds, ratios, verdicts
 //     >>report         table, Markdown, CSV, JSON
 //     >>main           the command line
@@ -140,9 +149,9 @@
 // MEMORY AND CPU
 //
 // From /proc over the server's whole process tree: RSS, its peak within the window, PSS (shared
-// pages divided by their users) and USS (private pages). 1 MB is 1,000,000 bytes. CPU is user plus
-// system time, of the server and of the client apart; where the client used up its own CPU it may be
-// the limit, and a warning says so.
+// pages divided by their users) and USS (private pages). 1 MB is 1,000,000 bytes. CPU is user
+// plus system time, of the server and of the client apart; where the client used up its own CPU
+// it may be the limit, and a warning says so.
 //
 // WHERE A REQUEST'S TIME GOES
 //
@@ -164,11 +173,12 @@
 //
 // SOMEBODY ELSE'S SERVER
 //
-// compare --server 'granian --interface wsgi --port {port} shop:app' --app shop.py:app measures that
-// server on each build as well: same client, same topology, alternating with ours. The command is
-// split into words as a shell would, without one; {port}, {python}, {threads} and {workers} are
-// replaced. It runs with the build's directory first in PATH and is ready when its path answers.
-// From outside there is no anatomy, and of the GIL only CPython's warning that it came back.
+// compare --server 'granian --interface wsgi --port {port} shop:app' --app shop.py:app measures
+// that server on each build as well: same client, same topology, alternating with ours. The
+// command is split into words as a shell would, without one; {port}, {python}, {threads} and
+// {workers} are replaced. It runs with the build's directory first in PATH and is ready when its
+// path answers. From outside there is no anatomy, and of the GIL only CPython's warning that it
+// came back.
 //
 // ENVIRONMENTS
 //
@@ -179,14 +189,15 @@
 //
 // ERRORS, OWNERSHIP, THREADS
 //
-// A call that can fail returns a gb_code or NULL and writes a sentence into its gb_error. Strings in
-// configurations are borrowed for the call (gb_server_start and gb_service_start copy what they
-// keep). Configurations are structs in which zero means the default. Different servers, loads and
-// results may be used from different threads; one object by one thread at a time. gb_pythons,
-// gb_service_start, gb_measure and gb_compare fork: call them while the process has no other
-// threads that hold locks. There is one interpreter a process: gb_python_start and gb_serve are for
-// a process that runs no other. The library never exits the process and prints nothing, but for the
-// application's tracebacks and the last words of somebody else's server, which go to stderr.
+// A call that can fail returns a gb_code or NULL and writes a sentence into its gb_error.
+// Strings in configurations are borrowed for the call (gb_server_start and gb_service_start copy
+// what they keep). Configurations are structs in which zero means the default. Different
+// servers, loads and results may be used from different threads; one object by one thread at a
+// time. gb_pythons, gb_service_start, gb_measure and gb_compare fork: call them while the
+// process has no other threads that hold locks. There is one interpreter a process:
+// gb_python_start and gb_serve are for a process that runs no other. The library never exits the
+// process and prints nothing, but for the application's tracebacks and the last words of
+// somebody else's server, which go to stderr.
 //
 // LICENSE
 //
@@ -222,7 +233,7 @@ extern "C" {
 #define GB_API extern
 #endif
 
-// ---- errors ------------------------------------------------------------------------------------
+// ---- errors -------------------------------------------------------------------------------------
 // A call that can fail returns a gb_code (GB_OK is 0) or NULL, and puts one sentence that says what
 // to do into *error, which is the caller's and may be NULL.
 
@@ -247,7 +258,7 @@ typedef struct gb_error {
 
 GB_API const char *gb_code_text(gb_code code);
 
-// ---- slices ------------------------------------------------------------------------------------
+// ---- slices -------------------------------------------------------------------------------------
 // Bytes that belong to somebody else: not NUL-terminated, valid as long as the owner says.
 
 typedef struct gb_slice {
@@ -255,12 +266,12 @@ typedef struct gb_slice {
     size_t len;
 } gb_slice;
 
-// ---- clock -------------------------------------------------------------------------------------
+// ---- clock --------------------------------------------------------------------------------------
 // Nanoseconds of CLOCK_MONOTONIC: the only clock that durations are taken from.
 
 GB_API uint64_t gb_now_ns(void);
 
-// ---- stats -------------------------------------------------------------------------------------
+// ---- stats --------------------------------------------------------------------------------------
 // HdrHistogram's bucketing (Gil Tene, hdrhistogram.org) with a unit of 1 ns: `digits` significant
 // decimal digits from 1 us up to an hour; anything longer counts as an hour. One writer at a time.
 
@@ -293,7 +304,7 @@ typedef struct gb_interval {
 // Median of n values with a 95 % bootstrap interval; the same seed gives the same interval.
 GB_API gb_interval gb_median_ci(const double *values, size_t n, uint64_t seed);
 
-// ---- proc --------------------------------------------------------------------------------------
+// ---- proc ---------------------------------------------------------------------------------------
 // Memory and CPU of a process and all its descendants, from /proc.
 
 typedef struct gb_usage {
@@ -322,7 +333,7 @@ typedef struct gb_host {
 
 GB_API void gb_host_read(gb_host *host);
 
-// ---- http server -------------------------------------------------------------------------------
+// ---- http server --------------------------------------------------------------------------------
 // A minimal HTTP/1.1 server for handlers written in C. N threads share one epoll instance.
 
 typedef struct gb_exchange gb_exchange;  // one request and its answer; valid during the handler
@@ -357,7 +368,7 @@ GB_API int gb_server_port(const gb_server *server);
 // Finishes what is in flight, closes every connection and frees the server.
 GB_API void gb_server_stop(gb_server *server);
 
-// ---- http client -------------------------------------------------------------------------------
+// ---- http client --------------------------------------------------------------------------------
 
 // What can go wrong with a request; none of these counts as answered.
 #define GB_LOAD_ERRORS(X)                                                                          \
@@ -419,7 +430,7 @@ GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_
 GB_API void gb_load_free(gb_load_result *result);
 GB_API uint64_t gb_load_error_count(const gb_load_errors *errors);
 
-// ---- python ------------------------------------------------------------------------------------
+// ---- python -------------------------------------------------------------------------------------
 
 #define GB_PATH 1024
 
@@ -480,7 +491,7 @@ typedef struct PyType_Slot {
 } PyType_Slot;
 typedef struct PyType_Spec {
     const char *name;
-    int basicsize;  // negative: so many bytes beyond the base type, which each build lays out itself
+    int basicsize;  // negative: so many bytes beyond the base type, as each build lays it out
     int itemsize;
     unsigned int flags;
     PyType_Slot *slots;
@@ -606,7 +617,7 @@ GB_API gb_python_api gb_py;
 // compare builds, fork (gb_service_start does). Afterwards the calling thread is attached.
 GB_API gb_code gb_python_start(const gb_python *python, gb_error *error);
 
-// ---- services ----------------------------------------------------------------------------------
+// ---- services -----------------------------------------------------------------------------------
 // An application behind a server.
 
 typedef enum gb_interface { GB_AUTO, GB_WSGI, GB_ASGI, GB_C } gb_interface;
@@ -649,7 +660,7 @@ GB_API int gb_service_pid(const gb_service *service);
 // Ends the child: lets it finish what is in flight, then kills it. Fails when it had crashed.
 GB_API gb_code gb_service_stop(gb_service *service, gb_error *error);
 
-// ---- measurements ------------------------------------------------------------------------------
+// ---- measurements -------------------------------------------------------------------------------
 // A cell is one combination of build, application and topology; a round is one measurement of it,
 // on a fresh server process.
 
@@ -724,7 +735,7 @@ typedef struct gb_measure_config {
 // the server's side is the round's `problem` and the returned error.
 GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_error *error);
 
-// ---- comparisons -------------------------------------------------------------------------------
+// ---- comparisons --------------------------------------------------------------------------------
 
 typedef struct gb_scenario {
     const char *name, *description;
@@ -811,7 +822,7 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
 GB_API void gb_result_free(gb_result *result);
 GB_API const char *gb_verdict_text(gb_verdict verdict);
 
-// ---- reports -----------------------------------------------------------------------------------
+// ---- reports ------------------------------------------------------------------------------------
 // Each goes to `out`, which stays open; a failed write is GB_SYSTEM.
 
 GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *error);
@@ -823,7 +834,7 @@ GB_API gb_code gb_report_json(const gb_result *result, int argc, char *const *ar
 GB_API gb_code gb_load_report_json(const gb_load_config *config, const gb_load_result *result,
                                    FILE *out, gb_error *error);
 
-// ---- command line ------------------------------------------------------------------------------
+// ---- command line -------------------------------------------------------------------------------
 
 // All of gilbench as a program: `int main(int c, char **v) { return gb_main(c, v); }`.
 // Returns the exit status: 0 done, 1 a measurement failed or answers were wrong, 2 the command
@@ -842,7 +853,7 @@ GB_API int gb_main(int argc, char **argv);
 // What the implementation needs, and the limits that a build may change with -D.
 
 #ifdef __cplusplus
-#error "gilbench.h: the implementation is C; compile it in a .c file and include the header for its declarations"
+#error "gilbench.h: the implementation is C; compile it in a .c file, include it for declarations"
 #endif
 #ifndef __linux__
 #error "gilbench.h: the implementation reads /proc and waits with epoll; it needs Linux"
@@ -901,9 +912,10 @@ GB_API int gb_main(int argc, char **argv);
 #define GB_MAX_BODY (16u << 20)
 #endif
 
-// Most rooms run a few times a measurement, or beside a kernel that takes nine tenths of a request's
-// time: they aren't worth a compiler's. gcc 12 -O2 takes 6.0 s for all of this file and 2.8 s with
-// these; the server then needs 4.1 instead of 3.4 thousand instructions of its own for a request.
+// Most rooms run a few times a measurement, or beside a kernel that takes nine tenths of a
+// request's time: they aren't worth a compiler's. gcc 12 -O2 takes 6.0 s for all of this file
+// and 2.8 s with these; the server then needs 4.1 instead of 3.4 thousand instructions of its
+// own for a request.
 #if defined __GNUC__ && !defined __clang__ && defined __OPTIMIZE__
 #define GB__OPTIMIZE_LESS _Pragma("GCC push_options") _Pragma("GCC optimize (\"Og\")")
 #define GB__OPTIMIZE_AGAIN _Pragma("GCC pop_options")
@@ -1116,7 +1128,7 @@ static bool gb__flag_is_set(const bool *flag)
 // histogram belongs to one thread at a time. Its counts add up to `total`, always.
 // libm is not linked (gcc calls it for sqrt at -O0), so the one root is taken here.
 
-// ---- random numbers: the same everywhere for the same seed ----
+// ---- random numbers: the same everywhere for the same seed --------------------------------------
 
 // splitmix64 (Steele, Lea, Flood 2014): one word of state, and any seed will do, even 0.
 static uint64_t gb__rng_next(uint64_t *state)
@@ -1134,7 +1146,7 @@ static size_t gb__rng_below(uint64_t *state, size_t n)
     return (size_t)(((gb__rng_next(state) >> 32) * n) >> 32);
 }
 
-// ---- histogram ----
+// ---- histogram ----------------------------------------------------------------------------------
 
 #define GB__HOUR (3600 * GB__NS)
 #define GB__LADDER 21  // halvings of the distance to 100 % in .hgrm: the last rows are 99.9999 %
@@ -1319,7 +1331,7 @@ GB_API gb_code gb_histogram_write(const gb_histogram *h, FILE *out, gb_error *er
                     errno ? strerror(errno) : "the stream had failed before");
 }
 
-// ---- median ----
+// ---- median -------------------------------------------------------------------------------------
 
 // With 2000 the ends of the interval move by at most 6 % of its width from seed to seed (standard
 // deviation, 6 to 51 normal values).
@@ -1413,7 +1425,7 @@ GB__OPTIMIZE_LESS
 // whoever calls them, and a sampler's fields to its thread from start to stop.
 // A process may vanish between any two reads: it is left out, and only a missing root is an error.
 
-// ---- parsing ----
+// ---- parsing ------------------------------------------------------------------------------------
 
 // Reads n numbers with blanks between them; false when there are fewer.
 static bool gb__parse_numbers(const char *text, uint64_t *numbers, size_t n)
@@ -1529,7 +1541,7 @@ static gb_slice gb__parse_cgroup(const char *text, const char *controller)
     return (gb_slice){"", 0};
 }
 
-// ---- the tree of processes ----
+// ---- the tree of processes ----------------------------------------------------------------------
 
 typedef struct gb__process {
     int pid, parent;
@@ -1651,7 +1663,7 @@ static bool gb__tree_read(gb__processes *tree, int root, gb__buf *text)
     return true;
 }
 
-// ---- usage ----
+// ---- usage --------------------------------------------------------------------------------------
 
 static uint64_t gb__ticks_ns(uint64_t ticks)
 {
@@ -1781,7 +1793,7 @@ GB_API void gb_peak_reset(int pid)
     gb__buf_free(&text);
 }
 
-// ---- host ----
+// ---- host ---------------------------------------------------------------------------------------
 
 static bool gb__host_file(gb__buf *text, const char *path)
 {
@@ -1883,7 +1895,7 @@ GB_API void gb_host_read(gb_host *host)
     gb__buf_free(&text);
 }
 
-// ---- sampler ----
+// ---- sampler ------------------------------------------------------------------------------------
 
 #define GB__SAMPLE_S 0.05
 #define GB__RESCAN_NS GB__NS  // workers come and go rarely; looking for them is what costs
@@ -2510,7 +2522,8 @@ static ssize_t gb__recv(int fd, void *data, size_t len, uint64_t deadline)
     }
 }
 
-// Sends what the socket takes without waiting and moves *iov and *count behind it; false with errno.
+// Sends what the socket takes without waiting and moves *iov and *count behind it; false with
+// errno.
 static bool gb__send_some(int fd, struct iovec **iov, int *count)
 {
     while (*count) {
@@ -2600,8 +2613,8 @@ static bool gb__send_fd(int socket, int fd)
     return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
-// Takes a connection that was handed over; -1 with EAGAIN when there is none. It looks first: out of
-// descriptors, to take it would lose it.
+// Takes a connection that was handed over; -1 with EAGAIN when there is none. It looks first:
+// out of descriptors, to take it would lose it.
 static int gb__receive_fd(int socket)
 {
     char byte;
@@ -2639,18 +2652,19 @@ GB__OPTIMIZE_LESS
 
 // ================================================================================================
 // >>server
-// N threads share one epoll instance. One of them at a time, the leader, waits in it (a burst would
-// wake everybody: 64 threads in the wait kept 41 % of the best throughput here, one waiter 73 %) and
-// puts the connections that are ready in a list; each thread takes one from it, reads and parses,
-// calls the gateway, writes, and takes the next. Descriptors are registered once, edge-triggered, so
-// that a request costs a read, a write and a share of a wait. The gateway is a table of functions;
-// what runs behind it is none of this room's business.
+// N threads share one epoll instance. One of them at a time, the leader, waits in it (a burst
+// would wake everybody: 64 threads in the wait kept 41 % of the best throughput here, one waiter
+// 73 %) and puts the connections that are ready in a list; each thread takes one from it, reads
+// and parses, calls the gateway, writes, and takes the next. Descriptors are registered once,
+// edge-triggered, so that a request costs a read, a write and a share of a wait. The gateway is
+// a table of functions; what runs behind it is none of this room's business.
 //
-// A connection is one thread's alone from the list until it is given back; what arrives meanwhile
-// puts it in the list again then. A thread is woken for the list only while fewer threads run than
-// there are CPUs: beyond that whoever is done first goes on, and nobody pays for a wake-up. A thread
-// that is stuck in its handler (it sleeps, or waits for a lock) doesn't count as running: the watcher
-// finds it out a tick later, and while handlers are of that kind a successor is woken at once.
+// A connection is one thread's alone from the list until it is given back; what arrives
+// meanwhile puts it in the list again then. A thread is woken for the list only while fewer
+// threads run than there are CPUs: beyond that whoever is done first goes on, and nobody pays
+// for a wake-up. A thread that is stuck in its handler (it sleeps, or waits for a lock) doesn't
+// count as running: the watcher finds it out a tick later, and while handlers are of that kind a
+// successor is woken at once.
 
 #define GB__TICK_NS 200000        // how long a handler may run before it counts as stuck
 #define GB__WATCH_IDLE_TICKS 25   // with a leader for that long, the watcher goes to sleep
@@ -2672,7 +2686,7 @@ typedef struct gb__gateway {
                                                        // until that is false
     void (*resume)(void *local, gb_exchange *x);       // what the exchange waits for may be there
     void (*over)(void *local, gb_exchange *x);         // answered or failed: the last call about it
-    void (*forget)(void *local, void *peer);           // the connection that this was kept for closed
+    void (*forget)(void *local, void *peer);           // the connection of what was kept closed
 } gb__gateway;
 
 // Where a request's time goes. The gateway ends the first phase and times its attaching.
@@ -2996,7 +3010,7 @@ static void gb__sweep(gb_server *s)  // locked
     gb__set_accepting(s, true);
 }
 
-// ---- who gets what -------------------------------------------------------------------------------
+// ---- who gets what ------------------------------------------------------------------------------
 
 static void gb__make_ready(gb_server *s, gb__conn *c)  // locked
 {
@@ -3071,7 +3085,10 @@ static bool gb__take_next(gb__thread *t)
     return c != NULL;
 }
 
-// ---- the exchange: a request's body, and its answer ---------------------------------------------
+// ================================================================================================
+// >>exchange
+// A request's body and its answer, as a gateway sees them. The exchange is its thread's, or in loop
+// mode its connection's, from the parsed head to the last byte of the answer.
 
 static void gb__lap(gb_exchange *x, int phase)
 {
@@ -3252,8 +3269,8 @@ static void gb__answer_begin(gb_exchange *x, const gb__answer *a)
     gb__buf_str(out, "\r\n");
 }
 
-// Keeps what the socket didn't take. What was composed has to be copied: the next answer is composed
-// in the same place.
+// Keeps what the socket didn't take. What was composed has to be copied: the next answer is
+// composed in the same place.
 static void gb__keep(gb_exchange *x, const struct iovec *iov, int count)
 {
     const gb__buf *out = &x->thread->out;
@@ -3448,8 +3465,8 @@ static bool gb__await_body(const gb__thread *t, const gb__conn *c)
            t->in.len - r->head_len < r->content_length && (!r->expect_continue || c->continued);
 }
 
-// Keeps what is in thread->in, the beginning of a request or nothing, with the connection. False when
-// there is no memory for it.
+// Keeps what is in thread->in, the beginning of a request or nothing, with the connection. False
+// when there is no memory for it.
 static bool gb__keep_input(gb__thread *t, gb__conn *c, uint64_t now)
 {
     gb_server *s = t->server;
@@ -3511,7 +3528,8 @@ static void gb__serve_conn(gb__thread *t, gb__conn *c)
     else if (!c->lingering) gb__serve_input(t, c, since);
 }
 
-// ---- loop mode -----------------------------------------------------------------------------------
+// ================================================================================================
+// >>loop
 // The thread runs somebody else's event loop, which calls gb__loop_turn when the epoll instance of
 // its connections can be read. A turn takes what is ready, without ever waiting. Each descriptor is
 // registered once, edge-triggered: a connection remembers that it may be readable, so not to read
@@ -3986,7 +4004,10 @@ static void *gb__thread_main(void *arg)
     return NULL;
 }
 
-// ---- the built-in C handler ----------------------------------------------------------------------
+// ================================================================================================
+// >>handler
+// The gateway of handlers in C, the article's two endpoints as one, and how a server of either kind
+// is started and stopped.
 
 static bool gb__c_enter(void *self, const gb_server *server, void **local, gb_error *error)
 {
@@ -4024,7 +4045,7 @@ static void gb__builtin_handler(gb_exchange *x, void *user)
     }
 }
 
-// ---- start and stop ------------------------------------------------------------------------------
+// ---- start and stop -----------------------------------------------------------------------------
 
 static int gb__cpu_count(void)
 {
@@ -4203,7 +4224,7 @@ GB_API void gb_server_stop(gb_server *s)
     gb__server_free(s);
 }
 
-// ---- what the threads saw in a window ------------------------------------------------------------
+// ---- what the threads saw in a window -----------------------------------------------------------
 
 static void gb__server_window_begin(gb_server *s)
 {
@@ -4311,7 +4332,7 @@ struct gb__client {
     _Atomic uint64_t tickets;     // requests still to be started, where their number is limited
 };
 
-// ---- what to send --------------------------------------------------------------------------------
+// ---- what to send -------------------------------------------------------------------------------
 
 static gb_code gb__parse_url(const char *url, gb__url *u, gb_error *error)
 {
@@ -4379,7 +4400,7 @@ static gb_code gb__compose_request(gb__client *c, const gb__url *u, gb_error *er
     return b->failed ? gb__fail_memory(error) : GB_OK;
 }
 
-// ---- one thread ----------------------------------------------------------------------------------
+// ---- one thread ---------------------------------------------------------------------------------
 
 static bool gb__in_window(const gb__client *c, uint64_t now)
 {
@@ -4750,7 +4771,7 @@ static void *gb__client_main(void *arg)
     return NULL;
 }
 
-// ---- the whole load ------------------------------------------------------------------------------
+// ---- the whole load -----------------------------------------------------------------------------
 
 static gb_code gb__load_defaults(gb_load_config *k, gb_error *error)
 {
@@ -5170,7 +5191,8 @@ static PyObject *gb__py_run(const char *source, const char *name)
     return done ? namespace : NULL;
 }
 
-// ---- finding builds ----------------------------------------------------------------------------
+// ================================================================================================
+// >>builds
 // Which builds are there is asked of each interpreter itself, never read from a name: it answers
 // one question with lines of key=value. Then a child process starts its libpython and asks that the
 // same, because only an equal answer proves that what is measured is what the user runs. All
@@ -5291,7 +5313,7 @@ static void gb__to_parent(char *path)
     if (slash) slash[slash == path] = 0;
 }
 
-// ---- answers
+// ---- answers ------------------------------------------------------------------------------------
 
 static gb_slice gb__fact(const gb__buf *answer, const char *key)
 {
@@ -5405,7 +5427,7 @@ static void gb__read_facts(gb__candidate *c)
     gb__optimized(p);
 }
 
-// ---- children
+// ---- children -----------------------------------------------------------------------------------
 
 // In the child, between fork and exec: only calls that are safe there.
 static void gb__child_setup(int out, pid_t parent)
@@ -5536,7 +5558,7 @@ static gb_code gb__ask_all(gb__search *s, gb_error *error)
     return code;
 }
 
-// ---- libraries
+// ---- libraries ----------------------------------------------------------------------------------
 #define GB__GET_ONE                                                                                \
     "get one with `uv python install 3.14 3.14t` or `make pythons`, or configure with "            \
     "--enable-shared"
@@ -5637,7 +5659,7 @@ static gb_code gb__start_all(gb__search *s, bool home, gb_error *error)
     return code;
 }
 
-// ---- what is asked for
+// ---- what is asked for --------------------------------------------------------------------------
 
 static gb_code gb__entry_option(gb_slice text, gb__candidate *c, gb_error *error)
 {
@@ -5856,7 +5878,7 @@ static gb_code gb__add_variable(gb__search *s, gb_error *error)
     return GB_OK;
 }
 
-// ---- what this machine has
+// ---- what this machine has ----------------------------------------------------------------------
 
 static void gb__add_path(gb__search *s)
 {
@@ -5928,7 +5950,7 @@ static void gb__drop(gb__search *s)
     }
 }
 
-// ---- the list
+// ---- the list -----------------------------------------------------------------------------------
 
 static void gb__make_id(gb_python *p, bool with_optimized)
 {
@@ -6152,7 +6174,8 @@ static const char gb__builtin_wsgi[] =
     "import json, time\n"
     "def answer(value):\n"
     "    body = json.dumps(value).encode()\n"
-    "    return [body], [('Content-Type', 'application/json'), ('Content-Length', str(len(body)))]\n"
+    "    return [body], [('Content-Type', 'application/json'),\n"
+    "                    ('Content-Length', str(len(body)))]\n"
     "HELLO, HELLO_HEADERS = answer({'message': 'Hello World'})\n"
     "DONE, DONE_HEADERS = answer({'status': 'done'})\n"
     "def app(environ, start_response):\n"
@@ -6255,7 +6278,7 @@ static void gb__app_drop(gb__app *a)
     gb__py_drop(a->bootstrap);
 }
 
-// ---- what WSGI and ASGI have in common ------------------------------------------------------------
+// ---- what WSGI and ASGI have in common ----------------------------------------------------------
 
 static bool gb__reject(const char *why)
 {
@@ -6298,7 +6321,9 @@ static size_t gb__percent_decode(gb_slice raw, char *to)
     return n;
 }
 
-// ---- WSGI (PEP 3333) -----------------------------------------------------------------------------
+// ================================================================================================
+// >>wsgi
+// PEP 3333, whole.
 
 // The names of env's values, made once.
 #define GB__WSGI_KEYS(X)                                                                           \
@@ -6412,7 +6437,7 @@ static PyObject *gb__wsgi_give(gb__wsgi_call *c, PyObject *result)
     return result;
 }
 
-// ---- wsgi.input
+// ---- wsgi.input ---------------------------------------------------------------------------------
 
 // Reads more of the body into `ahead`: 1, 0 at its end, -1 with an exception.
 static int gb__wsgi_read_ahead(gb__wsgi_call *c, size_t size)
@@ -6535,7 +6560,7 @@ static PyObject *gb__wsgi_readlines(PyObject *self, PyObject *arguments)
     return NULL;
 }
 
-// ---- start_response
+// ---- start_response -----------------------------------------------------------------------------
 
 // Adds a str's Latin-1 bytes (PEP 3333, "Unicode Issues").
 static bool gb__wsgi_add_text(gb__buf *b, PyObject *text, gb_slice *added)
@@ -6657,7 +6682,7 @@ static PyObject *gb__wsgi_start_response(PyObject *self, PyObject *arguments, Py
     return ok ? gb_py.PyCMethod_New(&write, self, NULL, NULL) : NULL;
 }
 
-// ---- the answer
+// ---- the answer ---------------------------------------------------------------------------------
 
 static bool gb__wsgi_begin(gb__wsgi_call *c)
 {
@@ -6811,7 +6836,7 @@ static void gb__wsgi_failed(gb__wsgi_call *c)
     else c->x->begun = false;
 }
 
-// ---- env
+// ---- env ----------------------------------------------------------------------------------------
 
 static PyObject *gb__wsgi_text(gb_slice s)
 {
@@ -6921,7 +6946,7 @@ static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
     return NULL;
 }
 
-// ---- one request
+// ---- one request --------------------------------------------------------------------------------
 
 static bool gb__wsgi_call_app(gb__wsgi_call *c)
 {
@@ -6959,7 +6984,7 @@ static void gb__wsgi_handle_request(void *local, gb_exchange *x)
     }
 }
 
-// ---- setting up
+// ---- setting up ---------------------------------------------------------------------------------
 
 static bool gb__wsgi_make_keys(gb__wsgi *w)
 {
@@ -7111,7 +7136,8 @@ static void gb__wsgi_free(gb__wsgi *w)
     }
 }
 
-// ---- ASGI 3.0 ------------------------------------------------------------------------------------
+// ================================================================================================
+// >>asgi
 // Loop mode: each worker thread runs one asyncio loop, whose reader callback takes the server's
 // turns. A request is an eager task of the application's own coroutine: it runs at once and never
 // meets the scheduler unless it really waits. `send` writes at once, too; it returns something to
@@ -7291,7 +7317,7 @@ static PyObject *gb__asgi_bytes(gb_slice s)
     return gb_py.PyBytes_FromStringAndSize(s.data, (Py_ssize_t)s.len);
 }
 
-// ---- calls
+// ---- calls --------------------------------------------------------------------------------------
 
 static gb__asgi_call *gb__asgi_call_of(PyObject *self)
 {
@@ -7375,7 +7401,7 @@ static void gb__asgi_call_release(gb__asgi_call *c)
     }
 }
 
-// ---- waiting
+// ---- waiting ------------------------------------------------------------------------------------
 
 // Everybody looks again whether what they wait for is there.
 static void gb__asgi_wake(gb__asgi_call *c)
@@ -7474,8 +7500,8 @@ static bool gb__asgi_gone(void)
     return false;
 }
 
-// The value that an await of receive or send gives, a new reference; or NULL and *wait; or NULL with
-// an exception.
+// The value that an await of receive or send gives, a new reference; or NULL and *wait; or NULL
+// with an exception.
 static PyObject *gb__asgi_value(gb__asgi_awaitable *a, bool *wait)
 {
     gb__asgi_call *c = a->call;
@@ -7581,7 +7607,7 @@ static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
     return c ? gb__asgi_await(c, false) : NULL;
 }
 
-// ---- send
+// ---- send ---------------------------------------------------------------------------------------
 
 static bool gb__asgi_wrong(const char *why)
 {
@@ -7764,7 +7790,7 @@ static PyObject *gb__asgi_send(PyObject *self, PyObject *message)
     return c->worker->done;
 }
 
-// ---- the scope
+// ---- the scope ----------------------------------------------------------------------------------
 
 static bool gb__asgi_set(gb__asgi_worker *w, PyObject *scope, int name, PyObject *value)
 {
@@ -7878,7 +7904,7 @@ static PyObject *gb__asgi_scope(gb__asgi_worker *w, const gb_exchange *x)
     return NULL;
 }
 
-// ---- one request
+// ---- one request --------------------------------------------------------------------------------
 
 // The coroutine that the application returns; anything else that can be awaited is wrapped in one.
 static PyObject *gb__asgi_coroutine(gb__asgi_call *c)
@@ -7989,7 +8015,7 @@ static void gb__asgi_handle_request(void *local, gb_exchange *x)
     gb__py_drop(task);
 }
 
-// ---- a worker
+// ---- a worker -----------------------------------------------------------------------------------
 
 static PyObject *gb__asgi_turn(PyObject *self, PyObject *unused)
 {
@@ -8060,7 +8086,8 @@ static bool gb__asgi_make_names(gb__asgi_worker *w)
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
         w->fields[i] = gb__asgi_lower(gb__common_fields[i]);
     }
-    w->task_keywords = gb_py.PyTuple_Pack(2, w->names[GB__NAME_loop], w->names[GB__NAME_eager_start]);
+    w->task_keywords =
+        gb_py.PyTuple_Pack(2, w->names[GB__NAME_loop], w->names[GB__NAME_eager_start]);
     return !gb_py.PyErr_Occurred();
 }
 
@@ -8136,7 +8163,7 @@ static bool gb__asgi_enter(void *self, const gb_server *server, void **local, gb
     return ok;
 }
 
-// ---- setting up
+// ---- setting up ---------------------------------------------------------------------------------
 
 static bool gb__asgi_make_types(gb__asgi *g)
 {
@@ -8205,10 +8232,10 @@ static void gb__asgi_shut(gb__asgi *g)
 
 
 // ================================================================================================
-// >>run
-// One measurement: an application behind a server in a child process, loaded and sampled from
-// outside. A child, because an interpreter can't be unloaded and the parent must stay small. The
-// two talk over a socket pair: one byte asks, a gb__reply answers.
+// >>service
+// An application behind a server, in this process or in a child: an interpreter can't be unloaded,
+// and whoever measures must stay small. Parent and child talk over a socket pair: one byte asks, a
+// gb__reply answers.
 
 #define GB__START_PATIENCE_S 120  // an application's imports may take a while
 #define GB__STOP_PATIENCE_S 15
@@ -8239,7 +8266,7 @@ typedef struct gb__reply {
 
 enum { GB__ASK_BEGIN = 'b', GB__ASK_END = 'e', GB__ASK_STOP = 'q' };
 
-// ---- within the process that serves --------------------------------------------------------------
+// ---- within the process that serves -------------------------------------------------------------
 
 // Accepts for all workers and hands each connection to the one that has the fewest: a shared
 // listener would give whoever is idle more than its share.
@@ -8530,7 +8557,7 @@ static bool gb__hosted_stop(gb__hosted *h)
     return ended;
 }
 
-// ---- the child ------------------------------------------------------------------------------------
+// ---- the child ----------------------------------------------------------------------------------
 
 struct gb_service {
     pid_t pid;
@@ -8589,7 +8616,7 @@ static void gb__child_main(const gb_service_config *config, gb__place *place, in
     _exit(code || !ended);
 }
 
-// ---- the parent -----------------------------------------------------------------------------------
+// ---- the parent ---------------------------------------------------------------------------------
 
 static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s, gb_error *error)
 {
@@ -8676,7 +8703,8 @@ static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb_servic
     return gb__fail(error, GB_SYSTEM, "can't fork: %s", strerror(saved));
 }
 
-// ---- somebody else's server
+// ================================================================================================
+// >>peers
 // A command in a process group of its own, started without a shell, so that what gets the signals
 // is what serves. It is asked over HTTP alone; what it prints is looked at when something is wrong.
 
@@ -8992,7 +9020,7 @@ static void gb__peer_gil(const gb_service *s, const gb_python *python, gb_round 
              start);
 }
 
-// ---- either
+// ---- either -------------------------------------------------------------------------------------
 
 // Waits until a child that was forked serves. Otherwise it is gone afterwards.
 static gb_code gb__service_await(gb_service *s, gb_error *error)
@@ -9011,7 +9039,8 @@ static gb_code gb__service_await(gb_service *s, gb_error *error)
     return code ? code : reply.error.code;
 }
 
-// ---- worker processes
+// ================================================================================================
+// >>workers
 // A process that loads no interpreter itself accepts for its children, the workers, each of which
 // is a service with a place instead of a listener.
 
@@ -9217,7 +9246,7 @@ GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
     return gb__describe_end(status, error);
 }
 
-// ---- serve: until a signal
+// ---- serve: until a signal ----------------------------------------------------------------------
 
 static sem_t gb__asked_to_stop;  // one a process, as its signals are
 
@@ -9238,9 +9267,9 @@ static bool gb__was_asked_to_stop(void)
     return !sem_timedwait(&gb__asked_to_stop, &until);
 }
 
-// Until a signal comes or a worker of the group, if there is one, has ended. Signals are caught, not
-// blocked and awaited: a blocked one stays so in whatever process the application starts, which
-// SIGTERM then couldn't end.
+// Until a signal comes or a worker of the group, if there is one, has ended. Signals are caught,
+// not blocked and awaited: a blocked one stays so in whatever process the application starts,
+// which SIGTERM then couldn't end.
 static void gb__serve_until_signal(const gb__group *group, int port,
                                    void (*on_ready)(void *user, int port), void *user)
 {
@@ -9290,7 +9319,7 @@ GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *
     return code;
 }
 
-// ---- which modules bring the GIL back --------------------------------------------------------------
+// ---- which modules bring the GIL back -----------------------------------------------------------
 
 // A child imports the application and every extension module that the measured process had, with
 // CPython's verbose output on: the warning names the first module only, this one names each.
@@ -9359,7 +9388,9 @@ static void gb__gil_culprits(const gb_python *python, const char *app, const cha
     gb__buf_free(&found);
 }
 
-// ---- a round ---------------------------------------------------------------------------------------
+// ================================================================================================
+// >>run
+// One measurement: a service, loaded and sampled from outside.
 
 typedef struct gb__measuring {
     gb_service *service;
@@ -9583,7 +9614,7 @@ GB_API const char *gb_verdict_text(gb_verdict verdict)
     return verdict == GB_FASTER ? "faster" : verdict == GB_SLOWER ? "slower" : "no difference";
 }
 
-// ---- the plan --------------------------------------------------------------------------------------
+// ---- the plan -----------------------------------------------------------------------------------
 
 static gb_plan gb__plan_defaults(const gb_plan *given)
 {
@@ -9632,12 +9663,12 @@ static void gb__add_cell(gb_result *r, const gb_cell *like, const char *app)
 // The control answers the built-in paths only; an application's own path has none.
 static bool gb__has_control(const gb_plan *p, const gb_scenario *s)
 {
-    // Its /io sleeps in a thread: beside an event loop, which waits for all at once, it says nothing.
+    // Its /io sleeps in a thread: beside an event loop, which waits for all, it says nothing.
     bool io = !strcmp(s->path, "/io") && s->interface != GB_ASGI;
     return !p->no_control && (!strcmp(s->path, "/json") || io);
 }
 
-// ---- environments: where an application's packages are, beside the builds
+// ---- environments: where an application's packages are, beside the builds -----------------------
 
 static bool gb__is_environment(const gb_python *python)
 {
@@ -9734,7 +9765,7 @@ static const char *gb__scenario_app(const gb_result *r, const gb_scenario *s)
     return gb__is_file(file, R_OK) && gb__all_have(r, s->package) ? s->app : s->fallback;
 }
 
-// ---- cells
+// ---- cells --------------------------------------------------------------------------------------
 
 static gb_code gb__peer_name(const gb_peer *peer, char *name, size_t size, gb_error *error)
 {
@@ -9839,7 +9870,7 @@ static gb_code gb__plan_check(const gb_plan *p, gb_error *error)
     return gb__check_peers(p, error);
 }
 
-// ---- measuring --------------------------------------------------------------------------------------
+// ---- measuring ----------------------------------------------------------------------------------
 
 static const gb_python *gb__find_python(const gb_result *r, const char *id)
 {
@@ -9939,7 +9970,7 @@ static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *firs
     return GB_OK;
 }
 
-// ---- summary ----------------------------------------------------------------------------------------
+// ---- summary ------------------------------------------------------------------------------------
 
 static double gb__metric_rps(const gb_round *r)
 {
@@ -10080,7 +10111,7 @@ static gb_code gb__add_comparisons(const gb_plan *p, gb_result *r, gb_error *err
     return code;
 }
 
-// ---- what could make it unfair -----------------------------------------------------------------------
+// ---- what could make it unfair ------------------------------------------------------------------
 
 GB__PRINTF(2, 3) static void gb__warn(gb_result *r, const char *format, ...)
 {
@@ -10205,7 +10236,7 @@ static void gb__warn_all(const gb_plan *p, gb_result *r)
     if (r->interrupted) gb__warn(r, "interrupted: what is here was measured before");
 }
 
-// ---- all of it ----------------------------------------------------------------------------------------
+// ---- all of it ----------------------------------------------------------------------------------
 
 GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *error)
 {
@@ -10260,7 +10291,7 @@ static gb_code gb__write_out(gb__buf *b, FILE *out, gb_error *error)
                   : gb__fail(error, GB_SYSTEM, "can't write the report: %s", strerror(saved));
 }
 
-// ---- tables: cells of text, shown in three ways ------------------------------------------------------
+// ---- tables: cells of text, shown in three ways -------------------------------------------------
 
 typedef struct gb__table {
     gb__buf *cells;  // row after row, the header first
@@ -10305,7 +10336,8 @@ static void gb__table_aligned(const gb__table *t, gb__buf *b)
         for (size_t j = column; j < t->count; j += t->columns)
             if (t->cells[j].len > width) width = t->cells[j].len;
         bool last = column + 1 == t->columns;
-        gb__buf_printf(b, column < t->left ? "%-*s" : "%*s", last && column < t->left ? 0 : (int)width,
+        if (last && column < t->left) width = 0;
+        gb__buf_printf(b, column < t->left ? "%-*s" : "%*s", (int)width,
                        gb__table_text(t, i));
         gb__buf_str(b, last ? "\n" : "  ");
     }
@@ -10344,7 +10376,7 @@ static void gb__table_csv(const gb__table *t, gb__buf *b)
     }
 }
 
-// ---- the rows ------------------------------------------------------------------------------------------
+// ---- the rows -----------------------------------------------------------------------------------
 
 static double gb__cell_median(const gb_cell *c, double (*metric)(const gb_round *))
 {
@@ -10456,7 +10488,7 @@ static void gb__measured(gb__table *t, const gb_cell *c)
     else gb__cell(t, "%.0f %%", gb__cell_median(c, gb__metric_attach));
 }
 
-// ---- what the article reports (gb__reported_note says who and where); 0: not reported
+// ---- what the article reports (gb__reported_note says who and where); 0: not reported -----------
 
 typedef struct gb__reported {
     const char *scenario;
@@ -10515,7 +10547,7 @@ static const char gb__reported_note[] =
     "GIL-Free\" (baro.dev, October 2025):\none run on 8 cores with 16 GB, Granian, rewrk; its WSGI "
     "rows don't say how many connections.\nAnother machine's figures: no target.\n";
 
-// ---- the table
+// ---- the table ----------------------------------------------------------------------------------
 
 static bool gb__has_peers(const gb_result *r)
 {
@@ -10635,7 +10667,7 @@ GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error
     return gb__write_out(&b, out, error);
 }
 
-// ---- JSON (RFC 8259) ----------------------------------------------------------------------------------
+// ---- JSON (RFC 8259) ----------------------------------------------------------------------------
 
 typedef struct gb__json {
     gb__buf text;
@@ -10994,7 +11026,8 @@ enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__ALL = 
     X(SERVE_WORKERS, "workers", 0, "N", GB__SERVE, "each with so many threads; default 1")         \
     X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE,                            \
       "processes, threads (of one interpreter) or auto: threads where the GIL is off")             \
-    X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE, "of ASGI: asyncio (default), uvloop, rloop") \
+    X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE,                                            \
+      "of ASGI: asyncio (default), uvloop, rloop")                                                 \
     X(SERVER, "server", 0, "COMMAND", GB__COMPARE,                                                 \
       "also somebody else's server on each build; {port}, {python}, {threads} and {workers} in "   \
       "its words are replaced; repeatable; name=TEXT,COMMAND")                                     \
@@ -11087,7 +11120,7 @@ static int gb__complain(const gb_error *error)
     return gb__exit_status(error->code);
 }
 
-// ---- reading the command line ---------------------------------------------------------------------
+// ---- reading the command line -------------------------------------------------------------------
 
 static const struct gb__command {
     const char *name, *usage, *about;
@@ -11323,7 +11356,7 @@ static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_error *
     return GB_OK;
 }
 
-// ---- where results go -------------------------------------------------------------------------------
+// ---- where results go ---------------------------------------------------------------------------
 
 // Says before an hour of measuring, not after it, that a file can't be written.
 static gb_code gb__check_output(const gb__arguments *a, int id, gb_error *error)
@@ -11361,7 +11394,7 @@ static gb_code gb__close_output(const gb__arguments *a, int id, FILE *out, gb_co
     return code;
 }
 
-// ---- pythons ------------------------------------------------------------------------------------------
+// ---- pythons ------------------------------------------------------------------------------------
 
 static int gb__main_pythons(const gb__arguments *a)
 {
@@ -11394,7 +11427,7 @@ static int gb__main_pythons(const gb__arguments *a)
     return usable ? 0 : 3;
 }
 
-// ---- serve ---------------------------------------------------------------------------------------------
+// ---- serve --------------------------------------------------------------------------------------
 
 static int gb__own_stdout = -1;
 
@@ -11452,7 +11485,8 @@ static int gb__main_serve(const gb__arguments *a)
     if (!code) code = gb__read_bind(a, host, sizeof host, &config.server.port, &error);
     if (!code)
         code = gb__read_int(a, GB__OPT_SERVE_THREADS, 4096, &config.server.threads, &error);
-    if (!code) code = gb__read_int(a, GB__OPT_SERVE_WORKERS, GB_MAX_WORKERS, &config.workers, &error);
+    if (!code)
+        code = gb__read_int(a, GB__OPT_SERVE_WORKERS, GB_MAX_WORKERS, &config.workers, &error);
     if (!code) code = gb__read_worker_model(a, &config.worker_model, &error);
     if (!code) code = gb__read_count(a, GB__OPT_MAX_BODY, 1e15, &config.server.max_body, &error);
     if (!code && !gb__is_c_app(&config)) {
@@ -11471,7 +11505,7 @@ static int gb__main_serve(const gb__arguments *a)
     return code ? gb__complain(&error) : 0;
 }
 
-// ---- load ----------------------------------------------------------------------------------------------
+// ---- load ---------------------------------------------------------------------------------------
 
 static void gb__print_latency(FILE *out, const char *name, const gb_histogram *h)
 {
@@ -11578,7 +11612,7 @@ static int gb__main_load(const gb__arguments *a)
     return code ? gb__complain(&error) : 0;
 }
 
-// ---- compare ---------------------------------------------------------------------------------------------
+// ---- compare ------------------------------------------------------------------------------------
 
 typedef struct gb__comparing {
     gb_plan plan;
@@ -11810,7 +11844,7 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
     return code ? gb__complain(&error) : written;
 }
 
-// ---- all of it -----------------------------------------------------------------------------------------
+// ---- all of it ----------------------------------------------------------------------------------
 
 static void gb__catch_signals(void)
 {
