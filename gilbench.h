@@ -702,6 +702,7 @@ typedef struct gb_round {
     double context_switches_per_request;
     uint64_t requests_per_worker[GB_MAX_WORKERS];
     int workers;                  // how many of them; 0 where a server doesn't tell
+    gb_interface interface;       // what the application turned out to be; GB_AUTO where unknown
     double steal_ms;              // CPU time that the hypervisor gave to others, in the window
 } gb_round;
 
@@ -8252,6 +8253,7 @@ typedef struct gb__window_stats {
     gb__counts phases[GB__PHASES];
     uint64_t requests[GB_MAX_WORKERS];
     int workers;                  // 0: one that can't tell
+    gb_interface interface;
     uint64_t collections;
     double pause_ms;
     int gil;                      // -1 without an interpreter
@@ -8528,6 +8530,7 @@ static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
     for (int i = 0; i < GB__PHASES; i++) gb__pack_phase(h, i, &s->phases[i]);
     for (int i = 0; i < h->count; i++) s->requests[i] = gb__server_requests(h->servers[i]);
     s->workers = h->count;
+    s->interface = h->has_python ? h->app.interface : GB_C;
     s->collections = atomic_load(&gb__gc_collections);
     s->pause_ms = (double)atomic_load(&gb__gc_pause_ns) / 1e6;
     s->gil = -1;
@@ -9098,6 +9101,7 @@ static void gb__add_worker(gb__window_stats *to, const gb__window_stats *from)
 {
     for (int p = 0; p < GB__PHASES; p++) gb__add_counts(&to->phases[p], &from->phases[p]);
     to->requests[to->workers++] = from->requests[0];
+    to->interface = from->interface;
     to->collections += from->collections;
     to->pause_ms += from->pause_ms;
     if (from->gil > to->gil) to->gil = from->gil;
@@ -9499,6 +9503,7 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
         gb__growth(m->before.context_switches, m->after.context_switches) / requests;
     memcpy(r->requests_per_worker, s->requests, sizeof r->requests_per_worker);
     r->workers = s->workers;
+    r->interface = s->interface;
     r->steal_ms = (double)m->steal / 1e6;
 }
 
@@ -9931,6 +9936,7 @@ static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb_erro
         return false;
     }
     c->broken = gb__is_lasting(code);
+    if (!code && c->interface == GB_AUTO) c->interface = c->rounds[c->round_count - 1].interface;
     if (code && !first->code) gb__fail(first, code, "%s: %.900s", c->id, error.text);
     return true;
 }
