@@ -6856,7 +6856,8 @@ static PyObject *gb__wsgi_path(gb_slice raw)
 {
     char decoded[GB_MAX_REQUEST_LINE];
     if (!raw.len || !memchr(raw.data, '%', raw.len)) return gb__wsgi_text(raw);
-    return gb__wsgi_text((gb_slice){decoded, gb__percent_decode(raw, decoded)});
+    size_t len = gb__percent_decode(raw, decoded);
+    return gb__wsgi_text((gb_slice){decoded, len});
 }
 
 static PyObject *gb__wsgi_new_field_key(gb_slice name)
@@ -7304,7 +7305,8 @@ static _Thread_local gb__asgi_worker *gb__asgi_here;
 
 static PyObject *gb__asgi_method(PyObject *object, PyObject *name)
 {
-    return gb_py.PyObject_VectorcallMethod(name, &object, 1, NULL);
+    PyObject *const arguments[] = {object};
+    return gb_py.PyObject_VectorcallMethod(name, arguments, 1, NULL);
 }
 
 static PyObject *gb__asgi_method1(PyObject *object, PyObject *name, PyObject *argument)
@@ -7683,7 +7685,7 @@ static bool gb__asgi_set_status(gb__asgi_call *c, PyObject *status)
     const char digits[] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10),
                            (char)('0' + code % 10), ' '};
     memcpy(c->status, digits, sizeof digits);
-    memcpy(c->status + sizeof digits, reason, len);
+    memcpy(c->status + sizeof digits, reason, len + 1);
     c->answer = (gb__answer){.status = (int)code, .status_line = {c->status, len + sizeof digits}};
     return true;
 }
@@ -8070,7 +8072,7 @@ static void gb__asgi_leave(void *local)
     PyObject *owned[] = {w->python, w->event_loop, w->task_type, w->coroutine_type, w->state,
                          w->scope, w->request_message, w->disconnect_message, w->empty, w->done,
                          w->task_keywords};
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) gb__py_drop(owned[i]);
+    for (size_t i = 0; i < sizeof owned / sizeof(void *); i++) gb__py_drop(owned[i]);
     for (size_t i = 0; i < GB__NAME_COUNT; i++) gb__py_drop(w->names[i]);
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) gb__py_drop(w->fields[i]);
     gb_py.PyThreadState_Clear(w->thread_state);
