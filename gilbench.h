@@ -303,6 +303,10 @@ typedef struct gb_interval {
 
 // Median of n values with a 95 % bootstrap interval; the same seed gives the same interval.
 GB_API gb_interval gb_median_ci(const double *values, size_t n, uint64_t seed);
+// Median of b over median of a, of two samples that have nothing to do with each other, with a
+// 95 % bootstrap interval.
+GB_API gb_interval gb_ratio_ci(const double *a, size_t a_count, const double *b, size_t b_count,
+                               uint64_t seed);
 
 // ---- proc ---------------------------------------------------------------------------------------
 // Memory and CPU of a process and all its descendants, from /proc.
@@ -329,6 +333,9 @@ typedef struct gb_host {
     double load_1min;
     uint64_t steal_ns;         // since boot, summed over the CPUs
     double cgroup_cpus;        // CPU quota of the container, in CPUs; 0 = none
+    int threads_per_core;      // more than 1: some of the CPUs are halves of a core (SMT)
+    int turbo;                 // 1 on, 0 off, -1 unknown
+    uint64_t swapped_pages;    // in and out, since boot
 } gb_host;
 
 GB_API void gb_host_read(gb_host *host);
@@ -387,13 +394,21 @@ typedef struct gb_load_errors {
 } gb_load_errors;
 #undef GB_LOAD_ERROR_FIELD
 
+typedef struct gb_load_progress {
+    double seconds;              // since the load began
+    uint64_t answered;           // since then
+    double rps;                  // in the last tenth of a second or so
+    bool in_window;              // the warm-up is over
+} gb_load_progress;
+
 typedef struct gb_load_config {
     const char *url;             // http://HOST[:PORT]/PATH
     int connections;             // default 64
     int threads;                 // default 1
     double duration_s;           // default 10; counted from the end of the warm-up
     double warmup_s;             // default 0; runs on without a gap, until every connection
-                                 // has also had one answer
+                                 // has also had one answer and the rate has settled, but not
+                                 // longer than ten times this
     uint64_t requests;           // stop after so many instead; default 0: by duration
     double rate;                 // requests/s over all connections on a fixed schedule (an open
                                  // loop); default 0: the next as soon as the answer is there
@@ -408,11 +423,15 @@ typedef struct gb_load_config {
     // Called by the calling thread at the start and at the end of the measured window, while the
     // load runs.
     void (*on_window)(void *user, bool end);
+    // Called by the calling thread every 20 ms or so, while the load runs.
+    void (*on_progress)(void *user, const gb_load_progress *progress);
     void *user;
     const bool *stop;            // set to true (by a signal handler, say) to end early
 } gb_load_config;
 
 typedef struct gb_load_result {
+    double warmup_s;             // how long it was
+    bool unsettled;              // the rate had not settled when it ended
     double seconds;              // of the measured window
     uint64_t requests;           // answered well within it
     uint64_t bytes;              // received
@@ -672,10 +691,15 @@ typedef struct gb_latency {
     double mean, p50, p90, p99, p999, max;
 } gb_latency;
 
+#define GB_TIMELINE 64
+
 typedef struct gb_round {
     char problem[512];            // why there is no measurement; "" if there is one
     uint64_t requests;
     gb_load_errors errors;
+    double warmup_s;              // until the rate had settled
+    bool unsettled;               // it had not within ten times the warm-up asked for
+    bool outlier;                 // req/s far from the other rounds'; it counts all the same
     double seconds;
     double rps;
     gb_latency latency_ms;        // corrected for coordinated omission where there is a rate
@@ -704,10 +728,16 @@ typedef struct gb_round {
     int workers;                  // how many of them; 0 where a server doesn't tell
     gb_interface interface;       // what the application turned out to be; GB_AUTO where unknown
     double steal_ms;              // CPU time that the hypervisor gave to others, in the window
+    struct {                      // the window in `count` steps of the same length
+        int count;
+        double step_s;
+        double rps[GB_TIMELINE], rss_mb[GB_TIMELINE];
+    } timeline;
 } gb_round;
 
 typedef struct gb_cell {
     char id[256];                 // scenario/python/topology
+    char source[64];              // which of several results it is from; "" where there is one
     char scenario[64];
     char python[64];              // gb_python.id; "" for the control, the C handler
     char server[64];              // whose it is; "" for this one
@@ -721,15 +751,21 @@ typedef struct gb_cell {
     bool broken;                  // it can't be loaded: no further round was tried
     gb_round *rounds;             // owned
     size_t round_count;
+    gb_histogram latency;         // of all rounds; owned, as is the next
+    gb_histogram uncorrected;     // with a rate only
     struct {
-        gb_interval rps, latency_mean, latency_p99, rss_peak;
+        gb_interval rps, latency_mean, latency_p50, latency_p99, rss_peak, pss;
     } summary;                    // over the rounds that have a measurement; NAN without any
 } gb_cell;
 
 typedef struct gb_measure_config {
     gb_service_config service;
     const char *path;             // default "/json"
-    gb_load_config load;          // url, on_window and user are filled in
+    gb_load_config load;          // url, on_window, on_progress and user are filled in
+    // The latencies of the window are added to these, which have 3 digits; default: to none.
+    gb_histogram *latency, *uncorrected;
+    void (*on_progress)(void *user, const gb_load_progress *progress);
+    void *user;
 } gb_measure_config;
 
 // One round: starts the service, warms it up, loads it, samples it, stops it. What goes wrong on
@@ -763,6 +799,7 @@ typedef struct gb_progress {
     size_t done, total;           // measurements
     int round, rounds;
     double seconds_left;          // estimated
+    double rps;                   // right now; 0 before the load has begun
 } gb_progress;
 
 typedef struct gb_plan {
@@ -780,7 +817,9 @@ typedef struct gb_plan {
     const int *connections;       // default 128
     size_t connection_count;
     int client_threads;           // default 1
-    int rounds;                   // default 6
+    int rounds;                   // default 6; with a precision: at most so many, default 40
+    double precision;             // 0.02: until each ratio's interval is within 2 % of its median;
+                                  // default 0: all the rounds
     double duration_s, warmup_s;  // default 0.8 and 0.25
     double rate;                  // default 0: closed loop
     const char *expect;           // text that each body must contain
@@ -792,12 +831,20 @@ typedef struct gb_plan {
     const bool *stop;             // set to true to end early and keep what was measured
 } gb_plan;
 
-typedef enum gb_verdict { GB_NO_DIFFERENCE, GB_FASTER, GB_SLOWER } gb_verdict;
+// Memory is smaller or larger, everything else faster or slower.
+typedef enum gb_verdict {
+    GB_NO_DIFFERENCE,
+    GB_FASTER,
+    GB_SLOWER,
+    GB_SMALLER,
+    GB_LARGER
+} gb_verdict;
 
 typedef struct gb_comparison {
     char scenario[64];
     char baseline[256], candidate[256];  // cell ids
-    const char *metric;                  // "rps"
+    const char *metric;                  // "rps", "latency_ms.p50", "latency_ms.p99",
+                                         // "memory_mb.rss_peak" or "memory_mb.pss"
     gb_interval ratio;                   // candidate / baseline, paired within rounds
     gb_verdict verdict;
 } gb_comparison;
@@ -821,6 +868,13 @@ typedef struct gb_result {
 // still leave a result to report. Free it with gb_result_free in any case.
 GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *error);
 GB_API void gb_result_free(gb_result *result);
+// Reads what gb_report_json has written. A damaged file is GB_USAGE, with the place of the damage;
+// `name` is what to call the file. Free the result in any case.
+GB_API gb_code gb_result_read(FILE *in, const char *name, gb_result *result, gb_error *error);
+// Moves what is in `from` into `into`, and compares each cell of `from` with its like in `into`.
+// `label` tells the moved cells and builds from the others. Free both in any case.
+GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *label,
+                               gb_error *error);
 GB_API const char *gb_verdict_text(gb_verdict verdict);
 
 // ---- reports ------------------------------------------------------------------------------------
@@ -832,6 +886,13 @@ GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error
 // argv is kept in the file as the command that made it.
 GB_API gb_code gb_report_json(const gb_result *result, int argc, char *const *argv, FILE *out,
                               gb_error *error);
+// One self-contained page: tables and pictures, no script, nothing fetched.
+GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error);
+// A file a build for `python -m pyperf compare_to`, and another with its memory, into a directory
+// that is made where it isn't there.
+GB_API gb_code gb_report_pyperf(const gb_result *result, const char *directory, gb_error *error);
+// A file a cell, as gb_histogram_write writes it.
+GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_error *error);
 GB_API gb_code gb_load_report_json(const gb_load_config *config, const gb_load_result *result,
                                    FILE *out, gb_error *error);
 
@@ -1419,6 +1480,31 @@ GB_API gb_interval gb_median_ci(const double *values, size_t n, uint64_t seed)
 }
 
 GB__OPTIMIZE_LESS
+
+GB_API gb_interval gb_ratio_ci(const double *a, size_t a_count, const double *b, size_t b_count,
+                               uint64_t seed)
+{
+    gb_interval interval = {NAN, NAN, NAN};
+    double ratios[GB__RESAMPLES];
+    double *before = gb__sorted(a, a_count), *after = gb__sorted(b, b_count);
+    uint32_t *drawn = calloc(a_count + b_count, sizeof *drawn);
+    if (a_count && b_count && before && after && drawn) {
+        for (size_t i = 0; i < GB__RESAMPLES; i++) {
+            double base = gb__resampled_median(before, drawn, a_count, &seed);
+            ratios[i] = gb__resampled_median(after, drawn, b_count, &seed) / base;
+        }
+        qsort(ratios, GB__RESAMPLES, sizeof *ratios, gb__compare_doubles);
+        size_t cut = (size_t)(gb__bootstrap_tail(a_count < b_count ? a_count : b_count) *
+                              GB__RESAMPLES);
+        interval.median = gb__median_sorted(after, b_count) / gb__median_sorted(before, a_count);
+        interval.lo = ratios[cut];
+        interval.hi = ratios[GB__RESAMPLES - 1 - cut];
+    }
+    free(drawn);
+    free(before);
+    free(after);
+    return interval;
+}
 
 // ================================================================================================
 // >>proc
@@ -9618,7 +9704,8 @@ GB_API const gb_scenario *gb_scenarios(void)
 
 GB_API const char *gb_verdict_text(gb_verdict verdict)
 {
-    return verdict == GB_FASTER ? "faster" : verdict == GB_SLOWER ? "slower" : "no difference";
+    static const char *const texts[] = {"no difference", "faster", "slower", "smaller", "larger"};
+    return texts[verdict];
 }
 
 // ---- the plan -----------------------------------------------------------------------------------
@@ -11002,6 +11089,41 @@ static gb_code gb__report_pythons_json(const gb_python *list, size_t n, FILE *ou
     gb__json_close(&j, "}");
     gb__buf_str(&j.text, "\n");
     return gb__write_out(&j.text, out, error);
+}
+
+// ---- not there yet ------------------------------------------------------------------------------
+
+GB_API gb_code gb_result_read(FILE *in, const char *name, gb_result *result, gb_error *error)
+{
+    (void)in;
+    *result = (gb_result){0};
+    return gb__fail(error, GB_USAGE, "%s: not there yet", name);
+}
+
+GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *label, gb_error *error)
+{
+    (void)into;
+    (void)from;
+    return gb__fail(error, GB_USAGE, "%s: not there yet", label);
+}
+
+GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error)
+{
+    (void)result;
+    (void)out;
+    return gb__fail(error, GB_USAGE, "not there yet");
+}
+
+GB_API gb_code gb_report_pyperf(const gb_result *result, const char *directory, gb_error *error)
+{
+    (void)result;
+    return gb__fail(error, GB_USAGE, "%s: not there yet", directory);
+}
+
+GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_error *error)
+{
+    (void)result;
+    return gb__fail(error, GB_USAGE, "%s: not there yet", directory);
 }
 
 // ================================================================================================
