@@ -9614,6 +9614,8 @@ static gb_code gb__measure_load(const gb_measure_config *config, gb__measuring *
         if (error) *error = m->error;
     }
     if (!code) gb__round_fill(round, m, &result, load.threads > 0 ? load.threads : 1);
+    if (!code && config->latency) gb_histogram_merge(config->latency, &result.latency);
+    if (!code && config->uncorrected) gb_histogram_merge(config->uncorrected, &result.uncorrected);
     if (!code && !result.requests)
         code = gb__fail(error, GB_MEASUREMENT, "no request was answered: %s",
                         *result.first_error ? result.first_error : "the window was too short");
@@ -9921,6 +9923,9 @@ static gb_code gb__plan_cells(const gb_plan *p, gb_result *r, gb_error *error)
     for (size_t i = 0; i < r->cell_count; i++) {
         r->cells[i].rounds = calloc((size_t)p->rounds, sizeof *r->cells[i].rounds);
         if (!r->cells[i].rounds) return gb__fail_memory(error);
+        gb_code code = gb_histogram_init(&r->cells[i].latency, 3, error);
+        if (!code) code = gb_histogram_init(&r->cells[i].uncorrected, 3, error);
+        if (code) return code;
         for (size_t j = 0; j < i; j++)
             if (!strcmp(r->cells[i].id, r->cells[j].id))
                 return gb__fail(error, GB_USAGE, "%s would be measured twice: a build, a scenario "
@@ -9983,7 +9988,8 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
         .path = c->path,
         .load = {.connections = c->connections, .threads = p->client_threads,
                  .duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
-                 .expect = gb__cell_is_control(c) ? NULL : p->expect, .stop = p->stop}};
+                 .expect = gb__cell_is_control(c) ? NULL : p->expect, .stop = p->stop},
+        .latency = &c->latency, .uncorrected = &c->uncorrected};
     return gb_measure(&m, &c->rounds[c->round_count++], error);
 }
 
@@ -10361,7 +10367,11 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
 
 GB_API void gb_result_free(gb_result *result)
 {
-    for (size_t i = 0; result->cells && i < result->cell_count; i++) free(result->cells[i].rounds);
+    for (size_t i = 0; result->cells && i < result->cell_count; i++) {
+        free(result->cells[i].rounds);
+        gb_histogram_free(&result->cells[i].latency);
+        gb_histogram_free(&result->cells[i].uncorrected);
+    }
     free(result->cells);
     free(result->pythons);
     free(result->comparisons);
