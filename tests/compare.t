@@ -160,7 +160,10 @@ is(scalar(grep { !$cell{ $_->{baseline} } || !$cell{ $_->{candidate} } } @{ $r->
     'comparisons are of cells that exist');
 is(scalar(grep { $_->{baseline} eq $_->{candidate} } @{ $r->{comparisons} }), 0, 'and differ');
 # ft and ft-gil against gil at two thread counts; 4 threads against 1 for each and the control.
-is(scalar @{ $r->{comparisons} }, 8, 'eight of them');
+my %metrics;
+$metrics{ $_->{metric} }++ for @{ $r->{comparisons} };
+is_deeply(\%metrics, { map { $_ => 8 } qw(rps latency_ms.p50 latency_ms.p99 memory_mb.rss_peak
+    memory_mb.pss) }, 'eight of each metric');
 is(scalar(grep { !($_->{ratio}{ci95}[0] <= $_->{ratio}{median} &&
     $_->{ratio}{median} <= $_->{ratio}{ci95}[1]) } @{ $r->{comparisons} }), 0,
     'ratios lie in their intervals');
@@ -279,15 +282,16 @@ sub order {
         . "'$ft->{executable}' --rounds 2 --duration 0.01 --warmup 0.001 --threads 1,2 "
         . "--connections 2 --seed $seed --path /json >$top/stdout";
     my $shown = `script -qec "$command" /dev/null </dev/null 2>&1`;
-    return ($shown, join ' ', map { /: (\S+)\r?\z/ } split /\r\e\[K/, $shown);
+    return ($shown, join ' ', map { /: (\S+)\e\[K\z/ } split /\r/, $shown);
 }
 
 SKIP: {
-    skip 'no script here, so no terminal', 6
+    skip 'no script here, so no terminal', 7
         if system('script -qec true /dev/null >/dev/null 2>&1');
     my ($shown, $order) = order(7);
     like($shown, qr{\[1/12\] round 1 of 2, 0:\d\d left: app/}, 'progress on a terminal');
     like($shown, qr/\r\e\[K[^\[]*\z/, 'which is wiped in the end');
+    unlike($shown, qr/\n./s, 'and never wraps');
     unlike(content("$top/stdout"), qr/\e|\r/, 'is no part of the result');
     my @cells = split ' ', $order;
     my %times;

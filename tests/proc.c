@@ -59,8 +59,15 @@ static void test_host_texts(void)
                                     "model name");
     ok(gb__slice_is(model, "Big CPU @ 3 GHz"), "model name");
     ok(!gb__proc_value("bugs\t:\n", "bugs").len, "an empty value");
-    is_u64(gb__parse_steal("cpu  1 2 3 4 5 6 7 88 9 10\ncpu0 1 2\n"), 88, "steal");
-    is_u64(gb__parse_steal("cpu  1 2 3 4\n"), 0, "a kernel without steal");
+    gb__machine_time spent = gb__parse_machine_time("cpu  1 2 3 4 5 6 7 88 9 10\ncpu0 1 2\n");
+    is_u64(spent.steal_ns, gb__ticks_ns(88), "steal");
+    is_u64(spent.busy_ns, gb__ticks_ns(1 + 2 + 3), "user, nice and system");
+    is_u64(gb__parse_machine_time("cpu  1 2 3 4\n").steal_ns, 0, "a kernel without steal");
+    is_u64((uint64_t)gb__parse_cpu_list("0\n"), 1, "a list of one CPU");
+    is_u64((uint64_t)gb__parse_cpu_list("0-3,8,10-11\n"), 7, "ranges and single CPUs");
+    is_u64((uint64_t)gb__parse_cpu_list("\n"), 0, "no list");
+    is_u64(gb__parse_swapped("nr_free 1\npswpin 20\npswpout 3\npgfault 5\n"), 23, "swapped");
+    is_u64(gb__parse_swapped("nr_free 1\n"), 0, "a kernel without swap");
     ok(gb__slice_is(gb__parse_cgroup(v1, "cpu"), "/docker/1"), "cgroup v1: cpu, not cpuacct");
     ok(gb__slice_is(gb__parse_cgroup(v1, "cpuacct"), "/docker/1"), "cgroup v1: first of two");
     ok(gb__slice_is(gb__parse_cgroup(v1, ""), "/"), "cgroup v2 beside v1");

@@ -1,0 +1,18 @@
+"""What `make calibrate` measures: an answer whose work is known, and 5 % more of it where the
+environment that runs it is called "slower"."""
+
+import json
+import os
+import sys
+
+ROWS = 200
+if os.path.basename(sys.prefix) == "slower":
+    ROWS += ROWS // 20
+
+DATA = [{"id": i, "name": f"item {i}", "price": i * 0.25, "tags": ["a", "b"]} for i in range(ROWS)]
+
+
+def app(environ, start_response):
+    body = json.dumps(DATA).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
