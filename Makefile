@@ -29,7 +29,7 @@ need = @command -v $(1) >/dev/null || { echo "make: no $(1) here: apt-get instal
 # can be switched off, it is.
 prove := $(shell setarch -R true 2>/dev/null && echo setarch -R) prove -j4
 
-.PHONY: all run test pythons venvs peers interpreters fuzz install clean help
+.PHONY: all run test pythons venvs peers calibrate interpreters fuzz install clean help
 .DELETE_ON_ERROR:
 
 all: build/gilbench ## build/gilbench (the default)
@@ -49,6 +49,9 @@ venvs: interpreters ## a virtual environment for each build, with what apps/*.tx
 
 peers: venvs ## this server beside Granian, gunicorn, uvicorn, ...: a table of ratios
 	@.make/peers
+
+calibrate: interpreters ## how often a verdict is wrong, and how often a known 5 % is seen (an hour)
+	@.make/calibrate
 
 # Exit status 3 is gilbench's word for "no usable interpreter". Any other failure is for the
 # command that comes next to show.

@@ -10436,7 +10436,7 @@ static void gb__watch_load(void *user, const gb_load_progress *load)
 {
     gb__watcher *w = user;
     w->progress.rps = load->rps;
-    w->plan->on_progress(w->plan->user, &w->progress);
+    if (load->rps > 0) w->plan->on_progress(w->plan->user, &w->progress);
 }
 
 static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c, gb__watcher *watcher,

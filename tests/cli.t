@@ -137,6 +137,7 @@ my %odd = (
         warmup => [@not_seconds],
         rounds => [@not_counts],
         rate => [@not_seconds],
+        precision => ['', '2', '0.02', '0%', '90%', 'x%', '2%%', 'nan%'],
         seed => [@not_counts[0 .. 5]],
         json => [@nowhere], markdown => [@nowhere], csv => [@nowhere],
         html => ['x'], pyperf => ['x'], hdr => ['x'],

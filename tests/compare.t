@@ -209,7 +209,9 @@ my @markdown = grep { /^\|/ } split /\n/, content("$top/result.md");
 my @heads = @{ shift @csv };
 is(scalar @csv, 8, 'CSV: a row a cell');
 is(scalar(grep { @$_ != @heads } @csv), 0, 'of as many columns as the header has');
-is(scalar @markdown, 10, 'Markdown: a header, a rule and a row a cell');
+my $verdicts = 2 + 4 + 4;  # header and rule; 4 threads against 1; two builds against one, twice
+is(scalar @markdown, 10 + $verdicts, 'Markdown: a header, a rule and a row a cell; the verdicts');
+my @columns = map { s/^ | $//gr } split /\|/, $markdown[0] =~ s/^\||\|$//gr;
 my ($table) = $out =~ /^(endpoint .*?)\n\n/ms;
 my @table = split /\n/, $table // '';
 @wrong = ();
@@ -229,10 +231,16 @@ for my $i (0 .. $#csv) {
     push @wrong, "variant $row{variant}"
         unless $row{variant} eq (($cell->{python} =~ s/,/;/gr) || 'C handler');
     my @cells = map { s/^ | $//gr } split /\|/, $markdown[ $i + 2 ] =~ s/^\||\|$//gr, -1;
-    my $other = join '|', map { s/,/;/gr } @cells;
-    push @wrong, "Markdown has $other" unless $other eq join '|', @{ $csv[$i] };
-    my @lines = map { s/,/;/gr =~ s/\s+/ /gr =~ s/ \z//r } $table[ $i + 1 ],
-        join(' ', @{ $csv[$i] });
+    for (0 .. $#columns) {
+        next unless exists $row{ $columns[$_] };
+        my $other = $cells[$_] =~ s/,/;/gr;
+        push @wrong, "Markdown has $other" unless $other eq $row{ $columns[$_] };
+    }
+    if ($row{ratio} ne '') {
+        my $said = sprintf '%sx [%s, %s] %s', @row{ 'ratio', 'ratio lo', 'ratio hi', 'verdict' };
+        push @wrong, "Markdown has $cells[-1]" unless $cells[-1] =~ s/,/;/r eq $said =~ s/,/;/r;
+    }
+    my @lines = map { s/\s+/ /gr =~ s/ \z//r } $table[ $i + 1 ], join(' ', @cells);
     push @wrong, "the table has $lines[0]" unless $lines[0] eq $lines[1];
 }
 is("@wrong", '', 'CSV, Markdown and table have the figures of the JSON');
@@ -282,7 +290,7 @@ sub order {
         . "'$ft->{executable}' --rounds 2 --duration 0.01 --warmup 0.001 --threads 1,2 "
         . "--connections 2 --seed $seed --path /json >$top/stdout";
     my $shown = `script -qec "$command" /dev/null </dev/null 2>&1`;
-    return ($shown, join ' ', map { /: (\S+)\e\[K\z/ } split /\r/, $shown);
+    return ($shown, join ' ', map { m{: ([^,\s]+)\e\[K\z} } split /\r/, $shown);
 }
 
 SKIP: {
