@@ -2813,7 +2813,8 @@ GB__OPTIMIZE_LESS
 // threads run than there are CPUs: beyond that whoever is done first goes on, and nobody pays
 // for a wake-up. A thread that is stuck in its handler (it sleeps, or waits for a lock) doesn't
 // count as running: the watcher finds it out a tick later, and while handlers are of that kind a
-// successor is woken at once.
+// successor is woken at once. One that waits for its turn in the gateway (for Python's lock) does
+// count: a successor could only join the queue.
 
 #define GB__TICK_NS 200000        // how long a handler may run before it counts as stuck
 #define GB__WATCH_IDLE_TICKS 25   // with a leader for that long, the watcher goes to sleep
@@ -2899,6 +2900,7 @@ struct gb__thread {
     gb__thread *below;      // in the stack of idle threads
     bool running;           // in a request and not known to be stuck
     uint64_t since;         // the tick in which the request began
+    atomic_bool attaching;  // waits for its turn to run; anybody may look
     // this thread's own
     gb__conn *conn;         // taken; NULL once it is closed
     bool stopping;          // as of the last take or turn: answer with Connection: close
@@ -2992,7 +2994,7 @@ static void gb__find_stuck(gb_server *s)  // locked
     s->tick++;
     for (int i = 0; i < s->config.threads; i++) {
         gb__thread *t = &s->threads[i];
-        if (!t->running || t->since + 1 >= s->tick) continue;
+        if (!t->running || t->since + 1 >= s->tick || atomic_load(&t->attaching)) continue;
         gb__end_run(t);
         s->eager_until = s->tick + GB__EAGER_TICKS;
     }
@@ -6631,7 +6633,9 @@ static PyThreadState *gb__detach(gb_exchange *x)
 static void gb__attach(gb_exchange *x, PyThreadState *state, int phase)
 {
     gb__lap(x, phase);
+    atomic_store_explicit(&x->thread->attaching, true, memory_order_relaxed);
     gb_py.PyEval_RestoreThread(state);
+    atomic_store_explicit(&x->thread->attaching, false, memory_order_relaxed);
     gb__lap(x, GB__PHASE_ATTACH);
 }
 
