@@ -71,7 +71,10 @@
 //     >>workers        several processes that serve as one
 //     >>run            one measurement
 //     >>compare        the matrix: cells, rounds, ratios, verdicts
-//     >>report         table, Markdown, CSV, JSON
+//     >>report         table, Markdown, CSV
+//     >>json           JSON, written and read
+//     >>schema         the keys of a result's file
+//     >>file           a result's file, written and read
 //     >>main           the command line
 //
 // A room calls only the rooms above it.
@@ -847,6 +850,8 @@ typedef struct gb_comparison {
 } gb_comparison;
 
 typedef struct gb_result {
+    char name[256];               // of the file it was read from; "" if it was measured here
+    char gilbench[32];            // the version that measured it
     char started[32];             // UTC, ISO 8601
     gb_host host;
     gb_python *pythons;
@@ -929,6 +934,7 @@ GB_API int gb_main(int argc, char **argv);
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <locale.h>
 #include <math.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -1142,6 +1148,19 @@ static void gb__copy(char *to, size_t size, const char *from)
     if (len >= size) len = size - 1;
     memcpy(to, from, len);
     to[len] = 0;
+}
+
+// Files have a point in their numbers, whatever the locale of the program writes: between these
+// two, this thread does so too.
+static locale_t gb__use_point(void)
+{
+    locale_t point = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    return point ? uselocale(point) : (locale_t)0;
+}
+
+static void gb__restore_locale(locale_t before)
+{
+    if (before) freelocale(uselocale(before));
 }
 
 // Reads a file of a size that /proc doesn't tell beforehand. False (and errno) if it can't.
@@ -9904,10 +9923,11 @@ GB_API const gb_scenario *gb_scenarios(void)
     return scenarios;
 }
 
+static const char *const gb__verdicts[] = {"no difference", "faster", "slower", NULL};
+
 GB_API const char *gb_verdict_text(gb_verdict verdict)
 {
-    static const char *const texts[] = {"no difference", "faster", "slower"};
-    return texts[verdict];
+    return gb__verdicts[verdict];
 }
 
 // ---- the plan -----------------------------------------------------------------------------------
@@ -10748,6 +10768,7 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     if (code) return code;
     gb_host_read(&result->host);
     gmtime_r(&now, &tm);
+    gb__copy(result->gilbench, sizeof result->gilbench, GB_VERSION);
     strftime(result->started, sizeof result->started, "%Y-%m-%dT%H:%M:%SZ", &tm);
     code = gb__plan_cells(&p, result, error);
     if (!code) code = gb__compare_rounds(&p, result, &first, error);
@@ -11127,10 +11148,11 @@ static void gb__main_heads(const gb_result *r, gb__table *t)
     gb__cell(t, "against the first build");
 }
 
+static const char *const gb__interfaces[] = {"auto", "wsgi", "asgi", "c", NULL};
+
 static const char *gb__interface_text(gb_interface interface)
 {
-    static const char *const names[] = {"auto", "wsgi", "asgi", "c"};
-    return names[interface];
+    return gb__interfaces[interface];
 }
 
 static void gb__row_keys(gb__table *t, const gb_cell *c)
@@ -11386,12 +11408,27 @@ GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error
     return gb__write_out(&b, out, error);
 }
 
-// ---- JSON (RFC 8259) ----------------------------------------------------------------------------
+// ================================================================================================
+// >>json
+// JSON (RFC 8259) in both directions, and nothing of what it says. What is read may be damaged or
+// hostile: then a sentence with the place is all that comes of it.
+
+enum {
+    GB__DEEPEST = 32,                // nesting of what an unknown key holds
+    GB__LONGEST_FILE = 256 << 20,    // bytes
+    GB__LARGEST_RESULT = 1 << 30     // bytes of memory
+};
+
+#define GB__LARGEST_NUMBER 1e18
+
+// ---- writing ------------------------------------------------------------------------------------
 
 typedef struct gb__json {
     gb__buf text;
     bool comma;  // a value stands before the next one
     int depth;
+    int argc;
+    char *const *argv;
 } gb__json;
 
 static void gb__json_quote(gb__buf *b, const char *text)
@@ -11412,7 +11449,7 @@ static void gb__json_quote(gb__buf *b, const char *text)
 static void gb__json_key(gb__json *j, const char *key)
 {
     if (j->comma) gb__buf_str(&j->text, ",");
-    if (j->depth <= 3 && j->depth) gb__buf_printf(&j->text, "\n%*s", j->depth, "");
+    if (j->depth <= 4 && j->depth) gb__buf_printf(&j->text, "\n%*s", j->depth, "");
     if (key) {
         gb__json_quote(&j->text, key);
         gb__buf_str(&j->text, ":");
@@ -11420,9 +11457,8 @@ static void gb__json_key(gb__json *j, const char *key)
     j->comma = true;
 }
 
-static void gb__json_open(gb__json *j, const char *key, const char *bracket)
+static void gb__json_open(gb__json *j, const char *bracket)
 {
-    gb__json_key(j, key);
     gb__buf_str(&j->text, bracket);
     j->comma = false;
     j->depth++;
@@ -11435,282 +11471,1062 @@ static void gb__json_close(gb__json *j, const char *bracket)
     j->depth--;
 }
 
-static void gb__json_text(gb__json *j, const char *key, const char *value)
+// With as many digits as make it the same number again when it is read.
+static void gb__json_number(gb__json *j, double value)
 {
-    gb__json_key(j, key);
-    gb__json_quote(&j->text, value);
+    char text[32];
+    int digits = 9;
+    if (!isfinite(value)) {
+        gb__buf_str(&j->text, "null");
+        return;
+    }
+    do snprintf(text, sizeof text, "%.*g", digits, value);
+    while (strtod(text, NULL) != value && (digits += 4) <= 17);
+    gb__buf_str(&j->text, text);
 }
 
-static void gb__json_bool(gb__json *j, const char *key, bool value)
+static void gb__json_state(gb__json *j, int state)
 {
-    gb__json_key(j, key);
-    gb__buf_str(&j->text, value ? "true" : "false");
+    gb__buf_str(&j->text, state < 0 ? "null" : state ? "true" : "false");
 }
 
-static void gb__json_count(gb__json *j, const char *key, uint64_t value)
+// ---- reading ------------------------------------------------------------------------------------
+
+// `at` is never at white space. A NUL, which JSON doesn't have, stands at the end.
+typedef struct gb__reader {
+    const char *name, *start, *at, *end;
+    const char *key;  // whose value is being read
+    size_t memory;    // taken so far
+    gb_code code;
+    gb_error *error;
+} gb__reader;
+
+GB__PRINTF(2, 3) static bool gb__bad(gb__reader *r, const char *format, ...)
 {
-    gb__json_key(j, key);
-    gb__buf_u64(&j->text, value);
+    char what[256];
+    size_t line = 1, column = 1;
+    const char *rest = r->at;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    // What is wrong with the last word of a file is that the file ends there.
+    if (r->key) rest += strspn(rest, "+-.0123456789Eaeflnrstu\\");
+    for (const char *s = r->start; s < r->at && s < r->end; s++, column++)
+        if (*s == '\n') line++, column = 0;
+    r->code = gb__fail(r->error, GB_USAGE, "%.200s: line %zu, column %zu: %s", r->name, line,
+                       column, rest < r->end ? what : "it ends here, in the middle");
+    return false;
 }
 
-static void gb__json_number(gb__json *j, const char *key, double value)
+// `what` the value must be: "a number", say.
+static bool gb__wrong(gb__reader *r, const char *what)
 {
-    gb__json_key(j, key);
-    size_t at = j->text.len;
-    if (isfinite(value)) gb__buf_printf(&j->text, "%.9g", value);
-    else gb__buf_str(&j->text, "null");
-    // A locale may write a comma; JSON has a point.
-    for (; at < j->text.len; at++)
-        if (j->text.data[at] == ',') j->text.data[at] = '.';
+    if (!r->key) return gb__bad(r, "it must begin with %s", what);
+    return gb__bad(r, "\"%s\" must be %s", r->key, what);
 }
 
-static void gb__json_interval(gb__json *j, const char *key, gb_interval i)
+static bool gb__take_memory(gb__reader *r, size_t size)
 {
-    gb__json_open(j, key, "{");
-    gb__json_number(j, "median", i.median);
-    gb__json_open(j, "ci95", "[");
-    gb__json_number(j, NULL, i.lo);
-    gb__json_number(j, NULL, i.hi);
+    if (size > GB__LARGEST_RESULT - r->memory)
+        return gb__bad(r, "so large a result is none: it would take over %d MiB of memory",
+                       GB__LARGEST_RESULT >> 20);
+    r->memory += size;
+    return true;
+}
+
+// ---- tokens -------------------------------------------------------------------------------------
+
+static void gb__pass_blanks(gb__reader *r)
+{
+    while (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t') r->at++;
+}
+
+static bool gb__eat(gb__reader *r, const char *token)
+{
+    size_t len = strlen(token);
+    if (strncmp(r->at, token, len)) return false;
+    r->at += len;
+    gb__pass_blanks(r);
+    return true;
+}
+
+// Four hexadecimal digits; -1 if they aren't.
+static int gb__hex4(const char *s)
+{
+    int value = 0;
+    for (int i = 0; i < 4; i++) {
+        char c = (char)(s[i] | 0x20);
+        if (s[i] >= '0' && s[i] <= '9') value = value * 16 + s[i] - '0';
+        else if (c >= 'a' && c <= 'f') value = value * 16 + c - 'a' + 10;
+        else return -1;
+    }
+    return value;
+}
+
+static size_t gb__utf8_encode(int c, char *to)
+{
+    static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i; i--, c >>= 6) to[i] = (char)(0x80 | (c & 0x3f));
+    to[0] = (char)(leads[n == 1 ? 0 : n] | c);
+    return n;
+}
+
+// \uXXXX, or two of them for a character beyond 16 bits; `at` is at the first digit.
+static size_t gb__read_code_point(gb__reader *r, char *to)
+{
+    int c = gb__hex4(r->at);
+    if (c > 0 && (c & 0xf800) != 0xd800) {
+        r->at += 4;
+        return gb__utf8_encode(c, to);
+    }
+    int low = c >= 0xd800 && c < 0xdc00 && r->at[4] == '\\' && r->at[5] == 'u'
+                  ? gb__hex4(r->at + 6) : -1;
+    if (low < 0xdc00 || low > 0xdfff)
+        return gb__bad(r, "\\u of no character that a text can have");
+    r->at += 10;
+    return gb__utf8_encode(0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00), to);
+}
+
+// One character of a text: its length in UTF-8, at most 4. 0 if it is none.
+static size_t gb__read_character(gb__reader *r, char *to)
+{
+    static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    size_t n = gb__utf8_length((const unsigned char *)r->at);
+    if ((unsigned char)*r->at < 0x20) return gb__bad(r, "a control character within a text");
+    if (!n) return gb__bad(r, "a text that isn't UTF-8");
+    if (*r->at != '\\') {
+        memcpy(to, r->at, n);
+        r->at += n;
+        return n;
+    }
+    r->at++;
+    const char *found = *r->at ? strchr(escapes, *r->at) : NULL;
+    if (*r->at == 'u') r->at++;
+    else if (!found) return gb__bad(r, "\\ before what it can't stand before");
+    if (!found) return gb__read_code_point(r, to);
+    r->at++;
+    *to = meant[found - escapes];
+    return 1;
+}
+
+// Cuts what doesn't fit, between two characters.
+static bool gb__read_text(gb__reader *r, char *to, size_t size)
+{
+    char character[4];
+    size_t len = 0;
+    if (*r->at != '"') return gb__wrong(r, "a text");
+    for (r->at++; *r->at != '"';) {
+        size_t n = gb__read_character(r, character);
+        if (!n) return false;
+        if (len + n >= size) size = 0;
+        else memcpy(to + len, character, n), len += n;
+    }
+    if (to) to[len] = 0;
+    return gb__eat(r, "\"");
+}
+
+static bool gb__is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static const char *gb__pass_digits(const char *s)
+{
+    while (gb__is_digit(*s)) s++;
+    return s;
+}
+
+// The number at `at`, still in characters. NULL data if it is none (RFC 8259, section 6).
+static gb_slice gb__number_text(const char *at)
+{
+    const char *s = at + (*at == '-'), *digits = s;
+    s = *s == '0' ? s + 1 : gb__pass_digits(s);
+    bool fine = s > digits;
+    if (*s == '.') {
+        digits = s + 1;
+        s = gb__pass_digits(digits);
+        fine &= s > digits;
+    }
+    if (*s == 'e' || *s == 'E') {
+        digits = s + 1 + (s[1] == '+' || s[1] == '-');
+        s = gb__pass_digits(digits);
+        fine &= s > digits;
+    }
+    return fine ? (gb_slice){at, (size_t)(s - at)} : (gb_slice){NULL, 0};
+}
+
+static bool gb__read_number_text(gb__reader *r, gb_slice *number)
+{
+    *number = gb__number_text(r->at);
+    if (!number->data) return gb__wrong(r, "a number");
+    r->at += number->len;
+    gb__pass_blanks(r);
+    return true;
+}
+
+static bool gb__read_whole(gb__reader *r, uint64_t most, uint64_t *value)
+{
+    gb_slice number;
+    const char *at = r->at;
+    if (!gb__read_number_text(r, &number)) return false;
+    if (gb__slice_u64(number, value) && *value <= most) return true;
+    r->at = at;
+    return gb__bad(r, "\"%s\" must be a whole number from 0 to %llu", r->key,
+                   (unsigned long long)most);
+}
+
+// null says that it is unknown, which the place says already.
+static bool gb__read_double(gb__reader *r, double *value)
+{
+    char text[64];
+    gb_slice number;
+    const char *at = r->at;
+    if (gb__eat(r, "null")) return true;
+    if (!gb__read_number_text(r, &number)) return false;
+    if (number.len < sizeof text) {
+        memcpy(text, number.data, number.len);
+        text[number.len] = 0;
+        *value = strtod(text, NULL);
+        if (*text != '-' && *value <= GB__LARGEST_NUMBER) return true;
+    }
+    r->at = at;
+    return gb__bad(r, "\"%s\" must be a number from 0 to %g", r->key, GB__LARGEST_NUMBER);
+}
+
+static bool gb__read_state(gb__reader *r, bool can_be_unknown, int *state)
+{
+    if (can_be_unknown && gb__eat(r, "null")) *state = -1;
+    else if (gb__eat(r, "true")) *state = 1;
+    else if (gb__eat(r, "false")) *state = 0;
+    else return gb__wrong(r, can_be_unknown ? "true, false or null" : "true or false");
+    return true;
+}
+
+// Whatever an unknown key holds.
+static bool gb__skip(gb__reader *r, int depth)
+{
+    gb_slice number;
+    const char *close = *r->at == '{' ? "}" : *r->at == '[' ? "]" : NULL;
+    bool object = *r->at == '{';
+    if (depth > GB__DEEPEST) return gb__bad(r, "nested over %d deep", GB__DEEPEST);
+    if (*r->at == '"') return gb__read_text(r, NULL, 0);
+    if (!close && (gb__eat(r, "true") || gb__eat(r, "false") || gb__eat(r, "null"))) return true;
+    if (!close && !gb__number_text(r->at).len) return gb__bad(r, "a value is missing");
+    if (!close) return gb__read_number_text(r, &number);
+    gb__eat(r, object ? "{" : "[");
+    for (bool more = !gb__eat(r, close); more;) {
+        if (object && !gb__read_text(r, NULL, 0)) return false;
+        if (object && !gb__eat(r, ":")) return gb__bad(r, "\":\" is missing");
+        if (!gb__skip(r, depth + 1)) return false;
+        more = gb__eat(r, ",");
+        if (!more && !gb__eat(r, close)) return gb__bad(r, "\",\" or \"%s\" is missing", close);
+    }
+    return true;
+}
+
+// ================================================================================================
+// >>schema
+// What stands where in a result's file (gilbench/1). One line of a table is a key: what it is
+// called, where it is kept and how it is written. The next room reads and writes by these tables.
+
+// How a key's value is kept; `more` of its line is said in parentheses.
+enum {
+    GB__IS_TEXT,       // char[] (what stands in the file for "")
+    GB__IS_NAME,       // const char *: a metric's when it is read
+    GB__IS_CHOICE,     // an enum (the names of its values)
+    GB__IS_COUNT,      // uint64_t
+    GB__IS_INT,        // int, from 0 to `most`
+    GB__IS_NUMBER,     // double, 0 where it is unknown
+    GB__IS_FIGURE,     // double, NAN where it is unknown
+    GB__IS_BOOL,       // bool
+    GB__IS_STATE,      // int: -1 unknown, 0 no, 1 yes
+    GB__IS_OBJECT,     // a struct, or some of its members (their table)
+    GB__IS_PAIR,       // two of a kind (an element's line)
+    GB__IS_SERIES,     // an array in its struct, its length an int at `count` (an element's line)
+    GB__IS_LIST,       // an owned array, its length a size_t at `count` (an element's line)
+    GB__IS_HISTOGRAM,  // gb_histogram
+    GB__IS_SCHEMA,     // nothing: always the same text (that text)
+    GB__IS_COMMAND,    // nothing: argv, which isn't read
+    GB__IS_LOCKED      // nothing: what gb_python says of the GIL at the start, which isn't read
+};
+
+enum { GB__NEEDED = 1, GB__OMITTED = 2 };  // always there; left out where there is nothing in it
+
+// More than any plan makes; a file that says it has more isn't worth the wait.
+enum {
+    GB__MAX_PYTHONS = 256,
+    GB__MAX_CELLS = 4096,
+    GB__MAX_ROUNDS = 10000,
+    GB__MAX_COMPARISONS = 65536,
+    GB__MAX_WARNINGS = 16384,
+    GB__MAX_COUNT = 1000000  // threads, connections, CPUs
+};
+
+typedef struct gb__key {
+    const char *key;
+    const void *more;
+    uint16_t offset, size, count;  // in the struct
+    uint8_t type, flags;
+    uint32_t most;                 // of an int, or of elements
+} gb__key;
+
+#define GB__PLACE(kind, of, member)                                                                \
+    .offset = offsetof(of, member), .size = sizeof((of *)0)->member, .type = GB__IS_##kind
+#define GB__KEY(kind, of, member) {.key = #member, GB__PLACE(kind, of, member)}
+#define GB__NAMED(kind, of, member, ...) {GB__PLACE(kind, of, member), .key = __VA_ARGS__}
+#define GB__PART(of, table, name)                                                                  \
+    {.key = (name), .more = (table), .size = sizeof(of), .type = GB__IS_OBJECT}
+#define GB__LIST(of, array, element, limit)                                                        \
+    {.key = #array "s", .more = &(element), .offset = offsetof(of, array##s),                      \
+     .count = offsetof(of, array##_count), .type = GB__IS_LIST, .most = (limit),                   \
+     .flags = GB__NEEDED}
+#define GB__END {.key = NULL}
+
+// ---- the tables ---------------------------------------------------------------------------------
+
+static const gb__key gb__count_element = {.size = sizeof(uint64_t), .type = GB__IS_COUNT};
+static const gb__key gb__number_element = {.size = sizeof(double), .type = GB__IS_NUMBER};
+static const gb__key gb__figure_element = {.size = sizeof(double), .type = GB__IS_FIGURE};
+
+static const gb__key gb__interval_keys[] = {
+    GB__KEY(FIGURE, gb_interval, median),
+    GB__NAMED(PAIR, gb_interval, lo, "ci95", .more = &gb__figure_element), GB__END};
+
+#define GB__INTERVAL(of, member, name)                                                             \
+    GB__NAMED(OBJECT, of, member, name, .more = gb__interval_keys)
+
+static const gb__key gb__latency_keys[] = {
+    GB__KEY(NUMBER, gb_latency, mean), GB__KEY(NUMBER, gb_latency, p50),
+    GB__KEY(NUMBER, gb_latency, p90),  GB__KEY(NUMBER, gb_latency, p99),
+    GB__KEY(NUMBER, gb_latency, p999), GB__KEY(NUMBER, gb_latency, max), GB__END};
+
+static const gb__key gb__phase_keys[] = {
+    GB__KEY(NUMBER, gb_phase, mean), GB__KEY(NUMBER, gb_phase, p99), GB__END};
+
+#define GB__ERROR_KEY(name, text) GB__KEY(COUNT, gb_load_errors, name),
+static const gb__key gb__error_keys[] = {GB_LOAD_ERRORS(GB__ERROR_KEY) GB__END};
+#undef GB__ERROR_KEY
+
+// A histogram in a file: the buckets that hold something, each as its lowest value and its count.
+typedef struct gb__sparse {
+    int digits;
+    uint64_t total, min, max;
+    double sum;
+    uint64_t (*buckets)[2];
+    size_t bucket_count;
+} gb__sparse;
+
+static const gb__key gb__bucket_element = {.more = &gb__count_element, .type = GB__IS_PAIR,
+                                             .size = 2 * sizeof(uint64_t)};
+static const gb__key gb__sparse_keys[] = {
+    GB__NAMED(INT, gb__sparse, digits, "digits", .most = 3, .flags = GB__NEEDED),
+    GB__NAMED(COUNT, gb__sparse, total, "total", .flags = GB__NEEDED),
+    GB__NAMED(COUNT, gb__sparse, min, "min_ns", .flags = GB__NEEDED),
+    GB__NAMED(COUNT, gb__sparse, max, "max_ns", .flags = GB__NEEDED),
+    GB__NAMED(NUMBER, gb__sparse, sum, "sum_ns", .flags = GB__NEEDED),
+    GB__LIST(gb__sparse, bucket, gb__bucket_element, 1 << 16), GB__END};
+
+static const gb__key gb__memory_keys[] = {
+    GB__NAMED(NUMBER, gb_round, memory_mb.rss, "rss"),
+    GB__NAMED(NUMBER, gb_round, memory_mb.rss_peak, "rss_peak"),
+    GB__NAMED(NUMBER, gb_round, memory_mb.pss, "pss"),
+    GB__NAMED(NUMBER, gb_round, memory_mb.uss, "uss"), GB__END};
+
+static const gb__key gb__cpu_keys[] = {
+    GB__NAMED(NUMBER, gb_round, cpu.server_us_per_request, "server_us_per_request"),
+    GB__NAMED(NUMBER, gb_round, cpu.client_us_per_request, "client_us_per_request"),
+    GB__NAMED(NUMBER, gb_round, cpu.client_share, "client_share"),
+    GB__NAMED(NUMBER, gb_round, cpu.server_cores, "server_cores"), GB__END};
+
+static const gb__key gb__anatomy_keys[] = {
+    GB__NAMED(OBJECT, gb_round, anatomy_us.read, "read", .more = gb__phase_keys),
+    GB__NAMED(OBJECT, gb_round, anatomy_us.attach_wait, "attach_wait", .more = gb__phase_keys),
+    GB__NAMED(OBJECT, gb_round, anatomy_us.app, "app", .more = gb__phase_keys),
+    GB__NAMED(OBJECT, gb_round, anatomy_us.write, "write", .more = gb__phase_keys), GB__END};
+
+static const gb__key gb__gc_keys[] = {
+    GB__NAMED(COUNT, gb_round, gc.collections, "collections"),
+    GB__NAMED(NUMBER, gb_round, gc.pause_ms, "pause_ms"), GB__END};
+
+static const gb__key gb__gil_keys[] = {
+    GB__NAMED(STATE, gb_round, gil.enabled_after_load, "enabled_after_load"),
+    GB__NAMED(TEXT, gb_round, gil.reenabled_by, "reenabled_by"), GB__END};
+
+#define GB__SERIES(member, name, length, limit, element)                                           \
+    GB__NAMED(SERIES, gb_round, member, name, .more = &(element), .most = (limit),                 \
+              .count = offsetof(gb_round, length))
+
+static const gb__key gb__timeline_keys[] = {
+    GB__NAMED(NUMBER, gb_round, timeline.step_s, "step_s"),
+    GB__SERIES(timeline.rps, "rps", timeline.count, GB_TIMELINE, gb__number_element),
+    GB__SERIES(timeline.rss_mb, "rss_mb", timeline.count, GB_TIMELINE, gb__number_element),
+    GB__END};
+
+static const char *const gb__worker_models[] = {"auto", "processes", "threads", NULL};
+
+static const gb__key gb__round_keys[] = {
+    GB__KEY(TEXT, gb_round, problem),
+    GB__KEY(COUNT, gb_round, requests),
+    GB__NAMED(OBJECT, gb_round, errors, "errors", .more = gb__error_keys),
+    GB__KEY(NUMBER, gb_round, warmup_s),
+    GB__KEY(BOOL, gb_round, unsettled),
+    GB__KEY(BOOL, gb_round, outlier),
+    GB__KEY(NUMBER, gb_round, seconds),
+    GB__KEY(NUMBER, gb_round, rps),
+    GB__NAMED(OBJECT, gb_round, latency_ms, "latency_ms", .more = gb__latency_keys),
+    GB__NAMED(OBJECT, gb_round, uncorrected_ms, "uncorrected_latency_ms",
+              .more = gb__latency_keys, .flags = GB__OMITTED),
+    GB__PART(gb_round, gb__memory_keys, "memory_mb"),
+    GB__PART(gb_round, gb__cpu_keys, "cpu"),
+    GB__PART(gb_round, gb__anatomy_keys, "anatomy_us"),
+    GB__PART(gb_round, gb__gc_keys, "gc"),
+    GB__PART(gb_round, gb__gil_keys, "gil"),
+    GB__KEY(NUMBER, gb_round, context_switches_per_request),
+    GB__KEY(NUMBER, gb_round, steal_ms),
+    GB__KEY(NUMBER, gb_round, other_cores),
+    GB__SERIES(requests_per_worker, "requests_per_worker", workers, GB_MAX_WORKERS,
+               gb__count_element),
+    GB__NAMED(CHOICE, gb_round, interface, "interface", .more = gb__interfaces),
+    GB__PART(gb_round, gb__timeline_keys, "timeline"), GB__END};
+static const gb__key gb__round_element = GB__PART(gb_round, gb__round_keys, NULL);
+
+static const gb__key gb__summary_keys[] = {
+    GB__INTERVAL(gb_cell, summary.rps, "rps"),
+    GB__INTERVAL(gb_cell, summary.latency_mean, "latency_ms.mean"),
+    GB__INTERVAL(gb_cell, summary.latency_p50, "latency_ms.p50"),
+    GB__INTERVAL(gb_cell, summary.latency_p99, "latency_ms.p99"),
+    GB__INTERVAL(gb_cell, summary.rss_peak, "memory_mb.rss_peak"),
+    GB__INTERVAL(gb_cell, summary.pss, "memory_mb.pss"), GB__END};
+
+static const gb__key gb__cell_keys[] = {
+    GB__NAMED(TEXT, gb_cell, id, "id", .flags = GB__NEEDED),
+    GB__NAMED(TEXT, gb_cell, source, "source", .flags = GB__OMITTED),
+    GB__NAMED(TEXT, gb_cell, scenario, "scenario", .flags = GB__NEEDED),
+    GB__NAMED(TEXT, gb_cell, python, "python", .flags = GB__NEEDED),
+    GB__NAMED(TEXT, gb_cell, server, "server", .more = "gilbench"),
+    GB__KEY(TEXT, gb_cell, command),
+    GB__KEY(TEXT, gb_cell, app),
+    GB__NAMED(CHOICE, gb_cell, interface, "interface", .more = gb__interfaces),
+    GB__KEY(TEXT, gb_cell, path),
+    GB__NAMED(INT, gb_cell, workers, "workers", .most = GB_MAX_WORKERS),
+    GB__NAMED(CHOICE, gb_cell, worker_model, "worker_model", .more = gb__worker_models),
+    GB__NAMED(INT, gb_cell, threads, "threads", .most = GB__MAX_COUNT),
+    GB__NAMED(INT, gb_cell, connections, "connections", .most = GB__MAX_COUNT),
+    GB__KEY(NUMBER, gb_cell, rate),
+    GB__KEY(BOOL, gb_cell, broken),
+    GB__LIST(gb_cell, round, gb__round_element, GB__MAX_ROUNDS),
+    GB__PART(gb_cell, gb__summary_keys, "summary"),
+    GB__NAMED(HISTOGRAM, gb_cell, latency, "latency_histogram"),
+    GB__NAMED(HISTOGRAM, gb_cell, uncorrected, "uncorrected_latency_histogram"),
+    GB__END};
+
+static const gb__key gb__python_keys[] = {
+    GB__NAMED(TEXT, gb_python, id, "id", .flags = GB__NEEDED),
+    GB__KEY(TEXT, gb_python, version),
+    GB__NAMED(INT, gb_python, hex, "hex", .most = INT_MAX),
+    GB__KEY(BOOL, gb_python, free_threaded),
+    {.key = "gil_enabled", .type = GB__IS_LOCKED},
+    GB__KEY(STATE, gb_python, gil),
+    GB__KEY(BOOL, gb_python, jit),
+    GB__KEY(STATE, gb_python, use_jit),
+    GB__KEY(BOOL, gb_python, debug),
+    GB__KEY(TEXT, gb_python, executable),
+    GB__KEY(TEXT, gb_python, libpython),
+    GB__KEY(TEXT, gb_python, home),
+    GB__KEY(TEXT, gb_python, prefix),
+    GB__KEY(TEXT, gb_python, base_prefix),
+    GB__KEY(TEXT, gb_python, include),
+    GB__KEY(TEXT, gb_python, optimized),
+    GB__KEY(TEXT, gb_python, configure_args),
+    GB__KEY(TEXT, gb_python, compiler),
+    GB__KEY(TEXT, gb_python, cflags),
+    GB__KEY(BOOL, gb_python, usable),
+    GB__KEY(TEXT, gb_python, problem), GB__END};
+
+static const gb__key gb__host_keys[] = {
+    GB__KEY(TEXT, gb_host, hostname),
+    GB__KEY(TEXT, gb_host, kernel),
+    GB__KEY(TEXT, gb_host, cpu_model),
+    GB__KEY(TEXT, gb_host, governor),
+    GB__NAMED(INT, gb_host, cpus, "cpus", .most = GB__MAX_COUNT),
+    GB__NAMED(INT, gb_host, threads_per_core, "threads_per_core", .most = GB__MAX_COUNT),
+    GB__KEY(STATE, gb_host, turbo),
+    GB__KEY(COUNT, gb_host, memory),
+    GB__KEY(NUMBER, gb_host, load_1min),
+    GB__KEY(NUMBER, gb_host, cgroup_cpus),
+    GB__KEY(COUNT, gb_host, steal_ns),
+    GB__KEY(COUNT, gb_host, swapped_pages), GB__END};
+
+static const gb__key gb__comparison_keys[] = {
+    GB__KEY(TEXT, gb_comparison, scenario),
+    GB__NAMED(TEXT, gb_comparison, baseline, "baseline", .flags = GB__NEEDED),
+    GB__NAMED(TEXT, gb_comparison, candidate, "candidate", .flags = GB__NEEDED),
+    GB__NAMED(NAME, gb_comparison, metric, "metric", .flags = GB__NEEDED),
+    GB__INTERVAL(gb_comparison, ratio, "ratio"),
+    GB__NAMED(CHOICE, gb_comparison, verdict, "verdict", .more = gb__verdicts), GB__END};
+
+static const gb__key gb__python_element = GB__PART(gb_python, gb__python_keys, NULL);
+static const gb__key gb__cell_element = GB__PART(gb_cell, gb__cell_keys, NULL);
+static const gb__key gb__comparison_element =
+    GB__PART(gb_comparison, gb__comparison_keys, NULL);
+static const gb__key gb__warning_element = {.size = sizeof *((gb_result *)0)->warnings,
+                                              .type = GB__IS_TEXT};
+
+#define GB__SCHEMA(text)                                                                           \
+    {.key = "schema", .more = (text), .type = GB__IS_SCHEMA, .flags = GB__NEEDED}
+
+static const gb__key gb__pythons_keys[] = {
+    GB__SCHEMA("gilbench/1"), GB__KEY(TEXT, gb_result, gilbench),
+    GB__LIST(gb_result, python, gb__python_element, GB__MAX_PYTHONS), GB__END};
+
+static const gb__key gb__result_keys[] = {
+    GB__SCHEMA("gilbench/1"),
+    GB__KEY(TEXT, gb_result, gilbench),
+    GB__KEY(TEXT, gb_result, started),
+    {.key = "argv", .type = GB__IS_COMMAND},
+    GB__NAMED(OBJECT, gb_result, host, "host", .more = gb__host_keys),
+    GB__LIST(gb_result, python, gb__python_element, GB__MAX_PYTHONS),
+    GB__LIST(gb_result, cell, gb__cell_element, GB__MAX_CELLS),
+    GB__LIST(gb_result, comparison, gb__comparison_element, GB__MAX_COMPARISONS),
+    GB__LIST(gb_result, warning, gb__warning_element, GB__MAX_WARNINGS),
+    GB__KEY(BOOL, gb_result, interrupted), GB__END};
+
+// What gb_load found, as its file has it.
+typedef struct gb__load_summary {
+    const char *url;
+    int connections, threads;
+    double rate, cpu_us_per_request;
+    gb_load_result result;
+    gb_latency latency_ms, uncorrected_ms;
+} gb__load_summary;
+
+#define GB__LOADED(kind, member) GB__NAMED(kind, gb__load_summary, result.member, #member)
+static const gb__key gb__load_keys[] = {
+    GB__SCHEMA("gilbench-load/1"),
+    GB__KEY(NAME, gb__load_summary, url),
+    GB__KEY(INT, gb__load_summary, connections),
+    GB__KEY(INT, gb__load_summary, threads),
+    GB__KEY(NUMBER, gb__load_summary, rate),
+    GB__LOADED(NUMBER, seconds),
+    GB__LOADED(COUNT, requests),
+    GB__NAMED(OBJECT, gb__load_summary, result.errors, "errors", .more = gb__error_keys),
+    GB__LOADED(NUMBER, rps),
+    GB__LOADED(COUNT, bytes),
+    GB__NAMED(OBJECT, gb__load_summary, latency_ms, "latency_ms", .more = gb__latency_keys),
+    GB__NAMED(OBJECT, gb__load_summary, uncorrected_ms, "uncorrected_latency_ms",
+              .more = gb__latency_keys, .flags = GB__OMITTED),
+    GB__KEY(NUMBER, gb__load_summary, cpu_us_per_request), GB__END};
+
+// ================================================================================================
+// >>file
+// A result's file, written and read. What the reports rely on is checked when it is read, so that
+// they needn't: ids that are there and unique, counts within their arrays, intervals the right
+// way round.
+
+// What is at a place, as the type that its line in a table says.
+#define GB__AT(type, place) (*(type *)(void *)(place))
+#define GB__IN(type, place) (*(const type *)(const void *)(place))
+
+// Pointers of all types are kept here as one, so they are copied.
+static char *gb__pointer_at(const char *place)
+{
+    char *pointer;
+    memcpy(&pointer, place, sizeof pointer);
+    return pointer;
+}
+
+// ---- writing ------------------------------------------------------------------------------------
+
+static void gb__json_object(gb__json *j, const gb__key *keys, const char *base);
+
+static void gb__json_histogram(gb__json *j, const gb_histogram *h)
+{
+    gb__sparse s = {.digits = (h->sub_bits - 2) / 3, .total = h->total, .min = h->min,
+                    .max = h->max, .sum = h->sum};
+    for (size_t i = 0; i < h->length; i++) s.bucket_count += h->counts[i] > 0;
+    s.buckets = calloc(s.bucket_count, sizeof *s.buckets);
+    j->text.failed |= !s.buckets;
+    for (size_t i = 0, n = 0; s.buckets && i < h->length; i++) {
+        if (!h->counts[i]) continue;
+        s.buckets[n][0] = gb__bucket_low(h->sub_bits, i);
+        s.buckets[n++][1] = h->counts[i];
+    }
+    if (s.buckets) gb__json_object(j, gb__sparse_keys, (const char *)&s);
+    free(s.buckets);
+}
+
+static void gb__json_value(gb__json *j, const gb__key *k, const char *base);
+
+static void gb__json_array(gb__json *j, const gb__key *element, const char *at, size_t n)
+{
+    gb__json_open(j, "[");
+    for (size_t i = 0; i < n; i++) {
+        gb__json_key(j, NULL);
+        gb__json_value(j, element, at + i * element->size);
+    }
     gb__json_close(j, "]");
-    gb__json_close(j, "}");
 }
 
-static void gb__json_latency(gb__json *j, const char *key, const gb_latency *l)
+static void gb__json_command(gb__json *j)
 {
-    gb__json_open(j, key, "{");
-    gb__json_number(j, "mean", l->mean);
-    gb__json_number(j, "p50", l->p50);
-    gb__json_number(j, "p90", l->p90);
-    gb__json_number(j, "p99", l->p99);
-    gb__json_number(j, "p999", l->p999);
-    gb__json_number(j, "max", l->max);
-    gb__json_close(j, "}");
-}
-
-static void gb__json_phase(gb__json *j, const char *key, gb_phase p)
-{
-    gb__json_open(j, key, "{");
-    gb__json_number(j, "mean", p.mean);
-    gb__json_number(j, "p99", p.p99);
-    gb__json_close(j, "}");
-}
-
-static void gb__json_errors(gb__json *j, const gb_load_errors *errors)
-{
-    gb__json_open(j, "errors", "{");
-#define GB__JSON_ERROR(name, text) gb__json_count(j, #name, errors->name);
-    GB_LOAD_ERRORS(GB__JSON_ERROR)
-#undef GB__JSON_ERROR
-    gb__json_close(j, "}");
-}
-
-static void gb__json_python(gb__json *j, const gb_python *p)
-{
-    bool enabled = !p->free_threaded || p->gil == 1;
-    gb__json_open(j, NULL, "{");
-    gb__json_text(j, "id", p->id);
-    gb__json_text(j, "version", p->version);
-    gb__json_bool(j, "free_threaded", p->free_threaded);
-    gb__json_bool(j, "gil_enabled", enabled);
-    gb__json_bool(j, "jit", p->jit);
-    gb__json_bool(j, "debug", p->debug);
-    gb__json_text(j, "executable", p->executable);
-    gb__json_text(j, "libpython", p->libpython);
-    gb__json_text(j, "prefix", p->prefix);
-    gb__json_text(j, "base_prefix", p->base_prefix);
-    gb__json_text(j, "include", p->include);
-    gb__json_text(j, "optimized", p->optimized);
-    gb__json_text(j, "configure_args", p->configure_args);
-    gb__json_text(j, "compiler", p->compiler);
-    gb__json_text(j, "cflags", p->cflags);
-    gb__json_bool(j, "usable", p->usable);
-    gb__json_text(j, "problem", p->problem);
-    gb__json_close(j, "}");
-}
-
-static void gb__json_host(gb__json *j, const gb_host *h)
-{
-    gb__json_open(j, "host", "{");
-    gb__json_text(j, "hostname", h->hostname);
-    gb__json_text(j, "kernel", h->kernel);
-    gb__json_text(j, "cpu_model", h->cpu_model);
-    gb__json_text(j, "governor", h->governor);
-    gb__json_count(j, "cpus", (uint64_t)h->cpus);
-    gb__json_count(j, "memory", h->memory);
-    gb__json_number(j, "load_1min", h->load_1min);
-    gb__json_number(j, "cgroup_cpus", h->cgroup_cpus);
-    gb__json_close(j, "}");
-}
-
-static void gb__json_anatomy(gb__json *j, const gb_round *r)
-{
-    gb__json_open(j, "anatomy_us", "{");
-    gb__json_phase(j, "read", r->anatomy_us.read);
-    gb__json_phase(j, "attach_wait", r->anatomy_us.attach_wait);
-    gb__json_phase(j, "app", r->anatomy_us.app);
-    gb__json_phase(j, "write", r->anatomy_us.write);
-    gb__json_close(j, "}");
-    gb__json_open(j, "gc", "{");
-    gb__json_count(j, "collections", r->gc.collections);
-    gb__json_number(j, "pause_ms", r->gc.pause_ms);
-    gb__json_close(j, "}");
-    gb__json_open(j, "gil", "{");
-    gb__json_key(j, "enabled_after_load");
-    gb__buf_str(&j->text, r->gil.enabled_after_load < 0 ? "null"
-                          : r->gil.enabled_after_load ? "true" : "false");
-    gb__json_text(j, "reenabled_by", r->gil.reenabled_by);
-    gb__json_close(j, "}");
-}
-
-static void gb__json_round(gb__json *j, const gb_cell *c, const gb_round *r)
-{
-    gb__json_open(j, NULL, "{");
-    gb__json_text(j, "problem", r->problem);
-    gb__json_count(j, "requests", r->requests);
-    gb__json_errors(j, &r->errors);
-    gb__json_number(j, "seconds", r->seconds);
-    gb__json_number(j, "rps", r->rps);
-    gb__json_latency(j, "latency_ms", &r->latency_ms);
-    if (c->rate > 0) gb__json_latency(j, "uncorrected_latency_ms", &r->uncorrected_ms);
-    gb__json_open(j, "memory_mb", "{");
-    gb__json_number(j, "rss", r->memory_mb.rss);
-    gb__json_number(j, "rss_peak", r->memory_mb.rss_peak);
-    gb__json_number(j, "pss", r->memory_mb.pss);
-    gb__json_number(j, "uss", r->memory_mb.uss);
-    gb__json_close(j, "}");
-    gb__json_open(j, "cpu", "{");
-    gb__json_number(j, "server_us_per_request", r->cpu.server_us_per_request);
-    gb__json_number(j, "client_us_per_request", r->cpu.client_us_per_request);
-    gb__json_number(j, "client_share", r->cpu.client_share);
-    gb__json_number(j, "server_cores", r->cpu.server_cores);
-    gb__json_close(j, "}");
-    gb__json_anatomy(j, r);
-    gb__json_number(j, "context_switches_per_request", r->context_switches_per_request);
-    gb__json_number(j, "steal_ms", r->steal_ms);
-    gb__json_number(j, "other_cores", r->other_cores);
-    gb__json_open(j, "requests_per_worker", "[");
-    for (int i = 0; i < r->workers; i++) gb__json_count(j, NULL, r->requests_per_worker[i]);
+    gb__json_open(j, "[");
+    for (int i = 0; i < j->argc; i++) {
+        gb__json_key(j, NULL);
+        gb__json_quote(&j->text, j->argv[i]);
+    }
     gb__json_close(j, "]");
-    gb__json_close(j, "}");
 }
 
-static void gb__json_cell(gb__json *j, const gb_cell *c)
+static void gb__json_value(gb__json *j, const gb__key *k, const char *base)
 {
-    gb__json_open(j, NULL, "{");
-    gb__json_text(j, "id", c->id);
-    gb__json_text(j, "scenario", c->scenario);
-    gb__json_text(j, "python", c->python);
-    gb__json_text(j, "server", *c->server ? c->server : "gilbench");
-    gb__json_text(j, "command", c->command);
-    gb__json_text(j, "app", c->app);
-    gb__json_text(j, "interface", gb__interface_text(c->interface));
-    gb__json_text(j, "path", c->path);
-    gb__json_count(j, "workers", (uint64_t)c->workers);
-    gb__json_text(j, "worker_model", c->worker_model == GB_THREADS ? "threads" : "processes");
-    gb__json_count(j, "threads", (uint64_t)c->threads);
-    gb__json_count(j, "connections", (uint64_t)c->connections);
-    gb__json_number(j, "rate", c->rate);
-    gb__json_open(j, "rounds", "[");
-    for (size_t i = 0; i < c->round_count; i++) gb__json_round(j, c, &c->rounds[i]);
-    gb__json_close(j, "]");
-    gb__json_open(j, "summary", "{");
-    gb__json_interval(j, "rps", c->summary.rps);
-    gb__json_interval(j, "latency_ms.mean", c->summary.latency_mean);
-    gb__json_interval(j, "latency_ms.p99", c->summary.latency_p99);
-    gb__json_interval(j, "memory_mb.rss_peak", c->summary.rss_peak);
-    gb__json_close(j, "}");
-    gb__json_close(j, "}");
+    const char *at = base + k->offset, *const *names = k->more;
+    const gb_python *python = (const void *)base;
+    switch (k->type) {
+    case GB__IS_TEXT: gb__json_quote(&j->text, *at || !k->more ? at : k->more); break;
+    case GB__IS_NAME: gb__json_quote(&j->text, gb__pointer_at(at)); break;
+    case GB__IS_CHOICE: gb__json_quote(&j->text, names[GB__IN(int, at)]); break;
+    case GB__IS_COUNT: gb__buf_u64(&j->text, GB__IN(uint64_t, at)); break;
+    case GB__IS_INT: gb__buf_u64(&j->text, (uint64_t)GB__IN(int, at)); break;
+    case GB__IS_NUMBER:
+    case GB__IS_FIGURE: gb__json_number(j, GB__IN(double, at)); break;
+    case GB__IS_BOOL: gb__json_state(j, GB__IN(bool, at)); break;
+    case GB__IS_STATE: gb__json_state(j, GB__IN(int, at)); break;
+    case GB__IS_OBJECT: gb__json_object(j, k->more, at); break;
+    case GB__IS_PAIR: gb__json_array(j, k->more, at, 2); break;
+    case GB__IS_SERIES:
+        gb__json_array(j, k->more, at, (size_t)GB__IN(int, base + k->count));
+        break;
+    case GB__IS_LIST:
+        gb__json_array(j, k->more, gb__pointer_at(at), GB__IN(size_t, base + k->count));
+        break;
+    case GB__IS_HISTOGRAM: gb__json_histogram(j, (const void *)at); break;
+    case GB__IS_SCHEMA: gb__json_quote(&j->text, k->more); break;
+    case GB__IS_COMMAND: gb__json_command(j); break;
+    case GB__IS_LOCKED: gb__json_state(j, !python->free_threaded || python->gil == 1); break;
+    }
 }
 
-static void gb__json_comparison(gb__json *j, const gb_comparison *c)
+static bool gb__json_omits(const gb__key *k, const char *at)
 {
-    gb__json_open(j, NULL, "{");
-    gb__json_text(j, "scenario", c->scenario);
-    gb__json_text(j, "baseline", c->baseline);
-    gb__json_text(j, "candidate", c->candidate);
-    gb__json_text(j, "metric", c->metric);
-    gb__json_interval(j, "ratio", c->ratio);
-    gb__json_text(j, "verdict", gb_verdict_text(c->verdict));
+    if (k->type == GB__IS_HISTOGRAM) return !((const gb_histogram *)(const void *)at)->total;
+    if (!(k->flags & GB__OMITTED)) return false;
+    for (size_t i = 0; i < k->size; i++)
+        if (at[i]) return false;
+    return true;
+}
+
+static void gb__json_object(gb__json *j, const gb__key *keys, const char *base)
+{
+    gb__json_open(j, "{");
+    for (const gb__key *k = keys; k->key; k++) {
+        if (gb__json_omits(k, base + k->offset)) continue;
+        gb__json_key(j, k->key);
+        gb__json_value(j, k, base);
+    }
     gb__json_close(j, "}");
 }
 
-GB_API gb_code gb_report_json(const gb_result *r, int argc, char *const *argv, FILE *out,
+static gb_code gb__json_write(gb__json *j, const gb__key *keys, const void *base, FILE *out,
                               gb_error *error)
 {
-    gb__json j = {0};
-    gb__json_open(&j, NULL, "{");
-    gb__json_text(&j, "schema", "gilbench/1");
-    gb__json_text(&j, "gilbench", GB_VERSION);
-    gb__json_text(&j, "started", r->started);
-    gb__json_open(&j, "argv", "[");
-    for (int i = 0; i < argc; i++) gb__json_text(&j, NULL, argv[i]);
-    gb__json_close(&j, "]");
-    gb__json_host(&j, &r->host);
-    gb__json_open(&j, "pythons", "[");
-    for (size_t i = 0; i < r->python_count; i++) gb__json_python(&j, &r->pythons[i]);
-    gb__json_close(&j, "]");
-    gb__json_open(&j, "cells", "[");
-    for (size_t i = 0; i < r->cell_count; i++) gb__json_cell(&j, &r->cells[i]);
-    gb__json_close(&j, "]");
-    gb__json_open(&j, "comparisons", "[");
-    for (size_t i = 0; i < r->comparison_count; i++) gb__json_comparison(&j, &r->comparisons[i]);
-    gb__json_close(&j, "]");
-    gb__json_open(&j, "warnings", "[");
-    for (size_t i = 0; i < r->warning_count; i++) gb__json_text(&j, NULL, r->warnings[i]);
-    gb__json_close(&j, "]");
-    gb__json_close(&j, "}");
-    gb__buf_str(&j.text, "\n");
-    return gb__write_out(&j.text, out, error);
+    locale_t before = gb__use_point();
+    gb__json_object(j, keys, base);
+    gb__restore_locale(before);
+    gb__buf_str(&j->text, "\n");
+    return gb__write_out(&j->text, out, error);
+}
+
+GB_API gb_code gb_report_json(const gb_result *result, int argc, char *const *argv, FILE *out,
+                              gb_error *error)
+{
+    gb__json j = {.argc = argc, .argv = argv};
+    return gb__json_write(&j, gb__result_keys, result, out, error);
 }
 
 GB_API gb_code gb_load_report_json(const gb_load_config *config, const gb_load_result *result,
                                    FILE *out, gb_error *error)
 {
     gb__json j = {0};
-    gb_latency latency = gb__latency_ms(&result->latency);
-    gb_latency uncorrected = gb__latency_ms(&result->uncorrected);
-    gb__json_open(&j, NULL, "{");
-    gb__json_text(&j, "schema", "gilbench-load/1");
-    gb__json_text(&j, "url", config->url);
-    gb__json_count(&j, "connections", (uint64_t)config->connections);
-    gb__json_count(&j, "threads", (uint64_t)config->threads);
-    gb__json_number(&j, "rate", config->rate);
-    gb__json_number(&j, "seconds", result->seconds);
-    gb__json_count(&j, "requests", result->requests);
-    gb__json_errors(&j, &result->errors);
-    gb__json_number(&j, "rps", result->rps);
-    gb__json_count(&j, "bytes", result->bytes);
-    gb__json_latency(&j, "latency_ms", &latency);
-    if (config->rate > 0) gb__json_latency(&j, "uncorrected_latency_ms", &uncorrected);
-    gb__json_number(&j, "cpu_us_per_request",
-                    result->requests ? (double)result->cpu_ns / 1e3 / (double)result->requests : 0);
-    gb__json_close(&j, "}");
-    gb__buf_str(&j.text, "\n");
-    return gb__write_out(&j.text, out, error);
+    gb__load_summary s = {.url = config->url, .connections = config->connections,
+                          .threads = config->threads, .rate = config->rate, .result = *result,
+                          .latency_ms = gb__latency_ms(&result->latency)};
+    if (config->rate > 0) s.uncorrected_ms = gb__latency_ms(&result->uncorrected);
+    if (result->requests)
+        s.cpu_us_per_request = (double)result->cpu_ns / 1e3 / (double)result->requests;
+    return gb__json_write(&j, gb__load_keys, &s, out, error);
 }
 
-static gb_code gb__report_pythons_json(const gb_python *list, size_t n, FILE *out, gb_error *error)
+static gb_code gb__report_pythons_json(gb_python *list, size_t n, FILE *out, gb_error *error)
 {
     gb__json j = {0};
-    gb__json_open(&j, NULL, "{");
-    gb__json_text(&j, "schema", "gilbench/1");
-    gb__json_text(&j, "gilbench", GB_VERSION);
-    gb__json_open(&j, "pythons", "[");
-    for (size_t i = 0; i < n; i++) gb__json_python(&j, &list[i]);
-    gb__json_close(&j, "]");
-    gb__json_close(&j, "}");
-    gb__buf_str(&j.text, "\n");
-    return gb__write_out(&j.text, out, error);
+    gb_result r = {.gilbench = GB_VERSION, .pythons = list, .python_count = n};
+    return gb__json_write(&j, gb__pythons_keys, &r, out, error);
 }
 
-// ---- not there yet ------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
+
+// What stands at a place when its key isn't there.
+static void gb__set_unknown(const gb__key *k, char *at)
+{
+    const gb__key *more = k->more;
+    if (k->type == GB__IS_FIGURE) GB__AT(double, at) = NAN;
+    if (k->type == GB__IS_STATE) GB__AT(int, at) = -1;
+    if (k->type == GB__IS_PAIR)
+        for (size_t i = 0; i < 2; i++) gb__set_unknown(more, at + i * more->size);
+    if (k->type == GB__IS_OBJECT)
+        for (; more->key; more++) gb__set_unknown(more, at + more->offset);
+}
+
+static bool gb__read_value(gb__reader *r, const gb__key *k, char *base);
+
+static const gb__key *gb__find_key(const gb__key *keys, const char *key)
+{
+    while (keys->key && strcmp(keys->key, key)) keys++;
+    return keys->key ? keys : NULL;
+}
+
+static bool gb__read_member(gb__reader *r, const gb__key *keys, char *base, uint64_t *seen)
+{
+    char key[64];
+    const char *at = r->at, *outer = r->key;
+    if (!gb__read_text(r, key, sizeof key)) return false;
+    if (!gb__eat(r, ":")) return gb__bad(r, "\":\" is missing");
+    const gb__key *k = gb__find_key(keys, key);
+    if (!k) return gb__skip(r, 0);
+    uint64_t bit = 1ull << (k - keys);
+    if (*seen & bit) {
+        r->at = at;
+        return gb__bad(r, "\"%s\" is here for the second time", k->key);
+    }
+    *seen |= bit;
+    r->key = k->key;
+    bool fine = gb__read_value(r, k, base);
+    r->key = outer;
+    return fine;
+}
+
+static bool gb__read_object(gb__reader *r, const gb__key *keys, char *base)
+{
+    const char *at = r->at;
+    uint64_t seen = 0;
+    if (!gb__eat(r, "{")) return gb__wrong(r, "an object");
+    for (bool more = !gb__eat(r, "}"); more;) {
+        if (!gb__read_member(r, keys, base, &seen)) return false;
+        more = gb__eat(r, ",");
+        if (!more && !gb__eat(r, "}")) return gb__bad(r, "\",\" or \"}\" is missing");
+    }
+    for (const gb__key *k = keys; k->key; k++) {
+        if (!(k->flags & GB__NEEDED) || seen >> (k - keys) & 1) continue;
+        r->at = at;
+        return gb__bad(r, "\"%s\" is missing here", k->key);
+    }
+    return true;
+}
+
+// The next element of an owned array, whose room doubles; NULL without memory.
+static char *gb__grow(gb__reader *r, const gb__key *k, char *base, size_t n)
+{
+    const gb__key *element = k->more;
+    char *array = gb__pointer_at(base + k->offset);
+    if (!(n & (n - 1))) {
+        size_t room = n ? n : 1;
+        if (!gb__take_memory(r, room * element->size)) return NULL;
+        array = realloc(array, (n + room) * element->size);
+        if (!array) {
+            r->code = gb__fail_memory(r->error);
+            return NULL;
+        }
+        memcpy(base + k->offset, &array, sizeof array);
+    }
+    memset(array + n * element->size, 0, element->size);
+    gb__set_unknown(element, array + n * element->size);
+    GB__AT(size_t, base + k->count) = n + 1;
+    return array + n * element->size;
+}
+
+// Where element n of an array of any kind belongs; NULL when there is no place for it.
+static char *gb__element(gb__reader *r, const gb__key *k, char *base, size_t n)
+{
+    const gb__key *element = k->more;
+    size_t most = k->type == GB__IS_PAIR ? 2 : k->most;
+    if (n == most) {
+        gb__bad(r, "\"%s\" has over %zu elements", r->key, most);
+        return NULL;
+    }
+    if (k->type == GB__IS_LIST) return gb__grow(r, k, base, n);
+    return base + k->offset + n * element->size;
+}
+
+static bool gb__read_array(gb__reader *r, const gb__key *k, char *base)
+{
+    const char *at = r->at;
+    size_t n = 0;
+    if (!gb__eat(r, "[")) return gb__wrong(r, "an array");
+    for (bool more = !gb__eat(r, "]"); more;) {
+        char *place = gb__element(r, k, base, n++);
+        if (!place || !gb__read_value(r, k->more, place)) return false;
+        more = gb__eat(r, ",");
+        if (!more && !gb__eat(r, "]")) return gb__bad(r, "\",\" or \"]\" is missing");
+    }
+    int *count = k->type == GB__IS_SERIES ? &GB__AT(int, base + k->count) : NULL;
+    // Two series of one length: the one that comes second has to have it.
+    bool fits = !count || !*count || *count == (int)n;
+    if (count) *count = (int)n;
+    if (fits && (k->type != GB__IS_PAIR || n == 2)) return true;
+    r->at = at;
+    return gb__wrong(r, count ? "as long as the series beside it" : "an array of two");
+}
+
+static bool gb__read_choice(gb__reader *r, const char *const *names, int *choice)
+{
+    char text[32];
+    const char *at = r->at;
+    if (!gb__read_text(r, text, sizeof text)) return false;
+    for (int i = 0; names[i]; i++) {
+        *choice = i;
+        if (!strcmp(names[i], text)) return true;
+    }
+    *choice = 0;
+    r->at = at;
+    return gb__wrong(r, "another word");
+}
+
+static bool gb__read_metric(gb__reader *r, const char **name)
+{
+    char text[32];
+    const char *at = r->at;
+    if (!gb__read_text(r, text, sizeof text)) return false;
+    const gb__metric *metric = gb__find_metric(text);
+    if (metric) {
+        *name = metric->name;
+        return true;
+    }
+    r->at = at;
+    return gb__wrong(r, "a metric that this gilbench knows");
+}
+
+static bool gb__read_schema(gb__reader *r, const char *schema)
+{
+    char text[64];
+    const char *at = r->at;
+    if (!gb__read_text(r, text, sizeof text)) return false;
+    if (!strcmp(text, schema)) return true;
+    for (char *s = text; *s; s++)
+        if (*s < ' ' || *s > '~') *s = '?';
+    r->at = at;
+    return gb__bad(r, "its schema is \"%s\"; this gilbench, " GB_VERSION ", reads \"%s\"", text,
+                   schema);
+}
+
+// Whether the buckets are those of a histogram that has recorded what the rest says.
+static bool gb__is_histogram(const gb__sparse *s, const gb_histogram *h)
+{
+    uint64_t total = 0, top = s->max < GB__HOUR ? s->max : GB__HOUR;
+    uint64_t bottom = s->min < GB__HOUR ? s->min : GB__HOUR;
+    size_t last = 0;
+    for (size_t i = 0; i < s->bucket_count; i++) {
+        if (s->buckets[i][0] > GB__HOUR || s->buckets[i][1] > INT64_MAX - total) return false;
+        size_t bucket = gb__bucket(h->sub_bits, s->buckets[i][0]);
+        if (!s->buckets[i][1] || (i ? bucket <= last : bucket != gb__bucket(h->sub_bits, bottom)))
+            return false;
+        total += s->buckets[i][1];
+        last = bucket;
+    }
+    double mean = s->sum / (double)s->total;
+    return total == s->total && total && s->min <= s->max &&
+           last == gb__bucket(h->sub_bits, top) && mean >= 0.999 * (double)s->min &&
+           mean <= 1.001 * (double)s->max;
+}
+
+static bool gb__fill_histogram(gb__reader *r, const gb__sparse *s, gb_histogram *h)
+{
+    if (s->digits < 1) return gb__bad(r, "\"digits\" must be 1, 2 or 3");
+    if (!gb__take_memory(r, gb__bucket(11, GB__HOUR) * sizeof *h->counts)) return false;
+    r->code = gb_histogram_init(h, s->digits, r->error);
+    if (r->code) return false;
+    if (!gb__is_histogram(s, h)) return gb__bad(r, "\"%s\" contradicts itself", r->key);
+    for (size_t i = 0; i < s->bucket_count; i++)
+        h->counts[gb__bucket(h->sub_bits, s->buckets[i][0])] = s->buckets[i][1];
+    h->total = s->total;
+    h->min = s->min;
+    h->max = s->max;
+    h->sum = s->sum;
+    return true;
+}
+
+static bool gb__read_histogram(gb__reader *r, gb_histogram *h)
+{
+    gb__sparse s = {0};
+    const char *at = r->at;
+    bool fine = gb__read_object(r, gb__sparse_keys, (char *)&s);
+    if (fine) {
+        const char *after = r->at;
+        r->at = at;
+        fine = gb__fill_histogram(r, &s, h);
+        if (fine) r->at = after;
+    }
+    free(s.buckets);
+    return fine;
+}
+
+static bool gb__read_value(gb__reader *r, const gb__key *k, char *base)
+{
+    char *at = base + k->offset;
+    uint64_t whole = 0;
+    int state = 0;
+    bool fine = true;
+    switch (k->type) {
+    case GB__IS_TEXT: return gb__read_text(r, at, k->size);
+    case GB__IS_NAME: return gb__read_metric(r, &GB__AT(const char *, at));
+    case GB__IS_CHOICE: return gb__read_choice(r, k->more, &GB__AT(int, at));
+    case GB__IS_COUNT: return gb__read_whole(r, INT64_MAX / 2, &GB__AT(uint64_t, at));
+    case GB__IS_INT:
+        fine = gb__read_whole(r, k->most, &whole);
+        GB__AT(int, at) = (int)whole;
+        return fine;
+    case GB__IS_NUMBER:
+    case GB__IS_FIGURE: return gb__read_double(r, &GB__AT(double, at));
+    case GB__IS_BOOL:
+        fine = gb__read_state(r, false, &state);
+        GB__AT(bool, at) = state;
+        return fine;
+    case GB__IS_STATE: return gb__read_state(r, true, &GB__AT(int, at));
+    case GB__IS_OBJECT: return gb__read_object(r, k->more, at);
+    case GB__IS_HISTOGRAM: return gb__read_histogram(r, &GB__AT(gb_histogram, at));
+    case GB__IS_SCHEMA: return gb__read_schema(r, k->more);
+    case GB__IS_PAIR:
+    case GB__IS_SERIES:
+    case GB__IS_LIST: return gb__read_array(r, k, base);
+    }
+    return gb__skip(r, 0);
+}
+
+// ---- what the reports rely on -------------------------------------------------------------------
+
+static int gb__compare_ids(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+// The ids of an array's elements, which begin with them, in order; the caller frees it.
+static const char **gb__sorted_ids(const void *array, size_t n, size_t size)
+{
+    const char **ids = malloc((n + 1) * sizeof *ids);
+    for (size_t i = 0; ids && i < n; i++) ids[i] = (const char *)array + i * size;
+    if (ids) qsort(ids, n, sizeof *ids, gb__compare_ids);
+    return ids;
+}
+
+static bool gb__has_id(const char **ids, size_t n, const char *id)
+{
+    return bsearch(&id, ids, n, sizeof *ids, gb__compare_ids);
+}
+
+static const char *gb__ids_problem(const char **ids, size_t n)
+{
+    if (n && !*ids[0]) return "an id is empty";
+    for (size_t i = 1; i < n; i++)
+        if (!strcmp(ids[i - 1], ids[i])) return "an id is there twice";
+    return NULL;
+}
+
+// All unknown, or from a low to a high end.
+static bool gb__is_interval(gb_interval i)
+{
+    bool unknown = isnan(i.median) && isnan(i.lo) && isnan(i.hi);
+    return unknown || (i.lo <= i.hi && !isnan(i.median));
+}
+
+static const char *gb__cell_problem(gb_cell *c, const char **pythons, size_t n)
+{
+    const gb_interval all[] = {c->summary.rps, c->summary.latency_mean, c->summary.latency_p50,
+                               c->summary.latency_p99, c->summary.rss_peak, c->summary.pss};
+    if (!*c->command && !strcmp(c->server, "gilbench")) *c->server = 0;
+    if (*c->python && !gb__has_id(pythons, n, c->python))
+        return "\"python\" must be \"\" or the id of one of \"pythons\"";
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!gb__is_interval(all[i])) return "an interval of its \"summary\" is none";
+    return NULL;
+}
+
+static const char *gb__comparison_problem(const gb_comparison *c, const char **cells, size_t n)
+{
+    if (!gb__has_id(cells, n, c->baseline)) return "\"baseline\" must be the id of a cell";
+    if (!gb__has_id(cells, n, c->candidate)) return "\"candidate\" must be the id of a cell";
+    return gb__is_interval(c->ratio) ? NULL : "\"ratio\" is no interval";
+}
+
+static gb_code gb__check_result(gb_result *r, const char *name, gb_error *error)
+{
+    const char **pythons = gb__sorted_ids(r->pythons, r->python_count, sizeof *r->pythons);
+    const char **cells = gb__sorted_ids(r->cells, r->cell_count, sizeof *r->cells);
+    const char *in = "pythons", *problem = NULL;
+    size_t i = 0;
+    if (pythons && cells) {
+        problem = gb__ids_problem(pythons, r->python_count);
+        if (!problem) in = "cells", problem = gb__ids_problem(cells, r->cell_count);
+        for (i = 0; !problem && i < r->cell_count; i++)
+            problem = gb__cell_problem(&r->cells[i], pythons, r->python_count);
+        if (!problem) in = "comparisons", i = 0;
+        for (; !problem && i < r->comparison_count; i++)
+            problem = gb__comparison_problem(&r->comparisons[i], cells, r->cell_count);
+    }
+    gb_code code = pythons && cells ? GB_OK : gb__fail_memory(error);
+    if (problem && !i) code = gb__fail(error, GB_USAGE, "%.200s: \"%s\": %s", name, in, problem);
+    else if (problem)
+        code = gb__fail(error, GB_USAGE, "%.200s: element %zu of \"%s\": %s", name, i, in, problem);
+    free(pythons);
+    free(cells);
+    return code;
+}
+
+// ---- all of it ----------------------------------------------------------------------------------
+
+static gb_code gb__read_stream(FILE *in, const char *name, gb__buf *b, gb_error *error)
+{
+    size_t n;
+    errno = 0;
+    do {
+        if (!gb__buf_reserve(b, 65536)) return gb__fail_memory(error);
+        n = fread(b->data + b->len, 1, 65536, in);
+        b->len += n;
+        b->data[b->len] = 0;
+    } while (n && b->len <= GB__LONGEST_FILE);
+    if (ferror(in))
+        return gb__fail(error, GB_USAGE, "%.200s: %s", name,
+                        errno ? strerror(errno) : "it can't be read");
+    if (!b->len) return gb__fail(error, GB_USAGE, "%.200s: it is empty", name);
+    if (b->len > GB__LONGEST_FILE)
+        return gb__fail(error, GB_USAGE, "%.200s: no result is larger than %d MiB", name,
+                        GB__LONGEST_FILE >> 20);
+    return GB_OK;
+}
 
 GB_API gb_code gb_result_read(FILE *in, const char *name, gb_result *result, gb_error *error)
 {
-    (void)in;
+    static const gb__key top = GB__PART(gb_result, gb__result_keys, NULL);
+    gb__buf text = {0};
     *result = (gb_result){0};
-    return gb__fail(error, GB_USAGE, "%s: not there yet", name);
+    gb__copy(result->name, sizeof result->name, name);
+    gb__set_unknown(&top, (char *)result);
+    gb_code code = gb__read_stream(in, name, &text, error);
+    if (!code) {
+        gb__reader r = {.name = name, .start = text.data, .at = text.data,
+                        .end = text.data + text.len, .error = error};
+        locale_t before = gb__use_point();
+        gb__pass_blanks(&r);
+        if (gb__read_value(&r, &top, (char *)result) && r.at < r.end)
+            gb__bad(&r, "there is more behind its end");
+        gb__restore_locale(before);
+        code = r.code;
+    }
+    gb__buf_free(&text);
+    return code ? code : gb__check_result(result, name, error);
 }
+
+// ---- not there yet ------------------------------------------------------------------------------
 
 GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *label, gb_error *error)
 {
