@@ -368,7 +368,8 @@ static void test_histograms(void)
          "an array of two"},
         {"3,\"total\":1,\"min_ns\":4000000000000,\"max_ns\":4000000000000,\"sum_ns\":4e12,"
          "\"buckets\":[[4000000000000,1]]", "contradicts"},
-        {"3,\"total\":2,\"min_ns\":1,\"max_ns\":2,\"sum_ns\":3,\"buckets\":[[1,4611686018427387903],"
+        {"3,\"total\":2,\"min_ns\":1,\"max_ns\":2,\"sum_ns\":3,"
+         "\"buckets\":[[1,4611686018427387903],"
          "[2,4611686018427387903],[3,4611686018427387903]]", "contradicts"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

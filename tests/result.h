@@ -1,5 +1,5 @@
 // A result with something in every field, so that none is forgotten: one of its cells failed.
-// Bytes that a test needn't know the meaning of come from a generator, the same every time. Include it after gilbench.h.
+// Figures come from a generator, the same every time. Include it after gilbench.h.
 #ifndef RESULT_H
 #define RESULT_H
 
