@@ -71,6 +71,7 @@
 //     >>workers        several processes that serve as one
 //     >>run            one measurement
 //     >>compare        the matrix: cells, rounds, ratios, verdicts
+//     >>merge          several results as one
 //     >>report         table, Markdown, CSV
 //     >>json           JSON, written and read
 //     >>schema         the keys of a result's file
@@ -9967,17 +9968,20 @@ static bool gb__cell_is_control(const gb_cell *c)
     return !*c->python;
 }
 
+enum { GB__VARIANT = 144 };
+
 // What a row is of: "3.14.7", "3.14.7 granian", or the control.
 static void gb__variant(const gb_cell *c, const char *control, char *text, size_t size)
 {
-    snprintf(text, size, "%s%s%s", gb__cell_is_control(c) ? control : c->python,
-             *c->server ? " " : "", c->server);
+    bool marked = gb__cell_is_control(c) && *c->source;  // a build's id says where it is from
+    snprintf(text, size, "%s%s%s%s%s", gb__cell_is_control(c) ? control : c->python,
+             marked ? "@" : "", marked ? c->source : "", *c->server ? " " : "", c->server);
 }
 
 // Adds the cell that has what `like` has, with this application.
 static void gb__add_cell(gb_result *r, const gb_cell *like, const char *app)
 {
-    char variant[130];
+    char variant[GB__VARIANT];
     gb_cell *c = &r->cells[r->cell_count++];
     *c = *like;
     gb__copy(c->app, sizeof c->app, app);
@@ -10384,7 +10388,7 @@ static bool gb__is_against(const gb_cell *baseline, const gb_cell *c, int what)
 {
     bool python = !strcmp(baseline->python, c->python);
     bool server = !strcmp(baseline->server, c->server);
-    if (strcmp(baseline->scenario, c->scenario)) return false;
+    if (strcmp(baseline->scenario, c->scenario) || strcmp(baseline->source, c->source)) return false;
     if (what == GB__AGAINST_BUILD)
         return !python && server && !gb__cell_is_control(c) && !gb__cell_is_control(baseline) &&
                gb__same_topology(baseline, c);
@@ -10668,7 +10672,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     uint64_t errors = 0;
     double share = 0;
     size_t unsettled = 0;
-    char variant[130];
+    char variant[GB__VARIANT];
     gb__variant(c, "", variant, sizeof variant);
     for (size_t i = 0; i < c->round_count; i++) {
         const gb_round *round = &c->rounds[i];
@@ -10799,6 +10803,230 @@ GB_API void gb_result_free(gb_result *result)
     free(result->comparisons);
     free(result->warnings);
     *result = (gb_result){0};
+}
+
+// ================================================================================================
+// >>merge
+// Several results as one. The first is what the others are held against, cell by cell. Their rounds
+// have nothing to do with each other, so it is the medians that are compared, and the interval is
+// of their ratio.
+
+static bool gb__has_gil(const gb_python *p)
+{
+    return !p->free_threaded || p->gil == 1;
+}
+
+// The build of `into` that plays the part of this one of `from`: the one of that id or, where an id
+// is in one result only (as with two versions), the first of its kind.
+static const gb_python *gb__like_python(const gb_result *into, const gb_result *from,
+                                        const gb_python *p)
+{
+    const gb_python *same = gb__find_python(into, p->id);
+    for (size_t i = 0; i < into->python_count && !same; i++) {
+        const gb_python *q = &into->pythons[i];
+        if (q->free_threaded == p->free_threaded && gb__has_gil(q) == gb__has_gil(p) &&
+            q->use_jit == p->use_jit && !gb__find_python(from, q->id))
+            same = q;
+    }
+    return same;
+}
+
+// The cell of `into` that this one of `from` is held against; NULL: there is none.
+static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from, const gb_cell *c)
+{
+    const gb_python *own = gb__find_python(from, c->python);
+    const gb_python *python = own ? gb__like_python(into, from, own) : NULL;
+    const char *id = python ? python->id : c->python;
+    for (size_t i = 0; i < into->cell_count; i++) {
+        const gb_cell *b = &into->cells[i];
+        bool same_load = b->rate >= c->rate && b->rate <= c->rate && !strcmp(b->path, c->path);
+        if (same_load && !strcmp(b->python, id) && !strcmp(b->scenario, c->scenario) &&
+            !strcmp(b->server, c->server) && gb__same_topology(b, c))
+            return b;
+    }
+    return NULL;
+}
+
+static gb_code gb__add_unpaired(gb_result *r, const gb_cell *baseline, const gb_cell *candidate,
+                                const gb__metric *metric, gb_error *error)
+{
+    gb_code code = GB_OK;
+    size_t n, m;
+    double *before = gb__metric_values(baseline, metric->of, &n);
+    double *after = gb__metric_values(candidate, metric->of, &m);
+    bool fine = before && after && n && m;
+    for (size_t i = 0; i < n && fine; i++) fine = before[i] > 0;
+    if (!before || !after) code = gb__fail_memory(error);
+    if (fine)
+        code = gb__add_verdict(r, baseline, candidate, metric, gb_ratio_ci(before, n, after, m, 1),
+                               n < m ? n : m, error);
+    free(before);
+    free(after);
+    return code;
+}
+
+// ---- what isn't the same ------------------------------------------------------------------------
+
+static void gb__warn_other(gb_result *r, const char *source, const char *what, const char *before,
+                           const char *after)
+{
+    if (strcmp(before, after))
+        gb__warn(r, "%s has another %s: %.150s, not %.150s", source, what,
+                 *after ? after : "unknown", *before ? before : "unknown");
+}
+
+static void gb__warn_machines(gb_result *into, const gb_result *from, const char *source)
+{
+    const gb_host *a = &into->host, *b = &from->host;
+    char before[64], after[64];
+    gb__warn_other(into, source, "machine", a->hostname, b->hostname);
+    gb__warn_other(into, source, "kernel", a->kernel, b->kernel);
+    gb__warn_other(into, source, "CPU", a->cpu_model, b->cpu_model);
+    gb__warn_other(into, source, "frequency governor", a->governor, b->governor);
+    gb__warn_other(into, source, "version of gilbench", into->gilbench, from->gilbench);
+    snprintf(before, sizeof before, "%d", a->cpus);
+    snprintf(after, sizeof after, "%d", b->cpus);
+    gb__warn_other(into, source, "number of CPUs", before, after);
+    snprintf(before, sizeof before, "%.0f GB", (double)a->memory / 1e9);
+    snprintf(after, sizeof after, "%.0f GB", (double)b->memory / 1e9);
+    gb__warn_other(into, source, "memory", before, after);
+}
+
+static void gb__warn_other_build(gb_result *into, const gb_python *a, const gb_python *b,
+                                 const char *source)
+{
+    char name[140];
+    snprintf(name, sizeof name, "%s@%s", b->id, source);
+    gb__warn_other(into, name, "version", a->version, b->version);
+    gb__warn_other(into, name, "optimisation", a->optimized, b->optimized);
+    gb__warn_other(into, name, "compiler", a->compiler, b->compiler);
+    if (!gb__same_args(a, b)) gb__warn(into, "%s has other configure arguments", name);
+}
+
+static void gb__warn_other_cell(gb_result *into, const gb_cell *a, const gb_cell *b,
+                                const char *source)
+{
+    char name[340];
+    snprintf(name, sizeof name, "%s@%s", b->id, source);
+    gb__warn_other(into, name, "application", a->app, b->app);
+    gb__warn_other(into, name, "command", a->command, b->command);
+    if (a->workers > 1 && a->worker_model != b->worker_model)
+        gb__warn(into, "%s has another kind of workers", name);
+}
+
+// `likes` has, for each cell of `from`, the place of its like in `into`.
+static void gb__warn_merge(gb_result *into, const gb_result *from, const size_t *likes,
+                           const char *source)
+{
+    size_t alike = 0;
+    gb__warn_machines(into, from, source);
+    for (size_t i = 0; i < from->python_count; i++) {
+        const gb_python *like = gb__like_python(into, from, &from->pythons[i]);
+        if (like) gb__warn_other_build(into, like, &from->pythons[i], source);
+    }
+    for (size_t i = 0; i < from->cell_count; i++) {
+        if (likes[i] == SIZE_MAX) continue;
+        gb__warn_other_cell(into, &into->cells[likes[i]], &from->cells[i], source);
+        alike++;
+    }
+    if (!alike) gb__warn(into, "no cell of %s has its like in the first result", source);
+    for (size_t i = 0; i < from->warning_count; i++)
+        gb__warn(into, "%s: %s", source, from->warnings[i]);
+}
+
+// ---- all of it ----------------------------------------------------------------------------------
+
+static void gb__mark(char *id, size_t size, const char *source)
+{
+    char mark[80];
+    size_t len = strlen(id);
+    int marked = snprintf(mark, sizeof mark, "@%s", source);
+    if (len + (size_t)marked >= size) len = size - (size_t)marked - 1;
+    memcpy(id + len, mark, (size_t)marked + 1);
+}
+
+static bool gb__is_marked(const gb_result *r, const char *source)
+{
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (!strcmp(r->cells[i].source, source)) return true;
+    return false;
+}
+
+// The label, or "label#2" where that one is taken. Ids have room for so many characters of it.
+static void gb__pick_source(const gb_result *into, const char *label, char *source, size_t size)
+{
+    snprintf(source, size, "%.24s", label);
+    for (int n = 2; gb__is_marked(into, source); n++) snprintf(source, size, "%.24s#%d", label, n);
+}
+
+static void gb__mark_all(gb_result *from, const char *source)
+{
+    for (size_t i = 0; i < from->python_count; i++)
+        gb__mark(from->pythons[i].id, sizeof from->pythons[i].id, source);
+    for (size_t i = 0; i < from->cell_count; i++) {
+        gb_cell *c = &from->cells[i];
+        gb__mark(c->id, sizeof c->id, source);
+        gb__copy(c->source, sizeof c->source, source);
+        if (!gb__cell_is_control(c)) gb__mark(c->python, sizeof c->python, source);
+    }
+    for (size_t i = 0; i < from->comparison_count; i++) {
+        gb_comparison *c = &from->comparisons[i];
+        gb__mark(c->baseline, sizeof c->baseline, source);
+        gb__mark(c->candidate, sizeof c->candidate, source);
+    }
+}
+
+// Makes room for `more` behind the `count` elements of an array, which moves.
+static bool gb__make_room(void **array, size_t count, size_t more, size_t size)
+{
+    void *grown = realloc(*array, (count + more + 1) * size);
+    if (grown) *array = grown;
+    return grown;
+}
+
+static bool gb__move_all(gb_result *into, gb_result *from)
+{
+    void *pythons = into->pythons, *cells = into->cells, *comparisons = into->comparisons;
+    bool fits = gb__make_room(&pythons, into->python_count, from->python_count, sizeof(gb_python)) &
+                gb__make_room(&cells, into->cell_count, from->cell_count, sizeof(gb_cell)) &
+                gb__make_room(&comparisons, into->comparison_count, from->comparison_count,
+                              sizeof(gb_comparison));
+    into->pythons = pythons;
+    into->cells = cells;
+    into->comparisons = comparisons;
+    if (!fits) return false;
+    for (size_t i = 0; i < from->python_count; i++)
+        into->pythons[into->python_count++] = from->pythons[i];
+    for (size_t i = 0; i < from->cell_count; i++) into->cells[into->cell_count++] = from->cells[i];
+    for (size_t i = 0; i < from->comparison_count; i++)
+        into->comparisons[into->comparison_count++] = from->comparisons[i];
+    from->python_count = from->cell_count = from->comparison_count = 0;
+    into->interrupted |= from->interrupted;
+    return true;
+}
+
+GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *label, gb_error *error)
+{
+    char source[64];
+    size_t before = into->cell_count, more = from->cell_count;
+    size_t *likes = calloc(more + 1, sizeof *likes);
+    gb_code code = likes ? GB_OK : gb__fail_memory(error);
+    for (size_t i = 0; i < more && !code; i++) {
+        const gb_cell *like = gb__like_cell(into, from, &from->cells[i]);
+        likes[i] = like ? (size_t)(like - into->cells) : SIZE_MAX;
+    }
+    if (!code) {
+        gb__pick_source(into, label, source, sizeof source);
+        gb__warn_merge(into, from, likes, source);
+        gb__mark_all(from, source);
+        if (!gb__move_all(into, from)) code = gb__fail_memory(error);
+    }
+    for (size_t i = 0; i < more && !code; i++)
+        for (size_t k = 0; k < GB__METRICS && !code && likes[i] != SIZE_MAX; k++)
+            code = gb__add_unpaired(into, &into->cells[likes[i]], &into->cells[before + i],
+                                    &gb__metrics[k], error);
+    free(likes);
+    return code;
 }
 
 // ================================================================================================
@@ -11157,7 +11385,7 @@ static const char *gb__interface_text(gb_interface interface)
 
 static void gb__row_keys(gb__table *t, const gb_cell *c)
 {
-    char variant[130];
+    char variant[GB__VARIANT];
     gb__variant(c, "C handler", variant, sizeof variant);
     gb__cell(t, "%s", c->path);
     gb__cell(t, "%s", variant);
@@ -11187,11 +11415,13 @@ static void gb__main_table(const gb_result *r, gb__table *t)
 // ---- the verdicts: every pair that was compared, by every metric --------------------------------
 
 // What of the baseline is not as it is in the candidate.
-static void gb__against_text(const gb_cell *baseline, const gb_cell *c, char *text, size_t size)
+static void gb__against_text(const gb_result *r, const gb_cell *baseline, const gb_cell *c,
+                             char *text, size_t size)
 {
-    char variant[130];
+    char variant[GB__VARIANT];
     gb__variant(baseline, "C handler", variant, sizeof variant);
-    if (strcmp(baseline->source, c->source)) snprintf(text, size, "%s before", variant);
+    if (strcmp(baseline->source, c->source)) snprintf(text, size, "%s%s%s", variant, *baseline->source ? "" : " in ",
+                 *baseline->source ? "" : *r->name ? gb__basename(r->name) : "the first result");
     else if (baseline->threads == c->threads) snprintf(text, size, "%s", variant);
     else snprintf(text, size, "%d thread%s", baseline->threads, baseline->threads == 1 ? "" : "s");
 }
@@ -11200,9 +11430,9 @@ static void gb__verdict_row(gb__table *t, const gb_result *r, const gb_compariso
 {
     const gb_cell *baseline = gb__find_cell(r, k->baseline);
     const gb_cell *candidate = gb__find_cell(r, k->candidate);
-    char against[160];
+    char against[GB__VARIANT + sizeof r->name];
     if (!baseline || !candidate) return;
-    gb__against_text(baseline, candidate, against, sizeof against);
+    gb__against_text(r, baseline, candidate, against, sizeof against);
     gb__row_keys(t, candidate);
     gb__cell(t, "%s", against);
     for (size_t i = 0; i < GB__METRICS; i++)
@@ -11262,7 +11492,7 @@ static void gb__add_anatomy(const gb_result *r, const gb_cell *c, gb__buf *b)
     static const char *const what[] = {"reading it", "waiting for the GIL", "the application",
                                        "writing the answer"};
     double us[4], all = 0, paused = gb__cell_median(c, gb__metric_pause);
-    char variant[130];
+    char variant[GB__VARIANT];
     size_t most = 0;
     gb__cell_anatomy(c, us);
     for (size_t i = 0; i < 4; i++) {
@@ -11272,7 +11502,7 @@ static void gb__add_anatomy(const gb_result *r, const gb_cell *c, gb__buf *b)
     if (!(all > 0)) return;
     gb__variant(c, "C handler", variant, sizeof variant);
     const gb_python *python = gb__find_python(r, c->python);
-    bool has_gil = !python || !python->free_threaded || python->gil == 1;
+    bool has_gil = !python || gb__has_gil(python);
     gb__buf_printf(b, "%s, ", c->path);
     gb__add_clean(b, variant);
     gb__buf_printf(b, ", %d x %d: %.0f %% of %.3g us was %s; %.2f of %d cores", c->workers,
@@ -11757,9 +11987,9 @@ enum { GB__NEEDED = 1, GB__OMITTED = 2 };  // always there; left out where there
 // More than any plan makes; a file that says it has more isn't worth the wait.
 enum {
     GB__MAX_PYTHONS = 256,
-    GB__MAX_CELLS = 4096,
+    GB__MAX_CELLS = 1024,
     GB__MAX_ROUNDS = 10000,
-    GB__MAX_COMPARISONS = 65536,
+    GB__MAX_COMPARISONS = 16384,
     GB__MAX_WARNINGS = 16384,
     GB__MAX_COUNT = 1000000  // threads, connections, CPUs
 };
@@ -12527,13 +12757,6 @@ GB_API gb_code gb_result_read(FILE *in, const char *name, gb_result *result, gb_
 }
 
 // ---- not there yet ------------------------------------------------------------------------------
-
-GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *label, gb_error *error)
-{
-    (void)into;
-    (void)from;
-    return gb__fail(error, GB_USAGE, "%s: not there yet", label);
-}
 
 GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error)
 {
