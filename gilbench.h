@@ -41,6 +41,7 @@
 //     gilbench serve --app shop.py:app --threads 8    that server alone, for any client
 //     gilbench load http://127.0.0.1:8000/cart -c 64  that client alone, for any server
 //     gilbench pythons                                what it found, and what it can't use and why
+//     gilbench report old.json new.json --html -      a result again, and what changed since
 //
 // An older libc wants -ldl at the end of the compiler's line.
 //
@@ -76,6 +77,7 @@
 //     >>json           JSON, written and read
 //     >>schema         the keys of a result's file
 //     >>file           a result's file, written and read
+//     >>export         files for pyperf and HdrHistogram's plotter
 //     >>main           the command line
 //
 // A room calls only the rooms above it.
@@ -11538,6 +11540,13 @@ static void gb__add_heading(const gb_result *r, gb__buf *b)
     gb__buf_str(b, "\n");
 }
 
+static bool gb__has_sources(const gb_result *r)
+{
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (*r->cells[i].source) return true;
+    return false;
+}
+
 static void gb__add_notes(const gb_result *r, gb__buf *b)
 {
     size_t rounds = 0;
@@ -11548,6 +11557,9 @@ static void gb__add_notes(const gb_result *r, gb__buf *b)
                    "summed over the server's processes; PSS: shared pages counted\nonce; 1 MB = "
                    "1,000,000 bytes. GIL wait: share of a request's time in the server spent "
                    "waiting to run Python.\nC handler: the same server without Python.\n", rounds);
+    if (gb__has_sources(r))
+        gb__buf_str(b, "What has an @ is from a result of that name. Rounds of two results aren't "
+                    "paired: there the ratio is one of\nmedians.\n");
     if (gb__has_reported(r)) gb__buf_str(b, gb__reported_note);
     for (size_t i = 0; i < r->warning_count; i++) {
         gb__buf_str(b, i ? "Warning: " : "\nWarning: ");
@@ -12765,16 +12777,286 @@ GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *erro
     return gb__fail(error, GB_USAGE, "not there yet");
 }
 
+// ================================================================================================
+// >>export
+// A result for the tools that others already use: files in a directory, named by the ids of what
+// they hold.
+
+// ---- files in a directory -----------------------------------------------------------------------
+
+enum { GB__LONGEST_NAME = 180 };
+
+static bool gb__is_name_char(char c)
+{
+    return gb__is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c && strchr("._-@,=", c));
+}
+
+// A file's name from the id of element n. "/" becomes "~"; an id that needed more than that, or is
+// too long, is told from others by "+n". Neither character is left of any id, so no two are equal.
+static void gb__add_file_name(gb__buf *b, const char *id, size_t n)
+{
+    size_t len = strlen(id);
+    bool fine = len && len <= GB__LONGEST_NAME && *id != '.' && *id != '-';
+    if (len > GB__LONGEST_NAME) len = GB__LONGEST_NAME;
+    for (size_t i = 0; i < len; i++) {
+        bool keep = gb__is_name_char(id[i]) && (i || fine);
+        fine &= keep || id[i] == '/';
+        gb__buf_add(b, keep ? &id[i] : id[i] == '/' ? "~" : "_", 1);
+    }
+    if (!fine) gb__buf_printf(b, "+%zu", n + 1);
+}
+
+static FILE *gb__create_in(const char *directory, const char *id, size_t n, const char *end,
+                           gb_error *error)
+{
+    gb__buf path = {0};
+    FILE *out = NULL;
+    gb__buf_str(&path, directory);
+    gb__buf_str(&path, "/");
+    gb__add_file_name(&path, id, n);
+    gb__buf_str(&path, end);
+    if (path.failed) gb__fail_memory(error);
+    else if (!(out = fopen(path.data, "we")))
+        gb__fail(error, GB_SYSTEM, "%.900s: %s", path.data, strerror(errno));
+    gb__buf_free(&path);
+    return out;
+}
+
+static gb_code gb__close_in(FILE *out, const char *directory, gb_code code, gb_error *error)
+{
+    if (fclose(out) && !code)
+        code = gb__fail(error, GB_SYSTEM, "%.900s: %s", directory, strerror(errno));
+    return code;
+}
+
+static gb_code gb__make_directory(const char *directory, gb_error *error)
+{
+    if (!mkdir(directory, 0777) || errno == EEXIST) return GB_OK;
+    return gb__fail(error, GB_SYSTEM, "%.900s: %s", directory, strerror(errno));
+}
+
+// ---- pyperf (its documentation: "pyperf JSON") --------------------------------------------------
+// One run is a round, which had a server process of its own; one value is what the round came to.
+// Lower has to be better, so throughput is the time a request took of the server's: 1 / (req/s).
+// Memory has a file of its own, because a comparison of two files also sums up all that is in them.
+
+// What a file is about.
+typedef struct gb__series {
+    const char *end, *unit;
+    struct {
+        const char *name;                 // behind that of the cell
+        double (*of)(const gb_round *);   // in the unit
+    } values[2];
+} gb__series;
+
+static double gb__metric_seconds(const gb_round *r)
+{
+    return r->rps > 0 ? 1 / r->rps : 0;
+}
+
+static double gb__whole_bytes(double mb)
+{
+    return mb > 0 ? (double)(uint64_t)(mb * 1e6 + 0.5) : 0;
+}
+
+static double gb__metric_rss_bytes(const gb_round *r)
+{
+    return gb__whole_bytes(r->memory_mb.rss_peak);
+}
+
+static double gb__metric_pss_bytes(const gb_round *r)
+{
+    return gb__whole_bytes(r->memory_mb.pss);
+}
+
+static const gb__series gb__pyperf_time = {
+    ".json", "second", {{"", gb__metric_seconds}, {NULL, NULL}}};
+static const gb__series gb__pyperf_memory = {
+    "+memory.json", "byte",
+    {{" peak RSS", gb__metric_rss_bytes}, {" PSS", gb__metric_pss_bytes}}};
+
+// pyperf refuses a value that is empty, or has a line break in it.
+static void gb__pyperf_text(gb__json *j, const char *key, const char *text)
+{
+    gb__buf clean = {0};
+    gb__add_clean(&clean, text);
+    if (clean.len && clean.data[strspn(clean.data, " ")]) {
+        gb__json_key(j, key);
+        gb__json_quote(&j->text, clean.data);
+    }
+    j->text.failed |= clean.failed;
+    gb__buf_free(&clean);
+}
+
+static void gb__pyperf_count(gb__json *j, const char *key, double value)
+{
+    gb__json_key(j, key);
+    gb__json_number(j, value);
+}
+
+// The same in both files of a comparison, so that pyperf pairs them: the cell without its build.
+static void gb__pyperf_name(gb__json *j, const gb_cell *c, size_t n, const char *what)
+{
+    gb__buf name = {0};
+    gb__buf_printf(&name, "%s%s%s/w%d-t%d-c%d%s", c->scenario, *c->server ? " " : "", c->server,
+                   c->workers, c->threads, c->connections, what);
+    if (n) gb__buf_printf(&name, " #%zu", n + 1);
+    if (name.data) gb__pyperf_text(j, "name", name.data);
+    j->text.failed |= name.failed;
+    gb__buf_free(&name);
+}
+
+static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *round, double value)
+{
+    char date[32];
+    gb__json_key(j, NULL);
+    gb__json_open(j, "{");
+    gb__json_key(j, "values");
+    gb__json_open(j, "[");
+    gb__json_key(j, NULL);
+    gb__json_number(j, value);
+    gb__json_close(j, "]");
+    gb__json_key(j, "metadata");
+    gb__json_open(j, "{");
+    snprintf(date, sizeof date, "%.10s %.8s", r->started, r->started + 11 * (strlen(r->started) > 11));
+    if (strlen(r->started) == 20) gb__pyperf_text(j, "date", date);
+    gb__pyperf_count(j, "duration", round->seconds);
+    gb__pyperf_count(j, "mem_max_rss", gb__metric_rss_bytes(round));
+    gb__json_close(j, "}");
+    gb__json_close(j, "}");
+}
+
+// Cells that would have one name; a plan has none, but a file may.
+static size_t gb__pyperf_twins(const gb_result *r, const gb_cell *c)
+{
+    size_t n = 0;
+    for (const gb_cell *b = r->cells; b < c; b++)
+        n += !strcmp(b->scenario, c->scenario) && !strcmp(b->server, c->server) &&
+             !strcmp(b->python, c->python) && gb__same_topology(b, c);
+    return n;
+}
+
+// A benchmark; none where there is no round to show.
+static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
+                            const gb__series *series, int which)
+{
+    double (*of)(const gb_round *) = series->values[which].of;
+    bool any = false;
+    for (size_t i = 0; i < c->round_count; i++) any |= !*c->rounds[i].problem && of(&c->rounds[i]) > 0;
+    if (!any) return;
+    gb__json_key(j, NULL);
+    gb__json_open(j, "{");
+    gb__json_key(j, "metadata");
+    gb__json_open(j, "{");
+    gb__pyperf_name(j, c, gb__pyperf_twins(r, c), series->values[which].name);
+    gb__pyperf_text(j, "unit", series->unit);
+    gb__pyperf_text(j, "server_app", c->app);
+    gb__pyperf_text(j, "server_path", c->path);
+    gb__pyperf_text(j, "server_interface", gb__interface_text(c->interface));
+    gb__pyperf_count(j, "server_workers", c->workers);
+    gb__pyperf_count(j, "server_threads", c->threads);
+    gb__pyperf_count(j, "server_connections", c->connections);
+    gb__json_close(j, "}");
+    gb__json_key(j, "runs");
+    gb__json_open(j, "[");
+    for (size_t i = 0; i < c->round_count; i++) {
+        const gb_round *round = &c->rounds[i];
+        if (!*round->problem && of(round) > 0) gb__pyperf_run(j, r, round, of(round));
+    }
+    gb__json_close(j, "]");
+    gb__json_close(j, "}");
+}
+
+static void gb__pyperf_metadata(gb__json *j, const gb_result *r, const gb_python *p)
+{
+    gb__json_key(j, "metadata");
+    gb__json_open(j, "{");
+    gb__pyperf_text(j, "python_implementation", "cpython");
+    gb__pyperf_text(j, "python_version", p->version);
+    gb__pyperf_text(j, "python_executable", p->executable);
+    gb__pyperf_text(j, "python_compiler", p->compiler);
+    gb__pyperf_text(j, "python_config_args", p->configure_args);
+    gb__pyperf_text(j, "gil", gb__has_gil(p) ? "enabled" : "disabled");
+    gb__pyperf_text(j, "hostname", r->host.hostname);
+    gb__pyperf_text(j, "platform", r->host.kernel);
+    gb__pyperf_text(j, "cpu_model_name", r->host.cpu_model);
+    if (r->host.cpus > 0) gb__pyperf_count(j, "cpu_count", r->host.cpus);
+    gb__pyperf_text(j, "gilbench_version", r->gilbench);
+    gb__json_close(j, "}");
+}
+
+static void gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p,
+                             const gb__series *series)
+{
+    gb__json_open(j, "{");
+    gb__json_key(j, "version");
+    gb__json_quote(&j->text, "1.0");
+    gb__pyperf_metadata(j, r, p);
+    gb__json_key(j, "benchmarks");
+    gb__json_open(j, "[");
+    for (size_t i = 0; i < r->cell_count; i++)
+        for (int k = 0; k < 2 && series->values[k].of; k++)
+            if (!strcmp(r->cells[i].python, p->id))
+                gb__pyperf_cell(j, r, &r->cells[i], series, k);
+    bool any = j->comma;
+    gb__json_close(j, "]");
+    gb__json_close(j, "}");
+    gb__buf_str(&j->text, "\n");
+    if (!any) j->text.len = 0;
+}
+
+static gb_code gb__pyperf_file(const gb_result *r, size_t n, const gb__series *series,
+                               const char *directory, gb_error *error)
+{
+    gb__json j = {0};
+    locale_t before = gb__use_point();
+    gb__pyperf_build(&j, r, &r->pythons[n], series);
+    gb__restore_locale(before);
+    if (!j.text.len && !j.text.failed) {
+        gb__buf_free(&j.text);
+        return GB_OK;
+    }
+    FILE *out = gb__create_in(directory, r->pythons[n].id, n, series->end, error);
+    if (!out) {
+        gb__buf_free(&j.text);
+        return GB_SYSTEM;
+    }
+    return gb__close_in(out, directory, gb__write_out(&j.text, out, error), error);
+}
+
 GB_API gb_code gb_report_pyperf(const gb_result *result, const char *directory, gb_error *error)
 {
-    (void)result;
-    return gb__fail(error, GB_USAGE, "%s: not there yet", directory);
+    gb_code code = gb__make_directory(directory, error);
+    for (size_t i = 0; i < result->python_count && !code; i++) {
+        code = gb__pyperf_file(result, i, &gb__pyperf_time, directory, error);
+        if (!code) code = gb__pyperf_file(result, i, &gb__pyperf_memory, directory, error);
+    }
+    return code;
+}
+
+// ---- HdrHistogram's plotter ---------------------------------------------------------------------
+
+static gb_code gb__hdr_file(const gb_result *r, size_t n, const gb_histogram *h, const char *end,
+                            const char *directory, gb_error *error)
+{
+    if (!h->total) return GB_OK;
+    FILE *out = gb__create_in(directory, r->cells[n].id, n, end, error);
+    if (!out) return GB_SYSTEM;
+    return gb__close_in(out, directory, gb_histogram_write(h, out, error), error);
 }
 
 GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_error *error)
 {
-    (void)result;
-    return gb__fail(error, GB_USAGE, "%s: not there yet", directory);
+    gb_code code = gb__make_directory(directory, error);
+    for (size_t i = 0; i < result->cell_count && !code; i++) {
+        const gb_cell *c = &result->cells[i];
+        bool both = c->rate > 0;  // then the latencies count from when a request was due
+        code = gb__hdr_file(result, i, &c->latency, both ? "+corrected.hgrm" : ".hgrm", directory,
+                            error);
+        if (!code && both)
+            code = gb__hdr_file(result, i, &c->uncorrected, "+uncorrected.hgrm", directory, error);
+    }
+    return code;
 }
 
 // ================================================================================================
@@ -12782,7 +13064,7 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
 // The command line. One table says what options there are, reads them and prints the help.
 // Results go to stdout, everything else to stderr; nothing here is used by another room.
 
-enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__ALL = 15 };
+enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__REPORT = 16, GB__ALL = 31 };
 
 // id, name, letter, argument (NULL: none), commands, help
 #define GB__OPTIONS(X)                                                                             \
@@ -12834,13 +13116,15 @@ enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__ALL = 
     X(SEED, "seed", 0, "N", GB__COMPARE, "of the order of cells and of the intervals; default 1")  \
     X(NO_CONTROL, "no-control", 0, NULL, GB__COMPARE, "leaves out the C handler")                  \
     X(JSON, "json", 0, "F", GB__COMPARE | GB__LOAD | GB__PYTHONS, "writes JSON; - is stdout")      \
-    X(MARKDOWN, "markdown", 0, "F", GB__COMPARE, "writes a Markdown table; - is stdout")           \
-    X(CSV, "csv", 0, "F", GB__COMPARE, "writes CSV; - is stdout")                                  \
-    X(HTML, "html", 0, "F", GB__COMPARE, "not yet")                                                \
-    X(PYPERF, "pyperf", 0, "DIR", GB__COMPARE, "not yet")                                          \
-    X(HDR_DIR, "hdr", 0, "DIR", GB__COMPARE, "not yet")                                            \
+    X(MARKDOWN, "markdown", 0, "F", GB__COMPARE | GB__REPORT, "writes a Markdown table; - is stdout")\
+    X(CSV, "csv", 0, "F", GB__COMPARE | GB__REPORT, "writes CSV; - is stdout")                     \
+    X(HTML, "html", 0, "F", GB__COMPARE | GB__REPORT, "writes a page with pictures; - is stdout")  \
+    X(PYPERF, "pyperf", 0, "DIR", GB__COMPARE | GB__REPORT,                                        \
+      "writes a file a build for `python -m pyperf compare_to`, and one with its memory")          \
+    X(HDR_DIR, "hdr", 0, "DIR", GB__COMPARE | GB__REPORT,                                          \
+      "writes a cell's latencies as .hgrm for HdrHistogram's plotter")                             \
     X(HDR, "hdr", 0, "FILE", GB__LOAD, "writes the latencies as .hgrm for HdrHistogram's plotter") \
-    X(QUIET, "quiet", 0, NULL, GB__COMPARE, "prints no table")                                     \
+    X(QUIET, "quiet", 0, NULL, GB__COMPARE | GB__REPORT, "prints no table")                        \
     X(NO_PROGRESS, "no-progress", 0, NULL, GB__COMPARE, "shows no progress on a terminal")         \
     X(HELP, "help", 'h', NULL, GB__ALL, "this")
 
@@ -12876,7 +13160,7 @@ typedef struct gb__arguments {
     bool given[GB__OPT_COUNT];
     const char *value[GB__OPT_COUNT];  // the last one given
     const char *url;
-    gb__list pythons, scenarios, servers, headers;
+    gb__list pythons, scenarios, servers, headers, results;
 } gb__arguments;
 
 static volatile sig_atomic_t gb__signalled;
@@ -12916,6 +13200,9 @@ static const struct gb__command {
      GB__SERVE},
     {"load", "load URL [options]", "loads a server and says how it did", GB__LOAD},
     {"pythons", "pythons [options]", "lists the interpreters of this machine", GB__PYTHONS},
+    {"report", "report RESULT.json... [options]",
+     "the report of results that compare --json wrote; several against the first; - is stdin",
+     GB__REPORT},
     {NULL, NULL, NULL, 0}};
 
 static void gb__help(unsigned commands)
@@ -13001,7 +13288,7 @@ static gb_code gb__read_arguments(gb__arguments *a, int argc, char **argv, gb_er
     if (argc > 1 && *argv[1] != '-') {
         const struct gb__command *c = gb__commands;
         while (c->name && strcmp(c->name, argv[1])) c++;
-        if (!c->name && (!strcmp(argv[1], "cpu") || !strcmp(argv[1], "report")))
+        if (!c->name && !strcmp(argv[1], "cpu"))
             return gb__fail(error, GB_USAGE, "the command %s is not there yet", argv[1]);
         if (!c->name)
             return gb__fail(error, GB_USAGE, "there is no command %s; --help lists them", argv[1]);
@@ -13014,6 +13301,9 @@ static gb_code gb__read_arguments(gb__arguments *a, int argc, char **argv, gb_er
             if (code) return code;
         } else if (a->command == GB__LOAD && !a->url) {
             a->url = argv[i];
+        } else if (a->command == GB__REPORT) {
+            if (!gb__list_add(&a->results, argv[i]))
+                return gb__fail(error, GB_USAGE, "more than %d results", GB__MAX_LIST);
         } else {
             return gb__fail(error, GB_USAGE, "\"%s\" is one argument too many", argv[i]);
         }
@@ -13068,17 +13358,6 @@ static gb_code gb__read_numbers(const gb__arguments *a, int id, int hi, gb__numb
                             "between, like 1,4,64", gb__option_table[id].name, a->value[id], hi);
         numbers->items[numbers->count++] = (int)n;
     }
-    return GB_OK;
-}
-
-// What has its place in the contract but isn't there yet is refused, never ignored.
-static gb_code gb__refuse_unbuilt(const gb__arguments *a, gb_error *error)
-{
-    static const int unbuilt[] = {GB__OPT_HTML, GB__OPT_PYPERF, GB__OPT_HDR_DIR};
-    for (size_t i = 0; i < sizeof unbuilt / sizeof *unbuilt; i++)
-        if (a->given[unbuilt[i]])
-            return gb__fail(error, GB_USAGE, "--%s is not there yet",
-                            gb__option_table[unbuilt[i]].name);
     return GB_OK;
 }
 
@@ -13169,7 +13448,8 @@ static gb_code gb__check_output(const gb__arguments *a, int id, gb_error *error)
 
 static bool gb__uses_stdout(const gb__arguments *a)
 {
-    static const int ids[] = {GB__OPT_JSON, GB__OPT_MARKDOWN, GB__OPT_CSV, GB__OPT_HDR};
+    static const int ids[] = {GB__OPT_JSON, GB__OPT_MARKDOWN, GB__OPT_CSV, GB__OPT_HTML,
+                              GB__OPT_HDR};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (a->given[ids[i]] && !strcmp(a->value[ids[i]], "-")) return true;
     return false;
@@ -13189,6 +13469,44 @@ static gb_code gb__close_output(const gb__arguments *a, int id, FILE *out, gb_co
     if (fclose(out) && !code)
         code = gb__fail(error, GB_SYSTEM, "%s: %s", a->value[id], strerror(errno));
     return code;
+}
+
+typedef gb_code (*gb__report)(const gb_result *, FILE *, gb_error *);
+typedef gb_code (*gb__export)(const gb_result *, const char *, gb_error *);
+
+// What a result can be written as, besides JSON: into a file or into a directory.
+static const struct gb__output {
+    int id;
+    gb__report to_file;
+    gb__export to_directory;
+} gb__outputs[] = {{GB__OPT_MARKDOWN, gb_report_markdown, NULL}, {GB__OPT_CSV, gb_report_csv, NULL},
+                   {GB__OPT_HTML, gb_report_html, NULL},         {GB__OPT_PYPERF, NULL, gb_report_pyperf},
+                   {GB__OPT_HDR_DIR, NULL, gb_report_hdr}};
+
+enum { GB__OUTPUTS = sizeof gb__outputs / sizeof *gb__outputs };
+
+static gb_code gb__check_reports(const gb__arguments *a, gb_error *error)
+{
+    gb_code code = GB_OK;
+    for (size_t i = 0; i < GB__OUTPUTS && !code; i++) {
+        int id = gb__outputs[i].id;
+        if (gb__outputs[i].to_file) code = gb__check_output(a, id, error);
+        else if (a->given[id]) code = gb__make_directory(a->value[id], error);
+        if (!code && !gb__outputs[i].to_file && a->given[id] && access(a->value[id], W_OK | X_OK))
+            code = gb__fail(error, GB_USAGE, "--%s %s: %s", gb__option_table[id].name, a->value[id],
+                            strerror(errno));
+    }
+    return code;
+}
+
+static gb_code gb__write_report(const gb__arguments *a, const struct gb__output *output,
+                                const gb_result *r, gb_error *error)
+{
+    if (!a->given[output->id]) return GB_OK;
+    if (output->to_directory) return output->to_directory(r, a->value[output->id], error);
+    FILE *out = gb__open_output(a, output->id, error);
+    if (!out) return error->code;
+    return gb__close_output(a, output->id, out, output->to_file(r, out, error), error);
 }
 
 // ---- pythons ------------------------------------------------------------------------------------
@@ -13275,8 +13593,7 @@ static int gb__main_serve(const gb__arguments *a)
     gb_python python;
     char host[256];
     gb_service_config config = {.app = "builtin:wsgi", .server = {.threads = 1}};
-    gb_code code = gb__refuse_unbuilt(a, &error);
-    if (!code) code = gb__read_interface(a, &config.interface, &error);
+    gb_code code = gb__read_interface(a, &config.interface, &error);
     if (!code) code = gb__read_app(a, &config.app, &error);
     if (!code) code = gb__read_loop(a, &config.loop, &error);
     if (!code) code = gb__read_bind(a, host, sizeof host, &config.server.port, &error);
@@ -13566,8 +13883,7 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
                                   .no_control = a->given[GB__OPT_NO_CONTROL]}};
     if (!a->given[GB__OPT_NO_PROGRESS] && !a->given[GB__OPT_QUIET] && isatty(STDERR_FILENO))
         p->on_progress = gb__show_progress, p->user = c;
-    gb_code code = gb__refuse_unbuilt(a, error);
-    if (!code) code = gb__read_scenarios(a, c, error);
+    gb_code code = gb__read_scenarios(a, c, error);
     if (!code) code = gb__read_loop(a, &p->loop, error);
     if (!code) code = gb__read_servers(a, c, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_THREADS, 4096, &c->threads, error);
@@ -13582,8 +13898,7 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     if (!code) code = gb__read_number(a, GB__OPT_RATE, 0.001, 1e9, &p->rate, error);
     if (!code) code = gb__read_count(a, GB__OPT_SEED, 1e15, &p->seed, error);
     if (!code) code = gb__check_output(a, GB__OPT_JSON, error);
-    if (!code) code = gb__check_output(a, GB__OPT_MARKDOWN, error);
-    if (!code) code = gb__check_output(a, GB__OPT_CSV, error);
+    if (!code) code = gb__check_reports(a, error);
     if (!code) code = gb__read_pythons(a, c, error);
     p->threads = c->threads.items;
     p->thread_count = c->threads.count;
@@ -13592,17 +13907,6 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     p->connections = c->connections.items;
     p->connection_count = c->connections.count;
     return code;
-}
-
-typedef gb_code (*gb__report)(const gb_result *, FILE *, gb_error *);
-
-static gb_code gb__write_report(const gb__arguments *a, int id, gb__report report,
-                                const gb_result *r, gb_error *error)
-{
-    if (!a->given[id]) return GB_OK;
-    FILE *out = gb__open_output(a, id, error);
-    if (!out) return error->code;
-    return gb__close_output(a, id, out, report(r, out, error), error);
 }
 
 static gb_code gb__write_json(const gb__arguments *a, const gb_result *r, int argc, char **argv,
@@ -13623,9 +13927,8 @@ static int gb__write_reports(const gb__arguments *a, const gb_result *r, int arg
     if (!a->given[GB__OPT_QUIET] && gb_report_table(r, human, &error))
         status = gb__complain(&error);
     if (gb__write_json(a, r, argc, argv, &error)) status = gb__complain(&error);
-    if (gb__write_report(a, GB__OPT_MARKDOWN, gb_report_markdown, r, &error))
-        status = gb__complain(&error);
-    if (gb__write_report(a, GB__OPT_CSV, gb_report_csv, r, &error)) status = gb__complain(&error);
+    for (size_t i = 0; i < GB__OUTPUTS; i++)
+        if (gb__write_report(a, &gb__outputs[i], r, &error)) status = gb__complain(&error);
     return status;
 }
 
@@ -13655,6 +13958,61 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
     return code ? gb__complain(&error) : written;
 }
 
+// ---- report -------------------------------------------------------------------------------------
+
+// What a result is called beside others: its file's name without .json, and with its directory
+// where the first file has the same name.
+static void gb__label(const char *path, const char *first, char *label, size_t size)
+{
+    const char *name = gb__basename(path);
+    if (!strcmp(name, gb__basename(first)) && name > path) {
+        name--;
+        while (name > path && name[-1] != '/') name--;
+    }
+    gb__copy(label, size, name);
+    size_t len = strlen(label);
+    if (len > 5 && !strcmp(label + len - 5, ".json")) label[len - 5] = 0;
+}
+
+static gb_code gb__read_result(const char *path, gb_result *r, gb_error *error)
+{
+    bool in_is_stdin = !strcmp(path, "-");
+    FILE *in = in_is_stdin ? stdin : fopen(path, "re");
+    *r = (gb_result){0};
+    if (!in) return gb__fail(error, GB_USAGE, "%.900s: %s", path, strerror(errno));
+    gb_code code = gb_result_read(in, in_is_stdin ? "stdin" : path, r, error);
+    if (!in_is_stdin) fclose(in);
+    return code;
+}
+
+static gb_code gb__read_results(const gb__list *paths, gb_result *r, gb_error *error)
+{
+    gb_code code = GB_OK;
+    if (!paths->count)
+        return gb__fail(error, GB_USAGE, "report what? Give a file that compare --json has written");
+    for (size_t i = 0; i < paths->count && !code; i++) {
+        gb_result next;
+        char label[GB_PATH];
+        code = gb__read_result(paths->items[i], i ? &next : r, error);
+        if (!i) continue;
+        gb__label(paths->items[i], paths->items[0], label, sizeof label);
+        if (!code) code = gb_result_merge(r, &next, label, error);
+        gb_result_free(&next);
+    }
+    return code;
+}
+
+static int gb__main_report(const gb__arguments *a, int argc, char **argv)
+{
+    gb_error error;
+    gb_result r = {0};
+    gb_code code = gb__read_results(&a->results, &r, &error);
+    if (!code) code = gb__check_reports(a, &error);
+    int status = code ? gb__complain(&error) : gb__write_reports(a, &r, argc, argv);
+    gb_result_free(&r);
+    return status;
+}
+
 // ---- all of it ----------------------------------------------------------------------------------
 
 static void gb__catch_signals(void)
@@ -13677,6 +14035,7 @@ static int gb__run_command(const gb__arguments *a, int argc, char **argv)
     gb__catch_signals();
     if (a->command == GB__PYTHONS) return gb__main_pythons(a);
     if (a->command == GB__LOAD) return gb__main_load(a);
+    if (a->command == GB__REPORT) return gb__main_report(a, argc, argv);
     return gb__main_compare(a, argc, argv);
 }
 
