@@ -1410,6 +1410,7 @@ static void gb__hgrm_rows(const gb_histogram *h, FILE *out)
 GB_API gb_code gb_histogram_write(const gb_histogram *h, FILE *out, gb_error *error)
 {
     if (!h->counts) return gb__fail(error, GB_USAGE, "the histogram was never initialised");
+    locale_t before = gb__use_point();
     errno = 0;
     fprintf(out, "%12s %12s %12s %12s\n\n", "Value", "Percentile", "TotalCount",
             "1/(1-Percentile)");
@@ -1420,6 +1421,7 @@ GB_API gb_code gb_histogram_write(const gb_histogram *h, FILE *out, gb_error *er
             (unsigned long long)h->total);
     fprintf(out, "#[Buckets = %12d, SubBuckets     = %12d]\n",
             gb__bucket_shift(h->sub_bits, h->length - 1) + 1, 1 << h->sub_bits);
+    gb__restore_locale(before);
     // A full disk shows only when the stream is emptied.
     if (!fflush(out) && !ferror(out)) return GB_OK;
     return gb__fail(error, GB_SYSTEM, "the latency distribution could not be written: %s",
@@ -11077,6 +11079,17 @@ static void gb__add_clean(gb__buf *b, const char *text)
     }
 }
 
+GB__PRINTF(2, 3) static void gb__add_line(gb__buf *b, const char *format, ...)
+{
+    char text[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    gb__add_clean(b, text);
+    gb__buf_str(b, "\n");
+}
+
 GB__PRINTF(2, 3) static void gb__cell(gb__table *t, const char *format, ...)
 {
     char text[512];
@@ -11171,6 +11184,16 @@ static void gb__table_aligned(const gb__table *t, size_t width, bool colour, gb_
     }
 }
 
+// What would mean something in Markdown is only itself; figures have none of it but brackets.
+static void gb__add_escaped(gb__buf *b, const char *text, bool is_text)
+{
+    const char *special = is_text ? "|<&\\`*[]~$" : "|<&";
+    for (; *text; text++) {
+        if (strchr(special, *text)) gb__buf_str(b, "\\");
+        gb__buf_add(b, text, 1);
+    }
+}
+
 static void gb__table_markdown(const gb__table *t, gb__buf *b)
 {
     for (size_t i = 0; i < t->count; i++) {
@@ -11180,10 +11203,7 @@ static void gb__table_markdown(const gb__table *t, gb__buf *b)
             gb__buf_str(b, "|\n");
         }
         gb__buf_str(b, "| ");
-        for (const char *s = gb__table_text(t, i); *s; s++) {
-            if (*s == '|') gb__buf_str(b, "\\|");
-            else gb__buf_add(b, s, 1);
-        }
+        gb__add_escaped(b, gb__table_text(t, i), i % t->columns < t->keys);
         gb__buf_str(b, (i + 1) % t->columns ? " " : " |\n");
     }
 }
@@ -11195,6 +11215,8 @@ static void gb__table_csv(const gb__table *t, gb__buf *b)
         const char *text = gb__table_text(t, i);
         bool quote = strpbrk(text, ",\"");
         if (quote) gb__buf_str(b, "\"");
+        // A spreadsheet would take these for the beginning of a formula.
+        if (strchr("=+@-", *text) && *text && text[1] && i >= t->columns) gb__buf_str(b, "'");
         for (const char *s = text; *s; s++) {
             if (*s == '"') gb__buf_str(b, "\"");
             gb__buf_add(b, s, 1);
@@ -11505,7 +11527,8 @@ static void gb__add_anatomy(const gb_result *r, const gb_cell *c, gb__buf *b)
     gb__variant(c, "C handler", variant, sizeof variant);
     const gb_python *python = gb__find_python(r, c->python);
     bool has_gil = !python || gb__has_gil(python);
-    gb__buf_printf(b, "%s, ", c->path);
+    gb__add_clean(b, c->path);
+    gb__buf_str(b, ", ");
     gb__add_clean(b, variant);
     gb__buf_printf(b, ", %d x %d: %.0f %% of %.3g us was %s; %.2f of %d cores", c->workers,
                    c->threads, 100 * us[most] / all, all,
@@ -11528,14 +11551,13 @@ static void gb__add_anatomies(const gb_result *r, gb__buf *b)
 static void gb__add_heading(const gb_result *r, gb__buf *b)
 {
     const gb_host *h = &r->host;
-    gb__buf_printf(b, "%s, %d CPUs, %.0f GB, %s, %s\n",
-                   *h->cpu_model ? h->cpu_model : "unknown CPU", h->cpus,
-                   (double)h->memory / 1e9, h->kernel, r->started);
+    gb__add_line(b, "%s, %d CPUs, %.0f GB, %s, %s", *h->cpu_model ? h->cpu_model : "unknown CPU",
+                 h->cpus, (double)h->memory / 1e9, h->kernel, r->started);
     for (size_t i = 0; i < r->python_count; i++) {
         const gb_python *p = &r->pythons[i];
-        gb__buf_printf(b, "%s: CPython %s%s%s, %s, %s\n", p->id, p->version,
-                       p->free_threaded ? " free-threaded" : "",
-                       p->gil == 1 ? " with the GIL forced on" : "", p->optimized, p->executable);
+        gb__add_line(b, "%s: CPython %s%s%s, %s, %s", p->id, p->version,
+                     p->free_threaded ? " free-threaded" : "",
+                     p->gil == 1 ? " with the GIL forced on" : "", p->optimized, p->executable);
     }
     gb__buf_str(b, "\n");
 }
@@ -11547,7 +11569,7 @@ static bool gb__has_sources(const gb_result *r)
     return false;
 }
 
-static void gb__add_notes(const gb_result *r, gb__buf *b)
+static void gb__add_notes(const gb_result *r, bool markdown, gb__buf *b)
 {
     size_t rounds = 0;
     for (size_t i = 0; i < r->cell_count; i++)
@@ -11562,9 +11584,14 @@ static void gb__add_notes(const gb_result *r, gb__buf *b)
                     "paired: there the ratio is one of\nmedians.\n");
     if (gb__has_reported(r)) gb__buf_str(b, gb__reported_note);
     for (size_t i = 0; i < r->warning_count; i++) {
+        gb__buf warning = {0};
+        gb__add_clean(&warning, r->warnings[i]);
         gb__buf_str(b, i ? "Warning: " : "\nWarning: ");
-        gb__add_clean(b, r->warnings[i]);
+        if (markdown && warning.data) gb__add_escaped(b, warning.data, true);
+        else gb__buf_add(b, warning.data, warning.len);
         gb__buf_str(b, ".\n");
+        b->failed |= warning.failed;
+        gb__buf_free(&warning);
     }
 }
 
@@ -11582,6 +11609,7 @@ GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *err
 {
     gb__table t, verdicts;
     gb__buf b = {0};
+    locale_t before = gb__use_point();
     bool colour;
     size_t width = gb__terminal_width(out, &colour);
     gb__add_heading(result, &b);
@@ -11591,10 +11619,11 @@ GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *err
     gb__buf_str(&b, "\n");
     if (verdicts.count > verdicts.columns) gb__table_aligned(&verdicts, width, colour, &b);
     gb__add_anatomies(result, &b);
-    gb__add_notes(result, &b);
+    gb__add_notes(result, false, &b);
     b.failed |= t.failed || verdicts.failed;
     gb__table_free(&t);
     gb__table_free(&verdicts);
+    gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
 
@@ -11602,29 +11631,23 @@ GB_API gb_code gb_report_markdown(const gb_result *result, FILE *out, gb_error *
 {
     gb__table t, verdicts;
     gb__buf b = {0};
+    locale_t before = gb__use_point();
     gb__main_table(result, &t);
     gb__verdict_table(result, &verdicts);
     gb__table_markdown(&t, &b);
     gb__buf_str(&b, "\n");
     if (verdicts.count > verdicts.columns) gb__table_markdown(&verdicts, &b);
-    gb__add_notes(result, &b);
+    gb__add_notes(result, true, &b);
     b.failed |= t.failed || verdicts.failed;
     gb__table_free(&t);
     gb__table_free(&verdicts);
+    gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
 
 // A row a cell, everything in a column of its own, in the digits of the table.
-static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c)
+static void gb__csv_ratio(gb__table *t, const gb_comparison *k)
 {
-    const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
-    const gb_comparison *k = gb__find_comparison(r, first, c, "rps");
-    gb__cell(t, "%s", c->id);
-    gb__cell(t, "%s", c->scenario);
-    gb__row_keys(t, c);
-    gb__cell(t, "%s", gb__interface_text(c->interface));
-    gb__cell(t, "%d", c->connections);
-    gb__measured(t, c);
     gb__cell(t, "%s", k ? k->baseline : "");
     if (k) gb__cell(t, "%.2f", k->ratio.median);
     if (k) gb__cell(t, "%.2f", k->ratio.lo);
@@ -11633,20 +11656,50 @@ static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c)
     gb__cell(t, "%s", k ? gb_verdict_text(k->verdict) : "");
 }
 
+// What the cell was in the first result.
+static const gb_comparison *gb__find_before(const gb_result *r, const gb_cell *c)
+{
+    for (size_t i = 0; i < r->comparison_count && *c->source; i++) {
+        const gb_comparison *k = &r->comparisons[i];
+        if (strcmp(k->candidate, c->id) || strcmp(k->metric, "rps")) continue;
+        const gb_cell *baseline = gb__find_cell(r, k->baseline);
+        if (baseline && strcmp(baseline->source, c->source)) return k;
+    }
+    return NULL;
+}
+
+static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c)
+{
+    const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
+    gb__cell(t, "%s", c->id);
+    gb__cell(t, "%s", c->scenario);
+    gb__row_keys(t, c);
+    gb__cell(t, "%s", gb__interface_text(c->interface));
+    gb__cell(t, "%d", c->connections);
+    gb__measured(t, c);
+    gb__csv_ratio(t, gb__find_comparison(r, first, c, "rps"));
+    if (gb__has_sources(r)) gb__csv_ratio(t, gb__find_before(r, c));
+}
+
 GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error)
 {
     static const char *const heads[] = {
         "id", "scenario", "endpoint", "variant", "workers", "threads", "interface", "connections",
         "req/s", "+-", "mean ms", "p50 ms", "p99 ms", "MB", "PSS MB", "CPU us/req", "cores",
-        "GIL wait", "against", "ratio", "ratio lo", "ratio hi", "verdict"};
+        "GIL wait", "against", "ratio", "ratio lo", "ratio hi", "verdict", "before", "change",
+        "change lo", "change hi", "change verdict"};
+    const size_t changes = 5;  // the last columns, of several results
+    size_t columns = sizeof heads / sizeof *heads - (gb__has_sources(result) ? 0 : changes);
     gb__table t = {0};
     gb__buf b = {0};
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) gb__cell(&t, "%s", heads[i]);
+    locale_t before = gb__use_point();
+    for (size_t i = 0; i < columns; i++) gb__cell(&t, "%s", heads[i]);
     t.columns = t.count;
     for (size_t i = 0; i < result->cell_count; i++) gb__csv_row(&t, result, &result->cells[i]);
     gb__table_csv(&t, &b);
     b.failed |= t.failed;
     gb__table_free(&t);
+    gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
 
