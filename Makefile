@@ -58,13 +58,15 @@ calibrate: interpreters ## how often a verdict is wrong, and how often a known 5
 interpreters: build/gilbench
 	@build/gilbench pythons >/dev/null 2>&1; [ $$? -ne 3 ] || .make/pythons
 
-# What it found interesting stays in build/corpus, and is where the next run begins.
-fuzz: build/fuzz_http ## random input to the HTTP parsers for FUZZ_SECONDS (60); needs clang
-	mkdir -p build/corpus
+# What they found interesting stays in build/corpus*, and is where the next run begins.
+fuzz: build/fuzz_http build/fuzz_json ## random input to the parsers for FUZZ_SECONDS (60); needs clang
+	mkdir -p build/corpus build/corpus_json
 	build/fuzz_http -max_total_time=$(FUZZ_SECONDS) -max_len=1024 -artifact_prefix=build/ \
 	    build/corpus
+	build/fuzz_json -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -artifact_prefix=build/ \
+	    build/corpus_json
 
-build/fuzz_http: tests/fuzz_http.c gilbench.h $(wildcard tests/*.h) | build
+build/fuzz_%: tests/fuzz_%.c gilbench.h $(wildcard tests/*.h) | build
 	$(call need,clang,clang libclang-rt-dev)
 	clang $(flags) $(asan) -fsanitize=fuzzer $< -o $@ $(libs)
 

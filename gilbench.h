@@ -41,6 +41,7 @@
 //     gilbench serve --app shop.py:app --threads 8    that server alone, for any client
 //     gilbench load http://127.0.0.1:8000/cart -c 64  that client alone, for any server
 //     gilbench pythons                                what it found, and what it can't use and why
+//     gilbench report old.json new.json --html -      a result again, and what changed since
 //
 // An older libc wants -ldl at the end of the compiler's line.
 //
@@ -71,7 +72,12 @@
 //     >>workers        several processes that serve as one
 //     >>run            one measurement
 //     >>compare        the matrix: cells, rounds, ratios, verdicts
-//     >>report         table, Markdown, CSV, JSON
+//     >>merge          several results as one
+//     >>report         table, Markdown, CSV
+//     >>json           JSON, written and read
+//     >>schema         the keys of a result's file
+//     >>file           a result's file, written and read
+//     >>export         files for pyperf and HdrHistogram's plotter
 //     >>main           the command line
 //
 // A room calls only the rooms above it.
@@ -847,6 +853,8 @@ typedef struct gb_comparison {
 } gb_comparison;
 
 typedef struct gb_result {
+    char name[256];               // of the file it was read from; "" if it was measured here
+    char gilbench[32];            // the version that measured it
     char started[32];             // UTC, ISO 8601
     gb_host host;
     gb_python *pythons;
@@ -929,6 +937,7 @@ GB_API int gb_main(int argc, char **argv);
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <locale.h>
 #include <math.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -1142,6 +1151,19 @@ static void gb__copy(char *to, size_t size, const char *from)
     if (len >= size) len = size - 1;
     memcpy(to, from, len);
     to[len] = 0;
+}
+
+// Files have a point in their numbers, whatever the locale of the program writes: between these
+// two, this thread does so too.
+static locale_t gb__use_point(void)
+{
+    locale_t point = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    return point ? uselocale(point) : (locale_t)0;
+}
+
+static void gb__restore_locale(locale_t before)
+{
+    if (before) freelocale(uselocale(before));
 }
 
 // Reads a file of a size that /proc doesn't tell beforehand. False (and errno) if it can't.
@@ -1388,6 +1410,7 @@ static void gb__hgrm_rows(const gb_histogram *h, FILE *out)
 GB_API gb_code gb_histogram_write(const gb_histogram *h, FILE *out, gb_error *error)
 {
     if (!h->counts) return gb__fail(error, GB_USAGE, "the histogram was never initialised");
+    locale_t before = gb__use_point();
     errno = 0;
     fprintf(out, "%12s %12s %12s %12s\n\n", "Value", "Percentile", "TotalCount",
             "1/(1-Percentile)");
@@ -1398,6 +1421,7 @@ GB_API gb_code gb_histogram_write(const gb_histogram *h, FILE *out, gb_error *er
             (unsigned long long)h->total);
     fprintf(out, "#[Buckets = %12d, SubBuckets     = %12d]\n",
             gb__bucket_shift(h->sub_bits, h->length - 1) + 1, 1 << h->sub_bits);
+    gb__restore_locale(before);
     // A full disk shows only when the stream is emptied.
     if (!fflush(out) && !ferror(out)) return GB_OK;
     return gb__fail(error, GB_SYSTEM, "the latency distribution could not be written: %s",
@@ -9922,10 +9946,11 @@ GB_API const gb_scenario *gb_scenarios(void)
     return scenarios;
 }
 
+static const char *const gb__verdicts[] = {"no difference", "faster", "slower", NULL};
+
 GB_API const char *gb_verdict_text(gb_verdict verdict)
 {
-    static const char *const texts[] = {"no difference", "faster", "slower"};
-    return texts[verdict];
+    return gb__verdicts[verdict];
 }
 
 // ---- the plan -----------------------------------------------------------------------------------
@@ -9965,17 +9990,20 @@ static bool gb__cell_is_control(const gb_cell *c)
     return !*c->python;
 }
 
+enum { GB__VARIANT = 144 };
+
 // What a row is of: "3.14.7", "3.14.7 granian", or the control.
 static void gb__variant(const gb_cell *c, const char *control, char *text, size_t size)
 {
-    snprintf(text, size, "%s%s%s", gb__cell_is_control(c) ? control : c->python,
-             *c->server ? " " : "", c->server);
+    bool marked = gb__cell_is_control(c) && *c->source;  // a build's id says where it is from
+    snprintf(text, size, "%s%s%s%s%s", gb__cell_is_control(c) ? control : c->python,
+             marked ? "@" : "", marked ? c->source : "", *c->server ? " " : "", c->server);
 }
 
 // Adds the cell that has what `like` has, with this application.
 static void gb__add_cell(gb_result *r, const gb_cell *like, const char *app)
 {
-    char variant[130];
+    char variant[GB__VARIANT];
     gb_cell *c = &r->cells[r->cell_count++];
     *c = *like;
     gb__copy(c->app, sizeof c->app, app);
@@ -10382,7 +10410,7 @@ static bool gb__is_against(const gb_cell *baseline, const gb_cell *c, int what)
 {
     bool python = !strcmp(baseline->python, c->python);
     bool server = !strcmp(baseline->server, c->server);
-    if (strcmp(baseline->scenario, c->scenario)) return false;
+    if (strcmp(baseline->scenario, c->scenario) || strcmp(baseline->source, c->source)) return false;
     if (what == GB__AGAINST_BUILD)
         return !python && server && !gb__cell_is_control(c) && !gb__cell_is_control(baseline) &&
                gb__same_topology(baseline, c);
@@ -10666,7 +10694,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     uint64_t errors = 0;
     double share = 0;
     size_t unsettled = 0;
-    char variant[130];
+    char variant[GB__VARIANT];
     gb__variant(c, "", variant, sizeof variant);
     for (size_t i = 0; i < c->round_count; i++) {
         const gb_round *round = &c->rounds[i];
@@ -10766,6 +10794,7 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     if (code) return code;
     gb_host_read(&result->host);
     gmtime_r(&now, &tm);
+    gb__copy(result->gilbench, sizeof result->gilbench, GB_VERSION);
     strftime(result->started, sizeof result->started, "%Y-%m-%dT%H:%M:%SZ", &tm);
     code = gb__plan_cells(&p, result, error);
     if (!code) code = gb__compare_rounds(&p, result, &first, error);
@@ -10796,6 +10825,230 @@ GB_API void gb_result_free(gb_result *result)
     free(result->comparisons);
     free(result->warnings);
     *result = (gb_result){0};
+}
+
+// ================================================================================================
+// >>merge
+// Several results as one. The first is what the others are held against, cell by cell. Their rounds
+// have nothing to do with each other, so it is the medians that are compared, and the interval is
+// of their ratio.
+
+static bool gb__has_gil(const gb_python *p)
+{
+    return !p->free_threaded || p->gil == 1;
+}
+
+// The build of `into` that plays the part of this one of `from`: the one of that id or, where an id
+// is in one result only (as with two versions), the first of its kind.
+static const gb_python *gb__like_python(const gb_result *into, const gb_result *from,
+                                        const gb_python *p)
+{
+    const gb_python *same = gb__find_python(into, p->id);
+    for (size_t i = 0; i < into->python_count && !same; i++) {
+        const gb_python *q = &into->pythons[i];
+        if (q->free_threaded == p->free_threaded && gb__has_gil(q) == gb__has_gil(p) &&
+            q->use_jit == p->use_jit && !gb__find_python(from, q->id))
+            same = q;
+    }
+    return same;
+}
+
+// The cell of `into` that this one of `from` is held against; NULL: there is none.
+static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from, const gb_cell *c)
+{
+    const gb_python *own = gb__find_python(from, c->python);
+    const gb_python *python = own ? gb__like_python(into, from, own) : NULL;
+    const char *id = python ? python->id : c->python;
+    for (size_t i = 0; i < into->cell_count; i++) {
+        const gb_cell *b = &into->cells[i];
+        bool same_load = b->rate >= c->rate && b->rate <= c->rate && !strcmp(b->path, c->path);
+        if (same_load && !strcmp(b->python, id) && !strcmp(b->scenario, c->scenario) &&
+            !strcmp(b->server, c->server) && gb__same_topology(b, c))
+            return b;
+    }
+    return NULL;
+}
+
+static gb_code gb__add_unpaired(gb_result *r, const gb_cell *baseline, const gb_cell *candidate,
+                                const gb__metric *metric, gb_error *error)
+{
+    gb_code code = GB_OK;
+    size_t n, m;
+    double *before = gb__metric_values(baseline, metric->of, &n);
+    double *after = gb__metric_values(candidate, metric->of, &m);
+    bool fine = before && after && n && m;
+    for (size_t i = 0; i < n && fine; i++) fine = before[i] > 0;
+    if (!before || !after) code = gb__fail_memory(error);
+    if (fine)
+        code = gb__add_verdict(r, baseline, candidate, metric, gb_ratio_ci(before, n, after, m, 1),
+                               n < m ? n : m, error);
+    free(before);
+    free(after);
+    return code;
+}
+
+// ---- what isn't the same ------------------------------------------------------------------------
+
+static void gb__warn_other(gb_result *r, const char *source, const char *what, const char *before,
+                           const char *after)
+{
+    if (strcmp(before, after))
+        gb__warn(r, "%s has another %s: %.150s, not %.150s", source, what,
+                 *after ? after : "unknown", *before ? before : "unknown");
+}
+
+static void gb__warn_machines(gb_result *into, const gb_result *from, const char *source)
+{
+    const gb_host *a = &into->host, *b = &from->host;
+    char before[64], after[64];
+    gb__warn_other(into, source, "machine", a->hostname, b->hostname);
+    gb__warn_other(into, source, "kernel", a->kernel, b->kernel);
+    gb__warn_other(into, source, "CPU", a->cpu_model, b->cpu_model);
+    gb__warn_other(into, source, "frequency governor", a->governor, b->governor);
+    gb__warn_other(into, source, "version of gilbench", into->gilbench, from->gilbench);
+    snprintf(before, sizeof before, "%d", a->cpus);
+    snprintf(after, sizeof after, "%d", b->cpus);
+    gb__warn_other(into, source, "number of CPUs", before, after);
+    snprintf(before, sizeof before, "%.0f GB", (double)a->memory / 1e9);
+    snprintf(after, sizeof after, "%.0f GB", (double)b->memory / 1e9);
+    gb__warn_other(into, source, "memory", before, after);
+}
+
+static void gb__warn_other_build(gb_result *into, const gb_python *a, const gb_python *b,
+                                 const char *source)
+{
+    char name[140];
+    snprintf(name, sizeof name, "%s@%s", b->id, source);
+    gb__warn_other(into, name, "version", a->version, b->version);
+    gb__warn_other(into, name, "optimisation", a->optimized, b->optimized);
+    gb__warn_other(into, name, "compiler", a->compiler, b->compiler);
+    if (!gb__same_args(a, b)) gb__warn(into, "%s has other configure arguments", name);
+}
+
+static void gb__warn_other_cell(gb_result *into, const gb_cell *a, const gb_cell *b,
+                                const char *source)
+{
+    char name[340];
+    snprintf(name, sizeof name, "%s@%s", b->id, source);
+    gb__warn_other(into, name, "application", a->app, b->app);
+    gb__warn_other(into, name, "command", a->command, b->command);
+    if (a->workers > 1 && a->worker_model != b->worker_model)
+        gb__warn(into, "%s has another kind of workers", name);
+}
+
+// `likes` has, for each cell of `from`, the place of its like in `into`.
+static void gb__warn_merge(gb_result *into, const gb_result *from, const size_t *likes,
+                           const char *source)
+{
+    size_t alike = 0;
+    gb__warn_machines(into, from, source);
+    for (size_t i = 0; i < from->python_count; i++) {
+        const gb_python *like = gb__like_python(into, from, &from->pythons[i]);
+        if (like) gb__warn_other_build(into, like, &from->pythons[i], source);
+    }
+    for (size_t i = 0; i < from->cell_count; i++) {
+        if (likes[i] == SIZE_MAX) continue;
+        gb__warn_other_cell(into, &into->cells[likes[i]], &from->cells[i], source);
+        alike++;
+    }
+    if (!alike) gb__warn(into, "no cell of %s has its like in the first result", source);
+    for (size_t i = 0; i < from->warning_count; i++)
+        gb__warn(into, "%s: %s", source, from->warnings[i]);
+}
+
+// ---- all of it ----------------------------------------------------------------------------------
+
+static void gb__mark(char *id, size_t size, const char *source)
+{
+    char mark[80];
+    size_t len = strlen(id);
+    int marked = snprintf(mark, sizeof mark, "@%s", source);
+    if (len + (size_t)marked >= size) len = size - (size_t)marked - 1;
+    memcpy(id + len, mark, (size_t)marked + 1);
+}
+
+static bool gb__is_marked(const gb_result *r, const char *source)
+{
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (!strcmp(r->cells[i].source, source)) return true;
+    return false;
+}
+
+// The label, or "label#2" where that one is taken. Ids have room for so many characters of it.
+static void gb__pick_source(const gb_result *into, const char *label, char *source, size_t size)
+{
+    snprintf(source, size, "%.24s", label);
+    for (int n = 2; gb__is_marked(into, source); n++) snprintf(source, size, "%.24s#%d", label, n);
+}
+
+static void gb__mark_all(gb_result *from, const char *source)
+{
+    for (size_t i = 0; i < from->python_count; i++)
+        gb__mark(from->pythons[i].id, sizeof from->pythons[i].id, source);
+    for (size_t i = 0; i < from->cell_count; i++) {
+        gb_cell *c = &from->cells[i];
+        gb__mark(c->id, sizeof c->id, source);
+        gb__copy(c->source, sizeof c->source, source);
+        if (!gb__cell_is_control(c)) gb__mark(c->python, sizeof c->python, source);
+    }
+    for (size_t i = 0; i < from->comparison_count; i++) {
+        gb_comparison *c = &from->comparisons[i];
+        gb__mark(c->baseline, sizeof c->baseline, source);
+        gb__mark(c->candidate, sizeof c->candidate, source);
+    }
+}
+
+// Makes room for `more` behind the `count` elements of an array, which moves.
+static bool gb__make_room(void **array, size_t count, size_t more, size_t size)
+{
+    void *grown = realloc(*array, (count + more + 1) * size);
+    if (grown) *array = grown;
+    return grown;
+}
+
+static bool gb__move_all(gb_result *into, gb_result *from)
+{
+    void *pythons = into->pythons, *cells = into->cells, *comparisons = into->comparisons;
+    bool fits = gb__make_room(&pythons, into->python_count, from->python_count, sizeof(gb_python)) &
+                gb__make_room(&cells, into->cell_count, from->cell_count, sizeof(gb_cell)) &
+                gb__make_room(&comparisons, into->comparison_count, from->comparison_count,
+                              sizeof(gb_comparison));
+    into->pythons = pythons;
+    into->cells = cells;
+    into->comparisons = comparisons;
+    if (!fits) return false;
+    for (size_t i = 0; i < from->python_count; i++)
+        into->pythons[into->python_count++] = from->pythons[i];
+    for (size_t i = 0; i < from->cell_count; i++) into->cells[into->cell_count++] = from->cells[i];
+    for (size_t i = 0; i < from->comparison_count; i++)
+        into->comparisons[into->comparison_count++] = from->comparisons[i];
+    from->python_count = from->cell_count = from->comparison_count = 0;
+    into->interrupted |= from->interrupted;
+    return true;
+}
+
+GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *label, gb_error *error)
+{
+    char source[64];
+    size_t before = into->cell_count, more = from->cell_count;
+    size_t *likes = calloc(more + 1, sizeof *likes);
+    gb_code code = likes ? GB_OK : gb__fail_memory(error);
+    for (size_t i = 0; i < more && !code; i++) {
+        const gb_cell *like = gb__like_cell(into, from, &from->cells[i]);
+        likes[i] = like ? (size_t)(like - into->cells) : SIZE_MAX;
+    }
+    if (!code) {
+        gb__pick_source(into, label, source, sizeof source);
+        gb__warn_merge(into, from, likes, source);
+        gb__mark_all(from, source);
+        if (!gb__move_all(into, from)) code = gb__fail_memory(error);
+    }
+    for (size_t i = 0; i < more && !code; i++)
+        for (size_t k = 0; k < GB__METRICS && !code && likes[i] != SIZE_MAX; k++)
+            code = gb__add_unpaired(into, &into->cells[likes[i]], &into->cells[before + i],
+                                    &gb__metrics[k], error);
+    free(likes);
+    return code;
 }
 
 // ================================================================================================
@@ -10842,6 +11095,17 @@ static void gb__add_clean(gb__buf *b, const char *text)
         else gb__buf_str(b, "?");
         s += n ? n : 1;
     }
+}
+
+GB__PRINTF(2, 3) static void gb__add_line(gb__buf *b, const char *format, ...)
+{
+    char text[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    gb__add_clean(b, text);
+    gb__buf_str(b, "\n");
 }
 
 GB__PRINTF(2, 3) static void gb__cell(gb__table *t, const char *format, ...)
@@ -10938,6 +11202,16 @@ static void gb__table_aligned(const gb__table *t, size_t width, bool colour, gb_
     }
 }
 
+// What would mean something in Markdown is only itself; figures have none of it but brackets.
+static void gb__add_escaped(gb__buf *b, const char *text, bool is_text)
+{
+    const char *special = is_text ? "|<&\\`*[]~$" : "|<&";
+    for (; *text; text++) {
+        if (strchr(special, *text)) gb__buf_str(b, "\\");
+        gb__buf_add(b, text, 1);
+    }
+}
+
 static void gb__table_markdown(const gb__table *t, gb__buf *b)
 {
     for (size_t i = 0; i < t->count; i++) {
@@ -10947,10 +11221,7 @@ static void gb__table_markdown(const gb__table *t, gb__buf *b)
             gb__buf_str(b, "|\n");
         }
         gb__buf_str(b, "| ");
-        for (const char *s = gb__table_text(t, i); *s; s++) {
-            if (*s == '|') gb__buf_str(b, "\\|");
-            else gb__buf_add(b, s, 1);
-        }
+        gb__add_escaped(b, gb__table_text(t, i), i % t->columns < t->keys);
         gb__buf_str(b, (i + 1) % t->columns ? " " : " |\n");
     }
 }
@@ -10962,6 +11233,8 @@ static void gb__table_csv(const gb__table *t, gb__buf *b)
         const char *text = gb__table_text(t, i);
         bool quote = strpbrk(text, ",\"");
         if (quote) gb__buf_str(b, "\"");
+        // A spreadsheet would take these for the beginning of a formula.
+        if (strchr("=+@-", *text) && *text && text[1] && i >= t->columns) gb__buf_str(b, "'");
         for (const char *s = text; *s; s++) {
             if (*s == '"') gb__buf_str(b, "\"");
             gb__buf_add(b, s, 1);
@@ -11145,15 +11418,16 @@ static void gb__main_heads(const gb_result *r, gb__table *t)
     gb__cell(t, "against the first build");
 }
 
+static const char *const gb__interfaces[] = {"auto", "wsgi", "asgi", "c", NULL};
+
 static const char *gb__interface_text(gb_interface interface)
 {
-    static const char *const names[] = {"auto", "wsgi", "asgi", "c"};
-    return names[interface];
+    return gb__interfaces[interface];
 }
 
 static void gb__row_keys(gb__table *t, const gb_cell *c)
 {
-    char variant[130];
+    char variant[GB__VARIANT];
     gb__variant(c, "C handler", variant, sizeof variant);
     gb__cell(t, "%s", c->path);
     gb__cell(t, "%s", variant);
@@ -11183,11 +11457,13 @@ static void gb__main_table(const gb_result *r, gb__table *t)
 // ---- the verdicts: every pair that was compared, by every metric --------------------------------
 
 // What of the baseline is not as it is in the candidate.
-static void gb__against_text(const gb_cell *baseline, const gb_cell *c, char *text, size_t size)
+static void gb__against_text(const gb_result *r, const gb_cell *baseline, const gb_cell *c,
+                             char *text, size_t size)
 {
-    char variant[130];
+    char variant[GB__VARIANT];
     gb__variant(baseline, "C handler", variant, sizeof variant);
-    if (strcmp(baseline->source, c->source)) snprintf(text, size, "%s before", variant);
+    if (strcmp(baseline->source, c->source)) snprintf(text, size, "%s%s%s", variant, *baseline->source ? "" : " in ",
+                 *baseline->source ? "" : *r->name ? gb__basename(r->name) : "the first result");
     else if (baseline->threads == c->threads) snprintf(text, size, "%s", variant);
     else snprintf(text, size, "%d thread%s", baseline->threads, baseline->threads == 1 ? "" : "s");
 }
@@ -11196,9 +11472,9 @@ static void gb__verdict_row(gb__table *t, const gb_result *r, const gb_compariso
 {
     const gb_cell *baseline = gb__find_cell(r, k->baseline);
     const gb_cell *candidate = gb__find_cell(r, k->candidate);
-    char against[160];
+    char against[GB__VARIANT + sizeof r->name];
     if (!baseline || !candidate) return;
-    gb__against_text(baseline, candidate, against, sizeof against);
+    gb__against_text(r, baseline, candidate, against, sizeof against);
     gb__row_keys(t, candidate);
     gb__cell(t, "%s", against);
     for (size_t i = 0; i < GB__METRICS; i++)
@@ -11258,7 +11534,7 @@ static void gb__add_anatomy(const gb_result *r, const gb_cell *c, gb__buf *b)
     static const char *const what[] = {"reading it", "waiting for the GIL", "the application",
                                        "writing the answer"};
     double us[4], all = 0, paused = gb__cell_median(c, gb__metric_pause);
-    char variant[130];
+    char variant[GB__VARIANT];
     size_t most = 0;
     gb__cell_anatomy(c, us);
     for (size_t i = 0; i < 4; i++) {
@@ -11268,8 +11544,9 @@ static void gb__add_anatomy(const gb_result *r, const gb_cell *c, gb__buf *b)
     if (!(all > 0)) return;
     gb__variant(c, "C handler", variant, sizeof variant);
     const gb_python *python = gb__find_python(r, c->python);
-    bool has_gil = !python || !python->free_threaded || python->gil == 1;
-    gb__buf_printf(b, "%s, ", c->path);
+    bool has_gil = !python || gb__has_gil(python);
+    gb__add_clean(b, c->path);
+    gb__buf_str(b, ", ");
     gb__add_clean(b, variant);
     gb__buf_printf(b, ", %d x %d: %.0f %% of %.3g us was %s; %.2f of %d cores", c->workers,
                    c->threads, 100 * us[most] / all, all,
@@ -11292,19 +11569,25 @@ static void gb__add_anatomies(const gb_result *r, gb__buf *b)
 static void gb__add_heading(const gb_result *r, gb__buf *b)
 {
     const gb_host *h = &r->host;
-    gb__buf_printf(b, "%s, %d CPUs, %.0f GB, %s, %s\n",
-                   *h->cpu_model ? h->cpu_model : "unknown CPU", h->cpus,
-                   (double)h->memory / 1e9, h->kernel, r->started);
+    gb__add_line(b, "%s, %d CPUs, %.0f GB, %s, %s", *h->cpu_model ? h->cpu_model : "unknown CPU",
+                 h->cpus, (double)h->memory / 1e9, h->kernel, r->started);
     for (size_t i = 0; i < r->python_count; i++) {
         const gb_python *p = &r->pythons[i];
-        gb__buf_printf(b, "%s: CPython %s%s%s, %s, %s\n", p->id, p->version,
-                       p->free_threaded ? " free-threaded" : "",
-                       p->gil == 1 ? " with the GIL forced on" : "", p->optimized, p->executable);
+        gb__add_line(b, "%s: CPython %s%s%s, %s, %s", p->id, p->version,
+                     p->free_threaded ? " free-threaded" : "",
+                     p->gil == 1 ? " with the GIL forced on" : "", p->optimized, p->executable);
     }
     gb__buf_str(b, "\n");
 }
 
-static void gb__add_notes(const gb_result *r, gb__buf *b)
+static bool gb__has_sources(const gb_result *r)
+{
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (*r->cells[i].source) return true;
+    return false;
+}
+
+static void gb__add_notes(const gb_result *r, bool markdown, gb__buf *b)
 {
     size_t rounds = 0;
     for (size_t i = 0; i < r->cell_count; i++)
@@ -11314,11 +11597,19 @@ static void gb__add_notes(const gb_result *r, gb__buf *b)
                    "summed over the server's processes; PSS: shared pages counted\nonce; 1 MB = "
                    "1,000,000 bytes. GIL wait: share of a request's time in the server spent "
                    "waiting to run Python.\nC handler: the same server without Python.\n", rounds);
+    if (gb__has_sources(r))
+        gb__buf_str(b, "What has an @ is from a result of that name. Rounds of two results aren't "
+                    "paired: there the ratio is one of\nmedians.\n");
     if (gb__has_reported(r)) gb__buf_str(b, gb__reported_note);
     for (size_t i = 0; i < r->warning_count; i++) {
+        gb__buf warning = {0};
+        gb__add_clean(&warning, r->warnings[i]);
         gb__buf_str(b, i ? "Warning: " : "\nWarning: ");
-        gb__add_clean(b, r->warnings[i]);
+        if (markdown && warning.data) gb__add_escaped(b, warning.data, true);
+        else gb__buf_add(b, warning.data, warning.len);
         gb__buf_str(b, ".\n");
+        b->failed |= warning.failed;
+        gb__buf_free(&warning);
     }
 }
 
@@ -11336,6 +11627,7 @@ GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *err
 {
     gb__table t, verdicts;
     gb__buf b = {0};
+    locale_t before = gb__use_point();
     bool colour;
     size_t width = gb__terminal_width(out, &colour);
     gb__add_heading(result, &b);
@@ -11345,10 +11637,11 @@ GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *err
     gb__buf_str(&b, "\n");
     if (verdicts.count > verdicts.columns) gb__table_aligned(&verdicts, width, colour, &b);
     gb__add_anatomies(result, &b);
-    gb__add_notes(result, &b);
+    gb__add_notes(result, false, &b);
     b.failed |= t.failed || verdicts.failed;
     gb__table_free(&t);
     gb__table_free(&verdicts);
+    gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
 
@@ -11356,29 +11649,23 @@ GB_API gb_code gb_report_markdown(const gb_result *result, FILE *out, gb_error *
 {
     gb__table t, verdicts;
     gb__buf b = {0};
+    locale_t before = gb__use_point();
     gb__main_table(result, &t);
     gb__verdict_table(result, &verdicts);
     gb__table_markdown(&t, &b);
     gb__buf_str(&b, "\n");
     if (verdicts.count > verdicts.columns) gb__table_markdown(&verdicts, &b);
-    gb__add_notes(result, &b);
+    gb__add_notes(result, true, &b);
     b.failed |= t.failed || verdicts.failed;
     gb__table_free(&t);
     gb__table_free(&verdicts);
+    gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
 
 // A row a cell, everything in a column of its own, in the digits of the table.
-static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c)
+static void gb__csv_ratio(gb__table *t, const gb_comparison *k)
 {
-    const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
-    const gb_comparison *k = gb__find_comparison(r, first, c, "rps");
-    gb__cell(t, "%s", c->id);
-    gb__cell(t, "%s", c->scenario);
-    gb__row_keys(t, c);
-    gb__cell(t, "%s", gb__interface_text(c->interface));
-    gb__cell(t, "%d", c->connections);
-    gb__measured(t, c);
     gb__cell(t, "%s", k ? k->baseline : "");
     if (k) gb__cell(t, "%.2f", k->ratio.median);
     if (k) gb__cell(t, "%.2f", k->ratio.lo);
@@ -11387,29 +11674,74 @@ static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c)
     gb__cell(t, "%s", k ? gb_verdict_text(k->verdict) : "");
 }
 
+// What the cell was in the first result.
+static const gb_comparison *gb__find_before(const gb_result *r, const gb_cell *c)
+{
+    for (size_t i = 0; i < r->comparison_count && *c->source; i++) {
+        const gb_comparison *k = &r->comparisons[i];
+        if (strcmp(k->candidate, c->id) || strcmp(k->metric, "rps")) continue;
+        const gb_cell *baseline = gb__find_cell(r, k->baseline);
+        if (baseline && strcmp(baseline->source, c->source)) return k;
+    }
+    return NULL;
+}
+
+static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c)
+{
+    const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
+    gb__cell(t, "%s", c->id);
+    gb__cell(t, "%s", c->scenario);
+    gb__row_keys(t, c);
+    gb__cell(t, "%s", gb__interface_text(c->interface));
+    gb__cell(t, "%d", c->connections);
+    gb__measured(t, c);
+    gb__csv_ratio(t, gb__find_comparison(r, first, c, "rps"));
+    if (gb__has_sources(r)) gb__csv_ratio(t, gb__find_before(r, c));
+}
+
 GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error)
 {
     static const char *const heads[] = {
         "id", "scenario", "endpoint", "variant", "workers", "threads", "interface", "connections",
         "req/s", "+-", "mean ms", "p50 ms", "p99 ms", "MB", "PSS MB", "CPU us/req", "cores",
-        "GIL wait", "against", "ratio", "ratio lo", "ratio hi", "verdict"};
+        "GIL wait", "against", "ratio", "ratio lo", "ratio hi", "verdict", "before", "change",
+        "change lo", "change hi", "change verdict"};
+    const size_t changes = 5;  // the last columns, of several results
+    size_t columns = sizeof heads / sizeof *heads - (gb__has_sources(result) ? 0 : changes);
     gb__table t = {0};
     gb__buf b = {0};
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) gb__cell(&t, "%s", heads[i]);
+    locale_t before = gb__use_point();
+    for (size_t i = 0; i < columns; i++) gb__cell(&t, "%s", heads[i]);
     t.columns = t.count;
     for (size_t i = 0; i < result->cell_count; i++) gb__csv_row(&t, result, &result->cells[i]);
     gb__table_csv(&t, &b);
     b.failed |= t.failed;
     gb__table_free(&t);
+    gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
 
-// ---- JSON (RFC 8259) ----------------------------------------------------------------------------
+// ================================================================================================
+// >>json
+// JSON (RFC 8259) in both directions, and nothing of what it says. What is read may be damaged or
+// hostile: then a sentence with the place is all that comes of it.
+
+enum {
+    GB__DEEPEST = 32,                // nesting of what an unknown key holds
+    GB__LONGEST_FILE = 256 << 20,    // bytes
+    GB__LARGEST_RESULT = 1 << 30     // bytes of memory
+};
+
+#define GB__LARGEST_NUMBER 1e18
+
+// ---- writing ------------------------------------------------------------------------------------
 
 typedef struct gb__json {
     gb__buf text;
     bool comma;  // a value stands before the next one
     int depth;
+    int argc;
+    char *const *argv;
 } gb__json;
 
 static void gb__json_quote(gb__buf *b, const char *text)
@@ -11430,7 +11762,7 @@ static void gb__json_quote(gb__buf *b, const char *text)
 static void gb__json_key(gb__json *j, const char *key)
 {
     if (j->comma) gb__buf_str(&j->text, ",");
-    if (j->depth <= 3 && j->depth) gb__buf_printf(&j->text, "\n%*s", j->depth, "");
+    if (j->depth <= 4 && j->depth) gb__buf_printf(&j->text, "\n%*s", j->depth, "");
     if (key) {
         gb__json_quote(&j->text, key);
         gb__buf_str(&j->text, ":");
@@ -11438,9 +11770,8 @@ static void gb__json_key(gb__json *j, const char *key)
     j->comma = true;
 }
 
-static void gb__json_open(gb__json *j, const char *key, const char *bracket)
+static void gb__json_open(gb__json *j, const char *bracket)
 {
-    gb__json_key(j, key);
     gb__buf_str(&j->text, bracket);
     j->comma = false;
     j->depth++;
@@ -11453,289 +11784,1062 @@ static void gb__json_close(gb__json *j, const char *bracket)
     j->depth--;
 }
 
-static void gb__json_text(gb__json *j, const char *key, const char *value)
+// With as many digits as make it the same number again when it is read.
+static void gb__json_number(gb__json *j, double value)
 {
-    gb__json_key(j, key);
-    gb__json_quote(&j->text, value);
+    char text[32];
+    int digits = 9;
+    if (!isfinite(value)) {
+        gb__buf_str(&j->text, "null");
+        return;
+    }
+    do snprintf(text, sizeof text, "%.*g", digits, value);
+    while (strtod(text, NULL) != value && (digits += 4) <= 17);
+    gb__buf_str(&j->text, text);
 }
 
-static void gb__json_bool(gb__json *j, const char *key, bool value)
+static void gb__json_state(gb__json *j, int state)
 {
-    gb__json_key(j, key);
-    gb__buf_str(&j->text, value ? "true" : "false");
+    gb__buf_str(&j->text, state < 0 ? "null" : state ? "true" : "false");
 }
 
-static void gb__json_count(gb__json *j, const char *key, uint64_t value)
+// ---- reading ------------------------------------------------------------------------------------
+
+// `at` is never at white space. A NUL, which JSON doesn't have, stands at the end.
+typedef struct gb__reader {
+    const char *name, *start, *at, *end;
+    const char *key;  // whose value is being read
+    size_t memory;    // taken so far
+    gb_code code;
+    gb_error *error;
+} gb__reader;
+
+GB__PRINTF(2, 3) static bool gb__bad(gb__reader *r, const char *format, ...)
 {
-    gb__json_key(j, key);
-    gb__buf_u64(&j->text, value);
+    char what[256];
+    size_t line = 1, column = 1;
+    const char *rest = r->at;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    // What is wrong with the last word of a file is that the file ends there.
+    if (r->key) rest += strspn(rest, "+-.0123456789Eaeflnrstu\\");
+    for (const char *s = r->start; s < r->at && s < r->end; s++, column++)
+        if (*s == '\n') line++, column = 0;
+    r->code = gb__fail(r->error, GB_USAGE, "%.200s: line %zu, column %zu: %s", r->name, line,
+                       column, rest < r->end ? what : "it ends here, in the middle");
+    return false;
 }
 
-static void gb__json_number(gb__json *j, const char *key, double value)
+// `what` the value must be: "a number", say.
+static bool gb__wrong(gb__reader *r, const char *what)
 {
-    gb__json_key(j, key);
-    size_t at = j->text.len;
-    if (isfinite(value)) gb__buf_printf(&j->text, "%.9g", value);
-    else gb__buf_str(&j->text, "null");
-    // A locale may write a comma; JSON has a point.
-    for (; at < j->text.len; at++)
-        if (j->text.data[at] == ',') j->text.data[at] = '.';
+    if (!r->key) return gb__bad(r, "it must begin with %s", what);
+    return gb__bad(r, "\"%s\" must be %s", r->key, what);
 }
 
-static void gb__json_interval(gb__json *j, const char *key, gb_interval i)
+static bool gb__take_memory(gb__reader *r, size_t size)
 {
-    gb__json_open(j, key, "{");
-    gb__json_number(j, "median", i.median);
-    gb__json_open(j, "ci95", "[");
-    gb__json_number(j, NULL, i.lo);
-    gb__json_number(j, NULL, i.hi);
+    if (size > GB__LARGEST_RESULT - r->memory)
+        return gb__bad(r, "so large a result is none: it would take over %d MiB of memory",
+                       GB__LARGEST_RESULT >> 20);
+    r->memory += size;
+    return true;
+}
+
+// ---- tokens -------------------------------------------------------------------------------------
+
+static void gb__pass_blanks(gb__reader *r)
+{
+    while (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t') r->at++;
+}
+
+static bool gb__eat(gb__reader *r, const char *token)
+{
+    size_t len = strlen(token);
+    if (strncmp(r->at, token, len)) return false;
+    r->at += len;
+    gb__pass_blanks(r);
+    return true;
+}
+
+// Four hexadecimal digits; -1 if they aren't.
+static int gb__hex4(const char *s)
+{
+    int value = 0;
+    for (int i = 0; i < 4; i++) {
+        char c = (char)(s[i] | 0x20);
+        if (s[i] >= '0' && s[i] <= '9') value = value * 16 + s[i] - '0';
+        else if (c >= 'a' && c <= 'f') value = value * 16 + c - 'a' + 10;
+        else return -1;
+    }
+    return value;
+}
+
+static size_t gb__utf8_encode(int c, char *to)
+{
+    static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i; i--, c >>= 6) to[i] = (char)(0x80 | (c & 0x3f));
+    to[0] = (char)(leads[n == 1 ? 0 : n] | c);
+    return n;
+}
+
+// \uXXXX, or two of them for a character beyond 16 bits; `at` is at the first digit.
+static size_t gb__read_code_point(gb__reader *r, char *to)
+{
+    int c = gb__hex4(r->at);
+    if (c > 0 && (c & 0xf800) != 0xd800) {
+        r->at += 4;
+        return gb__utf8_encode(c, to);
+    }
+    int low = c >= 0xd800 && c < 0xdc00 && r->at[4] == '\\' && r->at[5] == 'u'
+                  ? gb__hex4(r->at + 6) : -1;
+    if (low < 0xdc00 || low > 0xdfff)
+        return gb__bad(r, "\\u of no character that a text can have");
+    r->at += 10;
+    return gb__utf8_encode(0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00), to);
+}
+
+// One character of a text: its length in UTF-8, at most 4. 0 if it is none.
+static size_t gb__read_character(gb__reader *r, char *to)
+{
+    static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    size_t n = gb__utf8_length((const unsigned char *)r->at);
+    if ((unsigned char)*r->at < 0x20) return gb__bad(r, "a control character within a text");
+    if (!n) return gb__bad(r, "a text that isn't UTF-8");
+    if (*r->at != '\\') {
+        memcpy(to, r->at, n);
+        r->at += n;
+        return n;
+    }
+    r->at++;
+    const char *found = *r->at ? strchr(escapes, *r->at) : NULL;
+    if (*r->at == 'u') r->at++;
+    else if (!found) return gb__bad(r, "\\ before what it can't stand before");
+    if (!found) return gb__read_code_point(r, to);
+    r->at++;
+    *to = meant[found - escapes];
+    return 1;
+}
+
+// Cuts what doesn't fit, between two characters.
+static bool gb__read_text(gb__reader *r, char *to, size_t size)
+{
+    char character[4];
+    size_t len = 0;
+    if (*r->at != '"') return gb__wrong(r, "a text");
+    for (r->at++; *r->at != '"';) {
+        size_t n = gb__read_character(r, character);
+        if (!n) return false;
+        if (len + n >= size) size = 0;
+        else memcpy(to + len, character, n), len += n;
+    }
+    if (to) to[len] = 0;
+    return gb__eat(r, "\"");
+}
+
+static bool gb__is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static const char *gb__pass_digits(const char *s)
+{
+    while (gb__is_digit(*s)) s++;
+    return s;
+}
+
+// The number at `at`, still in characters. NULL data if it is none (RFC 8259, section 6).
+static gb_slice gb__number_text(const char *at)
+{
+    const char *s = at + (*at == '-'), *digits = s;
+    s = *s == '0' ? s + 1 : gb__pass_digits(s);
+    bool fine = s > digits;
+    if (*s == '.') {
+        digits = s + 1;
+        s = gb__pass_digits(digits);
+        fine &= s > digits;
+    }
+    if (*s == 'e' || *s == 'E') {
+        digits = s + 1 + (s[1] == '+' || s[1] == '-');
+        s = gb__pass_digits(digits);
+        fine &= s > digits;
+    }
+    return fine ? (gb_slice){at, (size_t)(s - at)} : (gb_slice){NULL, 0};
+}
+
+static bool gb__read_number_text(gb__reader *r, gb_slice *number)
+{
+    *number = gb__number_text(r->at);
+    if (!number->data) return gb__wrong(r, "a number");
+    r->at += number->len;
+    gb__pass_blanks(r);
+    return true;
+}
+
+static bool gb__read_whole(gb__reader *r, uint64_t most, uint64_t *value)
+{
+    gb_slice number;
+    const char *at = r->at;
+    if (!gb__read_number_text(r, &number)) return false;
+    if (gb__slice_u64(number, value) && *value <= most) return true;
+    r->at = at;
+    return gb__bad(r, "\"%s\" must be a whole number from 0 to %llu", r->key,
+                   (unsigned long long)most);
+}
+
+// null says that it is unknown, which the place says already.
+static bool gb__read_double(gb__reader *r, double *value)
+{
+    char text[64];
+    gb_slice number;
+    const char *at = r->at;
+    if (gb__eat(r, "null")) return true;
+    if (!gb__read_number_text(r, &number)) return false;
+    if (number.len < sizeof text) {
+        memcpy(text, number.data, number.len);
+        text[number.len] = 0;
+        *value = strtod(text, NULL);
+        if (*text != '-' && *value <= GB__LARGEST_NUMBER) return true;
+    }
+    r->at = at;
+    return gb__bad(r, "\"%s\" must be a number from 0 to %g", r->key, GB__LARGEST_NUMBER);
+}
+
+static bool gb__read_state(gb__reader *r, bool can_be_unknown, int *state)
+{
+    if (can_be_unknown && gb__eat(r, "null")) *state = -1;
+    else if (gb__eat(r, "true")) *state = 1;
+    else if (gb__eat(r, "false")) *state = 0;
+    else return gb__wrong(r, can_be_unknown ? "true, false or null" : "true or false");
+    return true;
+}
+
+// Whatever an unknown key holds.
+static bool gb__skip(gb__reader *r, int depth)
+{
+    gb_slice number;
+    const char *close = *r->at == '{' ? "}" : *r->at == '[' ? "]" : NULL;
+    bool object = *r->at == '{';
+    if (depth > GB__DEEPEST) return gb__bad(r, "nested over %d deep", GB__DEEPEST);
+    if (*r->at == '"') return gb__read_text(r, NULL, 0);
+    if (!close && (gb__eat(r, "true") || gb__eat(r, "false") || gb__eat(r, "null"))) return true;
+    if (!close && !gb__number_text(r->at).len) return gb__bad(r, "a value is missing");
+    if (!close) return gb__read_number_text(r, &number);
+    gb__eat(r, object ? "{" : "[");
+    for (bool more = !gb__eat(r, close); more;) {
+        if (object && !gb__read_text(r, NULL, 0)) return false;
+        if (object && !gb__eat(r, ":")) return gb__bad(r, "\":\" is missing");
+        if (!gb__skip(r, depth + 1)) return false;
+        more = gb__eat(r, ",");
+        if (!more && !gb__eat(r, close)) return gb__bad(r, "\",\" or \"%s\" is missing", close);
+    }
+    return true;
+}
+
+// ================================================================================================
+// >>schema
+// What stands where in a result's file (gilbench/1). One line of a table is a key: what it is
+// called, where it is kept and how it is written. The next room reads and writes by these tables.
+
+// How a key's value is kept; `more` of its line is said in parentheses.
+enum {
+    GB__IS_TEXT,       // char[] (what stands in the file for "")
+    GB__IS_NAME,       // const char *: a metric's when it is read
+    GB__IS_CHOICE,     // an enum (the names of its values)
+    GB__IS_COUNT,      // uint64_t
+    GB__IS_INT,        // int, from 0 to `most`
+    GB__IS_NUMBER,     // double, 0 where it is unknown
+    GB__IS_FIGURE,     // double, NAN where it is unknown
+    GB__IS_BOOL,       // bool
+    GB__IS_STATE,      // int: -1 unknown, 0 no, 1 yes
+    GB__IS_OBJECT,     // a struct, or some of its members (their table)
+    GB__IS_PAIR,       // two of a kind (an element's line)
+    GB__IS_SERIES,     // an array in its struct, its length an int at `count` (an element's line)
+    GB__IS_LIST,       // an owned array, its length a size_t at `count` (an element's line)
+    GB__IS_HISTOGRAM,  // gb_histogram
+    GB__IS_SCHEMA,     // nothing: always the same text (that text)
+    GB__IS_COMMAND,    // nothing: argv, which isn't read
+    GB__IS_LOCKED      // nothing: what gb_python says of the GIL at the start, which isn't read
+};
+
+enum { GB__NEEDED = 1, GB__OMITTED = 2 };  // always there; left out where there is nothing in it
+
+// More than any plan makes; a file that says it has more isn't worth the wait.
+enum {
+    GB__MAX_PYTHONS = 256,
+    GB__MAX_CELLS = 1024,
+    GB__MAX_ROUNDS = 10000,
+    GB__MAX_COMPARISONS = 16384,
+    GB__MAX_WARNINGS = 16384,
+    GB__MAX_COUNT = 1000000  // threads, connections, CPUs
+};
+
+typedef struct gb__key {
+    const char *key;
+    const void *more;
+    uint16_t offset, size, count;  // in the struct
+    uint8_t type, flags;
+    uint32_t most;                 // of an int, or of elements
+} gb__key;
+
+#define GB__PLACE(kind, of, member)                                                                \
+    .offset = offsetof(of, member), .size = sizeof((of *)0)->member, .type = GB__IS_##kind
+#define GB__KEY(kind, of, member) {.key = #member, GB__PLACE(kind, of, member)}
+#define GB__NAMED(kind, of, member, ...) {GB__PLACE(kind, of, member), .key = __VA_ARGS__}
+#define GB__PART(of, table, name)                                                                  \
+    {.key = (name), .more = (table), .size = sizeof(of), .type = GB__IS_OBJECT}
+#define GB__LIST(of, array, element, limit)                                                        \
+    {.key = #array "s", .more = &(element), .offset = offsetof(of, array##s),                      \
+     .count = offsetof(of, array##_count), .type = GB__IS_LIST, .most = (limit),                   \
+     .flags = GB__NEEDED}
+#define GB__END {.key = NULL}
+
+// ---- the tables ---------------------------------------------------------------------------------
+
+static const gb__key gb__count_element = {.size = sizeof(uint64_t), .type = GB__IS_COUNT};
+static const gb__key gb__number_element = {.size = sizeof(double), .type = GB__IS_NUMBER};
+static const gb__key gb__figure_element = {.size = sizeof(double), .type = GB__IS_FIGURE};
+
+static const gb__key gb__interval_keys[] = {
+    GB__KEY(FIGURE, gb_interval, median),
+    GB__NAMED(PAIR, gb_interval, lo, "ci95", .more = &gb__figure_element), GB__END};
+
+#define GB__INTERVAL(of, member, name)                                                             \
+    GB__NAMED(OBJECT, of, member, name, .more = gb__interval_keys)
+
+static const gb__key gb__latency_keys[] = {
+    GB__KEY(NUMBER, gb_latency, mean), GB__KEY(NUMBER, gb_latency, p50),
+    GB__KEY(NUMBER, gb_latency, p90),  GB__KEY(NUMBER, gb_latency, p99),
+    GB__KEY(NUMBER, gb_latency, p999), GB__KEY(NUMBER, gb_latency, max), GB__END};
+
+static const gb__key gb__phase_keys[] = {
+    GB__KEY(NUMBER, gb_phase, mean), GB__KEY(NUMBER, gb_phase, p99), GB__END};
+
+#define GB__ERROR_KEY(name, text) GB__KEY(COUNT, gb_load_errors, name),
+static const gb__key gb__error_keys[] = {GB_LOAD_ERRORS(GB__ERROR_KEY) GB__END};
+#undef GB__ERROR_KEY
+
+// A histogram in a file: the buckets that hold something, each as its lowest value and its count.
+typedef struct gb__sparse {
+    int digits;
+    uint64_t total, min, max;
+    double sum;
+    uint64_t (*buckets)[2];
+    size_t bucket_count;
+} gb__sparse;
+
+static const gb__key gb__bucket_element = {.more = &gb__count_element, .type = GB__IS_PAIR,
+                                             .size = 2 * sizeof(uint64_t)};
+static const gb__key gb__sparse_keys[] = {
+    GB__NAMED(INT, gb__sparse, digits, "digits", .most = 3, .flags = GB__NEEDED),
+    GB__NAMED(COUNT, gb__sparse, total, "total", .flags = GB__NEEDED),
+    GB__NAMED(COUNT, gb__sparse, min, "min_ns", .flags = GB__NEEDED),
+    GB__NAMED(COUNT, gb__sparse, max, "max_ns", .flags = GB__NEEDED),
+    GB__NAMED(NUMBER, gb__sparse, sum, "sum_ns", .flags = GB__NEEDED),
+    GB__LIST(gb__sparse, bucket, gb__bucket_element, 1 << 16), GB__END};
+
+static const gb__key gb__memory_keys[] = {
+    GB__NAMED(NUMBER, gb_round, memory_mb.rss, "rss"),
+    GB__NAMED(NUMBER, gb_round, memory_mb.rss_peak, "rss_peak"),
+    GB__NAMED(NUMBER, gb_round, memory_mb.pss, "pss"),
+    GB__NAMED(NUMBER, gb_round, memory_mb.uss, "uss"), GB__END};
+
+static const gb__key gb__cpu_keys[] = {
+    GB__NAMED(NUMBER, gb_round, cpu.server_us_per_request, "server_us_per_request"),
+    GB__NAMED(NUMBER, gb_round, cpu.client_us_per_request, "client_us_per_request"),
+    GB__NAMED(NUMBER, gb_round, cpu.client_share, "client_share"),
+    GB__NAMED(NUMBER, gb_round, cpu.server_cores, "server_cores"), GB__END};
+
+static const gb__key gb__anatomy_keys[] = {
+    GB__NAMED(OBJECT, gb_round, anatomy_us.read, "read", .more = gb__phase_keys),
+    GB__NAMED(OBJECT, gb_round, anatomy_us.attach_wait, "attach_wait", .more = gb__phase_keys),
+    GB__NAMED(OBJECT, gb_round, anatomy_us.app, "app", .more = gb__phase_keys),
+    GB__NAMED(OBJECT, gb_round, anatomy_us.write, "write", .more = gb__phase_keys), GB__END};
+
+static const gb__key gb__gc_keys[] = {
+    GB__NAMED(COUNT, gb_round, gc.collections, "collections"),
+    GB__NAMED(NUMBER, gb_round, gc.pause_ms, "pause_ms"), GB__END};
+
+static const gb__key gb__gil_keys[] = {
+    GB__NAMED(STATE, gb_round, gil.enabled_after_load, "enabled_after_load"),
+    GB__NAMED(TEXT, gb_round, gil.reenabled_by, "reenabled_by"), GB__END};
+
+#define GB__SERIES(member, name, length, limit, element)                                           \
+    GB__NAMED(SERIES, gb_round, member, name, .more = &(element), .most = (limit),                 \
+              .count = offsetof(gb_round, length))
+
+static const gb__key gb__timeline_keys[] = {
+    GB__NAMED(NUMBER, gb_round, timeline.step_s, "step_s"),
+    GB__SERIES(timeline.rps, "rps", timeline.count, GB_TIMELINE, gb__number_element),
+    GB__SERIES(timeline.rss_mb, "rss_mb", timeline.count, GB_TIMELINE, gb__number_element),
+    GB__END};
+
+static const char *const gb__worker_models[] = {"auto", "processes", "threads", NULL};
+
+static const gb__key gb__round_keys[] = {
+    GB__KEY(TEXT, gb_round, problem),
+    GB__KEY(COUNT, gb_round, requests),
+    GB__NAMED(OBJECT, gb_round, errors, "errors", .more = gb__error_keys),
+    GB__KEY(NUMBER, gb_round, warmup_s),
+    GB__KEY(BOOL, gb_round, unsettled),
+    GB__KEY(BOOL, gb_round, outlier),
+    GB__KEY(NUMBER, gb_round, seconds),
+    GB__KEY(NUMBER, gb_round, rps),
+    GB__NAMED(OBJECT, gb_round, latency_ms, "latency_ms", .more = gb__latency_keys),
+    GB__NAMED(OBJECT, gb_round, uncorrected_ms, "uncorrected_latency_ms",
+              .more = gb__latency_keys, .flags = GB__OMITTED),
+    GB__PART(gb_round, gb__memory_keys, "memory_mb"),
+    GB__PART(gb_round, gb__cpu_keys, "cpu"),
+    GB__PART(gb_round, gb__anatomy_keys, "anatomy_us"),
+    GB__PART(gb_round, gb__gc_keys, "gc"),
+    GB__PART(gb_round, gb__gil_keys, "gil"),
+    GB__KEY(NUMBER, gb_round, context_switches_per_request),
+    GB__KEY(NUMBER, gb_round, steal_ms),
+    GB__KEY(NUMBER, gb_round, other_cores),
+    GB__SERIES(requests_per_worker, "requests_per_worker", workers, GB_MAX_WORKERS,
+               gb__count_element),
+    GB__NAMED(CHOICE, gb_round, interface, "interface", .more = gb__interfaces),
+    GB__PART(gb_round, gb__timeline_keys, "timeline"), GB__END};
+static const gb__key gb__round_element = GB__PART(gb_round, gb__round_keys, NULL);
+
+static const gb__key gb__summary_keys[] = {
+    GB__INTERVAL(gb_cell, summary.rps, "rps"),
+    GB__INTERVAL(gb_cell, summary.latency_mean, "latency_ms.mean"),
+    GB__INTERVAL(gb_cell, summary.latency_p50, "latency_ms.p50"),
+    GB__INTERVAL(gb_cell, summary.latency_p99, "latency_ms.p99"),
+    GB__INTERVAL(gb_cell, summary.rss_peak, "memory_mb.rss_peak"),
+    GB__INTERVAL(gb_cell, summary.pss, "memory_mb.pss"), GB__END};
+
+static const gb__key gb__cell_keys[] = {
+    GB__NAMED(TEXT, gb_cell, id, "id", .flags = GB__NEEDED),
+    GB__NAMED(TEXT, gb_cell, source, "source", .flags = GB__OMITTED),
+    GB__NAMED(TEXT, gb_cell, scenario, "scenario", .flags = GB__NEEDED),
+    GB__NAMED(TEXT, gb_cell, python, "python", .flags = GB__NEEDED),
+    GB__NAMED(TEXT, gb_cell, server, "server", .more = "gilbench"),
+    GB__KEY(TEXT, gb_cell, command),
+    GB__KEY(TEXT, gb_cell, app),
+    GB__NAMED(CHOICE, gb_cell, interface, "interface", .more = gb__interfaces),
+    GB__KEY(TEXT, gb_cell, path),
+    GB__NAMED(INT, gb_cell, workers, "workers", .most = GB_MAX_WORKERS),
+    GB__NAMED(CHOICE, gb_cell, worker_model, "worker_model", .more = gb__worker_models),
+    GB__NAMED(INT, gb_cell, threads, "threads", .most = GB__MAX_COUNT),
+    GB__NAMED(INT, gb_cell, connections, "connections", .most = GB__MAX_COUNT),
+    GB__KEY(NUMBER, gb_cell, rate),
+    GB__KEY(BOOL, gb_cell, broken),
+    GB__LIST(gb_cell, round, gb__round_element, GB__MAX_ROUNDS),
+    GB__PART(gb_cell, gb__summary_keys, "summary"),
+    GB__NAMED(HISTOGRAM, gb_cell, latency, "latency_histogram"),
+    GB__NAMED(HISTOGRAM, gb_cell, uncorrected, "uncorrected_latency_histogram"),
+    GB__END};
+
+static const gb__key gb__python_keys[] = {
+    GB__NAMED(TEXT, gb_python, id, "id", .flags = GB__NEEDED),
+    GB__KEY(TEXT, gb_python, version),
+    GB__NAMED(INT, gb_python, hex, "hex", .most = INT_MAX),
+    GB__KEY(BOOL, gb_python, free_threaded),
+    {.key = "gil_enabled", .type = GB__IS_LOCKED},
+    GB__KEY(STATE, gb_python, gil),
+    GB__KEY(BOOL, gb_python, jit),
+    GB__KEY(STATE, gb_python, use_jit),
+    GB__KEY(BOOL, gb_python, debug),
+    GB__KEY(TEXT, gb_python, executable),
+    GB__KEY(TEXT, gb_python, libpython),
+    GB__KEY(TEXT, gb_python, home),
+    GB__KEY(TEXT, gb_python, prefix),
+    GB__KEY(TEXT, gb_python, base_prefix),
+    GB__KEY(TEXT, gb_python, include),
+    GB__KEY(TEXT, gb_python, optimized),
+    GB__KEY(TEXT, gb_python, configure_args),
+    GB__KEY(TEXT, gb_python, compiler),
+    GB__KEY(TEXT, gb_python, cflags),
+    GB__KEY(BOOL, gb_python, usable),
+    GB__KEY(TEXT, gb_python, problem), GB__END};
+
+static const gb__key gb__host_keys[] = {
+    GB__KEY(TEXT, gb_host, hostname),
+    GB__KEY(TEXT, gb_host, kernel),
+    GB__KEY(TEXT, gb_host, cpu_model),
+    GB__KEY(TEXT, gb_host, governor),
+    GB__NAMED(INT, gb_host, cpus, "cpus", .most = GB__MAX_COUNT),
+    GB__NAMED(INT, gb_host, threads_per_core, "threads_per_core", .most = GB__MAX_COUNT),
+    GB__KEY(STATE, gb_host, turbo),
+    GB__KEY(COUNT, gb_host, memory),
+    GB__KEY(NUMBER, gb_host, load_1min),
+    GB__KEY(NUMBER, gb_host, cgroup_cpus),
+    GB__KEY(COUNT, gb_host, steal_ns),
+    GB__KEY(COUNT, gb_host, swapped_pages), GB__END};
+
+static const gb__key gb__comparison_keys[] = {
+    GB__KEY(TEXT, gb_comparison, scenario),
+    GB__NAMED(TEXT, gb_comparison, baseline, "baseline", .flags = GB__NEEDED),
+    GB__NAMED(TEXT, gb_comparison, candidate, "candidate", .flags = GB__NEEDED),
+    GB__NAMED(NAME, gb_comparison, metric, "metric", .flags = GB__NEEDED),
+    GB__INTERVAL(gb_comparison, ratio, "ratio"),
+    GB__NAMED(CHOICE, gb_comparison, verdict, "verdict", .more = gb__verdicts), GB__END};
+
+static const gb__key gb__python_element = GB__PART(gb_python, gb__python_keys, NULL);
+static const gb__key gb__cell_element = GB__PART(gb_cell, gb__cell_keys, NULL);
+static const gb__key gb__comparison_element =
+    GB__PART(gb_comparison, gb__comparison_keys, NULL);
+static const gb__key gb__warning_element = {.size = sizeof *((gb_result *)0)->warnings,
+                                              .type = GB__IS_TEXT};
+
+#define GB__SCHEMA(text)                                                                           \
+    {.key = "schema", .more = (text), .type = GB__IS_SCHEMA, .flags = GB__NEEDED}
+
+static const gb__key gb__pythons_keys[] = {
+    GB__SCHEMA("gilbench/1"), GB__KEY(TEXT, gb_result, gilbench),
+    GB__LIST(gb_result, python, gb__python_element, GB__MAX_PYTHONS), GB__END};
+
+static const gb__key gb__result_keys[] = {
+    GB__SCHEMA("gilbench/1"),
+    GB__KEY(TEXT, gb_result, gilbench),
+    GB__KEY(TEXT, gb_result, started),
+    {.key = "argv", .type = GB__IS_COMMAND},
+    GB__NAMED(OBJECT, gb_result, host, "host", .more = gb__host_keys),
+    GB__LIST(gb_result, python, gb__python_element, GB__MAX_PYTHONS),
+    GB__LIST(gb_result, cell, gb__cell_element, GB__MAX_CELLS),
+    GB__LIST(gb_result, comparison, gb__comparison_element, GB__MAX_COMPARISONS),
+    GB__LIST(gb_result, warning, gb__warning_element, GB__MAX_WARNINGS),
+    GB__KEY(BOOL, gb_result, interrupted), GB__END};
+
+// What gb_load found, as its file has it.
+typedef struct gb__load_summary {
+    const char *url;
+    int connections, threads;
+    double rate, cpu_us_per_request;
+    gb_load_result result;
+    gb_latency latency_ms, uncorrected_ms;
+} gb__load_summary;
+
+#define GB__LOADED(kind, member) GB__NAMED(kind, gb__load_summary, result.member, #member)
+static const gb__key gb__load_keys[] = {
+    GB__SCHEMA("gilbench-load/1"),
+    GB__KEY(NAME, gb__load_summary, url),
+    GB__KEY(INT, gb__load_summary, connections),
+    GB__KEY(INT, gb__load_summary, threads),
+    GB__KEY(NUMBER, gb__load_summary, rate),
+    GB__LOADED(NUMBER, seconds),
+    GB__LOADED(COUNT, requests),
+    GB__NAMED(OBJECT, gb__load_summary, result.errors, "errors", .more = gb__error_keys),
+    GB__LOADED(NUMBER, rps),
+    GB__LOADED(COUNT, bytes),
+    GB__NAMED(OBJECT, gb__load_summary, latency_ms, "latency_ms", .more = gb__latency_keys),
+    GB__NAMED(OBJECT, gb__load_summary, uncorrected_ms, "uncorrected_latency_ms",
+              .more = gb__latency_keys, .flags = GB__OMITTED),
+    GB__KEY(NUMBER, gb__load_summary, cpu_us_per_request), GB__END};
+
+// ================================================================================================
+// >>file
+// A result's file, written and read. What the reports rely on is checked when it is read, so that
+// they needn't: ids that are there and unique, counts within their arrays, intervals the right
+// way round.
+
+// What is at a place, as the type that its line in a table says.
+#define GB__AT(type, place) (*(type *)(void *)(place))
+#define GB__IN(type, place) (*(const type *)(const void *)(place))
+
+// Pointers of all types are kept here as one, so they are copied.
+static char *gb__pointer_at(const char *place)
+{
+    char *pointer;
+    memcpy(&pointer, place, sizeof pointer);
+    return pointer;
+}
+
+// ---- writing ------------------------------------------------------------------------------------
+
+static void gb__json_object(gb__json *j, const gb__key *keys, const char *base);
+
+static void gb__json_histogram(gb__json *j, const gb_histogram *h)
+{
+    gb__sparse s = {.digits = (h->sub_bits - 2) / 3, .total = h->total, .min = h->min,
+                    .max = h->max, .sum = h->sum};
+    for (size_t i = 0; i < h->length; i++) s.bucket_count += h->counts[i] > 0;
+    s.buckets = calloc(s.bucket_count, sizeof *s.buckets);
+    j->text.failed |= !s.buckets;
+    for (size_t i = 0, n = 0; s.buckets && i < h->length; i++) {
+        if (!h->counts[i]) continue;
+        s.buckets[n][0] = gb__bucket_low(h->sub_bits, i);
+        s.buckets[n++][1] = h->counts[i];
+    }
+    if (s.buckets) gb__json_object(j, gb__sparse_keys, (const char *)&s);
+    free(s.buckets);
+}
+
+static void gb__json_value(gb__json *j, const gb__key *k, const char *base);
+
+static void gb__json_array(gb__json *j, const gb__key *element, const char *at, size_t n)
+{
+    gb__json_open(j, "[");
+    for (size_t i = 0; i < n; i++) {
+        gb__json_key(j, NULL);
+        gb__json_value(j, element, at + i * element->size);
+    }
     gb__json_close(j, "]");
-    gb__json_close(j, "}");
 }
 
-static void gb__json_latency(gb__json *j, const char *key, const gb_latency *l)
+static void gb__json_command(gb__json *j)
 {
-    gb__json_open(j, key, "{");
-    gb__json_number(j, "mean", l->mean);
-    gb__json_number(j, "p50", l->p50);
-    gb__json_number(j, "p90", l->p90);
-    gb__json_number(j, "p99", l->p99);
-    gb__json_number(j, "p999", l->p999);
-    gb__json_number(j, "max", l->max);
-    gb__json_close(j, "}");
-}
-
-static void gb__json_phase(gb__json *j, const char *key, gb_phase p)
-{
-    gb__json_open(j, key, "{");
-    gb__json_number(j, "mean", p.mean);
-    gb__json_number(j, "p99", p.p99);
-    gb__json_close(j, "}");
-}
-
-static void gb__json_errors(gb__json *j, const gb_load_errors *errors)
-{
-    gb__json_open(j, "errors", "{");
-#define GB__JSON_ERROR(name, text) gb__json_count(j, #name, errors->name);
-    GB_LOAD_ERRORS(GB__JSON_ERROR)
-#undef GB__JSON_ERROR
-    gb__json_close(j, "}");
-}
-
-static void gb__json_python(gb__json *j, const gb_python *p)
-{
-    bool enabled = !p->free_threaded || p->gil == 1;
-    gb__json_open(j, NULL, "{");
-    gb__json_text(j, "id", p->id);
-    gb__json_text(j, "version", p->version);
-    gb__json_bool(j, "free_threaded", p->free_threaded);
-    gb__json_bool(j, "gil_enabled", enabled);
-    gb__json_bool(j, "jit", p->jit);
-    gb__json_bool(j, "debug", p->debug);
-    gb__json_text(j, "executable", p->executable);
-    gb__json_text(j, "libpython", p->libpython);
-    gb__json_text(j, "prefix", p->prefix);
-    gb__json_text(j, "base_prefix", p->base_prefix);
-    gb__json_text(j, "include", p->include);
-    gb__json_text(j, "optimized", p->optimized);
-    gb__json_text(j, "configure_args", p->configure_args);
-    gb__json_text(j, "compiler", p->compiler);
-    gb__json_text(j, "cflags", p->cflags);
-    gb__json_bool(j, "usable", p->usable);
-    gb__json_text(j, "problem", p->problem);
-    gb__json_close(j, "}");
-}
-
-static void gb__json_host(gb__json *j, const gb_host *h)
-{
-    gb__json_open(j, "host", "{");
-    gb__json_text(j, "hostname", h->hostname);
-    gb__json_text(j, "kernel", h->kernel);
-    gb__json_text(j, "cpu_model", h->cpu_model);
-    gb__json_text(j, "governor", h->governor);
-    gb__json_count(j, "cpus", (uint64_t)h->cpus);
-    gb__json_count(j, "memory", h->memory);
-    gb__json_number(j, "load_1min", h->load_1min);
-    gb__json_number(j, "cgroup_cpus", h->cgroup_cpus);
-    gb__json_close(j, "}");
-}
-
-static void gb__json_anatomy(gb__json *j, const gb_round *r)
-{
-    gb__json_open(j, "anatomy_us", "{");
-    gb__json_phase(j, "read", r->anatomy_us.read);
-    gb__json_phase(j, "attach_wait", r->anatomy_us.attach_wait);
-    gb__json_phase(j, "app", r->anatomy_us.app);
-    gb__json_phase(j, "write", r->anatomy_us.write);
-    gb__json_close(j, "}");
-    gb__json_open(j, "gc", "{");
-    gb__json_count(j, "collections", r->gc.collections);
-    gb__json_number(j, "pause_ms", r->gc.pause_ms);
-    gb__json_close(j, "}");
-    gb__json_open(j, "gil", "{");
-    gb__json_key(j, "enabled_after_load");
-    gb__buf_str(&j->text, r->gil.enabled_after_load < 0 ? "null"
-                          : r->gil.enabled_after_load ? "true" : "false");
-    gb__json_text(j, "reenabled_by", r->gil.reenabled_by);
-    gb__json_close(j, "}");
-}
-
-static void gb__json_round(gb__json *j, const gb_cell *c, const gb_round *r)
-{
-    gb__json_open(j, NULL, "{");
-    gb__json_text(j, "problem", r->problem);
-    gb__json_count(j, "requests", r->requests);
-    gb__json_errors(j, &r->errors);
-    gb__json_number(j, "seconds", r->seconds);
-    gb__json_number(j, "rps", r->rps);
-    gb__json_latency(j, "latency_ms", &r->latency_ms);
-    if (c->rate > 0) gb__json_latency(j, "uncorrected_latency_ms", &r->uncorrected_ms);
-    gb__json_open(j, "memory_mb", "{");
-    gb__json_number(j, "rss", r->memory_mb.rss);
-    gb__json_number(j, "rss_peak", r->memory_mb.rss_peak);
-    gb__json_number(j, "pss", r->memory_mb.pss);
-    gb__json_number(j, "uss", r->memory_mb.uss);
-    gb__json_close(j, "}");
-    gb__json_open(j, "cpu", "{");
-    gb__json_number(j, "server_us_per_request", r->cpu.server_us_per_request);
-    gb__json_number(j, "client_us_per_request", r->cpu.client_us_per_request);
-    gb__json_number(j, "client_share", r->cpu.client_share);
-    gb__json_number(j, "server_cores", r->cpu.server_cores);
-    gb__json_close(j, "}");
-    gb__json_anatomy(j, r);
-    gb__json_number(j, "context_switches_per_request", r->context_switches_per_request);
-    gb__json_number(j, "steal_ms", r->steal_ms);
-    gb__json_number(j, "other_cores", r->other_cores);
-    gb__json_open(j, "requests_per_worker", "[");
-    for (int i = 0; i < r->workers; i++) gb__json_count(j, NULL, r->requests_per_worker[i]);
+    gb__json_open(j, "[");
+    for (int i = 0; i < j->argc; i++) {
+        gb__json_key(j, NULL);
+        gb__json_quote(&j->text, j->argv[i]);
+    }
     gb__json_close(j, "]");
-    gb__json_close(j, "}");
 }
 
-static void gb__json_cell(gb__json *j, const gb_cell *c)
+static void gb__json_value(gb__json *j, const gb__key *k, const char *base)
 {
-    gb__json_open(j, NULL, "{");
-    gb__json_text(j, "id", c->id);
-    gb__json_text(j, "scenario", c->scenario);
-    gb__json_text(j, "python", c->python);
-    gb__json_text(j, "server", *c->server ? c->server : "gilbench");
-    gb__json_text(j, "command", c->command);
-    gb__json_text(j, "app", c->app);
-    gb__json_text(j, "interface", gb__interface_text(c->interface));
-    gb__json_text(j, "path", c->path);
-    gb__json_count(j, "workers", (uint64_t)c->workers);
-    gb__json_text(j, "worker_model", c->worker_model == GB_THREADS ? "threads" : "processes");
-    gb__json_count(j, "threads", (uint64_t)c->threads);
-    gb__json_count(j, "connections", (uint64_t)c->connections);
-    gb__json_number(j, "rate", c->rate);
-    gb__json_open(j, "rounds", "[");
-    for (size_t i = 0; i < c->round_count; i++) gb__json_round(j, c, &c->rounds[i]);
-    gb__json_close(j, "]");
-    gb__json_open(j, "summary", "{");
-    gb__json_interval(j, "rps", c->summary.rps);
-    gb__json_interval(j, "latency_ms.mean", c->summary.latency_mean);
-    gb__json_interval(j, "latency_ms.p99", c->summary.latency_p99);
-    gb__json_interval(j, "memory_mb.rss_peak", c->summary.rss_peak);
-    gb__json_close(j, "}");
-    gb__json_close(j, "}");
+    const char *at = base + k->offset, *const *names = k->more;
+    const gb_python *python = (const void *)base;
+    switch (k->type) {
+    case GB__IS_TEXT: gb__json_quote(&j->text, *at || !k->more ? at : k->more); break;
+    case GB__IS_NAME: gb__json_quote(&j->text, gb__pointer_at(at)); break;
+    case GB__IS_CHOICE: gb__json_quote(&j->text, names[GB__IN(int, at)]); break;
+    case GB__IS_COUNT: gb__buf_u64(&j->text, GB__IN(uint64_t, at)); break;
+    case GB__IS_INT: gb__buf_u64(&j->text, (uint64_t)GB__IN(int, at)); break;
+    case GB__IS_NUMBER:
+    case GB__IS_FIGURE: gb__json_number(j, GB__IN(double, at)); break;
+    case GB__IS_BOOL: gb__json_state(j, GB__IN(bool, at)); break;
+    case GB__IS_STATE: gb__json_state(j, GB__IN(int, at)); break;
+    case GB__IS_OBJECT: gb__json_object(j, k->more, at); break;
+    case GB__IS_PAIR: gb__json_array(j, k->more, at, 2); break;
+    case GB__IS_SERIES:
+        gb__json_array(j, k->more, at, (size_t)GB__IN(int, base + k->count));
+        break;
+    case GB__IS_LIST:
+        gb__json_array(j, k->more, gb__pointer_at(at), GB__IN(size_t, base + k->count));
+        break;
+    case GB__IS_HISTOGRAM: gb__json_histogram(j, (const void *)at); break;
+    case GB__IS_SCHEMA: gb__json_quote(&j->text, k->more); break;
+    case GB__IS_COMMAND: gb__json_command(j); break;
+    case GB__IS_LOCKED: gb__json_state(j, !python->free_threaded || python->gil == 1); break;
+    }
 }
 
-static void gb__json_comparison(gb__json *j, const gb_comparison *c)
+static bool gb__json_omits(const gb__key *k, const char *at)
 {
-    gb__json_open(j, NULL, "{");
-    gb__json_text(j, "scenario", c->scenario);
-    gb__json_text(j, "baseline", c->baseline);
-    gb__json_text(j, "candidate", c->candidate);
-    gb__json_text(j, "metric", c->metric);
-    gb__json_interval(j, "ratio", c->ratio);
-    gb__json_text(j, "verdict", gb_verdict_text(c->verdict));
+    if (k->type == GB__IS_HISTOGRAM) return !((const gb_histogram *)(const void *)at)->total;
+    if (!(k->flags & GB__OMITTED)) return false;
+    for (size_t i = 0; i < k->size; i++)
+        if (at[i]) return false;
+    return true;
+}
+
+static void gb__json_object(gb__json *j, const gb__key *keys, const char *base)
+{
+    gb__json_open(j, "{");
+    for (const gb__key *k = keys; k->key; k++) {
+        if (gb__json_omits(k, base + k->offset)) continue;
+        gb__json_key(j, k->key);
+        gb__json_value(j, k, base);
+    }
     gb__json_close(j, "}");
 }
 
-GB_API gb_code gb_report_json(const gb_result *r, int argc, char *const *argv, FILE *out,
+static gb_code gb__json_write(gb__json *j, const gb__key *keys, const void *base, FILE *out,
                               gb_error *error)
 {
-    gb__json j = {0};
-    gb__json_open(&j, NULL, "{");
-    gb__json_text(&j, "schema", "gilbench/1");
-    gb__json_text(&j, "gilbench", GB_VERSION);
-    gb__json_text(&j, "started", r->started);
-    gb__json_open(&j, "argv", "[");
-    for (int i = 0; i < argc; i++) gb__json_text(&j, NULL, argv[i]);
-    gb__json_close(&j, "]");
-    gb__json_host(&j, &r->host);
-    gb__json_open(&j, "pythons", "[");
-    for (size_t i = 0; i < r->python_count; i++) gb__json_python(&j, &r->pythons[i]);
-    gb__json_close(&j, "]");
-    gb__json_open(&j, "cells", "[");
-    for (size_t i = 0; i < r->cell_count; i++) gb__json_cell(&j, &r->cells[i]);
-    gb__json_close(&j, "]");
-    gb__json_open(&j, "comparisons", "[");
-    for (size_t i = 0; i < r->comparison_count; i++) gb__json_comparison(&j, &r->comparisons[i]);
-    gb__json_close(&j, "]");
-    gb__json_open(&j, "warnings", "[");
-    for (size_t i = 0; i < r->warning_count; i++) gb__json_text(&j, NULL, r->warnings[i]);
-    gb__json_close(&j, "]");
-    gb__json_close(&j, "}");
-    gb__buf_str(&j.text, "\n");
-    return gb__write_out(&j.text, out, error);
+    locale_t before = gb__use_point();
+    gb__json_object(j, keys, base);
+    gb__restore_locale(before);
+    gb__buf_str(&j->text, "\n");
+    return gb__write_out(&j->text, out, error);
+}
+
+GB_API gb_code gb_report_json(const gb_result *result, int argc, char *const *argv, FILE *out,
+                              gb_error *error)
+{
+    gb__json j = {.argc = argc, .argv = argv};
+    return gb__json_write(&j, gb__result_keys, result, out, error);
 }
 
 GB_API gb_code gb_load_report_json(const gb_load_config *config, const gb_load_result *result,
                                    FILE *out, gb_error *error)
 {
     gb__json j = {0};
-    gb_latency latency = gb__latency_ms(&result->latency);
-    gb_latency uncorrected = gb__latency_ms(&result->uncorrected);
-    gb__json_open(&j, NULL, "{");
-    gb__json_text(&j, "schema", "gilbench-load/1");
-    gb__json_text(&j, "url", config->url);
-    gb__json_count(&j, "connections", (uint64_t)config->connections);
-    gb__json_count(&j, "threads", (uint64_t)config->threads);
-    gb__json_number(&j, "rate", config->rate);
-    gb__json_number(&j, "seconds", result->seconds);
-    gb__json_count(&j, "requests", result->requests);
-    gb__json_errors(&j, &result->errors);
-    gb__json_number(&j, "rps", result->rps);
-    gb__json_count(&j, "bytes", result->bytes);
-    gb__json_latency(&j, "latency_ms", &latency);
-    if (config->rate > 0) gb__json_latency(&j, "uncorrected_latency_ms", &uncorrected);
-    gb__json_number(&j, "cpu_us_per_request",
-                    result->requests ? (double)result->cpu_ns / 1e3 / (double)result->requests : 0);
-    gb__json_close(&j, "}");
-    gb__buf_str(&j.text, "\n");
-    return gb__write_out(&j.text, out, error);
+    gb__load_summary s = {.url = config->url, .connections = config->connections,
+                          .threads = config->threads, .rate = config->rate, .result = *result,
+                          .latency_ms = gb__latency_ms(&result->latency)};
+    if (config->rate > 0) s.uncorrected_ms = gb__latency_ms(&result->uncorrected);
+    if (result->requests)
+        s.cpu_us_per_request = (double)result->cpu_ns / 1e3 / (double)result->requests;
+    return gb__json_write(&j, gb__load_keys, &s, out, error);
 }
 
-static gb_code gb__report_pythons_json(const gb_python *list, size_t n, FILE *out, gb_error *error)
+static gb_code gb__report_pythons_json(gb_python *list, size_t n, FILE *out, gb_error *error)
 {
     gb__json j = {0};
-    gb__json_open(&j, NULL, "{");
-    gb__json_text(&j, "schema", "gilbench/1");
-    gb__json_text(&j, "gilbench", GB_VERSION);
-    gb__json_open(&j, "pythons", "[");
-    for (size_t i = 0; i < n; i++) gb__json_python(&j, &list[i]);
-    gb__json_close(&j, "]");
-    gb__json_close(&j, "}");
-    gb__buf_str(&j.text, "\n");
-    return gb__write_out(&j.text, out, error);
+    gb_result r = {.gilbench = GB_VERSION, .pythons = list, .python_count = n};
+    return gb__json_write(&j, gb__pythons_keys, &r, out, error);
 }
 
-// ---- not there yet ------------------------------------------------------------------------------
+// ---- reading ------------------------------------------------------------------------------------
+
+// What stands at a place when its key isn't there.
+static void gb__set_unknown(const gb__key *k, char *at)
+{
+    const gb__key *more = k->more;
+    if (k->type == GB__IS_FIGURE) GB__AT(double, at) = NAN;
+    if (k->type == GB__IS_STATE) GB__AT(int, at) = -1;
+    if (k->type == GB__IS_PAIR)
+        for (size_t i = 0; i < 2; i++) gb__set_unknown(more, at + i * more->size);
+    if (k->type == GB__IS_OBJECT)
+        for (; more->key; more++) gb__set_unknown(more, at + more->offset);
+}
+
+static bool gb__read_value(gb__reader *r, const gb__key *k, char *base);
+
+static const gb__key *gb__find_key(const gb__key *keys, const char *key)
+{
+    while (keys->key && strcmp(keys->key, key)) keys++;
+    return keys->key ? keys : NULL;
+}
+
+static bool gb__read_member(gb__reader *r, const gb__key *keys, char *base, uint64_t *seen)
+{
+    char key[64];
+    const char *at = r->at, *outer = r->key;
+    if (!gb__read_text(r, key, sizeof key)) return false;
+    if (!gb__eat(r, ":")) return gb__bad(r, "\":\" is missing");
+    const gb__key *k = gb__find_key(keys, key);
+    if (!k) return gb__skip(r, 0);
+    uint64_t bit = 1ull << (k - keys);
+    if (*seen & bit) {
+        r->at = at;
+        return gb__bad(r, "\"%s\" is here for the second time", k->key);
+    }
+    *seen |= bit;
+    r->key = k->key;
+    bool fine = gb__read_value(r, k, base);
+    r->key = outer;
+    return fine;
+}
+
+static bool gb__read_object(gb__reader *r, const gb__key *keys, char *base)
+{
+    const char *at = r->at;
+    uint64_t seen = 0;
+    if (!gb__eat(r, "{")) return gb__wrong(r, "an object");
+    for (bool more = !gb__eat(r, "}"); more;) {
+        if (!gb__read_member(r, keys, base, &seen)) return false;
+        more = gb__eat(r, ",");
+        if (!more && !gb__eat(r, "}")) return gb__bad(r, "\",\" or \"}\" is missing");
+    }
+    for (const gb__key *k = keys; k->key; k++) {
+        if (!(k->flags & GB__NEEDED) || seen >> (k - keys) & 1) continue;
+        r->at = at;
+        return gb__bad(r, "\"%s\" is missing here", k->key);
+    }
+    return true;
+}
+
+// The next element of an owned array, whose room doubles; NULL without memory.
+static char *gb__grow(gb__reader *r, const gb__key *k, char *base, size_t n)
+{
+    const gb__key *element = k->more;
+    char *array = gb__pointer_at(base + k->offset);
+    if (!(n & (n - 1))) {
+        size_t room = n ? n : 1;
+        if (!gb__take_memory(r, room * element->size)) return NULL;
+        array = realloc(array, (n + room) * element->size);
+        if (!array) {
+            r->code = gb__fail_memory(r->error);
+            return NULL;
+        }
+        memcpy(base + k->offset, &array, sizeof array);
+    }
+    memset(array + n * element->size, 0, element->size);
+    gb__set_unknown(element, array + n * element->size);
+    GB__AT(size_t, base + k->count) = n + 1;
+    return array + n * element->size;
+}
+
+// Where element n of an array of any kind belongs; NULL when there is no place for it.
+static char *gb__element(gb__reader *r, const gb__key *k, char *base, size_t n)
+{
+    const gb__key *element = k->more;
+    size_t most = k->type == GB__IS_PAIR ? 2 : k->most;
+    if (n == most) {
+        gb__bad(r, "\"%s\" has over %zu elements", r->key, most);
+        return NULL;
+    }
+    if (k->type == GB__IS_LIST) return gb__grow(r, k, base, n);
+    return base + k->offset + n * element->size;
+}
+
+static bool gb__read_array(gb__reader *r, const gb__key *k, char *base)
+{
+    const char *at = r->at;
+    size_t n = 0;
+    if (!gb__eat(r, "[")) return gb__wrong(r, "an array");
+    for (bool more = !gb__eat(r, "]"); more;) {
+        char *place = gb__element(r, k, base, n++);
+        if (!place || !gb__read_value(r, k->more, place)) return false;
+        more = gb__eat(r, ",");
+        if (!more && !gb__eat(r, "]")) return gb__bad(r, "\",\" or \"]\" is missing");
+    }
+    int *count = k->type == GB__IS_SERIES ? &GB__AT(int, base + k->count) : NULL;
+    // Two series of one length: the one that comes second has to have it.
+    bool fits = !count || !*count || *count == (int)n;
+    if (count) *count = (int)n;
+    if (fits && (k->type != GB__IS_PAIR || n == 2)) return true;
+    r->at = at;
+    return gb__wrong(r, count ? "as long as the series beside it" : "an array of two");
+}
+
+static bool gb__read_choice(gb__reader *r, const char *const *names, int *choice)
+{
+    char text[32];
+    const char *at = r->at;
+    if (!gb__read_text(r, text, sizeof text)) return false;
+    for (int i = 0; names[i]; i++) {
+        *choice = i;
+        if (!strcmp(names[i], text)) return true;
+    }
+    *choice = 0;
+    r->at = at;
+    return gb__wrong(r, "another word");
+}
+
+static bool gb__read_metric(gb__reader *r, const char **name)
+{
+    char text[32];
+    const char *at = r->at;
+    if (!gb__read_text(r, text, sizeof text)) return false;
+    const gb__metric *metric = gb__find_metric(text);
+    if (metric) {
+        *name = metric->name;
+        return true;
+    }
+    r->at = at;
+    return gb__wrong(r, "a metric that this gilbench knows");
+}
+
+static bool gb__read_schema(gb__reader *r, const char *schema)
+{
+    char text[64];
+    const char *at = r->at;
+    if (!gb__read_text(r, text, sizeof text)) return false;
+    if (!strcmp(text, schema)) return true;
+    for (char *s = text; *s; s++)
+        if (*s < ' ' || *s > '~') *s = '?';
+    r->at = at;
+    return gb__bad(r, "its schema is \"%s\"; this gilbench, " GB_VERSION ", reads \"%s\"", text,
+                   schema);
+}
+
+// Whether the buckets are those of a histogram that has recorded what the rest says.
+static bool gb__is_histogram(const gb__sparse *s, const gb_histogram *h)
+{
+    uint64_t total = 0, top = s->max < GB__HOUR ? s->max : GB__HOUR;
+    uint64_t bottom = s->min < GB__HOUR ? s->min : GB__HOUR;
+    size_t last = 0;
+    for (size_t i = 0; i < s->bucket_count; i++) {
+        if (s->buckets[i][0] > GB__HOUR || s->buckets[i][1] > INT64_MAX - total) return false;
+        size_t bucket = gb__bucket(h->sub_bits, s->buckets[i][0]);
+        if (!s->buckets[i][1] || (i ? bucket <= last : bucket != gb__bucket(h->sub_bits, bottom)))
+            return false;
+        total += s->buckets[i][1];
+        last = bucket;
+    }
+    double mean = s->sum / (double)s->total;
+    return total == s->total && total && s->min <= s->max &&
+           last == gb__bucket(h->sub_bits, top) && mean >= 0.999 * (double)s->min &&
+           mean <= 1.001 * (double)s->max;
+}
+
+static bool gb__fill_histogram(gb__reader *r, const gb__sparse *s, gb_histogram *h)
+{
+    if (s->digits < 1) return gb__bad(r, "\"digits\" must be 1, 2 or 3");
+    if (!gb__take_memory(r, gb__bucket(11, GB__HOUR) * sizeof *h->counts)) return false;
+    r->code = gb_histogram_init(h, s->digits, r->error);
+    if (r->code) return false;
+    if (!gb__is_histogram(s, h)) return gb__bad(r, "\"%s\" contradicts itself", r->key);
+    for (size_t i = 0; i < s->bucket_count; i++)
+        h->counts[gb__bucket(h->sub_bits, s->buckets[i][0])] = s->buckets[i][1];
+    h->total = s->total;
+    h->min = s->min;
+    h->max = s->max;
+    h->sum = s->sum;
+    return true;
+}
+
+static bool gb__read_histogram(gb__reader *r, gb_histogram *h)
+{
+    gb__sparse s = {0};
+    const char *at = r->at;
+    bool fine = gb__read_object(r, gb__sparse_keys, (char *)&s);
+    if (fine) {
+        const char *after = r->at;
+        r->at = at;
+        fine = gb__fill_histogram(r, &s, h);
+        if (fine) r->at = after;
+    }
+    free(s.buckets);
+    return fine;
+}
+
+static bool gb__read_value(gb__reader *r, const gb__key *k, char *base)
+{
+    char *at = base + k->offset;
+    uint64_t whole = 0;
+    int state = 0;
+    bool fine = true;
+    switch (k->type) {
+    case GB__IS_TEXT: return gb__read_text(r, at, k->size);
+    case GB__IS_NAME: return gb__read_metric(r, &GB__AT(const char *, at));
+    case GB__IS_CHOICE: return gb__read_choice(r, k->more, &GB__AT(int, at));
+    case GB__IS_COUNT: return gb__read_whole(r, INT64_MAX / 2, &GB__AT(uint64_t, at));
+    case GB__IS_INT:
+        fine = gb__read_whole(r, k->most, &whole);
+        GB__AT(int, at) = (int)whole;
+        return fine;
+    case GB__IS_NUMBER:
+    case GB__IS_FIGURE: return gb__read_double(r, &GB__AT(double, at));
+    case GB__IS_BOOL:
+        fine = gb__read_state(r, false, &state);
+        GB__AT(bool, at) = state;
+        return fine;
+    case GB__IS_STATE: return gb__read_state(r, true, &GB__AT(int, at));
+    case GB__IS_OBJECT: return gb__read_object(r, k->more, at);
+    case GB__IS_HISTOGRAM: return gb__read_histogram(r, &GB__AT(gb_histogram, at));
+    case GB__IS_SCHEMA: return gb__read_schema(r, k->more);
+    case GB__IS_PAIR:
+    case GB__IS_SERIES:
+    case GB__IS_LIST: return gb__read_array(r, k, base);
+    }
+    return gb__skip(r, 0);
+}
+
+// ---- what the reports rely on -------------------------------------------------------------------
+
+static int gb__compare_ids(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+// The ids of an array's elements, which begin with them, in order; the caller frees it.
+static const char **gb__sorted_ids(const void *array, size_t n, size_t size)
+{
+    const char **ids = malloc((n + 1) * sizeof *ids);
+    for (size_t i = 0; ids && i < n; i++) ids[i] = (const char *)array + i * size;
+    if (ids) qsort(ids, n, sizeof *ids, gb__compare_ids);
+    return ids;
+}
+
+static bool gb__has_id(const char **ids, size_t n, const char *id)
+{
+    return bsearch(&id, ids, n, sizeof *ids, gb__compare_ids);
+}
+
+static const char *gb__ids_problem(const char **ids, size_t n)
+{
+    if (n && !*ids[0]) return "an id is empty";
+    for (size_t i = 1; i < n; i++)
+        if (!strcmp(ids[i - 1], ids[i])) return "an id is there twice";
+    return NULL;
+}
+
+// All unknown, or from a low to a high end.
+static bool gb__is_interval(gb_interval i)
+{
+    bool unknown = isnan(i.median) && isnan(i.lo) && isnan(i.hi);
+    return unknown || (i.lo <= i.hi && !isnan(i.median));
+}
+
+static const char *gb__cell_problem(gb_cell *c, const char **pythons, size_t n)
+{
+    const gb_interval all[] = {c->summary.rps, c->summary.latency_mean, c->summary.latency_p50,
+                               c->summary.latency_p99, c->summary.rss_peak, c->summary.pss};
+    if (!*c->command && !strcmp(c->server, "gilbench")) *c->server = 0;
+    if (*c->python && !gb__has_id(pythons, n, c->python))
+        return "\"python\" must be \"\" or the id of one of \"pythons\"";
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!gb__is_interval(all[i])) return "an interval of its \"summary\" is none";
+    return NULL;
+}
+
+static const char *gb__comparison_problem(const gb_comparison *c, const char **cells, size_t n)
+{
+    if (!gb__has_id(cells, n, c->baseline)) return "\"baseline\" must be the id of a cell";
+    if (!gb__has_id(cells, n, c->candidate)) return "\"candidate\" must be the id of a cell";
+    return gb__is_interval(c->ratio) ? NULL : "\"ratio\" is no interval";
+}
+
+static gb_code gb__check_result(gb_result *r, const char *name, gb_error *error)
+{
+    const char **pythons = gb__sorted_ids(r->pythons, r->python_count, sizeof *r->pythons);
+    const char **cells = gb__sorted_ids(r->cells, r->cell_count, sizeof *r->cells);
+    const char *in = "pythons", *problem = NULL;
+    size_t i = 0;
+    if (pythons && cells) {
+        problem = gb__ids_problem(pythons, r->python_count);
+        if (!problem) in = "cells", problem = gb__ids_problem(cells, r->cell_count);
+        for (i = 0; !problem && i < r->cell_count; i++)
+            problem = gb__cell_problem(&r->cells[i], pythons, r->python_count);
+        if (!problem) in = "comparisons", i = 0;
+        for (; !problem && i < r->comparison_count; i++)
+            problem = gb__comparison_problem(&r->comparisons[i], cells, r->cell_count);
+    }
+    gb_code code = pythons && cells ? GB_OK : gb__fail_memory(error);
+    if (problem && !i) code = gb__fail(error, GB_USAGE, "%.200s: \"%s\": %s", name, in, problem);
+    else if (problem)
+        code = gb__fail(error, GB_USAGE, "%.200s: element %zu of \"%s\": %s", name, i, in, problem);
+    free(pythons);
+    free(cells);
+    return code;
+}
+
+// ---- all of it ----------------------------------------------------------------------------------
+
+static gb_code gb__read_stream(FILE *in, const char *name, gb__buf *b, gb_error *error)
+{
+    size_t n;
+    errno = 0;
+    do {
+        if (!gb__buf_reserve(b, 65536)) return gb__fail_memory(error);
+        n = fread(b->data + b->len, 1, 65536, in);
+        b->len += n;
+        b->data[b->len] = 0;
+    } while (n && b->len <= GB__LONGEST_FILE);
+    if (ferror(in))
+        return gb__fail(error, GB_USAGE, "%.200s: %s", name,
+                        errno ? strerror(errno) : "it can't be read");
+    if (!b->len) return gb__fail(error, GB_USAGE, "%.200s: it is empty", name);
+    if (b->len > GB__LONGEST_FILE)
+        return gb__fail(error, GB_USAGE, "%.200s: no result is larger than %d MiB", name,
+                        GB__LONGEST_FILE >> 20);
+    return GB_OK;
+}
 
 GB_API gb_code gb_result_read(FILE *in, const char *name, gb_result *result, gb_error *error)
 {
-    (void)in;
+    static const gb__key top = GB__PART(gb_result, gb__result_keys, NULL);
+    gb__buf text = {0};
     *result = (gb_result){0};
-    return gb__fail(error, GB_USAGE, "%s: not there yet", name);
+    gb__copy(result->name, sizeof result->name, name);
+    gb__set_unknown(&top, (char *)result);
+    gb_code code = gb__read_stream(in, name, &text, error);
+    if (!code) {
+        gb__reader r = {.name = name, .start = text.data, .at = text.data,
+                        .end = text.data + text.len, .error = error};
+        locale_t before = gb__use_point();
+        gb__pass_blanks(&r);
+        if (gb__read_value(&r, &top, (char *)result) && r.at < r.end)
+            gb__bad(&r, "there is more behind its end");
+        gb__restore_locale(before);
+        code = r.code;
+    }
+    gb__buf_free(&text);
+    return code ? code : gb__check_result(result, name, error);
 }
 
-GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *label, gb_error *error)
-{
-    (void)into;
-    (void)from;
-    return gb__fail(error, GB_USAGE, "%s: not there yet", label);
-}
+// ---- not there yet ------------------------------------------------------------------------------
 
 GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error)
 {
@@ -11744,16 +12848,286 @@ GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *erro
     return gb__fail(error, GB_USAGE, "not there yet");
 }
 
+// ================================================================================================
+// >>export
+// A result for the tools that others already use: files in a directory, named by the ids of what
+// they hold.
+
+// ---- files in a directory -----------------------------------------------------------------------
+
+enum { GB__LONGEST_NAME = 180 };
+
+static bool gb__is_name_char(char c)
+{
+    return gb__is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c && strchr("._-@,=", c));
+}
+
+// A file's name from the id of element n. "/" becomes "~"; an id that needed more than that, or is
+// too long, is told from others by "+n". Neither character is left of any id, so no two are equal.
+static void gb__add_file_name(gb__buf *b, const char *id, size_t n)
+{
+    size_t len = strlen(id);
+    bool fine = len && len <= GB__LONGEST_NAME && *id != '.' && *id != '-';
+    if (len > GB__LONGEST_NAME) len = GB__LONGEST_NAME;
+    for (size_t i = 0; i < len; i++) {
+        bool keep = gb__is_name_char(id[i]) && (i || fine);
+        fine &= keep || id[i] == '/';
+        gb__buf_add(b, keep ? &id[i] : id[i] == '/' ? "~" : "_", 1);
+    }
+    if (!fine) gb__buf_printf(b, "+%zu", n + 1);
+}
+
+static FILE *gb__create_in(const char *directory, const char *id, size_t n, const char *end,
+                           gb_error *error)
+{
+    gb__buf path = {0};
+    FILE *out = NULL;
+    gb__buf_str(&path, directory);
+    gb__buf_str(&path, "/");
+    gb__add_file_name(&path, id, n);
+    gb__buf_str(&path, end);
+    if (path.failed) gb__fail_memory(error);
+    else if (!(out = fopen(path.data, "we")))
+        gb__fail(error, GB_SYSTEM, "%.900s: %s", path.data, strerror(errno));
+    gb__buf_free(&path);
+    return out;
+}
+
+static gb_code gb__close_in(FILE *out, const char *directory, gb_code code, gb_error *error)
+{
+    if (fclose(out) && !code)
+        code = gb__fail(error, GB_SYSTEM, "%.900s: %s", directory, strerror(errno));
+    return code;
+}
+
+static gb_code gb__make_directory(const char *directory, gb_error *error)
+{
+    if (!mkdir(directory, 0777) || errno == EEXIST) return GB_OK;
+    return gb__fail(error, GB_SYSTEM, "%.900s: %s", directory, strerror(errno));
+}
+
+// ---- pyperf (its documentation: "pyperf JSON") --------------------------------------------------
+// One run is a round, which had a server process of its own; one value is what the round came to.
+// Lower has to be better, so throughput is the time a request took of the server's: 1 / (req/s).
+// Memory has a file of its own, because a comparison of two files also sums up all that is in them.
+
+// What a file is about.
+typedef struct gb__series {
+    const char *end, *unit;
+    struct {
+        const char *name;                 // behind that of the cell
+        double (*of)(const gb_round *);   // in the unit
+    } values[2];
+} gb__series;
+
+static double gb__metric_seconds(const gb_round *r)
+{
+    return r->rps > 0 ? 1 / r->rps : 0;
+}
+
+static double gb__whole_bytes(double mb)
+{
+    return mb > 0 ? (double)(uint64_t)(mb * 1e6 + 0.5) : 0;
+}
+
+static double gb__metric_rss_bytes(const gb_round *r)
+{
+    return gb__whole_bytes(r->memory_mb.rss_peak);
+}
+
+static double gb__metric_pss_bytes(const gb_round *r)
+{
+    return gb__whole_bytes(r->memory_mb.pss);
+}
+
+static const gb__series gb__pyperf_time = {
+    ".json", "second", {{"", gb__metric_seconds}, {NULL, NULL}}};
+static const gb__series gb__pyperf_memory = {
+    "+memory.json", "byte",
+    {{" peak RSS", gb__metric_rss_bytes}, {" PSS", gb__metric_pss_bytes}}};
+
+// pyperf refuses a value that is empty, or has a line break in it.
+static void gb__pyperf_text(gb__json *j, const char *key, const char *text)
+{
+    gb__buf clean = {0};
+    gb__add_clean(&clean, text);
+    if (clean.len && clean.data[strspn(clean.data, " ")]) {
+        gb__json_key(j, key);
+        gb__json_quote(&j->text, clean.data);
+    }
+    j->text.failed |= clean.failed;
+    gb__buf_free(&clean);
+}
+
+static void gb__pyperf_count(gb__json *j, const char *key, double value)
+{
+    gb__json_key(j, key);
+    gb__json_number(j, value);
+}
+
+// The same in both files of a comparison, so that pyperf pairs them: the cell without its build.
+static void gb__pyperf_name(gb__json *j, const gb_cell *c, size_t n, const char *what)
+{
+    gb__buf name = {0};
+    gb__buf_printf(&name, "%s%s%s/w%d-t%d-c%d%s", c->scenario, *c->server ? " " : "", c->server,
+                   c->workers, c->threads, c->connections, what);
+    if (n) gb__buf_printf(&name, " #%zu", n + 1);
+    if (name.data) gb__pyperf_text(j, "name", name.data);
+    j->text.failed |= name.failed;
+    gb__buf_free(&name);
+}
+
+static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *round, double value)
+{
+    char date[32];
+    gb__json_key(j, NULL);
+    gb__json_open(j, "{");
+    gb__json_key(j, "values");
+    gb__json_open(j, "[");
+    gb__json_key(j, NULL);
+    gb__json_number(j, value);
+    gb__json_close(j, "]");
+    gb__json_key(j, "metadata");
+    gb__json_open(j, "{");
+    snprintf(date, sizeof date, "%.10s %.8s", r->started, r->started + 11 * (strlen(r->started) > 11));
+    if (strlen(r->started) == 20) gb__pyperf_text(j, "date", date);
+    gb__pyperf_count(j, "duration", round->seconds);
+    gb__pyperf_count(j, "mem_max_rss", gb__metric_rss_bytes(round));
+    gb__json_close(j, "}");
+    gb__json_close(j, "}");
+}
+
+// Cells that would have one name; a plan has none, but a file may.
+static size_t gb__pyperf_twins(const gb_result *r, const gb_cell *c)
+{
+    size_t n = 0;
+    for (const gb_cell *b = r->cells; b < c; b++)
+        n += !strcmp(b->scenario, c->scenario) && !strcmp(b->server, c->server) &&
+             !strcmp(b->python, c->python) && gb__same_topology(b, c);
+    return n;
+}
+
+// A benchmark; none where there is no round to show.
+static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
+                            const gb__series *series, int which)
+{
+    double (*of)(const gb_round *) = series->values[which].of;
+    bool any = false;
+    for (size_t i = 0; i < c->round_count; i++) any |= !*c->rounds[i].problem && of(&c->rounds[i]) > 0;
+    if (!any) return;
+    gb__json_key(j, NULL);
+    gb__json_open(j, "{");
+    gb__json_key(j, "metadata");
+    gb__json_open(j, "{");
+    gb__pyperf_name(j, c, gb__pyperf_twins(r, c), series->values[which].name);
+    gb__pyperf_text(j, "unit", series->unit);
+    gb__pyperf_text(j, "server_app", c->app);
+    gb__pyperf_text(j, "server_path", c->path);
+    gb__pyperf_text(j, "server_interface", gb__interface_text(c->interface));
+    gb__pyperf_count(j, "server_workers", c->workers);
+    gb__pyperf_count(j, "server_threads", c->threads);
+    gb__pyperf_count(j, "server_connections", c->connections);
+    gb__json_close(j, "}");
+    gb__json_key(j, "runs");
+    gb__json_open(j, "[");
+    for (size_t i = 0; i < c->round_count; i++) {
+        const gb_round *round = &c->rounds[i];
+        if (!*round->problem && of(round) > 0) gb__pyperf_run(j, r, round, of(round));
+    }
+    gb__json_close(j, "]");
+    gb__json_close(j, "}");
+}
+
+static void gb__pyperf_metadata(gb__json *j, const gb_result *r, const gb_python *p)
+{
+    gb__json_key(j, "metadata");
+    gb__json_open(j, "{");
+    gb__pyperf_text(j, "python_implementation", "cpython");
+    gb__pyperf_text(j, "python_version", p->version);
+    gb__pyperf_text(j, "python_executable", p->executable);
+    gb__pyperf_text(j, "python_compiler", p->compiler);
+    gb__pyperf_text(j, "python_config_args", p->configure_args);
+    gb__pyperf_text(j, "gil", gb__has_gil(p) ? "enabled" : "disabled");
+    gb__pyperf_text(j, "hostname", r->host.hostname);
+    gb__pyperf_text(j, "platform", r->host.kernel);
+    gb__pyperf_text(j, "cpu_model_name", r->host.cpu_model);
+    if (r->host.cpus > 0) gb__pyperf_count(j, "cpu_count", r->host.cpus);
+    gb__pyperf_text(j, "gilbench_version", r->gilbench);
+    gb__json_close(j, "}");
+}
+
+static void gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p,
+                             const gb__series *series)
+{
+    gb__json_open(j, "{");
+    gb__json_key(j, "version");
+    gb__json_quote(&j->text, "1.0");
+    gb__pyperf_metadata(j, r, p);
+    gb__json_key(j, "benchmarks");
+    gb__json_open(j, "[");
+    for (size_t i = 0; i < r->cell_count; i++)
+        for (int k = 0; k < 2 && series->values[k].of; k++)
+            if (!strcmp(r->cells[i].python, p->id))
+                gb__pyperf_cell(j, r, &r->cells[i], series, k);
+    bool any = j->comma;
+    gb__json_close(j, "]");
+    gb__json_close(j, "}");
+    gb__buf_str(&j->text, "\n");
+    if (!any) j->text.len = 0;
+}
+
+static gb_code gb__pyperf_file(const gb_result *r, size_t n, const gb__series *series,
+                               const char *directory, gb_error *error)
+{
+    gb__json j = {0};
+    locale_t before = gb__use_point();
+    gb__pyperf_build(&j, r, &r->pythons[n], series);
+    gb__restore_locale(before);
+    if (!j.text.len && !j.text.failed) {
+        gb__buf_free(&j.text);
+        return GB_OK;
+    }
+    FILE *out = gb__create_in(directory, r->pythons[n].id, n, series->end, error);
+    if (!out) {
+        gb__buf_free(&j.text);
+        return GB_SYSTEM;
+    }
+    return gb__close_in(out, directory, gb__write_out(&j.text, out, error), error);
+}
+
 GB_API gb_code gb_report_pyperf(const gb_result *result, const char *directory, gb_error *error)
 {
-    (void)result;
-    return gb__fail(error, GB_USAGE, "%s: not there yet", directory);
+    gb_code code = gb__make_directory(directory, error);
+    for (size_t i = 0; i < result->python_count && !code; i++) {
+        code = gb__pyperf_file(result, i, &gb__pyperf_time, directory, error);
+        if (!code) code = gb__pyperf_file(result, i, &gb__pyperf_memory, directory, error);
+    }
+    return code;
+}
+
+// ---- HdrHistogram's plotter ---------------------------------------------------------------------
+
+static gb_code gb__hdr_file(const gb_result *r, size_t n, const gb_histogram *h, const char *end,
+                            const char *directory, gb_error *error)
+{
+    if (!h->total) return GB_OK;
+    FILE *out = gb__create_in(directory, r->cells[n].id, n, end, error);
+    if (!out) return GB_SYSTEM;
+    return gb__close_in(out, directory, gb_histogram_write(h, out, error), error);
 }
 
 GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_error *error)
 {
-    (void)result;
-    return gb__fail(error, GB_USAGE, "%s: not there yet", directory);
+    gb_code code = gb__make_directory(directory, error);
+    for (size_t i = 0; i < result->cell_count && !code; i++) {
+        const gb_cell *c = &result->cells[i];
+        bool both = c->rate > 0;  // then the latencies count from when a request was due
+        code = gb__hdr_file(result, i, &c->latency, both ? "+corrected.hgrm" : ".hgrm", directory,
+                            error);
+        if (!code && both)
+            code = gb__hdr_file(result, i, &c->uncorrected, "+uncorrected.hgrm", directory, error);
+    }
+    return code;
 }
 
 // ================================================================================================
@@ -11761,7 +13135,7 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
 // The command line. One table says what options there are, reads them and prints the help.
 // Results go to stdout, everything else to stderr; nothing here is used by another room.
 
-enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__ALL = 15 };
+enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__REPORT = 16, GB__ALL = 31 };
 
 // id, name, letter, argument (NULL: none), commands, help
 #define GB__OPTIONS(X)                                                                             \
@@ -11813,13 +13187,15 @@ enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__ALL = 
     X(SEED, "seed", 0, "N", GB__COMPARE, "of the order of cells and of the intervals; default 1")  \
     X(NO_CONTROL, "no-control", 0, NULL, GB__COMPARE, "leaves out the C handler")                  \
     X(JSON, "json", 0, "F", GB__COMPARE | GB__LOAD | GB__PYTHONS, "writes JSON; - is stdout")      \
-    X(MARKDOWN, "markdown", 0, "F", GB__COMPARE, "writes a Markdown table; - is stdout")           \
-    X(CSV, "csv", 0, "F", GB__COMPARE, "writes CSV; - is stdout")                                  \
-    X(HTML, "html", 0, "F", GB__COMPARE, "not yet")                                                \
-    X(PYPERF, "pyperf", 0, "DIR", GB__COMPARE, "not yet")                                          \
-    X(HDR_DIR, "hdr", 0, "DIR", GB__COMPARE, "not yet")                                            \
+    X(MARKDOWN, "markdown", 0, "F", GB__COMPARE | GB__REPORT, "writes a Markdown table; - is stdout")\
+    X(CSV, "csv", 0, "F", GB__COMPARE | GB__REPORT, "writes CSV; - is stdout")                     \
+    X(HTML, "html", 0, "F", GB__COMPARE | GB__REPORT, "writes a page with pictures; - is stdout")  \
+    X(PYPERF, "pyperf", 0, "DIR", GB__COMPARE | GB__REPORT,                                        \
+      "writes a file a build for `python -m pyperf compare_to`, and one with its memory")          \
+    X(HDR_DIR, "hdr", 0, "DIR", GB__COMPARE | GB__REPORT,                                          \
+      "writes a cell's latencies as .hgrm for HdrHistogram's plotter")                             \
     X(HDR, "hdr", 0, "FILE", GB__LOAD, "writes the latencies as .hgrm for HdrHistogram's plotter") \
-    X(QUIET, "quiet", 0, NULL, GB__COMPARE, "prints no table")                                     \
+    X(QUIET, "quiet", 0, NULL, GB__COMPARE | GB__REPORT, "prints no table")                        \
     X(NO_PROGRESS, "no-progress", 0, NULL, GB__COMPARE, "shows no progress on a terminal")         \
     X(HELP, "help", 'h', NULL, GB__ALL, "this")
 
@@ -11855,7 +13231,7 @@ typedef struct gb__arguments {
     bool given[GB__OPT_COUNT];
     const char *value[GB__OPT_COUNT];  // the last one given
     const char *url;
-    gb__list pythons, scenarios, servers, headers;
+    gb__list pythons, scenarios, servers, headers, results;
 } gb__arguments;
 
 static volatile sig_atomic_t gb__signalled;
@@ -11895,6 +13271,9 @@ static const struct gb__command {
      GB__SERVE},
     {"load", "load URL [options]", "loads a server and says how it did", GB__LOAD},
     {"pythons", "pythons [options]", "lists the interpreters of this machine", GB__PYTHONS},
+    {"report", "report RESULT.json... [options]",
+     "the report of results that compare --json wrote; several against the first; - is stdin",
+     GB__REPORT},
     {NULL, NULL, NULL, 0}};
 
 static void gb__help(unsigned commands)
@@ -11980,7 +13359,7 @@ static gb_code gb__read_arguments(gb__arguments *a, int argc, char **argv, gb_er
     if (argc > 1 && *argv[1] != '-') {
         const struct gb__command *c = gb__commands;
         while (c->name && strcmp(c->name, argv[1])) c++;
-        if (!c->name && (!strcmp(argv[1], "cpu") || !strcmp(argv[1], "report")))
+        if (!c->name && !strcmp(argv[1], "cpu"))
             return gb__fail(error, GB_USAGE, "the command %s is not there yet", argv[1]);
         if (!c->name)
             return gb__fail(error, GB_USAGE, "there is no command %s; --help lists them", argv[1]);
@@ -11993,6 +13372,9 @@ static gb_code gb__read_arguments(gb__arguments *a, int argc, char **argv, gb_er
             if (code) return code;
         } else if (a->command == GB__LOAD && !a->url) {
             a->url = argv[i];
+        } else if (a->command == GB__REPORT) {
+            if (!gb__list_add(&a->results, argv[i]))
+                return gb__fail(error, GB_USAGE, "more than %d results", GB__MAX_LIST);
         } else {
             return gb__fail(error, GB_USAGE, "\"%s\" is one argument too many", argv[i]);
         }
@@ -12047,17 +13429,6 @@ static gb_code gb__read_numbers(const gb__arguments *a, int id, int hi, gb__numb
                             "between, like 1,4,64", gb__option_table[id].name, a->value[id], hi);
         numbers->items[numbers->count++] = (int)n;
     }
-    return GB_OK;
-}
-
-// What has its place in the contract but isn't there yet is refused, never ignored.
-static gb_code gb__refuse_unbuilt(const gb__arguments *a, gb_error *error)
-{
-    static const int unbuilt[] = {GB__OPT_HTML, GB__OPT_PYPERF, GB__OPT_HDR_DIR};
-    for (size_t i = 0; i < sizeof unbuilt / sizeof *unbuilt; i++)
-        if (a->given[unbuilt[i]])
-            return gb__fail(error, GB_USAGE, "--%s is not there yet",
-                            gb__option_table[unbuilt[i]].name);
     return GB_OK;
 }
 
@@ -12148,7 +13519,8 @@ static gb_code gb__check_output(const gb__arguments *a, int id, gb_error *error)
 
 static bool gb__uses_stdout(const gb__arguments *a)
 {
-    static const int ids[] = {GB__OPT_JSON, GB__OPT_MARKDOWN, GB__OPT_CSV, GB__OPT_HDR};
+    static const int ids[] = {GB__OPT_JSON, GB__OPT_MARKDOWN, GB__OPT_CSV, GB__OPT_HTML,
+                              GB__OPT_HDR};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (a->given[ids[i]] && !strcmp(a->value[ids[i]], "-")) return true;
     return false;
@@ -12168,6 +13540,44 @@ static gb_code gb__close_output(const gb__arguments *a, int id, FILE *out, gb_co
     if (fclose(out) && !code)
         code = gb__fail(error, GB_SYSTEM, "%s: %s", a->value[id], strerror(errno));
     return code;
+}
+
+typedef gb_code (*gb__report)(const gb_result *, FILE *, gb_error *);
+typedef gb_code (*gb__export)(const gb_result *, const char *, gb_error *);
+
+// What a result can be written as, besides JSON: into a file or into a directory.
+static const struct gb__output {
+    int id;
+    gb__report to_file;
+    gb__export to_directory;
+} gb__outputs[] = {{GB__OPT_MARKDOWN, gb_report_markdown, NULL}, {GB__OPT_CSV, gb_report_csv, NULL},
+                   {GB__OPT_HTML, gb_report_html, NULL},         {GB__OPT_PYPERF, NULL, gb_report_pyperf},
+                   {GB__OPT_HDR_DIR, NULL, gb_report_hdr}};
+
+enum { GB__OUTPUTS = sizeof gb__outputs / sizeof *gb__outputs };
+
+static gb_code gb__check_reports(const gb__arguments *a, gb_error *error)
+{
+    gb_code code = GB_OK;
+    for (size_t i = 0; i < GB__OUTPUTS && !code; i++) {
+        int id = gb__outputs[i].id;
+        if (gb__outputs[i].to_file) code = gb__check_output(a, id, error);
+        else if (a->given[id]) code = gb__make_directory(a->value[id], error);
+        if (!code && !gb__outputs[i].to_file && a->given[id] && access(a->value[id], W_OK | X_OK))
+            code = gb__fail(error, GB_USAGE, "--%s %s: %s", gb__option_table[id].name, a->value[id],
+                            strerror(errno));
+    }
+    return code;
+}
+
+static gb_code gb__write_report(const gb__arguments *a, const struct gb__output *output,
+                                const gb_result *r, gb_error *error)
+{
+    if (!a->given[output->id]) return GB_OK;
+    if (output->to_directory) return output->to_directory(r, a->value[output->id], error);
+    FILE *out = gb__open_output(a, output->id, error);
+    if (!out) return error->code;
+    return gb__close_output(a, output->id, out, output->to_file(r, out, error), error);
 }
 
 // ---- pythons ------------------------------------------------------------------------------------
@@ -12254,8 +13664,7 @@ static int gb__main_serve(const gb__arguments *a)
     gb_python python;
     char host[256];
     gb_service_config config = {.app = "builtin:wsgi", .server = {.threads = 1}};
-    gb_code code = gb__refuse_unbuilt(a, &error);
-    if (!code) code = gb__read_interface(a, &config.interface, &error);
+    gb_code code = gb__read_interface(a, &config.interface, &error);
     if (!code) code = gb__read_app(a, &config.app, &error);
     if (!code) code = gb__read_loop(a, &config.loop, &error);
     if (!code) code = gb__read_bind(a, host, sizeof host, &config.server.port, &error);
@@ -12545,8 +13954,7 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
                                   .no_control = a->given[GB__OPT_NO_CONTROL]}};
     if (!a->given[GB__OPT_NO_PROGRESS] && !a->given[GB__OPT_QUIET] && isatty(STDERR_FILENO))
         p->on_progress = gb__show_progress, p->user = c;
-    gb_code code = gb__refuse_unbuilt(a, error);
-    if (!code) code = gb__read_scenarios(a, c, error);
+    gb_code code = gb__read_scenarios(a, c, error);
     if (!code) code = gb__read_loop(a, &p->loop, error);
     if (!code) code = gb__read_servers(a, c, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_THREADS, 4096, &c->threads, error);
@@ -12561,8 +13969,7 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     if (!code) code = gb__read_number(a, GB__OPT_RATE, 0.001, 1e9, &p->rate, error);
     if (!code) code = gb__read_count(a, GB__OPT_SEED, 1e15, &p->seed, error);
     if (!code) code = gb__check_output(a, GB__OPT_JSON, error);
-    if (!code) code = gb__check_output(a, GB__OPT_MARKDOWN, error);
-    if (!code) code = gb__check_output(a, GB__OPT_CSV, error);
+    if (!code) code = gb__check_reports(a, error);
     if (!code) code = gb__read_pythons(a, c, error);
     p->threads = c->threads.items;
     p->thread_count = c->threads.count;
@@ -12571,17 +13978,6 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     p->connections = c->connections.items;
     p->connection_count = c->connections.count;
     return code;
-}
-
-typedef gb_code (*gb__report)(const gb_result *, FILE *, gb_error *);
-
-static gb_code gb__write_report(const gb__arguments *a, int id, gb__report report,
-                                const gb_result *r, gb_error *error)
-{
-    if (!a->given[id]) return GB_OK;
-    FILE *out = gb__open_output(a, id, error);
-    if (!out) return error->code;
-    return gb__close_output(a, id, out, report(r, out, error), error);
 }
 
 static gb_code gb__write_json(const gb__arguments *a, const gb_result *r, int argc, char **argv,
@@ -12602,9 +13998,8 @@ static int gb__write_reports(const gb__arguments *a, const gb_result *r, int arg
     if (!a->given[GB__OPT_QUIET] && gb_report_table(r, human, &error))
         status = gb__complain(&error);
     if (gb__write_json(a, r, argc, argv, &error)) status = gb__complain(&error);
-    if (gb__write_report(a, GB__OPT_MARKDOWN, gb_report_markdown, r, &error))
-        status = gb__complain(&error);
-    if (gb__write_report(a, GB__OPT_CSV, gb_report_csv, r, &error)) status = gb__complain(&error);
+    for (size_t i = 0; i < GB__OUTPUTS; i++)
+        if (gb__write_report(a, &gb__outputs[i], r, &error)) status = gb__complain(&error);
     return status;
 }
 
@@ -12634,6 +14029,61 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
     return code ? gb__complain(&error) : written;
 }
 
+// ---- report -------------------------------------------------------------------------------------
+
+// What a result is called beside others: its file's name without .json, and with its directory
+// where the first file has the same name.
+static void gb__label(const char *path, const char *first, char *label, size_t size)
+{
+    const char *name = gb__basename(path);
+    if (!strcmp(name, gb__basename(first)) && name > path) {
+        name--;
+        while (name > path && name[-1] != '/') name--;
+    }
+    gb__copy(label, size, name);
+    size_t len = strlen(label);
+    if (len > 5 && !strcmp(label + len - 5, ".json")) label[len - 5] = 0;
+}
+
+static gb_code gb__read_result(const char *path, gb_result *r, gb_error *error)
+{
+    bool in_is_stdin = !strcmp(path, "-");
+    FILE *in = in_is_stdin ? stdin : fopen(path, "re");
+    *r = (gb_result){0};
+    if (!in) return gb__fail(error, GB_USAGE, "%.900s: %s", path, strerror(errno));
+    gb_code code = gb_result_read(in, in_is_stdin ? "stdin" : path, r, error);
+    if (!in_is_stdin) fclose(in);
+    return code;
+}
+
+static gb_code gb__read_results(const gb__list *paths, gb_result *r, gb_error *error)
+{
+    gb_code code = GB_OK;
+    if (!paths->count)
+        return gb__fail(error, GB_USAGE, "report what? Give a file that compare --json has written");
+    for (size_t i = 0; i < paths->count && !code; i++) {
+        gb_result next;
+        char label[GB_PATH];
+        code = gb__read_result(paths->items[i], i ? &next : r, error);
+        if (!i) continue;
+        gb__label(paths->items[i], paths->items[0], label, sizeof label);
+        if (!code) code = gb_result_merge(r, &next, label, error);
+        gb_result_free(&next);
+    }
+    return code;
+}
+
+static int gb__main_report(const gb__arguments *a, int argc, char **argv)
+{
+    gb_error error;
+    gb_result r = {0};
+    gb_code code = gb__read_results(&a->results, &r, &error);
+    if (!code) code = gb__check_reports(a, &error);
+    int status = code ? gb__complain(&error) : gb__write_reports(a, &r, argc, argv);
+    gb_result_free(&r);
+    return status;
+}
+
 // ---- all of it ----------------------------------------------------------------------------------
 
 static void gb__catch_signals(void)
@@ -12656,6 +14106,7 @@ static int gb__run_command(const gb__arguments *a, int argc, char **argv)
     gb__catch_signals();
     if (a->command == GB__PYTHONS) return gb__main_pythons(a);
     if (a->command == GB__LOAD) return gb__main_load(a);
+    if (a->command == GB__REPORT) return gb__main_report(a, argc, argv);
     return gb__main_compare(a, argc, argv);
 }
 
