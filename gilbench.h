@@ -14084,7 +14084,6 @@ static int gb__main_report(const gb__arguments *a, int argc, char **argv)
     gb_error error;
     gb_result r = {0};
     gb_code code = gb__read_results(&a->results, &r, &error);
-    if (!code) code = gb__check_reports(a, &error);
     int status = code ? gb__complain(&error) : gb__write_reports(a, &r, argc, argv);
     gb_result_free(&r);
     return status;

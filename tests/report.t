@@ -1,0 +1,354 @@
+#!/usr/bin/perl
+# `gilbench report`: results from their files in every format, each read by somebody else's reader
+# where there is one; two results against each other; names that want to be more than names.
+use strict;
+use warnings;
+use Cwd qw(abs_path);
+use File::Temp qw(tempdir);
+use FindBin;
+use JSON::PP;
+use Test::More;
+
+my $gilbench = abs_path($ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench");
+my $top = abs_path(tempdir(CLEANUP => 1));
+my $cache = ($ENV{XDG_CACHE_HOME} || ($ENV{HOME} || '') . '/.cache') . '/gilbench';
+chdir $top or die $!;
+
+sub content {
+    open my $file, '<', $_[0] or return '';
+    local $/;
+    return <$file> // '';
+}
+
+sub file {
+    my ($name, $text) = @_;
+    open my $file, '>', $name or die "$name: $!";
+    print $file $text;
+    close $file;
+    return $name;
+}
+
+# Returns stdout, stderr and the exit status of any command; `$input` is its stdin.
+sub run {
+    my ($input, @command) = @_;
+    my $pid = fork() // die "fork: $!";
+    if (!$pid) {
+        open STDIN, '<', $input or die $!;
+        open STDOUT, '>', 'stdout' or die $!;
+        open STDERR, '>', 'stderr' or die $!;
+        exec { $command[0] } @command or exit 127;
+    }
+    waitpid $pid, 0;
+    return (content('stdout'), content('stderr'), $? & 127 ? 'signal ' . ($? & 127) : $? >> 8);
+}
+
+sub report { return run('/dev/null', $gilbench, 'report', @_) }
+
+# ---- a result, made up: rates of 1000, 1010, ... a second times a factor
+
+sub median {
+    my @sorted = sort { $a <=> $b } @_;
+    return ($sorted[ $#sorted / 2 ] + $sorted[ @sorted / 2 ]) / 2;
+}
+
+sub interval { return { median => $_[0], ci95 => [$_[0] * 0.99, $_[0] * 1.01] } }
+
+sub cell {
+    my ($python, $threads, $factor, %more) = @_;
+    my @rps = map { (1000 + 10 * $_) * $factor } 0 .. 7;
+    my @rounds = map {
+        {   requests => int($_), seconds => 1, rps => $_, memory_mb => { rss_peak => 20.123456,
+                pss => 15.5, rss => 19, uss => 12 },
+            latency_ms => { mean => 900 / $_, p50 => 800 / $_, p90 => 1000 / $_, p99 => 2000 / $_,
+                p999 => 2500 / $_, max => 3000 / $_ } }
+    } @rps;
+    my $rps = median(@rps);
+    return {
+        id => "app/$python/w1-t$threads-c8", scenario => 'app', python => $python, path => '/x',
+        server => 'gilbench', app => 'shop.py:app', interface => 'wsgi', workers => 1,
+        worker_model => 'processes', threads => $threads, connections => 8, rate => 0,
+        rounds => \@rounds, summary => { rps => interval($rps),
+            'latency_ms.mean' => interval(900 / $rps), 'latency_ms.p50' => interval(800 / $rps),
+            'latency_ms.p99' => interval(2000 / $rps), 'memory_mb.pss' => interval(15.5),
+            'memory_mb.rss_peak' => interval(20.123456) },
+        latency_histogram => { digits => 3, total => 3, min_ns => 1000000, max_ns => 2000001,
+            sum_ns => 4500001, buckets => [[1000000, 1], [1500000, 1], [2000000, 1]] },
+        %more,
+    };
+}
+
+sub python {
+    my ($id, $free_threaded, %more) = @_;
+    return { id => $id, version => '3.14.7', free_threaded => $free_threaded, optimized => 'PGO',
+        compiler => 'GCC 12', configure_args => '--enable-shared', usable => JSON::PP::true,
+        executable => "/usr/bin/$id", %more };
+}
+
+sub result {
+    my (%more) = @_;
+    return { schema => 'gilbench/1', gilbench => '0.1.0', started => '2026-01-02T03:04:05Z',
+        argv => ['x'], host => { hostname => 'h', cpus => 4, memory => 8000000000,
+            cpu_model => 'CPU', kernel => 'Linux' },
+        pythons => [python('gil', JSON::PP::false), python('free', JSON::PP::true)],
+        cells => [cell('gil', 1, 1), cell('free', 1, 2), cell('', 1, 3)], comparisons => [],
+        warnings => [], %more };
+}
+
+my $json = JSON::PP->new->utf8->canonical;
+
+sub result_file {
+    my ($name, %more) = @_;
+    return file($name, $json->encode(result(%more)));
+}
+
+# A table's lines as lists of cells; the first column of each row tells it apart.
+sub rows { return map { [split / {2,}/, $_] } grep { /^\/x/ } split /\n/, $_[0] }
+
+# ---- one result
+
+result_file('old.json');
+my ($out, $err, $status) = report('old.json');
+is("$status$err", '0', 'a result is reported');
+my ($table) = $out =~ /^(endpoint .*?)\n\n/ms;
+my @rows = rows($table // '');
+is(scalar @rows, 3, 'with a row a cell');
+is_deeply([@{ $rows[0] }[1, 6]], ['gil', '1035'], 'and its figures');
+is_deeply([@{ $rows[1] }[1, 6]], ['free', '2070'], 'each of its own');
+is_deeply([run('old.json', $gilbench, 'report', '-')], [$out, $err, $status],
+    'from stdin it is the same');
+unlike($out, qr/\e|\r|\t/, 'without colours, where it is no terminal');
+
+for (['no file', qr/^gilbench: report what\? /],
+    ['none.json', qr/^gilbench: none.json: No such file or directory$/, 'none.json'],
+    ['a directory', qr/^gilbench: \.: Is a directory$/, '.'],
+    ['an empty file', qr/^gilbench: \S+: it is empty$/, file('empty', '')],
+    ['no JSON', qr/^gilbench: \S+: line 1, column 1: it must begin with an object$/,
+        file('text', "hello\n")],
+    ['JSON cut short', qr/^gilbench: \S+: line 1, column 701: it ends here, in the middle$/,
+        file('cut', substr content('old.json'), 0, 700)],
+    ['another schema', qr/^gilbench: \S+: line 1, column 11: its schema is "gilbench\/9"; /,
+        file('nine', '{"schema":"gilbench/9"}')],
+    ['a list of builds', qr/^gilbench: \S+: line 1, column 1: "cells" is missing here$/,
+        file('builds', '{"schema":"gilbench/1","pythons":[]}')],
+    ['a second one that is damaged', qr/^gilbench: text: line 1, /, 'old.json', 'text'])
+{
+    my ($name, $message, @files) = @$_;
+    ($out, $err, $status) = report(@files);
+    is("$status$out", 2, "$name: refused");
+    like($err, qr/\A$message/m, 'with the place, or what to do');
+    is(() = $err =~ /\n/g, 1, 'in one line');
+}
+
+# ---- CSV, by Python's own reader
+
+sub csv_rows {
+    my ($name) = @_;
+    my ($text, $problem) = run('/dev/null', 'python3', '-c', "import csv, json\n"
+        . "with open('$name', newline='', encoding='utf-8') as file:\n"
+        . "    print(json.dumps(list(csv.reader(file, strict=True))))\n");
+    diag($problem) if $problem;
+    return @{ decode_json($text || '[]') };
+}
+
+SKIP: {
+    skip 'no python3 here', 5 if (run('/dev/null', 'python3', '-c', ''))[2];
+    report('old.json', '--quiet', '--csv', 'old.csv', '--markdown', 'old.md');
+    like(content('old.csv'), qr/\A([^\r\n]*\r\n){4}\z/, 'CSV: lines end as RFC 4180 says');
+    my ($heads, @csv) = csv_rows('old.csv');
+    is(scalar @csv, 3, 'a row a cell');
+    is(scalar(grep { @$_ != @$heads } @csv), 0, 'and of the columns there are heads for');
+    my %row;
+    @row{@$heads} = @{ $csv[1] };
+    is_deeply([@row{ 'id', 'variant', 'req/s', 'p99 ms', 'MB', 'connections' }],
+        ['app/free/w1-t1-c8', 'free', '2070', '0.97', '20.1', '8'], 'with the figures');
+    my ($line) = grep { /\| free \|/ } split /\n/, content('old.md');
+    like($line, qr/\| 2070 \|.*\| 0\.97 \| 20\.1 \|/, 'which Markdown has, too');
+}
+
+# ---- names that want to be more
+
+my @hostile = ("a\"b'c", '<script>alert(1)</script>', "new\nline\r\n", 'comma, "quote"', '=1+1',
+    "\e[31mred\e]0;title\a", '../../etc/passwd', "\x{9b}31m\x{7f}", '| pipe | `code` [x](y)', "-\x{20ac}",
+    '@sum', "tab\there", '+1', '&lt;', '..');
+my $evil = result(pythons => [map { python($_, JSON::PP::false) } @hostile],
+    cells => [map { cell($_, 1, 1) } @hostile], warnings => ["<b>\e[0m*x*\nWarning: forged"]);
+$_->{app} = $_->{path} = $_->{python} for @{ $evil->{cells} };
+$evil->{host}{cpu_model} = "\e[2Jcpu\n";
+file('evil.json', $json->encode($evil));
+($out, $err, $status) = report('evil.json', '--csv', 'evil.csv', '--markdown', 'evil.md', '--pyperf',
+    'evil-pyperf', '--hdr', 'evil-hdr');
+is("$status$err", '0', 'hostile names are reported');
+for (['the table', $out], ['Markdown', content('evil.md')], ['CSV', content('evil.csv') =~ s/\r\n/\n/gr])
+{
+    unlike($_->[1], qr/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/, "$_->[0] has no control characters");
+}
+unlike($out . content('evil.md'), qr/^Warning: forged/m, 'nor a line that is forged');
+is(scalar(grep { (() = s/\\.//gr =~ /\|/g) != 18 } grep { /^\|/ } (split /\n\n/, content('evil.md'))[0]
+            =~ /.+/g), 0, 'a Markdown row has as many columns as its head');
+unlike(content('evil.md'), qr/(?<!\\)[<&`*]/, 'and nothing in it is markup');
+SKIP: {
+    skip 'no python3 here', 3 if (run('/dev/null', 'python3', '-c', ''))[2];
+    my ($heads, @csv) = csv_rows('evil.csv');
+    is(scalar @csv, scalar @hostile, 'CSV: still a row a cell');
+    is(scalar(grep { @$_ != @$heads } @csv), 0, 'of as many columns');
+    is(scalar(grep { /^[=+\@\t\r]|^-./ } map { @$_ } @csv), 0, 'none of them a formula');
+}
+my @made = (glob('evil-pyperf/* evil-pyperf/.*'), glob('evil-hdr/* evil-hdr/.*'));
+is(scalar(grep { !/\/\.\.?\z/ } @made), 3 * @hostile, 'each has files of its own');
+is(scalar(grep { !m{\Aevil-(pyperf|hdr)/(\.\.?|[\w~@=,][\w.~@=,+-]*\.(json|hgrm))\z}a } @made), 0,
+    'with names that are safe');
+ok(!-e 'etc' && !-e '../etc', 'and nowhere else');
+
+# Invalid UTF-8 is nothing a file can have, but a command line can.
+my ($found) = run('/dev/null', $gilbench, 'pythons', '--json', '-');
+my $known = eval { decode_json($found) } || { pythons => [] };
+my ($real) = grep { $_->{usable} } @{ $known->{pythons} };
+SKIP: {
+    skip 'no interpreter here', 7 if !$real;
+    my @short = qw(--rounds 2 --duration 0.05 --warmup 0.01 --threads 1 --connections 4 --path /json
+        --no-control --rate 500);
+    ($out, $err, $status) = run('/dev/null', $gilbench, 'compare', '--python',
+        "$real->{executable},name=\xff\e[1m<>", @short, qw(--json real.json --csv real.csv --markdown
+        real.md --pyperf real-pyperf --hdr real-hdr));
+    is("$status$err", '0', 'a measurement under such a name');
+    unlike($out, qr/[\x00-\x09\x0b-\x1f\x7f\xff]/, 'shows none of it');
+    my ($again, undef, $code) = report(qw(real.json --csv again.csv --markdown again.md --pyperf
+        again-pyperf --hdr again-hdr));
+    is($code, 0, 'is reported from its file');
+    $_ =~ s/\xef\xbf\xbd/?/g for $again, my $csv = content('again.csv'), my $md = content('again.md');
+    is($again, $out, 'as the table that was printed');
+    is($csv . $md, content('real.csv') . content('real.md'), 'CSV and Markdown to the last digit');
+    my @files = map { [map { s/.*\///r } glob "$_/*"] } qw(real-hdr again-hdr);
+    is_deeply([map { s/.*(?=\+)//r } @{ $files[0] }], ['+corrected.hgrm', '+uncorrected.hgrm'],
+        'a rate has both latencies, and says which');
+    my @texts = map { join '', map { content($_) } glob "$_/*" } qw(real-hdr again-hdr);
+    is($texts[1], $texts[0], 'which are the same from its file');
+}
+
+# ---- pyperf
+
+report('old.json', '--quiet', '--pyperf', 'suites');
+is_deeply([map { s/.*\///r } glob 'suites/*'],
+    ['free+memory.json', 'free.json', 'gil+memory.json', 'gil.json'], 'pyperf: two files a build');
+for my $name (qw(free.json gil.json free+memory.json gil+memory.json)) {
+    my $suite = decode_json(content("suites/$name"));
+    my @wrong;
+    push @wrong, 'version' if $json->encode($suite->{version}) ne '"1.0"';
+    for my $benchmark (@{ $suite->{benchmarks} }) {
+        my @metadata = ($suite->{metadata}, $benchmark->{metadata},
+            map { $_->{metadata} } @{ $benchmark->{runs} });
+        push @wrong, 'unit' if $benchmark->{metadata}{unit} ne ($name =~ /memory/ ? 'byte' : 'second');
+        push @wrong, 'name' if $benchmark->{metadata}{name} !~ /^app\/w1-t1-c8( peak RSS| PSS)?$/;
+        push @wrong, 'runs' if @{ $benchmark->{runs} } != 8;
+        push @wrong, 'values' if grep { @{ $_->{values} } != 1 || $_->{values}[0] <= 0 }
+            @{ $benchmark->{runs} };
+        push @wrong, 'metadata' if grep { ref || !defined || /\A\s*\z|\n/ } map { values %$_ } @metadata;
+        push @wrong, 'date' if grep { $_->{metadata}{date} ne '2026-01-02 03:04:05' }
+            @{ $benchmark->{runs} };
+    }
+    is("@wrong", '', "$name is as pyperf wants it");
+}
+my ($python) = grep { !(run('/dev/null', $_, '-c', 'import pyperf.__main__'))[2] }
+    "$cache/pyperf/bin/python", 'python3';
+SKIP: {
+    skip 'no pyperf here: python3 -m venv ' . "$cache/pyperf; $cache/pyperf/bin/pip install pyperf", 11
+        if !$python;
+    my @pyperf = ($python, '-m', 'pyperf');
+    ($out, $err, $status) = run('/dev/null', @pyperf, qw(compare_to suites/gil.json suites/free.json));
+    is("$status$err", '0', 'pyperf compares the two');
+    like($out, qr/\[gil\].* -> \[free\].*: 2\.00x faster$/m, 'with the right result');
+    ($out, $err, $status) = run('/dev/null', @pyperf, qw(compare_to suites/gil+memory.json
+        suites/free+memory.json));
+    is("$status$err", '0', 'and their memory');
+    for my $command (qw(hist stats check metadata show dump)) {
+        ($out, $err, $status) = run('/dev/null', @pyperf, $command, 'suites/free.json');
+        is("$status$err", '0', "pyperf $command");
+    }
+    ($out) = run('/dev/null', $python, '-c', <<'END');
+import pyperf, statistics
+time, memory = (pyperf.BenchmarkSuite.load('suites/free%s.json' % s) for s in ('', '+memory'))
+rps = statistics.median(1 / v for v in time.get_benchmark('app/w1-t1-c8').get_values())
+print('%.0f %.1f' % (rps, memory.get_benchmark('app/w1-t1-c8 peak RSS').median() / 1e6))
+END
+    is($out, "2070 20.1\n", 'has the figures of the table');
+    ($out, $err, $status) = run('/dev/null', @pyperf, 'show', glob 'evil-pyperf/*.json');
+    is("$status$err", '0', 'and reads what has hostile names');
+}
+
+# ---- HdrHistogram
+
+report('old.json', '--quiet', '--hdr', 'hdr');
+my @hgrm = glob 'hdr/*';
+is_deeply([sort map { s/.*\///r } @hgrm], [sort map { "app~$_~w1-t1-c8.hgrm" } '', 'free', 'gil'],
+    '.hgrm: a file a cell');
+my @ladders = map { join ' ', content($_) =~ /^ *[\d.]+ +([\d.]+) +\d+ +\S+$/mg } @hgrm;
+is(scalar(grep { $_ ne $ladders[0] } @ladders), 0, 'of the same ladder');
+like(content($hgrm[0]), qr/^#\[Max     = +2\.000, Total count    = +3\]$/m, 'with the latencies');
+
+# ---- what can't be written
+
+SKIP: {
+    skip 'no /dev/full', 4 unless -c '/dev/full';
+    ($out, $err, $status) = report(qw(old.json --csv /dev/full --markdown late.md --pyperf
+        old.json/x --hdr late));
+    is($status, 1, 'outputs that fail');
+    like($out, qr/^\/x .* gil .*^\/x .* free /ms, 'cost no table');
+    like($err, qr/\Agilbench: [^\n]*No space left[^\n]*\ngilbench: old\.json\/x[^\n]*\n\z/,
+        'are each said');
+    ok(-s 'late.md' && glob('late/*.hgrm'), 'and the others are written');
+}
+
+# ---- two results
+
+sub changes { return grep { $_->[4] && $_->[4] =~ / in / } rows($_[0]) }
+
+result_file('new.json', pythons => [python('gil', JSON::PP::false),
+        python('free', JSON::PP::true, version => '3.14.8', optimized => '-O3')],
+    cells => [cell('gil', 1, 1.5), cell('free', 1, 2.0005), cell('', 1, 2.4), cell('gil', 7, 1)],
+    host => { hostname => 'other', cpus => 8, memory => 8000000000, cpu_model => 'CPU',
+        kernel => 'Linux' }, gilbench => '0.0.9', warnings => ['it rained']);
+($out, $err, $status) = report('old.json', 'new.json', '--csv', 'both.csv', '--pyperf', 'both');
+is("$status$err", '0', 'two results');
+my %change = map { $_->[1] => $_ } changes($out);
+is(scalar keys %change, 3, 'each cell that both have is compared, whatever else there is');
+like("@{ $change{'gil@new'} }", qr/ gil in old\.json 1\.50x \[1\.\d\d, 1\.\d\d\] faster /,
+    'half as fast again is faster');
+like("@{ $change{'gil@new'} }", qr/ 0\.67x \[\S+, \S+\] faster .* 1\.00x \[1\.00, 1\.00\] no difference/,
+    'its latency is lower, its memory the same');
+like("@{ $change{'free@new'} }", qr/ free in old\.json 1\.00x \[0\.9\d, 1\.0\d\] no difference /,
+    'almost the same is no difference');
+like("@{ $change{'C handler@new'} }", qr/ C handler in old\.json 0\.80x \[\S+, \S+\] slower /,
+    'the control is compared as well');
+for ('new has another machine: other, not h.', 'new has another number of CPUs: 8, not 4.',
+    'new has another version of gilbench: 0.0.9, not 0.1.0.', 'new: it rained.',
+    'free@new has another version: 3.14.8, not 3.14.7.',
+    'free@new has another optimisation: -O3, not PGO.')
+{
+    like($out, qr/^Warning: \Q$_\E$/m, "warned: $_");
+}
+unlike($out, qr/another (CPU|kernel|memory|compiler|application)\b/, 'and of nothing that is the same');
+like(content('both.csv'), qr/^app\/gil\/w1-t1-c8\@new,.*,app\/gil\/w1-t1-c8,1\.50,1\.\d\d,1\.\d\d,faster\r$/m,
+    'CSV says it in columns of its own');
+ok(-e 'both/gil.json' && -e 'both/gil@new.json', 'pyperf: a file for each');
+
+# Versions that are in one result only: the same part, played by another.
+result_file('next.json', pythons => [python('3.15.0', JSON::PP::false), python('3.15.0t', JSON::PP::true),
+        python('3.15.0t,gil=1', JSON::PP::true, gil => JSON::PP::true)],
+    cells => [cell('3.15.0', 1, 2), cell('3.15.0t', 1, 1), cell('3.15.0t,gil=1', 1, 1)]);
+($out) = report('old.json', 'next.json');
+is_deeply([map { "$_->[1]: $_->[4]" } changes($out)],
+    ['3.15.0@next: gil in old.json', '3.15.0t@next: free in old.json'], 'builds of the same kind are paired');
+($out) = report('old.json', 'new.json', 'next.json', 'new.json');
+my @sources = $out =~ /^(\S+): CPython/mg;
+is_deeply(\@sources, [split ' ', 'gil free gil@new free@new 3.15.0@next 3.15.0t@next '
+        . '3.15.0t,gil=1@next gil@new#2 free@new#2'], 'several, one of them twice');
+is(scalar(grep { $_->[4] !~ / in old\.json$/ } changes($out)), 0, 'are held against the first');
+mkdir 'there';
+file('there/old.json', content('old.json'));
+($out) = report('old.json', 'there/old.json');
+like($out, qr/ gil\@there\/old /, 'of two files with one name, the second has its directory');
+result_file('else.json', cells => [cell('gil', 1, 1, scenario => 'other', id => 'z')]);
+($out) = report('old.json', 'else.json');
+like($out, qr/^Warning: no cell of else has its like in the first result\.$/m, 'nothing in common');
+
+done_testing();
