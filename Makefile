@@ -35,7 +35,7 @@ prove := $(shell setarch -R true 2>/dev/null && echo setarch -R) prove -j4
 all: build/gilbench ## build/gilbench (the default)
 
 run: interpreters ## the default comparison; gets the interpreters first if none is found
-	build/gilbench compare --json build/report.json
+	build/gilbench compare --json build/report.json --html build/report.html
 
 test: interpreters $(examples) $(c_tests) $(compile_tests) ## every test, the C ones under sanitizers
 	$(call need,prove,perl)
