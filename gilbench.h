@@ -193,6 +193,19 @@
 // measured with the built-in applications, which the report says; its published figures stand
 // beside the rows as reported, with their source: another machine's, and no target.
 //
+// REPORTS
+//
+// --json keeps everything that was measured; `gilbench report` makes each of the other formats from
+// it, to the same last digit. Of several files the first is what the others are held against: cells
+// of the same scenario and topology, on the build of the same id or, between versions, of the same
+// kind. Rounds of two files aren't paired, so the ratio is one of medians, and what else is not the
+// same (machine, kernel, version, compiler) becomes a warning. --pyperf writes a file a build, in
+// seconds a request of the whole server, 1 / (req/s), because pyperf takes lower for better; its
+// median of an even number of rounds is therefore a hair off 1 / median. --hdr writes the latencies
+// of all rounds of a cell. Files are named by ids, with "~" for "/". Names that come from outside
+// are text in every format: never a control character, markup, or a spreadsheet's formula (in CSV a
+// ' stands before what would be one).
+//
 // ERRORS, OWNERSHIP, THREADS
 //
 // A call that can fail returns a gb_code or NULL and writes a sentence into its gb_error.
@@ -11046,17 +11059,15 @@ GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *lab
     char source[64];
     size_t before = into->cell_count, more = from->cell_count;
     size_t *likes = calloc(more + 1, sizeof *likes);
-    gb_code code = likes ? GB_OK : gb__fail_memory(error);
-    for (size_t i = 0; i < more && !code; i++) {
+    if (!likes) return gb__fail_memory(error);
+    for (size_t i = 0; i < more; i++) {
         const gb_cell *like = gb__like_cell(into, from, &from->cells[i]);
         likes[i] = like ? (size_t)(like - into->cells) : SIZE_MAX;
     }
-    if (!code) {
-        gb__pick_source(into, label, source, sizeof source);
-        gb__warn_merge(into, from, likes, source);
-        gb__mark_all(from, source);
-        if (!gb__move_all(into, from)) code = gb__fail_memory(error);
-    }
+    gb__pick_source(into, label, source, sizeof source);
+    gb__warn_merge(into, from, likes, source);
+    gb__mark_all(from, source);
+    gb_code code = gb__move_all(into, from) ? GB_OK : gb__fail_memory(error);
     for (size_t i = 0; i < more && !code; i++)
         for (size_t k = 0; k < GB__METRICS && !code && likes[i] != SIZE_MAX; k++)
             code = gb__add_unpaired(into, &into->cells[likes[i]], &into->cells[before + i],
@@ -12562,11 +12573,12 @@ static char *gb__grow(gb__reader *r, const gb__key *k, char *base, size_t n)
     if (!(n & (n - 1))) {
         size_t room = n ? n : 1;
         if (!gb__take_memory(r, room * element->size)) return NULL;
-        array = realloc(array, (n + room) * element->size);
-        if (!array) {
+        char *grown = realloc(array, (n + room) * element->size);
+        if (!grown) {
             r->code = gb__fail_memory(r->error);
             return NULL;
         }
+        array = grown;
         memcpy(base + k->offset, &array, sizeof array);
     }
     memset(array + n * element->size, 0, element->size);
