@@ -203,6 +203,19 @@
 // measured with the built-in applications, which the report says; its published figures stand
 // beside the rows as reported, with their source: another machine's, and no target.
 //
+// REPORTS
+//
+// --json keeps everything that was measured; `gilbench report` makes each of the other formats from
+// it, to the same last digit. Of several files the first is what the others are held against: cells
+// of the same scenario and topology, on the build of the same id or, between versions, of the same
+// kind. Rounds of two files aren't paired, so the ratio is one of medians, and what else is not the
+// same (machine, kernel, version, compiler) becomes a warning. --pyperf writes a file a build, in
+// seconds a request of the whole server, 1 / (req/s), because pyperf takes lower for better; its
+// median of an even number of rounds is therefore a hair off 1 / median. --hdr writes the latencies
+// of all rounds of a cell. Files are named by ids, with "~" for "/". Names that come from outside
+// are text in every format: never a control character, markup, or a spreadsheet's formula (in CSV a
+// ' stands before what would be one).
+//
 // ERRORS, OWNERSHIP, THREADS
 //
 // A call that can fail returns a gb_code or NULL and writes a sentence into its gb_error.
@@ -10429,7 +10442,8 @@ static bool gb__is_against(const gb_cell *baseline, const gb_cell *c, int what)
 {
     bool python = !strcmp(baseline->python, c->python);
     bool server = !strcmp(baseline->server, c->server);
-    if (strcmp(baseline->scenario, c->scenario) || strcmp(baseline->source, c->source)) return false;
+    if (strcmp(baseline->scenario, c->scenario) || strcmp(baseline->source, c->source))
+        return false;
     if (what == GB__AGAINST_BUILD)
         return !python && server && !gb__cell_is_control(c) && !gb__cell_is_control(baseline) &&
                gb__same_topology(baseline, c);
@@ -11032,8 +11046,8 @@ static bool gb__make_room(void **array, size_t count, size_t more, size_t size)
 static bool gb__move_all(gb_result *into, gb_result *from)
 {
     void *pythons = into->pythons, *cells = into->cells, *comparisons = into->comparisons;
-    bool fits = gb__make_room(&pythons, into->python_count, from->python_count, sizeof(gb_python)) &
-                gb__make_room(&cells, into->cell_count, from->cell_count, sizeof(gb_cell)) &
+    bool fits = gb__make_room(&pythons, into->python_count, from->python_count, sizeof(gb_python)) &&
+                gb__make_room(&cells, into->cell_count, from->cell_count, sizeof(gb_cell)) &&
                 gb__make_room(&comparisons, into->comparison_count, from->comparison_count,
                               sizeof(gb_comparison));
     into->pythons = pythons;
@@ -11055,17 +11069,15 @@ GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *lab
     char source[64];
     size_t before = into->cell_count, more = from->cell_count;
     size_t *likes = calloc(more + 1, sizeof *likes);
-    gb_code code = likes ? GB_OK : gb__fail_memory(error);
-    for (size_t i = 0; i < more && !code; i++) {
+    if (!likes) return gb__fail_memory(error);
+    for (size_t i = 0; i < more; i++) {
         const gb_cell *like = gb__like_cell(into, from, &from->cells[i]);
         likes[i] = like ? (size_t)(like - into->cells) : SIZE_MAX;
     }
-    if (!code) {
-        gb__pick_source(into, label, source, sizeof source);
-        gb__warn_merge(into, from, likes, source);
-        gb__mark_all(from, source);
-        if (!gb__move_all(into, from)) code = gb__fail_memory(error);
-    }
+    gb__pick_source(into, label, source, sizeof source);
+    gb__warn_merge(into, from, likes, source);
+    gb__mark_all(from, source);
+    gb_code code = gb__move_all(into, from) ? GB_OK : gb__fail_memory(error);
     for (size_t i = 0; i < more && !code; i++)
         for (size_t k = 0; k < GB__METRICS && !code && likes[i] != SIZE_MAX; k++)
             code = gb__add_unpaired(into, &into->cells[likes[i]], &into->cells[before + i],
@@ -11485,8 +11497,10 @@ static void gb__against_text(const gb_result *r, const gb_cell *baseline, const 
 {
     char variant[GB__VARIANT];
     gb__variant(baseline, "C handler", variant, sizeof variant);
-    if (strcmp(baseline->source, c->source)) snprintf(text, size, "%s%s%s", variant, *baseline->source ? "" : " in ",
-                 *baseline->source ? "" : *r->name ? gb__basename(r->name) : "the first result");
+    const char *file = *r->name ? gb__basename(r->name) : "the first result";
+    if (strcmp(baseline->source, c->source))
+        snprintf(text, size, "%s%s%s", variant, *baseline->source ? "" : " in ",
+                 *baseline->source ? "" : file);
     else if (baseline->threads == c->threads) snprintf(text, size, "%s", variant);
     else snprintf(text, size, "%d thread%s", baseline->threads, baseline->threads == 1 ? "" : "s");
 }
@@ -12569,11 +12583,12 @@ static char *gb__grow(gb__reader *r, const gb__key *k, char *base, size_t n)
     if (!(n & (n - 1))) {
         size_t room = n ? n : 1;
         if (!gb__take_memory(r, room * element->size)) return NULL;
-        array = realloc(array, (n + room) * element->size);
-        if (!array) {
+        char *grown = realloc(array, (n + room) * element->size);
+        if (!grown) {
             r->code = gb__fail_memory(r->error);
             return NULL;
         }
+        array = grown;
         memcpy(base + k->offset, &array, sizeof array);
     }
     memset(array + n * element->size, 0, element->size);
@@ -12882,7 +12897,8 @@ enum { GB__LONGEST_NAME = 180 };
 
 static bool gb__is_name_char(char c)
 {
-    return gb__is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c && strchr("._-@,=", c));
+    char lower = (char)(c | 0x20);
+    return gb__is_digit(c) || (lower >= 'a' && lower <= 'z') || (c && strchr("._-@,=", c));
 }
 
 // A file's name from the id of element n. "/" becomes "~"; an id that needed more than that, or is
@@ -12925,8 +12941,12 @@ static gb_code gb__close_in(FILE *out, const char *directory, gb_code code, gb_e
 
 static gb_code gb__make_directory(const char *directory, gb_error *error)
 {
-    if (!mkdir(directory, 0777) || errno == EEXIST) return GB_OK;
-    return gb__fail(error, GB_SYSTEM, "%.900s: %s", directory, strerror(errno));
+    struct stat s;
+    if (!mkdir(directory, 0777)) return GB_OK;
+    int why = errno == EEXIST && !stat(directory, &s) && !S_ISDIR(s.st_mode) ? ENOTDIR : errno;
+    if (why == EEXIST && !access(directory, W_OK | X_OK)) return GB_OK;
+    return gb__fail(error, GB_SYSTEM, "%.900s: %s", directory,
+                    strerror(why == EEXIST ? errno : why));
 }
 
 // ---- pyperf (its documentation: "pyperf JSON") --------------------------------------------------
@@ -13012,8 +13032,10 @@ static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *roun
     gb__json_close(j, "]");
     gb__json_key(j, "metadata");
     gb__json_open(j, "{");
-    snprintf(date, sizeof date, "%.10s %.8s", r->started, r->started + 11 * (strlen(r->started) > 11));
-    if (strlen(r->started) == 20) gb__pyperf_text(j, "date", date);
+    if (strlen(r->started) == 20) {  // 2026-01-02T03:04:05Z
+        snprintf(date, sizeof date, "%.10s %.8s", r->started, r->started + 11);
+        gb__pyperf_text(j, "date", date);
+    }
     gb__pyperf_count(j, "duration", round->seconds);
     gb__pyperf_count(j, "mem_max_rss", gb__metric_rss_bytes(round));
     gb__json_close(j, "}");
@@ -13036,7 +13058,8 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
 {
     double (*of)(const gb_round *) = series->values[which].of;
     bool any = false;
-    for (size_t i = 0; i < c->round_count; i++) any |= !*c->rounds[i].problem && of(&c->rounds[i]) > 0;
+    for (size_t i = 0; i < c->round_count; i++)
+        any |= !*c->rounds[i].problem && of(&c->rounds[i]) > 0;
     if (!any) return;
     gb__json_key(j, NULL);
     gb__json_open(j, "{");
@@ -13158,7 +13181,15 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
 // The command line. One table says what options there are, reads them and prints the help.
 // Results go to stdout, everything else to stderr; nothing here is used by another room.
 
-enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__REPORT = 16, GB__ALL = 31 };
+enum {
+    GB__COMPARE = 1,
+    GB__SERVE = 2,
+    GB__LOAD = 4,
+    GB__PYTHONS = 8,
+    GB__REPORT = 16,
+    GB__ALL = 31,
+    GB__RESULT = GB__COMPARE | GB__REPORT  // what has one to show
+};
 
 // id, name, letter, argument (NULL: none), commands, help
 #define GB__OPTIONS(X)                                                                             \
@@ -13210,15 +13241,15 @@ enum { GB__COMPARE = 1, GB__SERVE = 2, GB__LOAD = 4, GB__PYTHONS = 8, GB__REPORT
     X(SEED, "seed", 0, "N", GB__COMPARE, "of the order of cells and of the intervals; default 1")  \
     X(NO_CONTROL, "no-control", 0, NULL, GB__COMPARE, "leaves out the C handler")                  \
     X(JSON, "json", 0, "F", GB__COMPARE | GB__LOAD | GB__PYTHONS, "writes JSON; - is stdout")      \
-    X(MARKDOWN, "markdown", 0, "F", GB__COMPARE | GB__REPORT, "writes a Markdown table; - is stdout")\
-    X(CSV, "csv", 0, "F", GB__COMPARE | GB__REPORT, "writes CSV; - is stdout")                     \
-    X(HTML, "html", 0, "F", GB__COMPARE | GB__REPORT, "writes a page with pictures; - is stdout")  \
-    X(PYPERF, "pyperf", 0, "DIR", GB__COMPARE | GB__REPORT,                                        \
+    X(MARKDOWN, "markdown", 0, "F", GB__RESULT, "writes a Markdown table; - is stdout")            \
+    X(CSV, "csv", 0, "F", GB__RESULT, "writes CSV; - is stdout")                                   \
+    X(HTML, "html", 0, "F", GB__RESULT, "writes a page with pictures; - is stdout")                \
+    X(PYPERF, "pyperf", 0, "DIR", GB__RESULT,                                                      \
       "writes a file a build for `python -m pyperf compare_to`, and one with its memory")          \
-    X(HDR_DIR, "hdr", 0, "DIR", GB__COMPARE | GB__REPORT,                                          \
+    X(HDR_DIR, "hdr", 0, "DIR", GB__RESULT,                                                        \
       "writes a cell's latencies as .hgrm for HdrHistogram's plotter")                             \
     X(HDR, "hdr", 0, "FILE", GB__LOAD, "writes the latencies as .hgrm for HdrHistogram's plotter") \
-    X(QUIET, "quiet", 0, NULL, GB__COMPARE | GB__REPORT, "prints no table")                        \
+    X(QUIET, "quiet", 0, NULL, GB__RESULT, "prints no table")                                       \
     X(NO_PROGRESS, "no-progress", 0, NULL, GB__COMPARE, "shows no progress on a terminal")         \
     X(HELP, "help", 'h', NULL, GB__ALL, "this")
 
@@ -13573,8 +13604,10 @@ static const struct gb__output {
     int id;
     gb__report to_file;
     gb__export to_directory;
-} gb__outputs[] = {{GB__OPT_MARKDOWN, gb_report_markdown, NULL}, {GB__OPT_CSV, gb_report_csv, NULL},
-                   {GB__OPT_HTML, gb_report_html, NULL},         {GB__OPT_PYPERF, NULL, gb_report_pyperf},
+} gb__outputs[] = {{GB__OPT_MARKDOWN, gb_report_markdown, NULL},
+                   {GB__OPT_CSV, gb_report_csv, NULL},
+                   {GB__OPT_HTML, gb_report_html, NULL},
+                   {GB__OPT_PYPERF, NULL, gb_report_pyperf},
                    {GB__OPT_HDR_DIR, NULL, gb_report_hdr}};
 
 enum { GB__OUTPUTS = sizeof gb__outputs / sizeof *gb__outputs };
@@ -13584,11 +13617,10 @@ static gb_code gb__check_reports(const gb__arguments *a, gb_error *error)
     gb_code code = GB_OK;
     for (size_t i = 0; i < GB__OUTPUTS && !code; i++) {
         int id = gb__outputs[i].id;
+        gb_error why;
         if (gb__outputs[i].to_file) code = gb__check_output(a, id, error);
-        else if (a->given[id]) code = gb__make_directory(a->value[id], error);
-        if (!code && !gb__outputs[i].to_file && a->given[id] && access(a->value[id], W_OK | X_OK))
-            code = gb__fail(error, GB_USAGE, "--%s %s: %s", gb__option_table[id].name, a->value[id],
-                            strerror(errno));
+        else if (a->given[id] && gb__make_directory(a->value[id], &why))
+            code = gb__fail(error, GB_USAGE, "--%s %.900s", gb__option_table[id].name, why.text);
     }
     return code;
 }
@@ -14083,7 +14115,7 @@ static gb_code gb__read_results(const gb__list *paths, gb_result *r, gb_error *e
 {
     gb_code code = GB_OK;
     if (!paths->count)
-        return gb__fail(error, GB_USAGE, "report what? Give a file that compare --json has written");
+        return gb__fail(error, GB_USAGE, "report what? Give a file that compare --json wrote");
     for (size_t i = 0; i < paths->count && !code; i++) {
         gb_result next;
         char label[GB_PATH];

@@ -38,6 +38,18 @@ static gb_code read_json(const void *data, size_t size, gb_result *r)
     return code;
 }
 
+static void report_all(const gb_result *r)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (!out || gb_report_table(r, out, NULL) || gb_report_markdown(r, out, NULL) ||
+        gb_report_csv(r, out, NULL))
+        fail("a report that can't be made");
+    fclose(out);
+    free(text);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     gb_result r;
@@ -68,17 +80,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (size) gb_result_free(&r);
         return 0;
     }
-    char *first = write_json(&r, &once), *sink = NULL;
-    size_t sunk;
-    FILE *out = open_memstream(&sink, &sunk);
-    if (!out || gb_report_table(&r, out, NULL) || gb_report_markdown(&r, out, NULL) ||
-        gb_report_csv(&r, out, NULL))
-        fail("a report that can't be made");
-    fclose(out);
+    char *first = write_json(&r, &once);
+    report_all(&r);
     if (read_json(first, once, &again)) fail("what was written can't be read");
     char *second = write_json(&again, &twice);
     if (once != twice || memcmp(first, second, once)) fail("it isn't the same again");
-    free(sink);
+    if (gb_result_merge(&r, &again, "again", NULL)) fail("it can't be merged with itself");
+    report_all(&r);
     free(first);
     free(second);
     gb_result_free(&again);

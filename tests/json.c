@@ -440,6 +440,42 @@ static void test_too_much(void)
     }
 }
 
+// ---- two results in one -------------------------------------------------------------------------
+
+static void test_merge(void)
+{
+    static const char *const labels[] = {"new", "new", "", "a/b\"\x1b<", "\xff",
+                                         "a label that is far longer than any id has room for"};
+    gb_result into, from, again;
+    gb_error error = {0};
+    make_result(&into, false);
+    size_t cells = into.cell_count;
+    bool fine = true;
+    for (size_t i = 0; i < sizeof labels / sizeof *labels; i++) {
+        make_result(&from, false);
+        fine = fine && !gb_result_merge(&into, &from, labels[i], &error) && !from.cell_count;
+        gb_result_free(&from);
+    }
+    ok(fine && into.cell_count == 7 * cells, "results are moved into another: %s", error.text);
+    report_all(&into);
+    text t = write_with(json, &into);
+    ok(!read_bytes(t.data, t.len, &again, &error), "whose ids are still unique: %s", error.text);
+    is_str(into.cells[cells].source, "new", "a cell says where it is from");
+    is_str(into.cells[2 * cells].source, "new#2", "also where two have one label");
+    is_str(into.cells[cells].python, "3.14.7@new", "and so does its build");
+    size_t same = 0;
+    for (size_t i = 0; i < into.comparison_count; i++) {
+        const gb_comparison *k = &into.comparisons[i];
+        same += !strcmp(k->baseline, into.cells[0].id) && k->verdict == GB_NO_DIFFERENCE &&
+                !strcmp(k->candidate, into.cells[cells].id) && k->ratio.median >= 1 &&
+                k->ratio.median <= 1;
+    }
+    is_u64(same, GB__METRICS, "the same again is no difference, whatever is measured");
+    free(t.data);
+    gb_result_free(&again);
+    gb_result_free(&into);
+}
+
 int main(void)
 {
     test_round_trip();
@@ -451,5 +487,6 @@ int main(void)
     test_comparisons();
     test_histograms();
     test_too_much();
+    test_merge();
     return tap_end();
 }

@@ -168,23 +168,26 @@ SKIP: {
 # ---- names that want to be more
 
 my @hostile = ("a\"b'c", '<script>alert(1)</script>', "new\nline\r\n", 'comma, "quote"', '=1+1',
-    "\e[31mred\e]0;title\a", '../../etc/passwd', "\x{9b}31m\x{7f}", '| pipe | `code` [x](y)', "-\x{20ac}",
-    '@sum', "tab\there", '+1', '&lt;', '..');
+    "\e[31mred\e]0;title\a", '../../etc/passwd', "\x{9b}31m\x{7f}", '| pipe | `code` [x](y)',
+    "-\x{20ac}", '@sum', "tab\there", '+1', '&lt;', '..');
 my $evil = result(pythons => [map { python($_, JSON::PP::false) } @hostile],
     cells => [map { cell($_, 1, 1) } @hostile], warnings => ["<b>\e[0m*x*\nWarning: forged"]);
 $_->{app} = $_->{path} = $_->{python} for @{ $evil->{cells} };
 $evil->{host}{cpu_model} = "\e[2Jcpu\n";
 file('evil.json', $json->encode($evil));
-($out, $err, $status) = report('evil.json', '--csv', 'evil.csv', '--markdown', 'evil.md', '--pyperf',
-    'evil-pyperf', '--hdr', 'evil-hdr');
+($out, $err, $status) = report(qw(evil.json --csv evil.csv --markdown evil.md --pyperf evil-pyperf
+    --hdr evil-hdr));
 is("$status$err", '0', 'hostile names are reported');
-for (['the table', $out], ['Markdown', content('evil.md')], ['CSV', content('evil.csv') =~ s/\r\n/\n/gr])
+for (['the table', $out], ['Markdown', content('evil.md')],
+    ['CSV', content('evil.csv') =~ s/\r\n/\n/gr])
 {
-    unlike($_->[1], qr/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/, "$_->[0] has no control characters");
+    unlike($_->[1], qr/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/,
+        "$_->[0] has no control characters");
 }
 unlike($out . content('evil.md'), qr/^Warning: forged/m, 'nor a line that is forged');
-is(scalar(grep { (() = s/\\.//gr =~ /\|/g) != 18 } grep { /^\|/ } (split /\n\n/, content('evil.md'))[0]
-            =~ /.+/g), 0, 'a Markdown row has as many columns as its head');
+my ($first) = split /\n\n/, content('evil.md');
+is(scalar(grep { (() = s/\\.//gr =~ /\|/g) != 18 } split /\n/, $first), 0,
+    'a Markdown row has as many columns as its head');
 unlike(content('evil.md'), qr/(?<!\\)[<&`*]/, 'and nothing in it is markup');
 SKIP: {
     skip 'no python3 here', 3 if (run('/dev/null', 'python3', '-c', ''))[2];
@@ -208,14 +211,15 @@ SKIP: {
     my @short = qw(--rounds 2 --duration 0.05 --warmup 0.01 --threads 1 --connections 4 --path /json
         --no-control);
     ($out, $err, $status) = run('/dev/null', $gilbench, 'compare', '--python',
-        "$real->{executable},name=\xff\e[1m<>", @short, qw(--json real.json --csv real.csv --markdown
-        real.md --pyperf real-pyperf --hdr real-hdr));
+        "$real->{executable},name=\xff\e[1m<>", @short, qw(--json real.json --csv real.csv
+        --markdown real.md --pyperf real-pyperf --hdr real-hdr));
     is("$status$err", '0', 'a measurement under such a name');
     unlike($out, qr/[\x00-\x09\x0b-\x1f\x7f\xff]/, 'shows none of it');
     my ($again, undef, $code) = report(qw(real.json --csv again.csv --markdown again.md --pyperf
         again-pyperf --hdr again-hdr));
     is($code, 0, 'is reported from its file');
-    $_ =~ s/\xef\xbf\xbd/?/g for $again, my $csv = content('again.csv'), my $md = content('again.md');
+    my ($csv, $md) = map { content("again.$_") } qw(csv md);
+    s/\xef\xbf\xbd/?/g for $again, $csv, $md;
     is($again, $out, 'as the table that was printed');
     is($csv . $md, content('real.csv') . content('real.md'), 'CSV and Markdown to the last digit');
     my @texts = map { join '', map { content($_) } glob "$_/*" } qw(real-hdr again-hdr);
@@ -234,12 +238,14 @@ for my $name (qw(free.json gil.json free+memory.json gil+memory.json)) {
     for my $benchmark (@{ $suite->{benchmarks} }) {
         my @metadata = ($suite->{metadata}, $benchmark->{metadata},
             map { $_->{metadata} } @{ $benchmark->{runs} });
-        push @wrong, 'unit' if $benchmark->{metadata}{unit} ne ($name =~ /memory/ ? 'byte' : 'second');
+        my $unit = $name =~ /memory/ ? 'byte' : 'second';
+        push @wrong, 'unit' if $benchmark->{metadata}{unit} ne $unit;
         push @wrong, 'name' if $benchmark->{metadata}{name} !~ /^app\/w1-t1-c8( peak RSS| PSS)?$/;
         push @wrong, 'runs' if @{ $benchmark->{runs} } != 8;
         push @wrong, 'values' if grep { @{ $_->{values} } != 1 || $_->{values}[0] <= 0 }
             @{ $benchmark->{runs} };
-        push @wrong, 'metadata' if grep { ref || !defined || /\A\s*\z|\n/ } map { values %$_ } @metadata;
+        push @wrong, 'metadata' if grep { ref || !defined || /\A\s*\z|\n/ } map { values %$_ }
+            @metadata;
         push @wrong, 'date' if grep { $_->{metadata}{date} ne '2026-01-02 03:04:05' }
             @{ $benchmark->{runs} };
     }
@@ -248,10 +254,11 @@ for my $name (qw(free.json gil.json free+memory.json gil+memory.json)) {
 my ($python) = grep { !(run('/dev/null', $_, '-c', 'import pyperf.__main__'))[2] }
     "$cache/pyperf/bin/python", 'python3';
 SKIP: {
-    skip 'no pyperf here: python3 -m venv ' . "$cache/pyperf; $cache/pyperf/bin/pip install pyperf", 11
+    skip "no pyperf here: python3 -m venv $cache/pyperf; $cache/pyperf/bin/pip install pyperf", 11
         if !$python;
     my @pyperf = ($python, '-m', 'pyperf');
-    ($out, $err, $status) = run('/dev/null', @pyperf, qw(compare_to suites/gil.json suites/free.json));
+    ($out, $err, $status) = run('/dev/null', @pyperf, qw(compare_to suites/gil.json
+        suites/free.json));
     is("$status$err", '0', 'pyperf compares the two');
     like($out, qr/\[gil\].* -> \[free\].*: 2\.00x faster$/m, 'with the right result');
     ($out, $err, $status) = run('/dev/null', @pyperf, qw(compare_to suites/gil+memory.json
@@ -287,7 +294,8 @@ $cell->{uncorrected_latency_histogram} = { %{ $cell->{latency_histogram} } };
 result_file('rate.json', cells => [$cell]);
 report('rate.json', '--quiet', '--hdr', 'rate');
 is_deeply([sort map { s/.*\///r } glob 'rate/*'],
-    [map { "app~gil~w1-t1-c8+$_.hgrm" } 'corrected', 'uncorrected'], 'a rate has both, and says which');
+    [map { "app~gil~w1-t1-c8+$_.hgrm" } qw(corrected uncorrected)],
+    'a rate has both, and says which');
 
 # ---- what can't be written
 
@@ -317,7 +325,8 @@ my %change = map { $_->[1] => $_ } changes($out);
 is(scalar keys %change, 3, 'each cell that both have is compared, whatever else there is');
 like("@{ $change{'gil@new'} }", qr/ gil in old\.json 1\.50x \[1\.\d\d, 1\.\d\d\] faster /,
     'half as fast again is faster');
-like("@{ $change{'gil@new'} }", qr/ 0\.67x \[\S+, \S+\] faster .* 1\.00x \[1\.00, 1\.00\] no difference/,
+like("@{ $change{'gil@new'} }",
+    qr/ 0\.67x \[\S+, \S+\] faster .* 1\.00x \[1\.00, 1\.00\] no difference/,
     'its latency is lower, its memory the same');
 like("@{ $change{'free@new'} }", qr/ free in old\.json 1\.00x \[0\.9\d, 1\.0\d\] no difference /,
     'almost the same is no difference');
@@ -330,18 +339,22 @@ for ('new has another machine: other, not h.', 'new has another number of CPUs: 
 {
     like($out, qr/^Warning: \Q$_\E$/m, "warned: $_");
 }
-unlike($out, qr/another (CPU|kernel|memory|compiler|application)\b/, 'and of nothing that is the same');
-like(content('both.csv'), qr/^app\/gil\/w1-t1-c8\@new,.*,app\/gil\/w1-t1-c8,1\.50,1\.\d\d,1\.\d\d,faster\r$/m,
+unlike($out, qr/another (CPU|kernel|memory|compiler|application)\b/,
+    'and of nothing that is the same');
+like(content('both.csv'),
+    qr/^app\/gil\/w1-t1-c8\@new,.*,app\/gil\/w1-t1-c8,1\.50,1\.\d\d,1\.\d\d,faster\r$/m,
     'CSV says it in columns of its own');
 ok(-e 'both/gil.json' && -e 'both/gil@new.json', 'pyperf: a file for each');
 
 # Versions that are in one result only: the same part, played by another.
-result_file('next.json', pythons => [python('3.15.0', JSON::PP::false), python('3.15.0t', JSON::PP::true),
+result_file('next.json', pythons => [python('3.15.0', JSON::PP::false),
+        python('3.15.0t', JSON::PP::true),
         python('3.15.0t,gil=1', JSON::PP::true, gil => JSON::PP::true)],
     cells => [cell('3.15.0', 1, 2), cell('3.15.0t', 1, 1), cell('3.15.0t,gil=1', 1, 1)]);
 ($out) = report('old.json', 'next.json');
 is_deeply([map { "$_->[1]: $_->[4]" } changes($out)],
-    ['3.15.0@next: gil in old.json', '3.15.0t@next: free in old.json'], 'builds of the same kind are paired');
+    ['3.15.0@next: gil in old.json', '3.15.0t@next: free in old.json'],
+    'builds of the same kind are paired');
 ($out) = report('old.json', 'new.json', 'next.json', 'new.json');
 my @sources = $out =~ /^(\S+): CPython/mg;
 is_deeply(\@sources, [split ' ', 'gil free gil@new free@new 3.15.0@next 3.15.0t@next '
