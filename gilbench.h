@@ -168,18 +168,18 @@
 // METHOD
 //
 // A cell is one combination of build, application and topology. A round measures every cell once,
-// each on a fresh server process, in a shuffled order in which what is to be compared stands next to
-// each other: machines drift within seconds. The warm-up ends when the rate has settled, and the
-// load runs on into the window.
+// each on a fresh server process, in a shuffled order in which what is to be compared stands next
+// to each other: machines drift within seconds. The warm-up ends when the rate has settled, and
+// the load runs on into the window.
 //
 // Ratios are taken within a round and summarised over rounds: median and 95 % bootstrap interval
 // (percentiles widened for few rounds; T. Hesterberg, "What Teachers Should Know About the
-// Bootstrap", 2015. For 6 to 30 ratios, normal, contaminated, bimodal or skewed, it missed the truth
-// in 1 to 6 % of 600 cases each, plain percentiles and BCa in 4 to 11 %). A verdict needs the
-// interval, not the median, to be clear of 1 by 1 %; with fewer than 6 rounds no interval of 95 % is
-// possible, and the report says so. Few cells get more rounds than many: by default they go on until
-// each ratio of req/s is known to 2 %, or two minutes are over. `make calibrate` shows what verdicts
-// are worth.
+// Bootstrap", 2015. For 6 to 30 ratios, normal, contaminated, bimodal or skewed, it missed the
+// truth in 1 to 6 % of 600 cases each, plain percentiles and BCa in 4 to 11 %). A verdict needs
+// the interval, not the median, to be clear of 1 by 1 %; with fewer than 6 rounds no interval of
+// 95 % is possible, and the report says so. Few cells get more rounds than many: by default they
+// go on until each ratio of req/s is known to 2 %, or two minutes are over. `make calibrate` shows
+// what verdicts are worth.
 //
 // The rounds of two results (gilbench report old.json new.json) aren't paired: there the ratio is
 // one of medians, with the bootstrap interval of two independent samples.
@@ -3630,7 +3630,8 @@ static void gb__exchange_begin(gb_exchange *x, gb__thread *t, gb__conn *c, uint6
 {
     const gb__request *r = &t->request;
     *x = (gb_exchange){.thread = t, .conn = c, .request = &t->request, .in = &t->in, .lap = since,
-                       .timed = gb__is_to_be_timed(t), .minor = r->minor, .expects_continue = r->expect_continue,
+                       .timed = gb__is_to_be_timed(t), .minor = r->minor,
+                       .expects_continue = r->expect_continue,
                        .body_chunked = r->chunked, .body_left = r->content_length};
     x->at = x->head_len = r->head_len;
     x->is_head = gb__slice_is(gb_request_method(x), "HEAD");
@@ -10343,9 +10344,9 @@ static double gb__cell_median(const gb_cell *c, double (*metric)(const gb_round 
     return median;
 }
 
-// A round that is more than 3.5 robust standard deviations from the median (B. Iglewicz, D. Hoaglin,
-// How to Detect and Handle Outliers, 1993), and more than the few percent that nobody would ask
-// about. It is shown, and counts: a median and the interval of it bear with it.
+// A round that is more than 3.5 robust standard deviations from the median (B. Iglewicz and
+// D. Hoaglin, How to Detect and Handle Outliers, 1993), and more than the few percent that nobody
+// would ask about. It is shown, and counts: a median and the interval of it bear with it.
 static void gb__mark_outliers(gb_cell *c)
 {
     size_t n;
@@ -10522,8 +10523,8 @@ static void gb__watch_load(void *user, const gb_load_progress *load)
     if (load->rps > 0) w->plan->on_progress(w->plan->user, &w->progress);
 }
 
-static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c, gb__watcher *watcher,
-                                gb_error *error)
+static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c,
+                                gb__watcher *watcher, gb_error *error)
 {
     gb_measure_config m = {
         .service = {.python = gb__find_python(r, c->python), .app = c->app,
@@ -10745,8 +10746,8 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
                      *round->gil.reenabled_by ? round->gil.reenabled_by : "an extension module");
     }
     if (outliers)
-        gb__warn(r, "%s: %zu of %zu rounds are far from the median of %.0f req/s, the farthest with "
-                 "%.0f (they count)", c->id, outliers, c->round_count, c->summary.rps.median,
+        gb__warn(r, "%s: %zu of %zu rounds are far from the median of %.0f req/s, the farthest "
+                 "with %.0f (they count)", c->id, outliers, c->round_count, c->summary.rps.median,
                  farthest);
     if (unsettled)
         gb__warn(r, "%s: the rate had not settled when %zu of %zu windows began; try a longer "
@@ -11595,7 +11596,8 @@ static void gb__add_anatomy(const gb_result *r, const gb_cell *c, gb__buf *b)
 
 static void gb__add_anatomies(const gb_result *r, gb__buf *b)
 {
-    gb__buf_str(b, "\nWhat most of a request's time in the server went on (workers x threads):\n\n");
+    gb__buf_str(b, "\nWhat most of a request's time in the server went on (workers x threads):"
+                   "\n\n");
     for (size_t i = 0; i < r->cell_count; i++)
         if (!*r->cells[i].server && gb__cell_measured(&r->cells[i]))
             gb__add_anatomy(r, &r->cells[i], b);
@@ -11630,7 +11632,8 @@ static void gb__add_notes(const gb_result *r, bool markdown, gb__buf *b)
     for (size_t i = 0; i < r->cell_count; i++)
         if (r->cells[i].round_count > rounds) rounds = r->cells[i].round_count;
     gb__buf_printf(b, "\nMedians of %zu rounds, each on a fresh server; +-: half of the 95 %% "
-                   "interval. Ratios are paired within\nrounds, with 95 %% intervals. MB: peak RSS, "
+                   "interval. Ratios are paired within\nrounds, with 95 %% intervals. MB: peak "
+                   "RSS, "
                    "summed over the server's processes; PSS: shared pages counted\nonce; 1 MB = "
                    "1,000,000 bytes. GIL wait: share of a request's time in the server spent "
                    "waiting to run Python.\nC handler: the same server without Python.\n", rounds);
