@@ -11210,13 +11210,16 @@ static void gb__trim_line(gb__buf *b)
     gb__buf_str(b, "\n");
 }
 
+enum { GB__MOST_COLUMNS = 32 };
+
 // The columns from `first` to before `end`, behind the keys.
-static void gb__table_block(const gb__table *t, size_t first, size_t end, bool colour, gb__buf *b)
+static void gb__table_block(const gb__table *t, const size_t *widths, size_t first, size_t end,
+                            bool colour, gb__buf *b)
 {
     for (size_t row = 0; row < t->count; row += t->columns) {
         for (size_t c = 0; c < end; c++) {
             if (c >= t->keys && c < first) continue;
-            gb__add_padded(t, row + c, gb__column_width(t, c), colour, b);
+            gb__add_padded(t, row + c, widths[c], colour, b);
             gb__buf_str(b, "  ");
         }
         gb__trim_line(b);
@@ -11226,14 +11229,15 @@ static void gb__table_block(const gb__table *t, size_t first, size_t end, bool c
 // Aligned columns; where they don't fit the width (0: any), as several blocks one below the other.
 static void gb__table_aligned(const gb__table *t, size_t width, bool colour, gb__buf *b)
 {
-    size_t keys = 0;
-    for (size_t c = 0; c < t->keys; c++) keys += gb__column_width(t, c) + 2;
+    size_t keys = 0, widths[GB__MOST_COLUMNS];
+    for (size_t c = 0; c < t->columns; c++) widths[c] = gb__column_width(t, c);
+    for (size_t c = 0; c < t->keys; c++) keys += widths[c] + 2;
     for (size_t first = t->keys; first < t->columns;) {
         size_t end = first, used = keys;
-        do used += gb__column_width(t, end++) + 2;
-        while (end < t->columns && (!width || used + gb__column_width(t, end) <= width));
+        do used += widths[end++] + 2;
+        while (end < t->columns && (!width || used + widths[end] <= width));
         if (first > t->keys) gb__buf_str(b, "\n");
-        gb__table_block(t, first, end, colour, b);
+        gb__table_block(t, widths, first, end, colour, b);
         first = end;
     }
 }
