@@ -13276,9 +13276,9 @@ typedef char gb__small[32];
 static const char *gb__number(gb__small text, double value)
 {
     int digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-    if (!isfinite(value)) return strcpy(text, "-");
-    if (value < 999.5 || value >= 1e12) {
-        snprintf(text, sizeof(gb__small), value < 1e12 ? "%.*f" : "%.*g", digits, value);
+    if (value < 999.5 || !(value < 1e12)) {
+        snprintf(text, sizeof(gb__small), !isfinite(value) ? "-" : value < 1e12 ? "%.*f" : "%.*g",
+                 digits, value);
         return text;
     }
     char plain[32];
@@ -13304,8 +13304,8 @@ static double gb__log2(double x)
 {
     double whole = 0, sum = 0;
     if (!isfinite(x) || x <= 0) return 0;
-    for (; x >= 1.5; x /= 2) whole++;
-    for (; x < 0.75; x *= 2) whole--;
+    while (x >= 1.5) x /= 2, whole++;
+    while (x < 0.75) x *= 2, whole--;
     double t = (x - 1) / (x + 1), power = t;
     for (int i = 1; i < 18; i += 2, power *= t * t) sum += power / i;
     return whole + 2 / 0.69314718055994531 * sum;
@@ -13365,6 +13365,19 @@ static double gb__next_tick(const gb__scale *s, double tick)
     double next = gb__next_125(tick);
     while (s->hi > 1000 * s->lo && next > gb__ten_below(next) * 1.5) next = gb__next_125(next);
     return next;
+}
+
+#define GB__MOST_TICKS 16
+
+static size_t gb__ticks(const gb__scale *s, double ticks[GB__MOST_TICKS])
+{
+    double tick = s->lo;
+    size_t n = 0;
+    while (n < GB__MOST_TICKS && tick <= s->hi * 1.000001) {
+        ticks[n++] = tick;
+        tick = gb__next_tick(s, tick);
+    }
+    return n;
 }
 
 static const char *gb__tick_text(gb__small text, double value)
@@ -13520,16 +13533,18 @@ static void gb__chart_scales(gb__chart *k)
 static void gb__chart_open(gb__chart *k, const char *words)
 {
     gb__small text;
+    double ticks[GB__MOST_TICKS];
     gb__buf desc = {0};
     gb__chart_scales(k);
     if (words) gb__buf_str(&desc, words);
     else gb__chart_words(k, &desc);
     gb__svg_open(k->b, k->y.from + 34, k->title, &desc);
     gb__buf_free(&desc);
-    for (double tick = k->y.lo; tick <= k->y.hi * 1.000001; tick = gb__next_tick(&k->y, tick)) {
-        double y = gb__scaled(&k->y, tick);
-        gb__svg_line(k->b, tick <= 0 ? "x" : "g", k->x.from, y, k->x.to, y);
-        gb__svg_text(k->b, "u e", k->x.from - 6, y + 4, gb__tick_text(text, tick));
+    size_t n = gb__ticks(&k->y, ticks);
+    for (size_t i = 0; i < n; i++) {
+        double y = gb__scaled(&k->y, ticks[i]);
+        gb__svg_line(k->b, ticks[i] <= 0 ? "x" : "g", k->x.from, y, k->x.to, y);
+        gb__svg_text(k->b, "u e", k->x.from - 6, y + 4, gb__tick_text(text, ticks[i]));
     }
     gb__svg_text(k->b, "u", 0, 10, k->y_unit);
     gb__svg_text(k->b, "u e", k->x.to, k->y.from + 30, k->x_unit);
@@ -13548,8 +13563,9 @@ static void gb__chart_x_tick(gb__chart *k, double value, const char *text)
 static void gb__chart_x_ticks(gb__chart *k)
 {
     gb__small text;
-    for (double tick = k->x.lo; tick <= k->x.hi * 1.000001; tick = gb__next_tick(&k->x, tick))
-        gb__chart_x_tick(k, tick, gb__tick_text(text, tick));
+    double ticks[GB__MOST_TICKS];
+    size_t n = gb__ticks(&k->x, ticks);
+    for (size_t i = 0; i < n; i++) gb__chart_x_tick(k, ticks[i], gb__tick_text(text, ticks[i]));
 }
 
 // A line through values[0], values[1], ..., and back through those of `back`, if there are any.
@@ -13632,7 +13648,7 @@ static int gb__topology_order(const gb_cell *a, const gb_cell *b)
 
 static gb__cells gb__gather(const gb_result *r, const char *scenario)
 {
-    gb__cells g = {.result = r, .cells = calloc(r->cell_count + 1, sizeof *g.cells)};
+    gb__cells g = {.result = r, .cells = calloc(r->cell_count + 1, sizeof(void *))};
     for (size_t i = 0; g.cells && i < r->cell_count; i++) {
         const gb_cell *c = &r->cells[i];
         size_t at = g.count;
@@ -13775,11 +13791,13 @@ static double gb__row_heading(gb__buf *b, const gb__cells *g, const gb_cell *las
 static void gb__row_axis(gb__buf *b, const gb__scale *s, double y, const char *unit)
 {
     gb__small text;
+    double ticks[GB__MOST_TICKS];
+    size_t n = gb__ticks(s, ticks);
     gb__svg_line(b, "x", s->from, y, s->to, y);
-    for (double tick = 0; tick <= s->hi * 1.000001; tick += s->step) {
-        double x = gb__scaled(s, tick);
+    for (size_t i = 0; i < n; i++) {
+        double x = gb__scaled(s, ticks[i]);
         gb__svg_line(b, "x", x, y, x, y + 4);
-        gb__svg_text(b, x > 0 ? "u c" : "u", x, y + 15, gb__tick_text(text, tick));
+        gb__svg_text(b, i ? "u c" : "u", x, y + 15, gb__tick_text(text, ticks[i]));
     }
     gb__svg_text(b, "u e", GB__PICTURE, y + 29, unit);
 }
