@@ -78,6 +78,10 @@
 //     >>schema         the keys of a result's file
 //     >>file           a result's file, written and read
 //     >>export         files for pyperf and HdrHistogram's plotter
+//     >>svg            scales, marks and charts for pictures
+//     >>bars           pictures of throughput, and of where a request's time goes
+//     >>lines          pictures against threads, memory and time; latency
+//     >>html           the result as one page
 //     >>main           the command line
 //
 // A room calls only the rooms above it.
@@ -12884,15 +12888,6 @@ GB_API gb_code gb_result_read(FILE *in, const char *name, gb_result *result, gb_
     return code ? code : gb__check_result(result, name, error);
 }
 
-// ---- not there yet ------------------------------------------------------------------------------
-
-GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error)
-{
-    (void)result;
-    (void)out;
-    return gb__fail(error, GB_USAGE, "not there yet");
-}
-
 // ================================================================================================
 // >>export
 // A result for the tools that others already use: files in a directory, named by the ids of what
@@ -13181,6 +13176,1602 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
             code = gb__hdr_file(result, i, &c->uncorrected, "+uncorrected.hgrm", directory, error);
     }
     return code;
+}
+
+// ================================================================================================
+// >>svg
+// What the pictures of the HTML report are made of: escaped text, scales, marks, and charts of
+// several lines. A picture is as wide as a phone, in its own units, and the page sets several side
+// by side instead of stretching one: so that text keeps its size. Pure: buffers and cells only.
+
+#define GB__PICTURE 320.0  // width of each
+#define GB__LINE 13.0      // from one line of text to the next
+
+// ---- text ---------------------------------------------------------------------------------------
+
+static uint32_t gb__code_point(const unsigned char *s, size_t n)
+{
+    uint32_t c = n == 1 ? *s : *s & (0xffu >> (n + 1));
+    for (size_t i = 1; i < n; i++) c = c << 6 | (s[i] & 0x3fu);
+    return c;
+}
+
+// Controls and noncharacters have no place in an HTML document.
+static bool gb__html_forbids(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0xfdd0 && c <= 0xfdef) ||
+           (c & 0xfffe) == 0xfffe;
+}
+
+// Text as content or as a quoted attribute.
+static void gb__html_text(gb__buf *b, const char *text)
+{
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        size_t n = gb__utf8_length(s);
+        uint32_t c = n ? gb__code_point(s, n) : 0;
+        if (c == '\n' || c == '\t' || c == '\r') gb__buf_str(b, " ");
+        else if (gb__html_forbids(c)) gb__buf_str(b, "\xef\xbf\xbd");
+        else if (strchr("<>&\"'", (int)c)) gb__buf_printf(b, "&#%u;", (unsigned)c);
+        else gb__buf_add(b, s, n);
+        s += n ? n : 1;
+    }
+}
+
+// Of printf %s, which is escaped, and %%; the rest of the format is markup.
+GB__PRINTF(2, 3) static void gb__html(gb__buf *b, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    for (const char *at; (at = strchr(format, '%')); format = at + 2) {
+        gb__buf_add(b, format, (size_t)(at - format));
+        if (at[1] == '%') gb__buf_str(b, "%");
+        else gb__html_text(b, va_arg(args, const char *));
+    }
+    va_end(args);
+    gb__buf_str(b, format);
+}
+
+// How wide a character is, in units, as no usual font sets it wider.
+static double gb__char_width(uint32_t c)
+{
+    if (c >= 0x1100) return 11.5;
+    if (c < 0x80 && strchr("il.,:;|!'j[]()/ ", (int)c)) return 4.4;
+    if (c < 0x80 && strchr("mwMW@%", (int)c)) return 10.8;
+    return c >= 'A' && c <= 'Z' ? 8.4 : 7;
+}
+
+// The width of what the first `end` bytes of a text show.
+static double gb__units(const char *text, size_t end)
+{
+    double width = 0;
+    for (size_t i = 0, n; i < end && text[i]; i += n ? n : 1) {
+        const unsigned char *s = (const unsigned char *)text + i;
+        n = gb__utf8_length(s);
+        width += gb__char_width(n ? gb__code_point(s, n) : 0xfffd);
+    }
+    return width;
+}
+
+static size_t gb__next_char(const char *text, size_t i)
+{
+    size_t n = gb__utf8_length((const unsigned char *)text + i);
+    return i + (n ? n : 1);
+}
+
+// Cuts out of the middle what doesn't fit: names that begin alike tend to end differently.
+static void gb__fit(char *to, size_t size, const char *text, double width)
+{
+    size_t len = strlen(text), head = 0, tail = 0;
+    double all = gb__units(text, len), room = (width - 10) / 2;
+    if (all <= width) {
+        gb__copy(to, size, text);
+        return;
+    }
+    for (size_t next; (next = gb__next_char(text, head)) < len &&
+                      gb__units(text, next) <= room;)
+        head = next;
+    while (tail < len && all - gb__units(text, tail) > room) tail = gb__next_char(text, tail);
+    snprintf(to, size, "%.*s\xe2\x80\xa6%s", (int)head, text, text + tail);
+}
+
+typedef char gb__small[32];
+
+// A figure for people: 41,200, 3.14, 0.05, or "-" for none.
+static const char *gb__number(gb__small text, double value)
+{
+    int digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
+    if (value < 999.5 || !(value < 1e12)) {
+        snprintf(text, sizeof(gb__small), !isfinite(value) ? "-" : value < 1e12 ? "%.*f" : "%.*g",
+                 digits, value);
+        return text;
+    }
+    char plain[32];
+    size_t len = (size_t)snprintf(plain, sizeof plain, "%.0f", value), out = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0) text[out++] = ',';
+        text[out++] = plain[i];
+    }
+    text[out] = 0;
+    return text;
+}
+
+// ---- scales -------------------------------------------------------------------------------------
+
+typedef struct gb__scale {
+    double lo, hi;    // values at its ends
+    double from, to;  // where these are in the picture
+    double step;      // from tick to tick; 0 on a log scale
+} gb__scale;
+
+// libm is not linked. Halved into [0.75, 1.5), where the series of artanh is good to 1e-12.
+static double gb__log2(double x)
+{
+    double whole = 0, sum = 0;
+    if (!isfinite(x) || x <= 0) return 0;
+    while (x >= 1.5) x /= 2, whole++;
+    while (x < 0.75) x *= 2, whole--;
+    double t = (x - 1) / (x + 1), power = t;
+    for (int i = 1; i < 18; i += 2, power *= t * t) sum += power / i;
+    return whole + 2 / 0.69314718055994531 * sum;
+}
+
+static double gb__scaled(const gb__scale *s, double value)
+{
+    double all = s->hi - s->lo, part = value - s->lo;
+    if (s->step <= 0) {
+        all = gb__log2(s->hi / s->lo);
+        part = gb__log2(value / s->lo);
+    }
+    double share = all > 0 ? part / all : 0.5;
+    return s->from + (s->to - s->from) * (share < 0 ? 0 : share > 1 ? 1 : share);
+}
+
+static double gb__ten_below(double value)
+{
+    double ten = 1;
+    while (ten * 10 <= value) ten *= 10;
+    while (ten > value) ten /= 10;
+    return ten;
+}
+
+// From 0 to the round number at or above `max`, in at most five steps of 1, 2 or 5.
+static gb__scale gb__linear(double max, double from, double to)
+{
+    if (!(max > 1e-9 && max < 1e100)) max = 1;
+    double ten = gb__ten_below(max / 5 * 1.000001), step = 10 * ten;
+    if (max <= 5 * 5 * ten) step = 5 * ten;
+    if (max <= 5 * 2 * ten) step = 2 * ten;
+    if (max <= 5 * ten) step = ten;
+    gb__scale s = {0, step, from, to, step};
+    while (s.hi < max * 0.999999) s.hi += step;
+    return s;
+}
+
+// The tick of 1, 2, 5, 10, ... after this one.
+static double gb__next_125(double tick)
+{
+    double ten = gb__ten_below(tick * 1.000001), digit = tick / ten;
+    return ten * (digit < 1.5 ? 2 : digit < 3 ? 5 : 10);
+}
+
+static gb__scale gb__log_scale(double min, double max, double from, double to)
+{
+    gb__scale s = {gb__ten_below(min), 0, from, to, 0};
+    while (gb__next_125(s.lo) <= min) s.lo = gb__next_125(s.lo);
+    for (s.hi = gb__next_125(s.lo); s.hi < max;) s.hi = gb__next_125(s.hi);
+    return s;
+}
+
+// The tick after this one: whole decades where a log scale has more than three.
+static double gb__next_tick(const gb__scale *s, double tick)
+{
+    if (s->step > 0) return tick + s->step;
+    double next = gb__next_125(tick);
+    while (s->hi > 1000 * s->lo && next > gb__ten_below(next) * 1.5) next = gb__next_125(next);
+    return next;
+}
+
+#define GB__MOST_TICKS 16
+
+static size_t gb__ticks(const gb__scale *s, double ticks[GB__MOST_TICKS])
+{
+    double tick = s->lo;
+    size_t n = 0;
+    while (n < GB__MOST_TICKS && tick <= s->hi * 1.000001) {
+        ticks[n++] = tick;
+        tick = gb__next_tick(s, tick);
+    }
+    return n;
+}
+
+static const char *gb__tick_text(gb__small text, double value)
+{
+    if (value >= 1e12) snprintf(text, sizeof(gb__small), "%.3g", value);
+    else if (value >= 1e6) snprintf(text, sizeof(gb__small), "%gM", value / 1e6);
+    else if (value >= 1e4) snprintf(text, sizeof(gb__small), "%gk", value / 1e3);
+    else snprintf(text, sizeof(gb__small), "%g", value < 1e-9 ? 0 : value);
+    return text;
+}
+
+// ---- marks --------------------------------------------------------------------------------------
+
+// A picture says in words what it shows to whoever can't see it.
+static void gb__svg_open(gb__buf *b, double height, const char *title, const gb__buf *words)
+{
+    gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\">", GB__PICTURE, height);
+    gb__html(b, "<title>%s</title><desc>%s</desc>\n", title, words->data ? words->data : "");
+}
+
+static void gb__svg_text(gb__buf *b, const char *class, double x, double y, const char *text)
+{
+    gb__buf_printf(b, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">", class, x, y);
+    gb__html_text(b, text);
+    gb__buf_str(b, "</text>\n");
+}
+
+static void gb__svg_line(gb__buf *b, const char *class, double x1, double y1, double x2, double y2)
+{
+    gb__buf_printf(b, "<path class=\"%s\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", class, x1, y1, x2, y2);
+}
+
+static void gb__svg_bar(gb__buf *b, const char *class, double x, double y, double width,
+                        double height)
+{
+    gb__buf_printf(b, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
+                   class, x, y, width > 0.5 ? width : 0.5, height);
+}
+
+// A shape a build, so that nobody needs its colour.
+static void gb__svg_marker(gb__buf *b, size_t shape, double x, double y)
+{
+    static const char *const shapes[] = {
+        "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0", "M-3.5-3.5h7v7h-7z", "M0-5L5 4H-5z",
+        "M0-5L5 0 0 5-5 0z", "M0 5L5-4H-5z", "M-4-4L4 4M-4 4L4-4"};
+    gb__buf_printf(b, "<path class=\"m\" transform=\"translate(%.1f %.1f)\" d=\"%s\"/>\n", x, y,
+                   shapes[shape]);
+}
+
+// A value's 95 % interval along x.
+static void gb__svg_whisker(gb__buf *b, const gb__scale *s, gb_interval i, double y)
+{
+    if (!isfinite(i.lo) || !isfinite(i.hi)) return;
+    double lo = gb__scaled(s, i.lo), hi = gb__scaled(s, i.hi);
+    gb__buf_printf(b, "<path class=\"w\" d=\"M%.1f %.1fv6M%.1f %.1fv6M%.1f %.1fH%.1f\"/>\n", lo,
+                   y - 3, hi, y - 3, lo, y, hi);
+}
+
+// ---- charts: a line a variant, labelled where it ends -------------------------------------------
+
+#define GB__POINTS 128
+
+typedef struct gb__trace {
+    char name[200];
+    const char *class;  // its colour
+    size_t shape, count;
+    double x[GB__POINTS], y[GB__POINTS];
+    double lo[GB__POINTS], hi[GB__POINTS];  // around y
+} gb__trace;
+
+typedef struct gb__chart {
+    gb__buf *b;
+    const char *title, *x_unit, *y_unit;
+    bool log;             // y
+    bool markers;         // at each point, with its interval; else at the end, with a band
+    gb__trace *series;   // owned
+    size_t count;
+    double least, most;   // of x
+    gb__scale x, y;
+    double labelled_to;   // where the last label on the x axis ended
+} gb__chart;
+
+static void gb__add_point(gb__trace *s, double x, double y, double lo, double hi)
+{
+    if (s->count == GB__POINTS || !isfinite(x) || !isfinite(y)) return;
+    s->x[s->count] = x;
+    s->y[s->count] = y;
+    s->lo[s->count] = isfinite(lo) ? lo : y;
+    s->hi[s->count++] = isfinite(hi) ? hi : y;
+}
+
+static int gb__by_last(const void *a, const void *b)
+{
+    const gb__trace *s = a, *t = b;
+    double x = s->y[s->count - 1], y = t->y[t->count - 1];
+    return (x < y) - (x > y);
+}
+
+// Puts the series in the order in which they end, without the empty ones; false where none is left.
+static bool gb__chart_sort(gb__chart *k)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < k->count; i++)
+        if (k->series[i].count) k->series[n++] = k->series[i];
+    k->count = n;
+    k->least = INFINITY;
+    k->most = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < k->series[i].count; j++) {
+            k->least = k->series[i].x[j] < k->least ? k->series[i].x[j] : k->least;
+            k->most = k->series[i].x[j] > k->most ? k->series[i].x[j] : k->most;
+        }
+    if (n) qsort(k->series, n, sizeof *k->series, gb__by_last);
+    return n && k->most > 0;
+}
+
+static void gb__chart_words(const gb__chart *k, gb__buf *words)
+{
+    gb__small x, y;
+    for (size_t i = 0; i < k->count; i++) {
+        const gb__trace *s = &k->series[i];
+        size_t last = s->count - 1;
+        gb__buf_printf(words, "%s: %s %s at %s %s", s->name, gb__number(y, s->y[0]), k->y_unit,
+                       gb__tick_text(x, s->x[0]), k->x_unit);
+        if (last)
+            gb__buf_printf(words, ", %s at %s", gb__number(y, s->y[last]),
+                           gb__tick_text(x, s->x[last]));
+        gb__buf_str(words, ". ");
+    }
+}
+
+// The y axis fits what there is; the labels at the right get the room they need, within reason.
+static void gb__chart_scales(gb__chart *k)
+{
+    double label = 20, min = INFINITY, max = 0;
+    double bottom = 156 + GB__LINE * (k->count > 10 ? (double)k->count - 10 : 0);
+    for (size_t i = 0; i < k->count; i++) {
+        const gb__trace *s = &k->series[i];
+        double width = gb__units(s->name, SIZE_MAX);
+        if (width > label) label = width < 100 ? width : 100;
+        for (size_t j = 0; j < s->count; j++) {
+            if (s->lo[j] < min) min = s->lo[j];
+            if (s->hi[j] > max) max = s->hi[j];
+        }
+    }
+    k->x.from = 40;
+    k->x.to = GB__PICTURE - 14 - label;
+    k->y = k->log ? gb__log_scale(min > 1e-3 ? min : 1e-3, max, bottom, 22)
+                  : gb__linear(max, bottom, 22);
+}
+
+// Draws the frame and the y axis. Without words for who can't see it, it says how each line ends.
+static void gb__chart_open(gb__chart *k, const char *words)
+{
+    gb__small text;
+    double ticks[GB__MOST_TICKS];
+    gb__buf desc = {0};
+    gb__chart_scales(k);
+    if (words) gb__buf_str(&desc, words);
+    else gb__chart_words(k, &desc);
+    gb__svg_open(k->b, k->y.from + 34, k->title, &desc);
+    gb__buf_free(&desc);
+    size_t n = gb__ticks(&k->y, ticks);
+    for (size_t i = 0; i < n; i++) {
+        double y = gb__scaled(&k->y, ticks[i]);
+        gb__svg_line(k->b, ticks[i] <= 0 ? "x" : "g", k->x.from, y, k->x.to, y);
+        gb__svg_text(k->b, "u e", k->x.from - 6, y + 4, gb__tick_text(text, ticks[i]));
+    }
+    gb__svg_text(k->b, "u", 0, 10, k->y_unit);
+    gb__svg_text(k->b, "u e", k->x.to, k->y.from + 30, k->x_unit);
+}
+
+// A label that would touch the one before it is left out.
+static void gb__chart_x_tick(gb__chart *k, double value, const char *text)
+{
+    double x = gb__scaled(&k->x, value), half = gb__units(text, SIZE_MAX) / 2;
+    gb__svg_line(k->b, "g", x, k->y.to, x, k->y.from);
+    if (x - half < k->labelled_to + 4) return;
+    gb__svg_text(k->b, "u c", x, k->y.from + 14, text);
+    k->labelled_to = x + half;
+}
+
+static void gb__chart_x_ticks(gb__chart *k)
+{
+    gb__small text;
+    double ticks[GB__MOST_TICKS];
+    size_t n = gb__ticks(&k->x, ticks);
+    for (size_t i = 0; i < n; i++) gb__chart_x_tick(k, ticks[i], gb__tick_text(text, ticks[i]));
+}
+
+// A line through values[0], values[1], ..., and back through those of `back`, if there are any.
+static void gb__chart_line(const gb__chart *k, const gb__trace *s, const double *values,
+                           const double *back)
+{
+    gb__buf_str(k->b, back ? "<path class=\"a\" d=\"" : "<path class=\"l\" d=\"");
+    for (size_t i = 0; i < (back ? 2 : 1) * s->count; i++) {
+        size_t at = i < s->count ? i : 2 * s->count - 1 - i;
+        gb__buf_printf(k->b, "%s%.1f %.1f", i ? "L" : "M", gb__scaled(&k->x, s->x[at]),
+                       gb__scaled(&k->y, i < s->count ? values[at] : back[at]));
+    }
+    gb__buf_str(k->b, "\"/>\n");
+}
+
+static void gb__chart_points(const gb__chart *k, const gb__trace *s)
+{
+    for (size_t i = k->markers ? 0 : s->count - 1; i < s->count; i++) {
+        double x = gb__scaled(&k->x, s->x[i]);
+        if (k->markers)
+            gb__svg_line(k->b, "w", x, gb__scaled(&k->y, s->lo[i]), x, gb__scaled(&k->y, s->hi[i]));
+        gb__svg_marker(k->b, s->shape, x, gb__scaled(&k->y, s->y[i]));
+    }
+}
+
+// A thin line leads from the last point to its label at the height of `y`.
+static void gb__chart_label(const gb__chart *k, const gb__trace *s, double y)
+{
+    char text[256];
+    size_t last = s->count - 1;
+    gb__fit(text, sizeof text, s->name, GB__PICTURE - k->x.to - 13);
+    gb__buf_printf(k->b, "<path class=\"d\" d=\"M%.1f %.1fL%.1f %.1fh4\"/>\n",
+                   gb__scaled(&k->x, s->x[last]) + 5, gb__scaled(&k->y, s->y[last]),
+                   k->x.to + 6, y);
+    gb__svg_text(k->b, "t", k->x.to + 13, y + 4, text);
+}
+
+// Labels are at least a line of text apart; where that leaves too little room below, those that
+// don't fit move up.
+static void gb__chart_close(gb__chart *k)
+{
+    double y = 0;
+    for (size_t i = 0; i < k->count; i++) {
+        const gb__trace *s = &k->series[i];
+        double end = gb__scaled(&k->y, s->y[s->count - 1]);
+        double lowest = k->y.from - GB__LINE * (double)(k->count - 1 - i);
+        y = i && end < y + GB__LINE ? y + GB__LINE : end;
+        if (y > lowest) y = lowest;
+        gb__buf_printf(k->b, "<g class=\"%s\">\n", s->class);
+        if (!k->markers) gb__chart_line(k, s, s->lo, s->hi);
+        gb__chart_line(k, s, s->y, NULL);
+        gb__chart_points(k, s);
+        gb__chart_label(k, s, y);
+        gb__buf_str(k->b, "</g>\n");
+    }
+    gb__buf_str(k->b, "</svg>\n");
+}
+
+// ================================================================================================
+// >>bars
+// Pictures of a scenario's cells in rows: throughput, and the anatomy of a request. Each stands
+// within a figure that has its values in a table as well. What has no values isn't drawn.
+
+// ---- cells that are shown together --------------------------------------------------------------
+
+// Of one scenario, by topology; borrowed from the result.
+typedef struct gb__cells {
+    const gb_result *result;
+    const gb_cell **cells;
+    size_t count;
+    bool workers, connections;  // there are several: worth a word
+} gb__cells;
+
+static int gb__topology_order(const gb_cell *a, const gb_cell *b)
+{
+    if (a->connections != b->connections) return a->connections < b->connections ? -1 : 1;
+    if (a->workers != b->workers) return a->workers < b->workers ? -1 : 1;
+    return (a->threads > b->threads) - (a->threads < b->threads);
+}
+
+static gb__cells gb__gather(const gb_result *r, const char *scenario)
+{
+    gb__cells g = {.result = r, .cells = calloc(r->cell_count + 1, sizeof(void *))};
+    for (size_t i = 0; g.cells && i < r->cell_count; i++) {
+        const gb_cell *c = &r->cells[i];
+        size_t at = g.count;
+        if (strcmp(c->scenario, scenario)) continue;
+        for (; at && gb__topology_order(g.cells[at - 1], c) > 0; at--)
+            g.cells[at] = g.cells[at - 1];
+        g.cells[at] = c;
+        g.count++;
+        g.workers |= c->workers != 1;
+        g.connections |= c->connections != g.cells[0]->connections;
+    }
+    return g;
+}
+
+// The part that begins at `start` and has one topology, or differs in nothing else but threads.
+static gb__cells gb__part(const gb__cells *g, size_t start, bool same_threads)
+{
+    gb__cells part = *g;
+    const gb_cell *first = g->cells[start];
+    part.cells += start;
+    for (part.count = 0; start + part.count < g->count; part.count++) {
+        const gb_cell *c = part.cells[part.count];
+        if (c->workers != first->workers || c->connections != first->connections ||
+            (same_threads && c->threads != first->threads))
+            break;
+    }
+    return part;
+}
+
+typedef char gb__phrase[200];
+
+static const char *gb__name(const gb_cell *c, gb__phrase text)
+{
+    gb__variant(c, "C handler", text, sizeof(gb__phrase));
+    return text;
+}
+
+static const char *gb__topology_text(const gb__cells *g, const gb_cell *c, gb__phrase text)
+{
+    char workers[40] = "", connections[40] = "";
+    if (g->workers)
+        snprintf(workers, sizeof workers, "%d worker%s \xc3\x97 ", c->workers,
+                 c->workers == 1 ? "" : "s");
+    if (g->connections)
+        snprintf(connections, sizeof connections, ", %d connections", c->connections);
+    snprintf(text, sizeof(gb__phrase), "%s%d thread%s%s", workers, c->threads,
+             c->threads == 1 ? "" : "s", connections);
+    return text;
+}
+
+// A build's number, which gives it its colour and its shape; the control has the last.
+#define GB__LOOKS 5
+
+static size_t gb__look(const gb_result *r, const gb_cell *c)
+{
+    const gb_python *python = gb__find_python(r, c->python);
+    return python ? (size_t)(python - r->pythons) % GB__LOOKS : GB__LOOKS;
+}
+
+// Somebody else's server has its build's colour, in outline.
+static const char *gb__class(const gb_result *r, const gb_cell *c)
+{
+    static const char *const own[] = {"b0", "b1", "b2", "b3", "b4", "k"};
+    static const char *const others[] = {"b0 o", "b1 o", "b2 o", "b3 o", "b4 o", "k o"};
+    return (*c->server ? others : own)[gb__look(r, c)];
+}
+
+// NAN where there is no measurement.
+static double gb__figure_of(const gb_cell *c, double (*metric)(const gb_round *))
+{
+    return gb__cell_measured(c) ? gb__cell_median(c, metric) : (double)NAN;
+}
+
+static const char *gb__interval_text(gb_interval i, gb__phrase text)
+{
+    gb__small median, lo, hi;
+    snprintf(text, sizeof(gb__phrase), "%s [%s, %s]", gb__number(median, i.median),
+             gb__number(lo, i.lo), gb__number(hi, i.hi));
+    return text;
+}
+
+// ---- figures and their tables -------------------------------------------------------------------
+
+// Frees the table.
+static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
+{
+    static const char *const tones[] = {"", "good", "bad"};
+    gb__html(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"%s\"><table>"
+             "<caption>%s</caption>\n<thead>", caption, caption);
+    for (size_t i = 0; i < t->count; i++) {
+        size_t column = i % t->columns;
+        bool head = i < t->columns, left = column < t->left;
+        if (!column) gb__buf_str(b, i == t->columns ? "</thead>\n<tbody><tr>" : "<tr>");
+        gb__html(b, head   ? "<th scope=\"col\" class=\"%s%s\">%s</th>"
+                    : left ? "<th scope=\"row\" class=\"%s%s\">%s</th>"
+                           : "<td class=\"%s%s\">%s</td>",
+                 left ? "s " : "", tones[t->cells[i].tone], gb__table_text(t, i));
+        if (column + 1 == t->columns) gb__buf_str(b, "</tr>\n");
+    }
+    gb__buf_str(b, t->count > t->columns ? "</tbody></table></div>\n"
+                                         : "</thead></table></div>\n");
+    b->failed |= t->failed;
+    gb__table_free(t);
+}
+
+static void gb__figure_open(gb__buf *b, const char *title, const char *note)
+{
+    gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", title, note);
+}
+
+static void gb__figure_close(gb__buf *b, gb__table *t, const char *caption)
+{
+    gb__buf_str(b, "<details><summary>The figures as a table</summary>\n");
+    gb__table_html(t, b, caption);
+    gb__buf_str(b, "</details></figure>\n");
+}
+
+// ---- bars: rows of a name at the left, a figure at the right, and marks below -------------------
+
+#define GB__BARS_END (GB__PICTURE - 16)  // leaves room for half of the last tick's label
+
+static void gb__row_text(gb__buf *b, double y, const char *name, const char *figure)
+{
+    gb__phrase text;
+    gb__fit(text, sizeof text, name, GB__PICTURE - 8 - gb__units(figure, SIZE_MAX));
+    gb__svg_text(b, "t", 0, y + 10, text);
+    gb__svg_text(b, "e", GB__PICTURE - 1, y + 10, figure);
+}
+
+// Returns the heading's height: 0 where the topology goes on.
+static double gb__row_heading(gb__buf *b, const gb__cells *g, const gb_cell *last,
+                              const gb_cell *c, double y)
+{
+    gb__phrase text;
+    if (last && gb__same_topology(last, c)) return 0;
+    gb__svg_text(b, "h", 0, y + 12, gb__topology_text(g, c, text));
+    return 22;
+}
+
+static void gb__row_axis(gb__buf *b, const gb__scale *s, double y, const char *unit)
+{
+    gb__small text;
+    double ticks[GB__MOST_TICKS];
+    size_t n = gb__ticks(s, ticks);
+    gb__svg_line(b, "x", s->from, y, s->to, y);
+    for (size_t i = 0; i < n; i++) {
+        double x = gb__scaled(s, ticks[i]);
+        gb__svg_line(b, "x", x, y, x, y + 4);
+        gb__svg_text(b, i ? "u c" : "u", x, y + 15, gb__tick_text(text, ticks[i]));
+    }
+    gb__svg_text(b, "u e", GB__PICTURE, y + 29, unit);
+}
+
+// A picture of rows, whose height is known when they are drawn.
+static void gb__rows_close(gb__buf *b, gb__buf *rows, gb__buf *words, double height,
+                           const char *title)
+{
+    gb__svg_open(b, height, title, words);
+    gb__buf_add(b, rows->data ? rows->data : "", rows->len);
+    gb__buf_str(b, "</svg>\n");
+    b->failed |= rows->failed;
+    gb__buf_free(rows);
+    gb__buf_free(words);
+}
+
+// ---- throughput ---------------------------------------------------------------------------------
+
+static double gb__most_rps(const gb__cells *g)
+{
+    double most = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        const gb_cell *c = g->cells[i];
+        if (c->summary.rps.hi > most) most = c->summary.rps.hi;
+        for (size_t j = 0; j < c->round_count; j++)
+            if (!*c->rounds[j].problem && c->rounds[j].rps > most) most = c->rounds[j].rps;
+    }
+    return most;
+}
+
+// Each round as a stroke; an outlier as a ring.
+static void gb__draw_rounds(gb__buf *b, const gb_cell *c, const gb__scale *s, double y)
+{
+    gb__buf_str(b, "<path class=\"d\" d=\"M0 0");
+    for (size_t i = 0; i < c->round_count; i++) {
+        const gb_round *round = &c->rounds[i];
+        if (*round->problem || !isfinite(round->rps)) continue;
+        gb__buf_printf(b, "M%.1f %.1f%s", gb__scaled(s, round->rps), y,
+                       round->outlier ? "a2.5 2.5 0 1 0 .1 0z" : "v5");
+    }
+    gb__buf_str(b, "\"/>\n");
+}
+
+// Returns how high it is.
+static double gb__throughput_row(gb__buf *b, const gb_result *r, const gb_cell *c,
+                                 const gb__scale *s, double y)
+{
+    gb__phrase name, figure;
+    gb__small rps;
+    const gb__reported *reported = gb__reported_of(r, c);
+    bool measured = isfinite(c->summary.rps.median) && gb__cell_measured(c);
+    gb__html(b, "<g class=\"%s\">\n", gb__class(r, c));
+    gb__row_text(b, y, gb__name(c, name),
+                 measured ? gb__interval_text(c->summary.rps, figure) : "failed");
+    if (measured) {
+        gb__svg_bar(b, "f", 0, y + 15, gb__scaled(s, c->summary.rps.median), 9);
+        gb__svg_whisker(b, s, c->summary.rps, y + 19.5);
+        gb__draw_rounds(b, c, s, y + 26);
+    }
+    gb__buf_str(b, "</g>\n");
+    if (!reported || !reported->rps) return measured ? 40 : 20;
+    snprintf(figure, sizeof figure, "the article reports %s", gb__number(rps, reported->rps));
+    gb__svg_text(b, "u", 0, y + 43, figure);
+    return 52;
+}
+
+static void gb__throughput_table(const gb__cells *g, gb__table *t, gb__buf *words)
+{
+    static const char *const heads[] = {"variant", "topology", "req/s", "from", "to", "peak MB",
+                                        "PSS MB", "cores", "reported req/s", "rounds"};
+    gb__phrase name, topology, interval;
+    *t = (gb__table){.left = 2, .columns = sizeof heads / sizeof *heads};
+    for (size_t i = 0; i < t->columns; i++) gb__cell(t, "%s", heads[i]);
+    for (size_t i = 0; i < g->count; i++) {
+        const gb_cell *c = g->cells[i];
+        const gb__reported *a = gb__reported_of(g->result, c);
+        const double values[] = {c->summary.rps.median, c->summary.rps.lo, c->summary.rps.hi,
+                                 c->summary.rss_peak.median, gb__figure_of(c, gb__metric_pss),
+                                 gb__figure_of(c, gb__metric_cores),
+                                 a && a->rps ? a->rps : (double)NAN};
+        gb__small text;
+        gb__cell(t, "%s", gb__name(c, name));
+        gb__cell(t, "%s", gb__topology_text(g, c, topology));
+        for (size_t j = 0; j < sizeof values / sizeof *values; j++)
+            gb__cell(t, "%s", gb__number(text, values[j]));
+        gb__cell(t, "%zu", c->round_count);
+        gb__buf_printf(words, "%s with %s: %s. ", name, topology,
+                       gb__interval_text(c->summary.rps, interval));
+    }
+}
+
+static void gb__throughput_figure(gb__buf *b, const gb__cells *g)
+{
+    gb__scale s = gb__linear(gb__most_rps(g), 0, GB__BARS_END);
+    gb__buf rows = {0}, words = {0};
+    gb__table t;
+    double y = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        y += gb__row_heading(&rows, g, i ? g->cells[i - 1] : NULL, g->cells[i], y);
+        y += gb__throughput_row(&rows, g->result, g->cells[i], &s, y);
+    }
+    gb__row_axis(&rows, &s, y, "req/s");
+    gb__throughput_table(g, &t, &words);
+    gb__figure_open(b, "Throughput", "Requests a second: the median and its 95\xc2\xa0% interval. "
+                    "Each stroke below a bar is a round, a ring an outlier.");
+    gb__rows_close(b, &rows, &words, y + 32, "Throughput");
+    gb__figure_close(b, &t, "Throughput and memory");
+}
+
+// ---- anatomy ------------------------------------------------------------------------------------
+
+#define GB__PHASES 4
+
+static const struct {
+    const char *name, *words;
+} gb__phases[GB__PHASES] = {{"read", "reading it"}, {"wait", "waiting to run Python"},
+                            {"app", "the application"}, {"write", "writing the answer"}};
+
+// Shares of the whole in %; returns the whole in us, 0 where nothing is known.
+static double gb__phase_shares(const gb_cell *c, double shares[GB__PHASES])
+{
+    double all = 0;
+    if (!gb__cell_measured(c) || *c->server) return 0;
+    gb__cell_anatomy(c, shares);
+    for (int i = 0; i < GB__PHASES; i++) {
+        if (!(shares[i] > 0)) shares[i] = 0;
+        all += shares[i];
+    }
+    for (int i = 0; i < GB__PHASES; i++) shares[i] *= all > 0 ? 100 / all : 0;
+    return isfinite(all) ? all : 0;
+}
+
+static double gb__metric_gil(const gb_round *r)
+{
+    return r->gil.enabled_after_load > 0;
+}
+
+// "97 % waiting for the GIL"; "" where nothing is known.
+static const char *gb__dominant(const gb_cell *c, gb__phrase text)
+{
+    double shares[GB__PHASES];
+    int most = 0;
+    *text = 0;
+    if (!(gb__phase_shares(c, shares) > 0)) return text;
+    for (int i = 1; i < GB__PHASES; i++)
+        if (shares[i] > shares[most]) most = i;
+    bool gil = most == 1 && gb__cell_median(c, gb__metric_gil) > 0;
+    snprintf(text, sizeof(gb__phrase), "%.0f\xc2\xa0%% %s", shares[most],
+             gil ? "waiting for the GIL" : gb__phases[most].words);
+    return text;
+}
+
+static void gb__anatomy_bar(gb__buf *b, const double shares[GB__PHASES], double y)
+{
+    static const char *const classes[] = {"f p0", "f p1", "f p2", "f p3"};
+    double x = 0;
+    for (int i = 0; i < GB__PHASES; i++) {
+        double width = GB__PICTURE * shares[i] / 100;
+        if (width >= 1.5) gb__svg_bar(b, classes[i], x, y, width - 1, 15);
+        if (width > gb__units(gb__phases[i].name, SIZE_MAX) + 6)
+            gb__svg_text(b, "on c", x + width / 2, y + 11.5, gb__phases[i].name);
+        x += width;
+    }
+}
+
+static void gb__anatomy_row(gb__buf *b, const gb_result *r, const gb_cell *c, double y)
+{
+    gb__phrase name, text;
+    gb__small figure;
+    double shares[GB__PHASES], all = gb__phase_shares(c, shares);
+    snprintf(text, sizeof text, "%s \xc2\xb5s", gb__number(figure, all));
+    gb__html(b, "<g class=\"%s\">\n", gb__class(r, c));
+    gb__row_text(b, y, gb__name(c, name), text);
+    gb__buf_str(b, "</g>\n");
+    gb__anatomy_bar(b, shares, y + 15);
+    gb__svg_text(b, "u", 0, y + 42, gb__dominant(c, text));
+    snprintf(text, sizeof text, "%s cores, GC %.1f\xc2\xa0%%",
+             gb__number(figure, gb__cell_median(c, gb__metric_cores)),
+             gb__cell_median(c, gb__metric_pause));
+    gb__svg_text(b, "u e", GB__PICTURE, y + 42, text);
+}
+
+static double gb__metric_switches(const gb_round *r)
+{
+    return r->context_switches_per_request;
+}
+
+static double gb__metric_collections(const gb_round *r)
+{
+    return (double)r->gc.collections;
+}
+
+static double gb__phase_p99(const gb_cell *c, int phase)
+{
+    double *values = calloc(c->round_count + 1, sizeof *values);
+    size_t n = 0;
+    for (size_t i = 0; values && i < c->round_count; i++) {
+        const gb_round *r = &c->rounds[i];
+        const gb_phase phases[GB__PHASES] = {r->anatomy_us.read, r->anatomy_us.attach_wait,
+                                             r->anatomy_us.app, r->anatomy_us.write};
+        if (!*r->problem) values[n++] = phases[phase].p99;
+    }
+    double median = values ? gb__median(values, n) : (double)NAN;
+    free(values);
+    return median;
+}
+
+static void gb__anatomy_table_row(const gb__cells *g, const gb_cell *c, gb__table *t)
+{
+    gb__phrase text;
+    gb__small figure;
+    double shares[GB__PHASES], all = gb__phase_shares(c, shares);
+    gb__cell(t, "%s", gb__name(c, text));
+    gb__cell(t, "%s", gb__topology_text(g, c, text));
+    for (int i = 0; i < GB__PHASES; i++) {
+        gb__cell(t, "%s", gb__number(figure, shares[i] * all / 100));
+        gb__cell(t, "%s", gb__number(figure, gb__phase_p99(c, i)));
+    }
+    gb__cell(t, "%s", gb__number(figure, gb__cell_median(c, gb__metric_cores)));
+    gb__cell(t, "%.0f", gb__cell_median(c, gb__metric_collections));
+    gb__cell(t, "%.1f", gb__cell_median(c, gb__metric_pause));
+    gb__cell(t, "%s", gb__number(figure, gb__cell_median(c, gb__metric_switches)));
+}
+
+static void gb__anatomy_figure(gb__buf *b, const gb__cells *g)
+{
+    static const char *const heads[] = {
+        "variant", "topology", "read \xc2\xb5s", "p99", "wait \xc2\xb5s", "p99", "app \xc2\xb5s",
+        "p99", "write \xc2\xb5s", "p99", "cores", "collections", "paused %", "switches a request"};
+    gb__table t = {.left = 2, .columns = sizeof heads / sizeof *heads};
+    gb__buf rows = {0}, words = {0};
+    gb__phrase name, topology, text;
+    const gb_cell *last = NULL;
+    double y = 0;
+    for (size_t i = 0; i < t.columns; i++) gb__cell(&t, "%s", heads[i]);
+    for (size_t i = 0; i < g->count; i++) {
+        const gb_cell *c = g->cells[i];
+        if (!*gb__dominant(c, text)) continue;
+        y += gb__row_heading(&rows, g, last, c, y);
+        gb__anatomy_row(&rows, g->result, c, y);
+        gb__anatomy_table_row(g, last = c, &t);
+        gb__buf_printf(&words, "%s with %s: %s. ", gb__name(c, name),
+                       gb__topology_text(g, c, topology), text);
+        y += 54;
+    }
+    if (!last) {
+        gb__table_free(&t);
+        return;
+    }
+    gb__figure_open(b, "Anatomy of a request", "Its mean time in the server, and the shares of it: "
+                    "reading and parsing, waiting to run Python, the application, writing.");
+    gb__rows_close(b, &rows, &words, y, "Anatomy of a request");
+    gb__figure_close(b, &t, "Anatomy of a request: means and 99th percentiles");
+}
+
+// ================================================================================================
+// >>lines
+// Pictures of how cells change: throughput against threads and memory, latency along its
+// percentiles, and the course of the window.
+
+typedef void (*gb__points)(gb__trace *, const gb_cell *);
+
+// Collects a series a variant; false where there is nothing to draw.
+static bool gb__chart_of(gb__chart *k, const gb__cells *g, gb__points points)
+{
+    gb__phrase name;
+    k->series = calloc(g->count + 1, sizeof *k->series);
+    k->b->failed |= !k->series;
+    for (size_t i = 0; k->series && i < g->count; i++) {
+        gb__trace *s = k->series;
+        gb__name(g->cells[i], name);
+        while (s < k->series + k->count && strcmp(s->name, name)) s++;
+        if (s == k->series + k->count) {
+            gb__copy(s->name, sizeof s->name, name);
+            s->class = gb__class(g->result, g->cells[i]);
+            s->shape = gb__look(g->result, g->cells[i]);
+            k->count++;
+        }
+        points(s, g->cells[i]);
+    }
+    if (gb__chart_sort(k)) return true;
+    free(k->series);
+    return false;
+}
+
+// A row a value of x, from the series that has the most.
+static void gb__trace_table(const gb__chart *k, gb__table *t)
+{
+    gb__small text;
+    const gb__trace *longest = k->series;
+    for (size_t i = 0; i < k->count; i++)
+        if (k->series[i].count > longest->count) longest = &k->series[i];
+    *t = (gb__table){.left = 1, .columns = k->count + 1};
+    gb__cell(t, "%s", k->x_unit);
+    for (size_t i = 0; i < k->count; i++) gb__cell(t, "%s, %s", k->series[i].name, k->y_unit);
+    for (size_t j = 0; j < longest->count; j++) {
+        gb__cell(t, "%s", gb__tick_text(text, longest->x[j]));
+        for (size_t i = 0; i < k->count; i++)
+            gb__cell(t, "%s", gb__number(text, j < k->series[i].count ? k->series[i].y[j]
+                                                                      : (double)NAN));
+    }
+}
+
+static void gb__chart_figure_close(gb__chart *k, gb__table *t)
+{
+    gb__chart_close(k);
+    gb__figure_close(k->b, t, k->title);
+    free(k->series);
+}
+
+static void gb__points_of_threads(gb__trace *s, const gb_cell *c)
+{
+    gb__add_point(s, c->threads, c->summary.rps.median, c->summary.rps.lo, c->summary.rps.hi);
+}
+
+static void gb__threads_figure(gb__buf *b, const gb__cells *g)
+{
+    gb__chart k = {.b = b, .title = "Throughput against threads", .x_unit = "threads",
+                   .y_unit = "req/s", .markers = true};
+    gb__phrase note = "The median and its 95\xc2\xa0% interval; threads on a log scale.";
+    gb__small text;
+    gb__table t;
+    if (g->cells[0]->threads == g->cells[g->count - 1]->threads ||
+        !gb__chart_of(&k, g, gb__points_of_threads))
+        return;
+    if (g->workers || g->connections)
+        snprintf(note, sizeof note, "%d worker%s, %d connections; threads on a log scale.",
+                 g->cells[0]->workers, g->cells[0]->workers == 1 ? "" : "s",
+                 g->cells[0]->connections);
+    k.x = (gb__scale){k.least, k.most, 0, 0, 0};
+    gb__figure_open(b, k.title, note);
+    gb__chart_open(&k, NULL);
+    for (size_t i = 0; i < g->count; i++)
+        if (!i || g->cells[i]->threads != g->cells[i - 1]->threads)
+            gb__chart_x_tick(&k, g->cells[i]->threads, gb__tick_text(text, g->cells[i]->threads));
+    gb__trace_table(&k, &t);
+    gb__chart_figure_close(&k, &t);
+}
+
+static void gb__points_of_memory(gb__trace *s, const gb_cell *c)
+{
+    gb__add_point(s, c->summary.rss_peak.median, c->summary.rps.median, c->summary.rps.lo,
+                  c->summary.rps.hi);
+}
+
+static void gb__memory_figure(gb__buf *b, const gb__cells *g)
+{
+    gb__chart k = {.b = b, .title = "Throughput against memory", .x_unit = "peak MB",
+                   .y_unit = "req/s", .markers = true};
+    gb__table t;
+    gb__buf words = {0};
+    if (!gb__chart_of(&k, g, gb__points_of_memory)) return;
+    k.x = gb__linear(k.most, 0, 0);
+    gb__figure_open(b, k.title, "Up is faster, left is smaller. A line joins the topologies of a "
+                    "build; its label stands at the largest.");
+    gb__chart_open(&k, NULL);
+    gb__chart_x_ticks(&k);
+    gb__throughput_table(g, &t, &words);
+    gb__chart_figure_close(&k, &t);
+    gb__buf_free(&words);
+}
+
+// ---- latency ------------------------------------------------------------------------------------
+
+// From the smallest latency to the percentile that still has ten values beyond it, by
+// log10(1 / (1 - percentile)).
+static void gb__points_of_latency(gb__trace *s, const gb_cell *c)
+{
+    const gb_histogram *h = &c->latency;
+    gb__walk walk = {h, 0, 0};
+    for (int row = 0; row < GB__LADDER * GB__TICKS; row++) {
+        // As in gb__hgrm_rows: left / whole of the values lie above this row.
+        double left = 2 * GB__TICKS - row % GB__TICKS;
+        double whole = (double)((2ull * GB__TICKS) << (row / GB__TICKS));
+        double beyond = (double)h->total * left / whole;
+        uint64_t rank = h->total - (uint64_t)beyond;
+        if (beyond < 10) return;
+        double ms = (double)gb__walk_to(&walk, rank ? rank : 1) / 1e6;
+        gb__add_point(s, gb__log2(whole / left) / gb__log2(10), ms, ms, ms);
+    }
+}
+
+static const double gb__percentiles[] = {50, 90, 99, 99.9, 99.99, 99.999, 99.9999};
+
+#define GB__PERCENTILES (sizeof gb__percentiles / sizeof *gb__percentiles)
+
+static void gb__latency_row(const gb__cells *g, double percentile, gb__table *t, gb__buf *words)
+{
+    gb__phrase name;
+    gb__small text;
+    for (size_t i = 0; i < g->count; i++) {
+        const gb_histogram *h = &g->cells[i]->latency;
+        bool shown = (double)h->total * (100 - percentile) >= 999.99;
+        double ms = (double)gb_histogram_percentile(h, percentile) / 1e6;
+        gb__cell(t, "%s", gb__number(text, shown ? ms : (double)NAN));
+        if (shown)
+            gb__buf_printf(words, "%s: %s ms at %g %%. ", gb__name(g->cells[i], name), text,
+                           percentile);
+    }
+}
+
+static void gb__latency_table(const gb__cells *g, gb__table *t, gb__buf *words)
+{
+    gb__phrase name;
+    gb__small text;
+    *t = (gb__table){.left = 1, .columns = g->count + 1};
+    gb__cell(t, "percentile");
+    for (size_t i = 0; i < g->count; i++) gb__cell(t, "%s, ms", gb__name(g->cells[i], name));
+    for (size_t p = 0; p < GB__PERCENTILES; p++) {
+        gb__cell(t, "%g", gb__percentiles[p]);
+        gb__latency_row(g, gb__percentiles[p], t, words);
+    }
+    gb__cell(t, "highest");
+    for (size_t i = 0; i < g->count; i++) {
+        const gb_histogram *h = &g->cells[i]->latency;
+        gb__cell(t, "%s", gb__number(text, h->total ? (double)h->max / 1e6 : (double)NAN));
+    }
+}
+
+static void gb__latency_figure(gb__buf *b, const gb__cells *g)
+{
+    gb__chart k = {.b = b, .title = "Latency", .x_unit = "percentile", .y_unit = "ms (log scale)",
+                   .log = true};
+    gb__small text;
+    gb__table t;
+    gb__buf words = {0};
+    if (!gb__chart_of(&k, g, gb__points_of_latency)) return;
+    gb__latency_table(g, &t, &words);
+    k.x = (gb__scale){0, k.most, 0, 0, 1};
+    gb__figure_open(b, k.title, g->cells[0]->rate > 0
+                    ? "Of all rounds, from the scheduled start of each request: every stall counts."
+                    : "Of all rounds, as far as ten values lie beyond.");
+    gb__chart_open(&k, words.data);
+    for (size_t p = 0; p < GB__PERCENTILES; p++) {
+        double x = p ? (double)p : gb__log2(2) / gb__log2(10);
+        snprintf(text, sizeof text, "%g", gb__percentiles[p]);
+        if (x <= k.most) gb__chart_x_tick(&k, x, text);
+    }
+    gb__chart_figure_close(&k, &t);
+    gb__buf_free(&words);
+}
+
+// ---- over time ----------------------------------------------------------------------------------
+
+// The median of the rounds at each step of the window, within the lowest and the highest.
+static void gb__points_over_time(gb__trace *s, const gb_cell *c, bool memory)
+{
+    double *values = calloc(c->round_count + 1, sizeof *values);
+    for (int step = 0; values && step < GB_TIMELINE; step++) {
+        size_t n = 0;
+        double lo = INFINITY, hi = 0, length = 0;
+        for (size_t i = 0; i < c->round_count; i++) {
+            const gb_round *r = &c->rounds[i];
+            if (*r->problem || step >= r->timeline.count) continue;
+            double value = memory ? r->timeline.rss_mb[step] : r->timeline.rps[step];
+            if (!isfinite(value)) continue;
+            values[n++] = value;
+            length = r->timeline.step_s;
+            if (value < lo) lo = value;
+            if (value > hi) hi = value;
+        }
+        if (n) gb__add_point(s, (step + 1) * length, gb__median(values, n), lo, hi);
+    }
+    free(values);
+}
+
+static void gb__points_of_rps(gb__trace *s, const gb_cell *c)
+{
+    gb__points_over_time(s, c, false);
+}
+
+static void gb__points_of_rss(gb__trace *s, const gb_cell *c)
+{
+    gb__points_over_time(s, c, true);
+}
+
+static void gb__timeline_figure(gb__buf *b, const gb__cells *g, bool memory)
+{
+    gb__chart k = {.b = b, .title = memory ? "Memory over time" : "Throughput over time",
+                   .x_unit = "seconds", .y_unit = memory ? "RSS, MB" : "req/s"};
+    gb__table t;
+    if (!gb__chart_of(&k, g, memory ? gb__points_of_rss : gb__points_of_rps)) return;
+    k.x = gb__linear(k.most, 0, 0);
+    k.x.hi = k.most;
+    gb__figure_open(b, k.title, "Median and range of the rounds.");
+    gb__chart_open(&k, NULL);
+    gb__chart_x_ticks(&k);
+    gb__trace_table(&k, &t);
+    gb__chart_figure_close(&k, &t);
+}
+
+// ================================================================================================
+// >>html
+// A result as one page: the answer in a sentence, pictures, tables, and what to judge them by. No
+// script, nothing fetched. Text that comes from the result goes through gb__html.
+
+// ---- style --------------------------------------------------------------------------------------
+
+// Text keeps a contrast of 4.5 to 1 in both schemes. The builds' colours are told apart with every
+// usual colour blindness, and by shapes and dashes without any colour.
+static const char gb__style[] =
+    ":root{color-scheme:light dark;--bg:#fcfcfa;--ink:#1b2127;--mute:#58626c;--rule:#d8dde1;"
+    "--box:#f1f3f4;--on:#fff;--good:#0a6a4c;--bad:#a62828;--b0:#0b61a8;--b1:#b04a00;--b2:#00715b;"
+    "--b3:#96387a;--b4:#6b5500;--k:#5a646e;--p0:#5f6f80;--p1:#b0382a;--p2:#1d6c88;--p3:#786334}\n"
+    "@media screen and (prefers-color-scheme:dark){:root{--bg:#14171a;--ink:#e6e9eb;"
+    "--mute:#a4aeb7;--rule:#333a41;--box:#1e2327;--on:#14171a;--good:#5fd3a8;--bad:#ff9b92;"
+    "--b0:#74b6f4;--b1:#f4a25c;--b2:#4fcfa8;--b3:#e895c8;--b4:#d8c15a;--k:#a0abb5;--p0:#a9b6c3;"
+    "--p1:#ff9c8a;--p2:#7cc5de;--p3:#d6be86}}\n"
+    "*{box-sizing:border-box}\n"
+    "body{margin:0 auto;max-width:76rem;padding:2rem clamp(.9rem,4vw,2.5rem) 4rem;color:var(--ink);"
+    "background:var(--bg);font:1rem/1.55 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;"
+    "font-variant-numeric:tabular-nums;overflow-wrap:anywhere}\n"
+    "h1{font-size:clamp(1.5rem,5vw,2.1rem);line-height:1.2;margin:.2rem 0 .6rem}\n"
+    "h2{font-size:1.3rem;line-height:1.3;margin:3.2rem 0 .6rem;padding-top:.9rem;"
+    "border-top:1px solid var(--rule)}\n"
+    "h3{font-size:1.05rem;line-height:1.4;margin:1.8rem 0 .5rem}\n"
+    "p,ul,dl{margin:.5rem 0;max-width:46rem}\nul{padding-left:1.2rem}\nli{margin:.3rem 0}\n"
+    "a{color:var(--b0)}\nb,td,th,dd{unicode-bidi:isolate}\n"
+    ".mute,caption,h3 span{color:var(--mute);font-weight:400}\n"
+    ".good{color:var(--good)}\n.bad{color:var(--bad)}\n.b0{--c:var(--b0)}.b1{--c:var(--b1)}"
+    ".b2{--c:var(--b2)}.b3{--c:var(--b3)}.b4{--c:var(--b4)}.k{--c:var(--k)}.p0{--c:var(--p0)}"
+    ".p1{--c:var(--p1)}.p2{--c:var(--p2)}.p3{--c:var(--p3)}\n"
+    "main section:first-child h2{border:0;margin-top:1rem;padding:0}\n"
+    ".grid,.answer{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,18.5rem),"
+    "1fr));gap:2rem 2.2rem;align-items:start;margin:1rem 0}.stack{display:grid;gap:2rem}\n"
+    "@media(min-width:58rem){.answer{grid-template-columns:1fr minmax(18.5rem,23rem);gap:3rem}}\n"
+    ".answer h3:first-child{margin-top:0}\n"
+    "figure{margin:0;min-width:0;max-width:30rem;break-inside:avoid}\n"
+    "figcaption{font-size:.9rem;line-height:1.4;margin-bottom:.6rem}\n"
+    "figcaption{color:var(--mute)}figcaption b{display:block;color:var(--ink)}\n"
+    "svg{display:block;width:100%;height:auto;font-size:11px}\n"
+    "text{fill:var(--ink)}.e{text-anchor:end}.c{text-anchor:middle}.h{font-weight:600}"
+    ".t{fill:var(--c)}.u{fill:var(--mute)}.on{fill:var(--on)}\n"
+    ".f{fill:var(--c)}.o .f{fill-opacity:.25;stroke:var(--c)}.a{fill:var(--c);opacity:.16}"
+    ".m{fill:var(--c);stroke:var(--c)}.o .m,.k .m{fill:none;stroke-width:1.5}\n"
+    ".l,.d,.w,.g,.x{fill:none;stroke:var(--c);stroke-width:1.6;stroke-linejoin:round}"
+    ".d{stroke-width:.7}.w{stroke:var(--ink);stroke-width:1.3}.g{stroke:var(--rule);"
+    "stroke-width:1}.x{stroke:var(--mute);stroke-width:1}\n"
+    ".b1 .l{stroke-dasharray:8 3}.b2 .l{stroke-dasharray:4 2}.b3 .l{stroke-dasharray:8 3 2 3}"
+    ".b4 .l{stroke-dasharray:3 3}.k .l{stroke-dasharray:1.5 2.5}\n"
+    "details{margin-top:.6rem;font-size:.9rem}\nsummary{cursor:pointer;color:var(--mute)}\n"
+    ".scroll{overflow-x:auto;margin:.5rem 0;background:linear-gradient(to right,var(--bg) 50%,"
+    "transparent),linear-gradient(to left,var(--bg) 50%,transparent) 100% 0,linear-gradient("
+    "to right,var(--rule),transparent),linear-gradient(to left,var(--rule),transparent) 100% 0;"
+    "background-size:3rem 100%,3rem 100%,1rem 100%,1rem 100%;background-repeat:no-repeat;"
+    "background-attachment:local,local,scroll,scroll}\n"
+    "table{border-collapse:collapse;font-size:.82rem;line-height:1.35;overflow-wrap:normal}\n"
+    "caption{text-align:left;padding-bottom:.4rem}\n"
+    "th,td{padding:.35rem .8em .35rem 0;text-align:right;white-space:nowrap;"
+    "border-bottom:1px solid var(--rule);font-weight:400}\nthead th{color:var(--mute);"
+    "vertical-align:bottom;white-space:normal}tr :last-child{padding-right:.1rem}"
+    ".s{text-align:left}\n"
+    "dl{display:grid;gap:0 1.5rem}dt{color:var(--mute)}dd{margin:0 0 .4rem}"
+    "@media(min-width:40rem){dl{grid-template-columns:13rem 1fr}}\n"
+    ".note{background:var(--box);border-left:3px solid var(--bad);padding:.6rem .9rem}\n"
+    "@media print{:root{font-size:9pt;--bg:#fff}body{max-width:none;padding:0}.scroll{overflow:"
+    "visible}table{font-size:6pt}th,td{padding:.2rem .3rem .2rem 0}details{display:none}"
+    "h2,h3{break-after:avoid}}\n";
+
+static bool gb__is_first_of(const gb_result *r, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (!strcmp(r->cells[j].scenario, r->cells[i].scenario)) return false;
+    return true;
+}
+
+// ---- the answer ---------------------------------------------------------------------------------
+
+// Is it one build, or one server, against another where nothing else differs?
+static bool gb__is_answer(const gb_cell *baseline, const gb_cell *candidate)
+{
+    return baseline && candidate && !gb__cell_is_control(candidate) &&
+           !gb__cell_is_control(baseline) && gb__same_topology(baseline, candidate);
+}
+
+static bool gb__is_subject(const gb_result *r, const gb_cell *baseline, const gb_cell *candidate)
+{
+    if (gb__has_sources(r)) return strcmp(baseline->source, candidate->source);
+    return !*baseline->server;
+}
+
+static const char *gb__ratio_words(gb_interval i, gb__phrase text)
+{
+    gb__small median, lo, hi;
+    snprintf(text, sizeof(gb__phrase), "%s\xc3\x97 [%s,\xc2\xa0%s]", gb__number(median, i.median),
+             gb__number(lo, i.lo), gb__number(hi, i.hi));
+    return text;
+}
+
+static const char *gb__verdict_words(const gb_comparison *k)
+{
+    const gb__metric *metric = gb__find_metric(k->metric);
+    return metric ? metric->words[k->verdict] : gb_verdict_text(k->verdict);
+}
+
+static const char *gb__verdict_class(const gb_comparison *k)
+{
+    return k->verdict == GB_FASTER ? "good" : k->verdict == GB_SLOWER ? "bad" : "mute";
+}
+
+static bool gb__has_no_gil(const gb_result *r, const gb_cell *c)
+{
+    const gb_python *python = gb__find_python(r, c->python);
+    return python && python->free_threaded && python->gil != 1;
+}
+
+static void gb__say_other(gb__buf *b, const gb_comparison *k, const char *what)
+{
+    gb__phrase ratio;
+    if (k)
+        gb__html(b, " %s is %s: <b class=\"%s\">%s</b>.", what, gb__ratio_words(k->ratio, ratio),
+                 gb__verdict_class(k), gb__verdict_words(k));
+}
+
+static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb_comparison *k,
+                          const gb_cell *baseline, const gb_cell *candidate)
+{
+    const gb_result *r = g->result;
+    gb__phrase name, other, topology, ratio;
+    gb__html(b, "<li>%s<b>%s</b> serves <b>%s</b> the requests of %s%s with %s: "
+             "<b class=\"%s\">%s</b>.", gb__has_no_gil(r, candidate) ? "Free-threaded " : "",
+             gb__name(candidate, name), gb__ratio_words(k->ratio, ratio),
+             gb__has_no_gil(r, baseline) ? "free-threaded " : "", gb__name(baseline, other),
+             gb__topology_text(g, candidate, topology), gb__verdict_class(k),
+             gb__verdict_words(k));
+    gb__say_other(b, gb__find_comparison(r, baseline, candidate, "latency_ms.p99"),
+                  "Its p99 latency");
+    gb__say_other(b, gb__find_comparison(r, baseline, candidate, "memory_mb.rss_peak"),
+                  "Its peak memory");
+    gb__buf_str(b, "</li>\n");
+}
+
+// Of the topologies the first and the last; the others are in the picture and in the tables. So is
+// all but what the page is about, unless everything is asked for: what changed from one result to
+// another, where there are two; else what differs between the builds, not others' servers.
+static size_t gb__say_ratios(gb__buf *b, const gb__cells *g, bool everything)
+{
+    const gb_result *r = g->result;
+    size_t said = 0;
+    for (size_t i = 0; i < r->comparison_count; i++) {
+        const gb_comparison *k = &r->comparisons[i];
+        const gb_cell *baseline = gb__find_cell(r, k->baseline);
+        const gb_cell *candidate = gb__find_cell(r, k->candidate);
+        if (strcmp(k->metric, "rps") || !gb__is_answer(baseline, candidate) ||
+            strcmp(candidate->scenario, g->cells[0]->scenario) ||
+            !(everything || gb__is_subject(r, baseline, candidate)) ||
+            !(gb__same_topology(candidate, g->cells[0]) ||
+              gb__same_topology(candidate, g->cells[g->count - 1])))
+            continue;
+        gb__say_ratio(b, g, k, baseline, candidate);
+        said++;
+    }
+    return said;
+}
+
+// Without anything to compare with: the figures themselves.
+static void gb__say_figures(gb__buf *b, const gb__cells *g)
+{
+    gb__phrase name, topology, figure;
+    for (size_t i = 0; i < g->count; i++) {
+        const gb_cell *c = g->cells[i];
+        bool measured = gb__cell_measured(c);
+        if (gb__cell_is_control(c)) continue;
+        gb__html(b, measured ? "<li><b>%s</b> with %s: %s requests a second.</li>\n"
+                             : "<li><b>%s</b> with %s: %s.</li>\n",
+                 gb__name(c, name), gb__topology_text(g, c, topology),
+                 measured ? gb__interval_text(c->summary.rps, figure) : "no measurement");
+    }
+}
+
+static void gb__say_why(gb__buf *b, const gb__cells *g)
+{
+    gb__phrase name, topology, text;
+    int n = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        const gb_cell *c = g->cells[i];
+        if (gb__cell_is_control(c) || !gb__same_topology(c, g->cells[g->count - 1]) ||
+            !*gb__dominant(c, text))
+            continue;
+        if (!n++)
+            gb__html(b, "<p>Most of a request's time in the server with %s: ",
+                     gb__topology_text(g, c, topology));
+        gb__html(b, n > 1 ? ", %s (%s)" : "%s (%s)", text, gb__name(c, name));
+    }
+    if (n) gb__buf_str(b, ".</p>\n");
+}
+
+static const char *gb__description(const char *scenario)
+{
+    for (const gb_scenario *s = gb_scenarios(); s->name; s++)
+        if (!strcmp(s->name, scenario) && s->description) return s->description;
+    return "";
+}
+
+static void gb__say_scenario(gb__buf *b, const gb__cells *g)
+{
+    const char *scenario = g->cells[0]->scenario;
+    gb__html(b, "<h3>%s <span>%s</span></h3>\n<ul>\n", scenario, gb__description(scenario));
+    if (!gb__say_ratios(b, g, false) && !gb__say_ratios(b, g, true)) gb__say_figures(b, g);
+    gb__buf_str(b, "</ul>\n");
+    gb__say_why(b, g);
+}
+
+// ---- a picture of the answer --------------------------------------------------------------------
+
+static double gb__most_ratio(const gb_result *r)
+{
+    double most = 1;
+    for (size_t i = 0; i < r->comparison_count; i++) {
+        const gb_comparison *k = &r->comparisons[i];
+        if (!strcmp(k->metric, "rps") && k->ratio.hi > most &&
+            gb__is_answer(gb__find_cell(r, k->baseline), gb__find_cell(r, k->candidate)))
+            most = k->ratio.hi;
+    }
+    return most;
+}
+
+// The ratios of a scenario, each with its interval beside a line at 1. Returns how high they are.
+static double gb__ratio_rows(gb__buf *b, const gb__cells *g, const gb__scale *s, double y,
+                             gb__buf *words)
+{
+    const gb_result *r = g->result;
+    gb__phrase name, other, topology, ratio;
+    char text[3 * sizeof(gb__phrase)];
+    gb__small figure;
+    double top = y;
+    for (size_t i = 0; i < r->comparison_count; i++) {
+        const gb_comparison *k = &r->comparisons[i];
+        const gb_cell *baseline = gb__find_cell(r, k->baseline);
+        const gb_cell *c = gb__find_cell(r, k->candidate);
+        if (strcmp(k->metric, "rps") || !gb__is_answer(baseline, c) ||
+            strcmp(c->scenario, g->cells[0]->scenario))
+            continue;
+        if (y <= top) gb__svg_text(b, "h", 0, (y += 22) - 10, c->scenario);
+        snprintf(text, sizeof text, "%s / %s, %s", gb__name(c, name), gb__name(baseline, other),
+                 gb__topology_text(g, c, topology));
+        snprintf(ratio, sizeof ratio, "%s\xc3\x97 %s", gb__number(figure, k->ratio.median),
+                 gb__verdict_words(k));
+        gb__html(b, "<g class=\"%s\">\n", gb__class(r, c));
+        gb__row_text(b, y, text, ratio);
+        gb__svg_line(b, "x", gb__scaled(s, 1), y + 14, gb__scaled(s, 1), y + 27);
+        gb__svg_whisker(b, s, k->ratio, y + 20);
+        if (isfinite(k->ratio.median))
+            gb__svg_marker(b, gb__look(r, c), gb__scaled(s, k->ratio.median), y + 20);
+        gb__buf_str(b, "</g>\n");
+        gb__buf_printf(words, "%s, %s: %s. ", c->scenario, text, ratio);
+        y += 32;
+    }
+    return y;
+}
+
+static void gb__ratio_figure(gb__buf *b, const gb_result *r)
+{
+    gb__scale s = gb__linear(gb__most_ratio(r), 0, GB__BARS_END);
+    gb__buf rows = {0}, words = {0};
+    gb__table t;
+    double y = 0;
+    for (size_t i = 0; i < r->cell_count; i++) {
+        if (!gb__is_first_of(r, i)) continue;
+        gb__cells g = gb__gather(r, r->cells[i].scenario);
+        if (g.cells) y = gb__ratio_rows(&rows, &g, &s, y, &words);
+        free(g.cells);
+    }
+    gb__verdict_table(r, &t);
+    if (y > 0) {
+        gb__row_axis(&rows, &s, y, "times the requests a second");
+        gb__figure_open(b, "Requests against each other", "Ratios: the median and its "
+                        "95\xc2\xa0% interval. The upright line is no difference.");
+        gb__rows_close(b, &rows, &words, y + 32, "Requests against each other");
+        gb__figure_close(b, &t, "Every comparison: ratios with 95\xc2\xa0% intervals");
+    }
+    gb__table_free(&t);
+}
+
+// ---- the page -----------------------------------------------------------------------------------
+
+// Calls `show` for the cells of each scenario.
+static void gb__each_scenario(gb__buf *b, const gb_result *r,
+                              void (*show)(gb__buf *, const gb__cells *))
+{
+    for (size_t i = 0; i < r->cell_count; i++) {
+        if (!gb__is_first_of(r, i)) continue;
+        gb__cells g = gb__gather(r, r->cells[i].scenario);
+        if (g.cells) show(b, &g);
+        b->failed |= !g.cells;
+        free(g.cells);
+    }
+}
+
+static void gb__topology_figures(gb__buf *b, const gb__cells *g)
+{
+    gb__phrase topology;
+    gb__buf figures = {0};
+    gb__latency_figure(&figures, g);
+    gb__timeline_figure(&figures, g, false);
+    gb__timeline_figure(&figures, g, true);
+    if (figures.len) {
+        gb__html(b, "<h3>With %s</h3>\n<div class=\"grid\">\n",
+                 gb__topology_text(g, g->cells[0], topology));
+        gb__buf_add(b, figures.data, figures.len);
+        gb__buf_str(b, "</div>\n");
+    }
+    b->failed |= figures.failed;
+    gb__buf_free(&figures);
+}
+
+static void gb__scenario_section(gb__buf *b, const gb__cells *g)
+{
+    const gb_cell *c = g->cells[0];
+    gb__small text;
+    gb__cells part;
+    gb__html(b, "<section>\n<h2>%s</h2>\n<p class=\"mute\">%s, %s, %s", c->scenario, c->path,
+             gb__interface_text(c->interface), c->app);
+    if (!g->connections) gb__html(b, ", %s connections", gb__tick_text(text, c->connections));
+    if (c->rate > 0) gb__html(b, ", %s requests a second offered", gb__number(text, c->rate));
+    gb__buf_str(b, "</p>\n<div class=\"grid\">\n");
+    gb__throughput_figure(b, g);
+    gb__anatomy_figure(b, g);
+    gb__buf_str(b, "<div class=\"stack\">\n");
+    for (size_t i = 0; i < g->count; i += part.count) {
+        part = gb__part(g, i, false);
+        gb__threads_figure(b, &part);
+    }
+    gb__memory_figure(b, g);
+    gb__buf_str(b, "</div>\n</div>\n");
+    for (size_t i = 0; i < g->count; i += part.count) {
+        part = gb__part(g, i, true);
+        gb__topology_figures(b, &part);
+    }
+    gb__buf_str(b, "</section>\n");
+}
+
+static void gb__all_figures(gb__buf *b, const gb_result *r)
+{
+    gb__table t;
+    gb__buf_str(b, "<section>\n<h2>All figures</h2>\n");
+    gb__main_table(r, &t);
+    gb__table_html(&t, b, "Every cell: medians of its rounds");
+    if (gb__has_reported(r)) gb__html(b, "<p class=\"mute\">%s</p>\n", gb__reported_note);
+    gb__buf_str(b, "</section>\n");
+}
+
+static void gb__html_fact(gb__buf *b, const char *name, const char *text)
+{
+    if (*text) gb__html(b, "<dt>%s</dt><dd>%s</dd>\n", name, text);
+}
+
+static void gb__machine(gb__buf *b, const gb_result *r)
+{
+    const gb_host *h = &r->host;
+    char text[64] = "";
+    gb__buf_str(b, "<section>\n<h2>Machine</h2>\n<dl>\n");
+    gb__html_fact(b, "CPU", *h->cpu_model ? h->cpu_model : "unknown");
+    snprintf(text, sizeof text, "%d, %d a core", h->cpus, h->threads_per_core);
+    if (h->threads_per_core <= 1) snprintf(text, sizeof text, "%d", h->cpus);
+    gb__html_fact(b, "CPUs that could be used", text);
+    snprintf(text, sizeof text, "%.2f CPUs", h->cgroup_cpus);
+    gb__html_fact(b, "Quota of the container", h->cgroup_cpus > 0 ? text : "");
+    snprintf(text, sizeof text, "%.1f GB", (double)h->memory / 1e9);
+    gb__html_fact(b, "Memory", text);
+    gb__html_fact(b, "Kernel", h->kernel);
+    gb__html_fact(b, "Frequency governor", h->governor);
+    gb__html_fact(b, "Turbo", h->turbo > 0 ? "on" : h->turbo == 0 ? "off" : "");
+    snprintf(text, sizeof text, "%.2f", h->load_1min);
+    gb__html_fact(b, "Load average at the start", text);
+    gb__html_fact(b, "Started", r->started);
+    gb__buf_str(b, "</dl>\n</section>\n");
+}
+
+static void gb__builds(gb__buf *b, const gb_result *r)
+{
+    gb__buf_str(b, "<section>\n<h2>Builds</h2>\n");
+    for (size_t i = 0; i < r->python_count; i++) {
+        const gb_python *p = &r->pythons[i];
+        gb__html(b, "<h3>%s</h3>\n<dl>\n<dt>CPython</dt><dd>%s%s%s%s</dd>\n", p->id, p->version,
+                 p->free_threaded ? ", free-threaded" : ", with the GIL",
+                 p->gil == 1 ? ", the GIL forced on" : p->gil == 0 ? ", the GIL forced off" : "",
+                 p->debug ? ", a debug build" : "");
+        gb__html_fact(b, "Optimised with", p->optimized);
+        gb__html_fact(b, "Compiler", p->compiler);
+        gb__html_fact(b, "Configured with", p->configure_args);
+        gb__html_fact(b, "Executable", p->executable);
+        gb__html_fact(b, "Library", p->libpython);
+        gb__buf_str(b, "</dl>\n");
+    }
+    gb__buf_str(b, "</section>\n");
+}
+
+static void gb__warnings(gb__buf *b, const gb_result *r)
+{
+    gb__buf_str(b, "<section>\n<h2 id=\"warnings\">Warnings</h2>\n");
+    gb__buf_str(b, r->warning_count ? "<ul>\n" : "<p>None.</p>\n");
+    for (size_t i = 0; i < r->warning_count; i++) gb__html(b, "<li>%s.</li>\n", r->warnings[i]);
+    gb__buf_str(b, r->warning_count ? "</ul>\n</section>\n" : "</section>\n");
+}
+
+static const char gb__method[] =
+    "<section>\n<h2>Method</h2>\n<p>A cell is one combination of build, application and topology. "
+    "A round measures every cell once, in a shuffled order, each on a fresh server process, with "
+    "the client on the same machine. Ratios are taken within a round and summarised over rounds: "
+    "the median and its 95 % bootstrap interval; those between two results are of their medians. A "
+    "verdict needs the interval, not the median, to be clear of 1 by 1 %.</p>\n<p>The C handler is the control: the same server and topology "
+    "without Python. What it loses to threads is not the lock's doing. Peak memory is RSS, summed "
+    "over the server's processes; PSS counts shared pages once; 1 MB is 1,000,000 bytes. Waiting "
+    "to attach is the time until a thread with a request could run Python: the GIL, seen from "
+    "where it hurts.</p>\n</section>\n";
+
+static void gb__page_title(gb__buf *b, const gb_result *r)
+{
+    for (size_t i = r->python_count; i--;)
+        gb__html(b, i > 1 ? "%s, " : i ? "%s against " : "%s", r->pythons[i].id);
+    if (!r->python_count) gb__buf_str(b, "A measurement");
+}
+
+static void gb__page_head(gb__buf *b, const gb_result *r)
+{
+    gb__small text;
+    gb__buf_str(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+                "style-src 'unsafe-inline'; img-src data:\">\n<link rel=\"icon\" href=\"data:,\">\n"
+                "<title>");
+    gb__page_title(b, r);
+    gb__buf_str(b, " - gilbench</title>\n<style>\n");
+    gb__buf_str(b, gb__style);
+    gb__buf_str(b, "</style>\n</head>\n<body>\n<header>\n<h1>");
+    gb__page_title(b, r);
+    gb__html(b, "</h1>\n<p class=\"mute\">%s, %s CPUs, %s</p>\n",
+             *r->host.cpu_model ? r->host.cpu_model : "unknown CPU",
+             gb__tick_text(text, r->host.cpus), r->started);
+    if (r->interrupted)
+        gb__buf_str(b, "<p class=\"note\">Interrupted: what is here was measured before.</p>\n");
+    gb__buf_str(b, "</header>\n<main>\n");
+}
+
+static void gb__page(gb__buf *b, const gb_result *r)
+{
+    gb__small text;
+    gb__page_head(b, r);
+    gb__buf_str(b, "<section>\n<h2>The answer</h2>\n<div class=\"answer\">\n<div>\n");
+    gb__each_scenario(b, r, gb__say_scenario);
+    if (!r->cell_count) gb__buf_str(b, "<p>Nothing was measured.</p>\n");
+    if (r->warning_count)
+        gb__html(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%s "
+                 "warning%s</a>.</p>\n", gb__tick_text(text, (double)r->warning_count),
+                 r->warning_count == 1 ? "" : "s");
+    gb__buf_str(b, "</div>\n");
+    gb__ratio_figure(b, r);
+    gb__buf_str(b, "</div>\n</section>\n");
+    gb__each_scenario(b, r, gb__scenario_section);
+    gb__all_figures(b, r);
+    gb__machine(b, r);
+    gb__builds(b, r);
+    gb__warnings(b, r);
+    gb__buf_str(b, gb__method);
+    gb__buf_str(b, "</main>\n<footer><p class=\"mute\">Made by gilbench " GB_VERSION
+                ".</p></footer>\n</body>\n</html>\n");
+}
+
+// Wherever the program around this one lives, its page has a decimal point.
+GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error)
+{
+    gb__buf b = {0};
+    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    if (!plain) return gb__fail_memory(error);
+    locale_t before = uselocale(plain);
+    gb__page(&b, result);
+    uselocale(before);
+    freelocale(plain);
+    return gb__write_out(&b, out, error);
 }
 
 // ================================================================================================
