@@ -71,9 +71,13 @@
 //     >>peers          somebody else's server
 //     >>workers        several processes that serve as one
 //     >>run            one measurement
-//     >>compare        the matrix: cells, rounds, ratios, verdicts
+//     >>plan           scenarios, and the matrix of cells
+//     >>verdict        what the rounds say: medians, ratios, verdicts
+//     >>fairness       what could make a comparison unfair
+//     >>compare        the matrix, measured round by round
 //     >>merge          several results as one
-//     >>report         table, Markdown, CSV
+//     >>table          rows of text: aligned, Markdown, CSV
+//     >>report         a result in words and figures
 //     >>json           JSON, written and read
 //     >>schema         the keys of a result's file
 //     >>file           a result's file, written and read
@@ -4537,7 +4541,7 @@ typedef struct gb__client_thread {
     int epoll, timer;
     gb__link *links;
     int link_count;
-    gb__link *idle;       // with a rate: those that wait for the next intended start
+    gb__link *idle, **idle_end;  // with a rate: the queue for the next intended starts
     double interval_ns;   // with a rate: between two starts of this thread
     uint64_t start;       // of the schedule
     uint64_t issued;      // starts of the schedule that were taken
@@ -4744,8 +4748,10 @@ static void gb__link_next(gb__client_thread *t, gb__link *l, uint64_t now)
     if (t->interval_ns > 0) {
         intended = gb__next_intended(t);
         if (intended > now) {
-            l->next_idle = t->idle;
-            t->idle = l;
+            // A queue, so that all of them have their turn.
+            l->next_idle = NULL;
+            *t->idle_end = l;
+            t->idle_end = &l->next_idle;
             return;
         }
     }
@@ -4965,6 +4971,7 @@ static void gb__follow_schedule(gb__client_thread *t, uint64_t now)
     while (t->idle && !t->finished && gb__next_intended(t) <= now) {
         gb__link *l = t->idle;
         t->idle = l->next_idle;
+        if (!t->idle) t->idle_end = &t->idle;
         if (l->fd < 0) gb__link_connect(t, l, now);
         else gb__link_next(t, l, now);
     }
@@ -5065,6 +5072,7 @@ static gb_code gb__client_thread_init(gb__client *c, int i, gb_error *error)
     gb__client_thread *t = &c->threads[i];
     int n = c->config.connections, threads = c->config.threads;
     t->client = c;
+    t->idle_end = &t->idle;
     t->link_count = n / threads + (i < n % threads);
     t->links = calloc((size_t)t->link_count, sizeof *t->links);
     t->input = malloc(GB_MAX_HEAD + GB__RECV_SIZE);
@@ -9925,20 +9933,9 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
 }
 
 // ================================================================================================
-// >>compare
-// The matrix. A cell is one combination of build, scenario and topology; a round measures every
-// cell once, in a shuffled order, so that a drift of the machine hits all of them alike. Ratios are
-// taken within a round, where the two sides stood closest together, and summarised over rounds.
-
-// Whole percents are what repeated runs of the same thing differ by; a verdict needs the interval
-// to be clear of 1 by this much (criterion.rs calls it the noise threshold).
-#define GB__NOISE_THRESHOLD 0.01
-
-#define GB__FEWEST_ROUNDS 6   // with less there is no interval of 95 %
-// With less, an interval may be narrow by chance. To look after each round whether it is narrow
-// makes it miss in 3 to 9 instead of 5 of 100 cases (simulated: normal and contaminated ratios with
-// deviations of 1.5 to 5 %, up to 60 rounds); with the noise threshold 0 to 2 verdicts are wrong.
-#define GB__ENOUGH_ROUNDS 10
+// >>plan
+// What is to be measured: the scenarios, and the matrix of cells. A cell is one combination of
+// build, scenario and topology.
 
 GB_API const gb_scenario *gb_scenarios(void)
 {
@@ -10265,7 +10262,27 @@ static gb_code gb__plan_check(const gb_plan *p, gb_error *error)
     return gb__check_peers(p, error);
 }
 
-// ---- summary ------------------------------------------------------------------------------------
+static const gb_python *gb__find_python(const gb_result *r, const char *id)
+{
+    for (size_t i = 0; i < r->python_count; i++)
+        if (!strcmp(r->pythons[i].id, id)) return &r->pythons[i];
+    return NULL;
+}
+
+// ================================================================================================
+// >>verdict
+// What the rounds say: medians, and ratios that are taken within a round, where the two sides stood
+// closest together, and summarised over rounds. Pure.
+
+// Whole percents are what repeated runs of the same thing differ by; a verdict needs the interval
+// to be clear of 1 by this much (criterion.rs calls it the noise threshold).
+#define GB__NOISE_THRESHOLD 0.01
+
+#define GB__FEWEST_ROUNDS 6   // with less there is no interval of 95 %
+// With less, an interval may be narrow by chance. To look after each round whether it is narrow
+// makes it miss in 3 to 9 instead of 5 of 100 cases (simulated: normal and contaminated ratios with
+// deviations of 1.5 to 5 %, up to 60 rounds); with the noise threshold 0 to 2 verdicts are wrong.
+#define GB__ENOUGH_ROUNDS 10
 
 static double gb__metric_rps(const gb_round *r)
 {
@@ -10504,160 +10521,10 @@ static gb_code gb__add_comparisons(const gb_plan *p, gb_result *r, gb_error *err
     return code;
 }
 
-// ---- measuring ----------------------------------------------------------------------------------
-
-static const gb_python *gb__find_python(const gb_result *r, const char *id)
-{
-    for (size_t i = 0; i < r->python_count; i++)
-        if (!strcmp(r->pythons[i].id, id)) return &r->pythons[i];
-    return NULL;
-}
-
-// What is going on, for whoever watches.
-typedef struct gb__watcher {
-    const gb_plan *plan;
-    gb_progress progress;
-    uint64_t start;
-} gb__watcher;
-
-static void gb__watch_load(void *user, const gb_load_progress *load)
-{
-    gb__watcher *w = user;
-    w->progress.rps = load->rps;
-    if (load->rps > 0) w->plan->on_progress(w->plan->user, &w->progress);
-}
-
-static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c,
-                                gb__watcher *watcher, gb_error *error)
-{
-    gb_measure_config m = {
-        .service = {.python = gb__find_python(r, c->python), .app = c->app,
-                    .interface = c->interface, .loop = p->loop, .workers = c->workers,
-                    .worker_model = c->worker_model, .server = {.threads = c->threads},
-                    .command = *c->command ? c->command : NULL},
-        .path = c->path,
-        .load = {.connections = c->connections, .threads = p->client_threads,
-                 .duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
-                 .expect = gb__cell_is_control(c) ? NULL : p->expect, .stop = p->stop},
-        .latency = &c->latency, .uncorrected = &c->uncorrected,
-        .on_progress = p->on_progress ? gb__watch_load : NULL, .user = watcher};
-    return gb_measure(&m, &c->rounds[c->round_count++], error);
-}
-
-// What can't be loaded once can't be loaded the next time: its other cells say so without a try.
-static const char *gb__known_problem(const gb_result *r, const gb_cell *c)
-{
-    for (size_t i = 0; i < r->cell_count; i++) {
-        const gb_cell *other = &r->cells[i];
-        if (other->broken && !strcmp(other->python, c->python) && !strcmp(other->app, c->app) &&
-            !strcmp(other->server, c->server))
-            return other->rounds[other->round_count - 1].problem;
-    }
-    return NULL;
-}
-
-static bool gb__is_lasting(gb_code code)
-{
-    return code == GB_APP || code == GB_USAGE || code == GB_NO_PYTHON;
-}
-
-static bool gb__plan_stopped(const gb_plan *p)
-{
-    return gb__flag_is_set(p->stop);
-}
-
-// Measures one cell; false when the comparison was interrupted.
-static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__watcher *watcher,
-                             gb_error *first)
-{
-    gb_error error = {0};
-    const char *problem = gb__known_problem(r, c);
-    if (problem) {
-        gb_round *round = &c->rounds[c->round_count++];
-        gb__copy(round->problem, sizeof round->problem, problem);
-        return true;
-    }
-    gb_code code = gb__measure_cell(p, r, c, watcher, &error);
-    if (code == GB_INTERRUPTED || gb__plan_stopped(p)) {
-        c->round_count--;  // a window cut short is no measurement
-        return false;
-    }
-    c->broken = gb__is_lasting(code);
-    if (!code && c->interface == GB_AUTO) c->interface = c->rounds[c->round_count - 1].interface;
-    if (code && !first->code) gb__fail(first, code, "%s: %.900s", c->id, error.text);
-    return true;
-}
-
-static void gb__tell_progress(gb__watcher *w, const gb_result *r, const gb_cell *c, size_t done)
-{
-    const gb_plan *p = w->plan;
-    size_t total = r->cell_count * (size_t)p->rounds;
-    double each = done ? (double)(gb_now_ns() - w->start) / 1e9 / (double)done
-                       : p->duration_s + p->warmup_s + 0.3;
-    w->progress = (gb_progress){.cell = c, .done = done, .total = total,
-                                .round = (int)(done / r->cell_count) + 1, .rounds = p->rounds,
-                                .at_most = p->precision > 0,
-                                .seconds_left = each * (double)(total - done)};
-    if (p->on_progress) p->on_progress(p->user, &w->progress);
-}
-
-static void gb__shuffle(size_t *items, size_t n, uint64_t *rng)
-{
-    for (size_t i = n; i > 1; i--) {
-        size_t j = gb__rng_below(rng, i), swap = items[i - 1];
-        items[i - 1] = items[j];
-        items[j] = swap;
-    }
-}
-
-// Cells of one scenario in one topology are each other's measure and stand in a row in the result.
-static size_t gb__group_length(const gb_result *r, size_t first)
-{
-    size_t n = 1;
-    while (first + n < r->cell_count && gb__same_topology(&r->cells[first], &r->cells[first + n]) &&
-           !strcmp(r->cells[first].scenario, r->cells[first + n].scenario))
-        n++;
-    return n;
-}
-
-// The order of one round: groups in any order, and within each its cells in any order. Whoever is
-// to be compared stands close together that way, and a machine that drifts within seconds (with 8
-// threads: 6.5 % between servers at any distance, 5.5 % in the ratio of neighbours, where chance
-// alone would make it 9.2 %) has less to drift.
-static void gb__draw_order(const gb_result *r, size_t *order, size_t *groups, uint64_t *rng)
-{
-    size_t count = 0, n = 0;
-    for (size_t i = 0; i < r->cell_count; i += gb__group_length(r, i)) groups[count++] = i;
-    gb__shuffle(groups, count, rng);
-    for (size_t g = 0; g < count; g++) {
-        size_t length = gb__group_length(r, groups[g]);
-        for (size_t i = 0; i < length; i++) order[n + i] = groups[g] + i;
-        gb__shuffle(order + n, length, rng);
-        n += length;
-    }
-}
-
-static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *first, gb_error *error)
-{
-    uint64_t rng = p->seed;
-    gb__watcher watcher = {.plan = p, .start = gb_now_ns()};
-    size_t done = 0;
-    size_t *order = calloc(2 * r->cell_count + 1, sizeof *order);
-    if (!order) return gb__fail_memory(error);
-    for (int round = 0; round < p->rounds && !r->interrupted; round++) {
-        if (p->precision > 0 && round >= GB__ENOUGH_ROUNDS && gb__is_precise(p, r)) break;
-        gb__draw_order(r, order, order + r->cell_count, &rng);
-        for (size_t i = 0; i < r->cell_count && !r->interrupted; i++, done++) {
-            gb_cell *c = &r->cells[order[i]];
-            gb__tell_progress(&watcher, r, c, done);
-            r->interrupted = gb__plan_stopped(p) || !gb__compare_step(p, r, c, &watcher, first);
-        }
-    }
-    free(order);
-    return GB_OK;
-}
-
-// ---- what could make it unfair ------------------------------------------------------------------
+// ================================================================================================
+// >>fairness
+// What could make a comparison unfair, as warnings: the machine, the builds, the cells, and what
+// others did meanwhile.
 
 GB__PRINTF(2, 3) static void gb__warn(gb_result *r, const char *format, ...)
 {
@@ -10821,6 +10688,155 @@ static void gb__warn_all(const gb_plan *p, gb_result *r)
     for (size_t i = 0; i < r->cell_count; i++) gb__warn_cell(r, &r->cells[i]);
     gb__warn_disturbance(r);
     gb__warn_rounds(r);
+}
+
+// ================================================================================================
+// >>compare
+// The matrix, measured: a round is every cell once, in a shuffled order, so that a drift of the
+// machine hits all of them alike.
+
+// What is going on, for whoever watches.
+typedef struct gb__watcher {
+    const gb_plan *plan;
+    gb_progress progress;
+    uint64_t start;
+} gb__watcher;
+
+static void gb__watch_load(void *user, const gb_load_progress *load)
+{
+    gb__watcher *w = user;
+    w->progress.rps = load->rps;
+    if (load->rps > 0) w->plan->on_progress(w->plan->user, &w->progress);
+}
+
+static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c,
+                                gb__watcher *watcher, gb_error *error)
+{
+    gb_measure_config m = {
+        .service = {.python = gb__find_python(r, c->python), .app = c->app,
+                    .interface = c->interface, .loop = p->loop, .workers = c->workers,
+                    .worker_model = c->worker_model, .server = {.threads = c->threads},
+                    .command = *c->command ? c->command : NULL},
+        .path = c->path,
+        .load = {.connections = c->connections, .threads = p->client_threads,
+                 .duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
+                 .expect = gb__cell_is_control(c) ? NULL : p->expect, .stop = p->stop},
+        .latency = &c->latency, .uncorrected = &c->uncorrected,
+        .on_progress = p->on_progress ? gb__watch_load : NULL, .user = watcher};
+    return gb_measure(&m, &c->rounds[c->round_count++], error);
+}
+
+// What can't be loaded once can't be loaded the next time: its other cells say so without a try.
+static const char *gb__known_problem(const gb_result *r, const gb_cell *c)
+{
+    for (size_t i = 0; i < r->cell_count; i++) {
+        const gb_cell *other = &r->cells[i];
+        if (other->broken && !strcmp(other->python, c->python) && !strcmp(other->app, c->app) &&
+            !strcmp(other->server, c->server))
+            return other->rounds[other->round_count - 1].problem;
+    }
+    return NULL;
+}
+
+static bool gb__is_lasting(gb_code code)
+{
+    return code == GB_APP || code == GB_USAGE || code == GB_NO_PYTHON;
+}
+
+static bool gb__plan_stopped(const gb_plan *p)
+{
+    return gb__flag_is_set(p->stop);
+}
+
+// Measures one cell; false when the comparison was interrupted.
+static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__watcher *watcher,
+                             gb_error *first)
+{
+    gb_error error = {0};
+    const char *problem = gb__known_problem(r, c);
+    if (problem) {
+        gb_round *round = &c->rounds[c->round_count++];
+        gb__copy(round->problem, sizeof round->problem, problem);
+        return true;
+    }
+    gb_code code = gb__measure_cell(p, r, c, watcher, &error);
+    if (code == GB_INTERRUPTED || gb__plan_stopped(p)) {
+        c->round_count--;  // a window cut short is no measurement
+        return false;
+    }
+    c->broken = gb__is_lasting(code);
+    if (!code && c->interface == GB_AUTO) c->interface = c->rounds[c->round_count - 1].interface;
+    if (code && !first->code) gb__fail(first, code, "%s: %.900s", c->id, error.text);
+    return true;
+}
+
+static void gb__tell_progress(gb__watcher *w, const gb_result *r, const gb_cell *c, size_t done)
+{
+    const gb_plan *p = w->plan;
+    size_t total = r->cell_count * (size_t)p->rounds;
+    double each = done ? (double)(gb_now_ns() - w->start) / 1e9 / (double)done
+                       : p->duration_s + p->warmup_s + 0.3;
+    w->progress = (gb_progress){.cell = c, .done = done, .total = total,
+                                .round = (int)(done / r->cell_count) + 1, .rounds = p->rounds,
+                                .at_most = p->precision > 0,
+                                .seconds_left = each * (double)(total - done)};
+    if (p->on_progress) p->on_progress(p->user, &w->progress);
+}
+
+static void gb__shuffle(size_t *items, size_t n, uint64_t *rng)
+{
+    for (size_t i = n; i > 1; i--) {
+        size_t j = gb__rng_below(rng, i), swap = items[i - 1];
+        items[i - 1] = items[j];
+        items[j] = swap;
+    }
+}
+
+// Cells of one scenario in one topology are each other's measure and stand in a row in the result.
+static size_t gb__group_length(const gb_result *r, size_t first)
+{
+    size_t n = 1;
+    while (first + n < r->cell_count && gb__same_topology(&r->cells[first], &r->cells[first + n]) &&
+           !strcmp(r->cells[first].scenario, r->cells[first + n].scenario))
+        n++;
+    return n;
+}
+
+// The order of one round: groups in any order, and within each its cells in any order. Whoever is
+// to be compared stands close together that way, and a machine that drifts within seconds (with 8
+// threads: 6.5 % between servers at any distance, 5.5 % in the ratio of neighbours, where chance
+// alone would make it 9.2 %) has less to drift.
+static void gb__draw_order(const gb_result *r, size_t *order, size_t *groups, uint64_t *rng)
+{
+    size_t count = 0, n = 0;
+    for (size_t i = 0; i < r->cell_count; i += gb__group_length(r, i)) groups[count++] = i;
+    gb__shuffle(groups, count, rng);
+    for (size_t g = 0; g < count; g++) {
+        size_t length = gb__group_length(r, groups[g]);
+        for (size_t i = 0; i < length; i++) order[n + i] = groups[g] + i;
+        gb__shuffle(order + n, length, rng);
+        n += length;
+    }
+}
+
+static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *first, gb_error *error)
+{
+    uint64_t rng = p->seed;
+    gb__watcher watcher = {.plan = p, .start = gb_now_ns()};
+    size_t done = 0;
+    size_t *order = calloc(2 * r->cell_count + 1, sizeof *order);
+    if (!order) return gb__fail_memory(error);
+    for (int round = 0; round < p->rounds && !r->interrupted; round++) {
+        if (p->precision > 0 && round >= GB__ENOUGH_ROUNDS && gb__is_precise(p, r)) break;
+        gb__draw_order(r, order, order + r->cell_count, &rng);
+        for (size_t i = 0; i < r->cell_count && !r->interrupted; i++, done++) {
+            gb_cell *c = &r->cells[order[i]];
+            gb__tell_progress(&watcher, r, c, done);
+            r->interrupted = gb__plan_stopped(p) || !gb__compare_step(p, r, c, &watcher, first);
+        }
+    }
+    free(order);
+    return GB_OK;
 }
 
 // ---- all of it ----------------------------------------------------------------------------------
@@ -11051,7 +11067,8 @@ static bool gb__make_room(void **array, size_t count, size_t more, size_t size)
 static bool gb__move_all(gb_result *into, gb_result *from)
 {
     void *pythons = into->pythons, *cells = into->cells, *comparisons = into->comparisons;
-    bool fits = gb__make_room(&pythons, into->python_count, from->python_count, sizeof(gb_python)) &&
+    bool fits = gb__make_room(&pythons, into->python_count, from->python_count,
+                              sizeof(gb_python)) &&
                 gb__make_room(&cells, into->cell_count, from->cell_count, sizeof(gb_cell)) &&
                 gb__make_room(&comparisons, into->comparison_count, from->comparison_count,
                               sizeof(gb_comparison));
@@ -11092,23 +11109,8 @@ GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *lab
 }
 
 // ================================================================================================
-// >>report
-// A result in words and figures: made after the measurement, from the gb_result alone. A report is
-// composed in memory and written at once, so that there is one place where writing can fail.
-
-static gb_code gb__write_out(gb__buf *b, FILE *out, gb_error *error)
-{
-    bool ok = !b->failed && fwrite(b->data ? b->data : "", 1, b->len, out) == b->len &&
-              !fflush(out);
-    int saved = errno;
-    bool memory = b->failed;
-    gb__buf_free(b);
-    if (ok) return GB_OK;
-    return memory ? gb__fail_memory(error)
-                  : gb__fail(error, GB_SYSTEM, "can't write the report: %s", strerror(saved));
-}
-
-// ---- tables: cells of text, shown in three ways -------------------------------------------------
+// >>table
+// Cells of text in rows, shown aligned, as Markdown and as CSV.
 
 typedef enum gb__tone { GB__PLAIN, GB__GOOD, GB__BAD } gb__tone;
 
@@ -11286,6 +11288,23 @@ static void gb__table_csv(const gb__table *t, gb__buf *b)
         if (quote) gb__buf_str(b, "\"");
         gb__buf_str(b, (i + 1) % t->columns ? "," : "\r\n");
     }
+}
+
+// ================================================================================================
+// >>report
+// A result in words and figures: made after the measurement, from the gb_result alone. A report is
+// composed in memory and written at once, so that there is one place where writing can fail.
+
+static gb_code gb__write_out(gb__buf *b, FILE *out, gb_error *error)
+{
+    bool ok = !b->failed && fwrite(b->data ? b->data : "", 1, b->len, out) == b->len &&
+              !fflush(out);
+    int saved = errno;
+    bool memory = b->failed;
+    gb__buf_free(b);
+    if (ok) return GB_OK;
+    return memory ? gb__fail_memory(error)
+                  : gb__fail(error, GB_SYSTEM, "can't write the report: %s", strerror(saved));
 }
 
 // ---- the rows -----------------------------------------------------------------------------------
@@ -14703,7 +14722,8 @@ static const char gb__method[] =
     "A round measures every cell once, in a shuffled order, each on a fresh server process, with "
     "the client on the same machine. Ratios are taken within a round and summarised over rounds: "
     "the median and its 95 % bootstrap interval; those between two results are of their medians. A "
-    "verdict needs the interval, not the median, to be clear of 1 by 1 %.</p>\n<p>The C handler is the control: the same server and topology "
+    "verdict needs the interval, not the median, to be clear of 1 by 1 %.</p>\n<p>The C handler is "
+    "the control: the same server and topology "
     "without Python. What it loses to threads is not the lock's doing. Peak memory is RSS, summed "
     "over the server's processes; PSS counts shared pages once; 1 MB is 1,000,000 bytes. Waiting "
     "to attach is the time until a thread with a request could run Python: the GIL, seen from "
@@ -14847,7 +14867,7 @@ enum {
     X(HDR_DIR, "hdr", 0, "DIR", GB__RESULT,                                                        \
       "writes a cell's latencies as .hgrm for HdrHistogram's plotter")                             \
     X(HDR, "hdr", 0, "FILE", GB__LOAD, "writes the latencies as .hgrm for HdrHistogram's plotter") \
-    X(QUIET, "quiet", 0, NULL, GB__RESULT, "prints no table")                                       \
+    X(QUIET, "quiet", 0, NULL, GB__RESULT, "prints no table")                                      \
     X(NO_PROGRESS, "no-progress", 0, NULL, GB__COMPARE, "shows no progress on a terminal")         \
     X(HELP, "help", 'h', NULL, GB__ALL, "this")
 
