@@ -372,6 +372,18 @@ sub test_pressure {
     cmp_ok($got, '>', $mb << 20, 'a download to a slow reader');
     cmp_ok(memory($s, 'VmHWM') - $before, '<', 30, '... in flat memory');
 
+    ($socket, $before) = (dial($s), memory($s, 'VmRSS'));
+    my $piped = join '', map { "GET /naps?$_ HTTP/1.1\r\nHost: a\r\n\r\n" } 1 .. 20000;
+    if (!fork) {
+        print $socket $piped, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        POSIX::_exit(0);
+    }
+    my ($text) = read_until($socket, sub { 0 }, 20);
+    my @bodies = $text =~ /\r\n\r\n(\d+)/g;
+    is_deeply([@bodies[0 .. 19999]], [1 .. 20000], '20,000 pipelined requests that all wait');
+    cmp_ok(memory($s, 'VmHWM') - $before, '<', 30, '... in flat memory');
+    wait;
+
     $socket = dial($s);
     print $socket "GET /one_piece?512 HTTP/1.1\r\nHost: a\r\n\r\nGET /echo HTTP/1.1\r\nHost: a\r\n\r\n";
     sleep 0.2;
@@ -384,6 +396,14 @@ sub test_pressure {
     my $all = answer($socket, 20)->{body};
     my $order = join '', map { substr $all, $_ * 65536, 3 } 0 .. 200;
     is($order, join('', map { sprintf '%03d', $_ } 0 .. 199) . 'end', 'sends that nobody awaits');
+
+    $socket = dial($s);
+    print $socket "GET /abandons HTTP/1.1\r\nHost: a\r\n\r\n";
+    sleep 0.2;
+    get($s, '/one_piece?64') for 1 .. 4;  # they would get the memory, if it were free
+    is(answer($socket, 20)->{body}, join('', map { sprintf "%015d\n", $_ } 0 .. (1 << 19) - 1),
+        'an answer whose application gave up waiting for it is sent all the same');
+    is_deeply(noted($s, 1), ['TimeoutError'], '... and it did give up');
 }
 
 sub load {

@@ -84,6 +84,20 @@ async def unawaited(scope, receive, send):
     await send({'type': 'http.response.body', 'body': b'end'})
 
 
+async def abandons(scope, receive, send):
+    await start(send)
+    try:
+        async with asyncio.timeout(0.05):
+            await send({'type': 'http.response.body', 'body': b''.join(b'%015d\n' % n for n in range(1 << 19))})
+    except TimeoutError:
+        events.append('TimeoutError')
+
+
+async def naps(scope, receive, send):
+    await asyncio.sleep(0)
+    await answer(send, scope['query_string'])
+
+
 async def stream(scope, receive, send):
     await start(send, 200, [[b'content-type', b'text/plain']])
     for piece in (b'one', bytearray(b'two'), memoryview(b'three')):
@@ -259,8 +273,8 @@ async def misuse(scope, receive, send):
 
 
 paths = {'/' + function.__name__: function for function in
-         (scope, echo, pieces, slow_upload, download, one_piece, unawaited, stream, wait,
-          gone_while_sending, seen, after, status, length, tools, context, cancel, foreign, keeps,
+         (scope, echo, pieces, slow_upload, download, one_piece, unawaited, abandons, naps, stream,
+          wait, gone_while_sending, seen, after, status, length, tools, context, cancel, foreign, keeps,
           raises, raises_after, raises_between, exits, returns, returns_half, misuse)}
 
 
