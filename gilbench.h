@@ -14687,7 +14687,7 @@ static void gb__say_why(gb__buf *b, const gb__cells *g)
             !*gb__dominant(c, text))
             continue;
         if (!n++)
-            gb__html(b, "<p>Most of a request's time in the server with %s: ",
+            gb__html(b, "<p>What took most of a request's time in the server with %s: ",
                      gb__topology_text(g, c, topology));
         gb__html(b, n > 1 ? ", %s (%s)" : "%s (%s)", text, gb__name(c, name));
     }
@@ -14909,11 +14909,10 @@ static const char gb__method[] =
     "the client on the same machine. Ratios are taken within a round and summarised over rounds: "
     "the median and its 95 % bootstrap interval; those between two results are of their medians. A "
     "verdict needs the interval, not the median, to be clear of 1 by 1 %.</p>\n<p>The C handler is "
-    "the control: the same server and topology "
-    "without Python. What it loses to threads is not the lock's doing. Peak memory is RSS, summed "
-    "over the server's processes; PSS counts shared pages once; 1 MB is 1,000,000 bytes. Waiting "
-    "to attach is the time until a thread with a request could run Python: the GIL, seen from "
-    "where it hurts.</p>\n</section>\n";
+    "the control: the same server and topology without Python. What it loses to threads is not the "
+    "lock's doing. Peak memory is RSS, summed over the server's processes; PSS counts shared pages "
+    "once; 1 MB is 1,000,000 bytes. Waiting to run Python is the time until a thread with a "
+    "request could: the GIL, seen from where it hurts.</p>\n</section>\n";
 
 static void gb__page_title(gb__buf *b, const gb_result *r)
 {
