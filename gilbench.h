@@ -11421,7 +11421,7 @@ static void gb__table_block(const gb__table *t, const size_t *widths, size_t fir
 // Aligned columns; where they don't fit the width (0: any), as several blocks one below the other.
 static void gb__table_aligned(const gb__table *t, size_t width, bool colour, gb__buf *b)
 {
-    size_t keys = 0, widths[GB__MOST_COLUMNS];
+    size_t keys = 0, widths[GB__MOST_COLUMNS] = {0};
     for (size_t c = 0; c < t->columns; c++) widths[c] = gb__column_width(t, c);
     for (size_t c = 0; c < t->keys; c++) keys += widths[c] + 2;
     for (size_t first = t->keys; first < t->columns;) {
