@@ -10812,9 +10812,14 @@ static void gb__warn_fallbacks(const gb_plan *p, gb_result *r)
     for (size_t i = 0; i < p->scenario_count; i++) {
         const gb_scenario *s = &p->scenarios[i];
         const char *app = gb__scenario_app(r, s);
-        if (strcmp(app, s->app))
+        bool again = i && !strcmp(s->name, p->scenarios[i - 1].name);
+        if (again || !strcmp(app, s->app)) continue;
+        if (!gb__all_have(r, s->package))
             gb__warn(r, "%s was measured with %s instead of %s: not every build has an environment "
                      "with %s (make venvs)", s->name, app, s->app, s->package);
+        else
+            gb__warn(r, "%s was measured with %s instead of %s, which is not below this directory: "
+                     "call it from gilbench's", s->name, app, s->app);
     }
 }
 
@@ -15756,7 +15761,9 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
     if (a->given[GB__OPT_LIST_SCENARIOS]) {
         for (const gb_scenario *s = gb_scenarios(); s->name; s++)
             if (s->description) printf("%-18s %s\n", s->name, s->description);
-        printf("The beginning of a name stands for all: article, realistic, wsgi.\n");
+        printf("article            every row of both tables, with the published figures beside\n"
+               "realistic          both pages of the shop\n"
+               "The beginning of a name stands for all that have it, as article does.\n");
         return 0;
     }
     gb_code code = gb__read_compare(a, &c, &error);
