@@ -10823,6 +10823,11 @@ static void gb__warn_fallbacks(const gb_plan *p, gb_result *r)
     }
 }
 
+static bool gb__gil_came_back(const gb_python *python, const gb_round *round)
+{
+    return python && python->free_threaded && python->gil < 0 && round->gil.enabled_after_load > 0;
+}
+
 static void gb__warn_cell(gb_result *r, const gb_cell *c)
 {
     const gb_python *python = gb__find_python(r, c->python);
@@ -10840,8 +10845,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
             farthest = round->rps;
         if (round->cpu.client_share > share) share = round->cpu.client_share;
         if (*round->problem) gb__warn(r, "%s: %s", c->id, round->problem);
-        if (python && python->free_threaded && python->gil < 0 &&
-            round->gil.enabled_after_load > 0)
+        if (gb__gil_came_back(python, round))
             gb__warn(r, "%s: the GIL came back (%s does not declare that it runs without): its "
                      "rows say nothing about free-threading", variant,
                      *round->gil.reenabled_by ? round->gil.reenabled_by : "an extension module");
@@ -11566,12 +11570,28 @@ static const char *gb__interface_text(gb_interface interface)
     return gb__interfaces[interface];
 }
 
-static void gb__row_keys(gb__table *t, const gb_cell *c)
+// A free-threaded row that isn't one says so, with the first of the modules.
+static void gb__row_name(gb__table *t, const gb_result *r, const gb_cell *c)
 {
     char variant[GB__VARIANT];
+    const gb_python *python = gb__find_python(r, c->python);
     gb__variant(c, "C handler", variant, sizeof variant);
-    gb__cell(t, "%s", c->path);
+    for (size_t i = 0; i < c->round_count; i++) {
+        const gb_round *round = &c->rounds[i];
+        const char *modules = round->gil.reenabled_by;
+        if (!gb__gil_came_back(python, round)) continue;
+        if (!*modules) modules = "an extension";
+        gb__cell(t, "%s, GIL back: %.*s%s", variant, (int)strcspn(modules, ","), modules,
+                 strchr(modules, ',') ? ", ..." : "");
+        return;
+    }
     gb__cell(t, "%s", variant);
+}
+
+static void gb__row_keys(gb__table *t, const gb_result *r, const gb_cell *c)
+{
+    gb__cell(t, "%s", c->path);
+    gb__row_name(t, r, c);
     gb__topology(t, c, "{workers}", c->workers);
     gb__topology(t, c, "{threads}", c->threads);
 }
@@ -11579,7 +11599,7 @@ static void gb__row_keys(gb__table *t, const gb_cell *c)
 static void gb__main_row(gb__table *t, const gb_result *r, const gb_cell *c)
 {
     const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
-    gb__row_keys(t, c);
+    gb__row_keys(t, r, c);
     gb__cell(t, "%s", gb__interface_text(c->interface));
     gb__cell(t, "%d", c->connections);
     gb__measured(t, c);
@@ -11618,7 +11638,7 @@ static void gb__verdict_row(gb__table *t, const gb_result *r, const gb_compariso
     char against[GB__VARIANT + sizeof r->name];
     if (!baseline || !candidate) return;
     gb__against_text(r, baseline, candidate, against, sizeof against);
-    gb__row_keys(t, candidate);
+    gb__row_keys(t, r, candidate);
     gb__cell(t, "%s", against);
     for (size_t i = 0; i < GB__METRICS; i++)
         gb__ratio(t, gb__find_comparison(r, baseline, candidate, gb__metrics[i].name));
@@ -11836,7 +11856,7 @@ static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c)
     const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
     gb__cell(t, "%s", c->id);
     gb__cell(t, "%s", c->scenario);
-    gb__row_keys(t, c);
+    gb__row_keys(t, r, c);
     gb__cell(t, "%s", gb__interface_text(c->interface));
     gb__cell(t, "%d", c->connections);
     gb__measured(t, c);

@@ -247,6 +247,7 @@ PYTHON
     file("$venv/ready", "yes\n");
     ($result, $error, $status) = compare(@both, '--scenario', 'article-wsgi-json');
     is $result->{pythons}[0]{prefix}, $gil->{prefix}, 'all builds have one, or none is used';
+    chdir $top or die $!;
     ($result, $error, $status) = compare(@one, '--scenario', 'article-wsgi-json');
     like join("\n", @{ $result->{warnings} }),
         qr/instead of apps\/flask_app.py:app, which is not below this directory/,
