@@ -10773,10 +10773,20 @@ static void gb__warn_fallbacks(const gb_plan *p, gb_result *r)
     for (size_t i = 0; i < p->scenario_count; i++) {
         const gb_scenario *s = &p->scenarios[i];
         const char *app = gb__scenario_app(r, s);
-        if (strcmp(app, s->app))
+        bool again = i && !strcmp(s->name, p->scenarios[i - 1].name);
+        if (again || !strcmp(app, s->app)) continue;
+        if (!gb__all_have(r, s->package))
             gb__warn(r, "%s was measured with %s instead of %s: not every build has an environment "
                      "with %s (make venvs)", s->name, app, s->app, s->package);
+        else
+            gb__warn(r, "%s was measured with %s instead of %s, which is not below this directory: "
+                     "call it from gilbench's", s->name, app, s->app);
     }
+}
+
+static bool gb__gil_came_back(const gb_python *python, const gb_round *round)
+{
+    return python && python->free_threaded && python->gil < 0 && round->gil.enabled_after_load > 0;
 }
 
 static void gb__warn_cell(gb_result *r, const gb_cell *c)
@@ -10796,8 +10806,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
             farthest = round->rps;
         if (round->cpu.client_share > share) share = round->cpu.client_share;
         if (*round->problem) gb__warn(r, "%s: %s", c->id, round->problem);
-        if (python && python->free_threaded && python->gil < 0 &&
-            round->gil.enabled_after_load > 0)
+        if (gb__gil_came_back(python, round))
             gb__warn(r, "%s: the GIL came back (%s does not declare that it runs without): its "
                      "rows say nothing about free-threading", variant,
                      *round->gil.reenabled_by ? round->gil.reenabled_by : "an extension module");
@@ -11674,12 +11683,28 @@ static const char *gb__interface_text(gb_interface interface)
     return gb__interfaces[interface];
 }
 
-static void gb__row_keys(gb__table *t, const gb_cell *c)
+// A free-threaded row that isn't one says so, with the first of the modules.
+static void gb__row_name(gb__table *t, const gb_result *r, const gb_cell *c)
 {
     char variant[GB__VARIANT];
+    const gb_python *python = gb__find_python(r, c->python);
     gb__variant(c, "C handler", variant, sizeof variant);
-    gb__cell(t, "%s", c->path);
+    for (size_t i = 0; i < c->round_count; i++) {
+        const gb_round *round = &c->rounds[i];
+        const char *modules = round->gil.reenabled_by;
+        if (!gb__gil_came_back(python, round)) continue;
+        if (!*modules) modules = "an extension";
+        gb__cell(t, "%s, GIL back: %.*s%s", variant, (int)strcspn(modules, ","), modules,
+                 strchr(modules, ',') ? ", ..." : "");
+        return;
+    }
     gb__cell(t, "%s", variant);
+}
+
+static void gb__row_keys(gb__table *t, const gb_result *r, const gb_cell *c)
+{
+    gb__cell(t, "%s", c->path);
+    gb__row_name(t, r, c);
     gb__topology(t, c, "{workers}", c->workers);
     gb__topology(t, c, "{threads}", c->threads);
 }
@@ -11687,7 +11712,7 @@ static void gb__row_keys(gb__table *t, const gb_cell *c)
 static void gb__main_row(gb__table *t, const gb_result *r, const gb_cell *c)
 {
     const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
-    gb__row_keys(t, c);
+    gb__row_keys(t, r, c);
     gb__cell(t, "%s", gb__interface_text(c->interface));
     gb__cell(t, "%d", c->connections);
     gb__measured(t, c);
@@ -11726,7 +11751,7 @@ static void gb__verdict_row(gb__table *t, const gb_result *r, const gb_compariso
     char against[GB__VARIANT + sizeof r->name];
     if (!baseline || !candidate) return;
     gb__against_text(r, baseline, candidate, against, sizeof against);
-    gb__row_keys(t, candidate);
+    gb__row_keys(t, r, candidate);
     gb__cell(t, "%s", against);
     for (size_t i = 0; i < GB__METRICS; i++)
         gb__ratio(t, gb__find_comparison(r, baseline, candidate, gb__metrics[i].name));
@@ -11944,7 +11969,7 @@ static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c)
     const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
     gb__cell(t, "%s", c->id);
     gb__cell(t, "%s", c->scenario);
-    gb__row_keys(t, c);
+    gb__row_keys(t, r, c);
     gb__cell(t, "%s", gb__interface_text(c->interface));
     gb__cell(t, "%d", c->connections);
     gb__measured(t, c);
@@ -15869,7 +15894,9 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
     if (a->given[GB__OPT_LIST_SCENARIOS]) {
         for (const gb_scenario *s = gb_scenarios(); s->name; s++)
             if (s->description) printf("%-18s %s\n", s->name, s->description);
-        printf("The beginning of a name stands for all: article, realistic, wsgi.\n");
+        printf("article            every row of both tables, with the published figures beside\n"
+               "realistic          both pages of the shop\n"
+               "The beginning of a name stands for all that have it, as article does.\n");
         return 0;
     }
     gb_code code = gb__read_compare(a, &c, &error);

@@ -384,6 +384,7 @@ is(content("$top/listening"), "listening on http://127.0.0.1:$port\n", 'and has 
 
 ($out, $err, $status) = gilbench(qw(compare --list-scenarios));
 is("$status$err", '0', '--list-scenarios');
-like($out, qr/^\Q$_\E +\S/m, "has $_") for qw(wsgi-json wsgi-io);
+like($out, qr/^\Q$_\E +\S/m, "has $_")
+    for qw(wsgi-json wsgi-io asgi-json asgi-io article realistic);
 
 done_testing();

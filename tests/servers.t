@@ -211,7 +211,7 @@ like $error, qr/two servers are called a/, 'are told apart by name=';
 
 # A build of this machine may have its packages in itself.
 SKIP: {
-    skip 'flask is installed into a build', 10
+    skip 'flask is installed into a build', 11
         if glob "{$gil->{prefix},$ft->{prefix}}/lib/python3*/site-packages/flask";
     ($result, $error, $status) = compare(@both, '--scenario', 'article', '--connections', 4);
     is $status, 0, 'the article without environments' or diag $error;
@@ -247,6 +247,11 @@ PYTHON
     file("$venv/ready", "yes\n");
     ($result, $error, $status) = compare(@both, '--scenario', 'article-wsgi-json');
     is $result->{pythons}[0]{prefix}, $gil->{prefix}, 'all builds have one, or none is used';
+    chdir $top or die $!;
+    ($result, $error, $status) = compare(@one, '--scenario', 'article-wsgi-json');
+    like join("\n", @{ $result->{warnings} }),
+        qr/instead of apps\/flask_app.py:app, which is not below this directory/,
+        'an article from elsewhere says what it misses';
     chdir "$FindBin::Bin/.." or die $!;
     ($result, $error, $status) = compare(@one, '--scenario', 'article-wsgi-json');
     is $result->{pythons}[0]{prefix}, $venv, 'a finished one is';
