@@ -634,6 +634,7 @@ typedef struct PyType_Spec {
     X(int, PyDict_SetItemString, (PyObject *, const char *, PyObject *))                           \
     X(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                                \
     X(int, PyDict_GetItemRef, (PyObject *, PyObject *, PyObject **))                               \
+    X(int, PyDict_SetDefaultRef, (PyObject *, PyObject *, PyObject *, PyObject **))                \
     X(PyObject *, PySequence_Tuple, (PyObject *))                                                  \
     X(void, PyErr_Clear, (void))                                                                   \
     X(void, PyErr_DisplayException, (PyObject *))                                                  \
@@ -7095,8 +7096,8 @@ static bool gb__wsgi_set_status(gb__wsgi_call *c, PyObject *status)
     uint64_t code = 0;
     gb_slice digits = {text.data, text.len < 3 ? text.len : 3};
     // One below 200 is an interim answer: the client would wait for the real one behind it.
-    if (digits.len < 3 || !gb__slice_u64(digits, &code) || code < 200 ||
-        (text.len > 3 && text.data[3] != ' ') || !gb__all(text, gb__is_value_char))
+    if (text.len < 4 || text.data[3] != ' ' || !gb__slice_u64(digits, &code) || code < 200 ||
+        !gb__all(text, gb__is_value_char))
         return gb__reject("the status must be like \"200 OK\"");
     c->answer.status = (int)code;
     return true;
@@ -7369,27 +7370,25 @@ static PyObject *gb__wsgi_field_key(gb__wsgi *w, gb_slice name)
 // A field that is there twice is one value with a comma (RFC 9110, 5.3), but for cookies.
 static PyObject *gb__wsgi_join(PyObject *before, gb_slice name, PyObject *value)
 {
-    if (!value) return NULL;
-    PyObject *joined = gb_py.PyUnicode_FromFormat(
-        gb__slice_is_nocase(name, "cookie") ? "%U; %U" : "%U,%U", before, value);
-    gb_py.Py_DecRef(value);
-    return joined;
+    return gb_py.PyUnicode_FromFormat(gb__slice_is_nocase(name, "cookie") ? "%U; %U" : "%U,%U",
+                                      before, value);
 }
 
 static bool gb__wsgi_set_field(gb__wsgi *w, PyObject *env, gb_slice name, gb_slice value)
 {
     PyObject *key = gb__wsgi_field_key(w, name), *before = NULL;
     if (!key) return false;
-    bool ok = key == gb__py_none();
-    if (!ok && gb_py.PyDict_GetItemRef(env, key, &before) >= 0) {
-        PyObject *text = gb__wsgi_text(value);
-        bool twice = before && key != w->keys[GB__KEY_CONTENT_LENGTH];
-        if (twice) text = gb__wsgi_join(before, name, text);
-        ok = gb__wsgi_set(env, key, text);
-    }
+    bool none = key == gb__py_none();
+    PyObject *text = none ? NULL : gb__wsgi_text(value);
+    int there = text ? gb_py.PyDict_SetDefaultRef(env, key, text, &before) : -1;
+    // The one Content-Length may be there twice with the same value.
+    if (there > 0 && key != w->keys[GB__KEY_CONTENT_LENGTH] &&
+        !gb__wsgi_set(env, key, gb__wsgi_join(before, name, text)))
+        there = -1;
     gb__py_drop(before);
+    gb__py_drop(text);
     gb_py.Py_DecRef(key);
-    return ok;
+    return none || there >= 0;
 }
 
 // Clients are few, and mostly one: its address is made once, not for each request.
@@ -15363,7 +15362,7 @@ static gb_code gb__read_loop(const gb__arguments *a, const char **loop, gb_error
     return gb__fail(error, GB_USAGE, "--loop %s: give asyncio, uvloop or rloop", *loop);
 }
 
-static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_error *error)
+static gb_code gb__read_app_name(const gb__arguments *a, const char **app, gb_error *error)
 {
     static const char *const builtin[] = {"builtin:wsgi", "builtin:asgi", "builtin:c"};
     if (!a->given[GB__OPT_APP]) return GB_OK;
@@ -15383,6 +15382,21 @@ static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_error *
     if (len > 3 && !strcmp(file + len - 3, ".py") && access(file, R_OK))
         return gb__fail(error, GB_APP, "--app %s: %s: %s", *app, file, strerror(errno));
     return GB_OK;
+}
+
+// An application and its interface, which have to go together: what is built in has one, and only
+// that is in C.
+static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_interface *interface,
+                            gb_error *error)
+{
+    gb_code code = gb__read_interface(a, interface, error);
+    if (!code) code = gb__read_app_name(a, app, error);
+    if (code || !a->given[GB__OPT_APP] || *interface == GB_AUTO) return code;
+    const char *name = gb__interface_text(*interface);
+    bool builtin = !strncmp(*app, "builtin:", 8);
+    if (builtin ? !strcmp(*app + 8, name) : *interface != GB_C) return GB_OK;
+    return gb__fail(error, GB_USAGE, "--interface %s: --app %s doesn't have it; leave one out",
+                    name, *app);
 }
 
 // ---- where results go ---------------------------------------------------------------------------
@@ -15547,8 +15561,7 @@ static int gb__main_serve(const gb__arguments *a)
     gb_python python;
     char host[256];
     gb_service_config config = {.app = "builtin:wsgi", .server = {.threads = 1}};
-    gb_code code = gb__read_interface(a, &config.interface, &error);
-    if (!code) code = gb__read_app(a, &config.app, &error);
+    gb_code code = gb__read_app(a, &config.app, &config.interface, &error);
     if (!code) code = gb__read_loop(a, &config.loop, &error);
     if (!code) code = gb__read_bind(a, host, sizeof host, &config.server.port, &error);
     if (!code)
@@ -15802,8 +15815,7 @@ static gb_code gb__read_scenarios(const gb__arguments *a, gb__comparing *c, gb_e
     if (!*s.path || !gb__all(gb__slice(s.path), gb__is_target_char))
         return gb__fail(error, GB_USAGE, "--path %s: give the path of a URL, without blanks",
                         s.path);
-    gb_code code = gb__read_interface(a, &s.interface, error);
-    if (!code) code = gb__read_app(a, &s.app, error);
+    gb_code code = gb__read_app(a, &s.app, &s.interface, error);
     c->scenarios[c->plan.scenario_count++] = s;
     return code;
 }

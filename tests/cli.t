@@ -195,6 +195,10 @@ refused(2, qr/more than 64 times/, 'load', $url, map { "-HX: $_" } 1 .. 65);
 refused(2, qr/exclude each other/, 'compare', @$_) for [qw(--python x --arms gil)],
     [qw(--scenario wsgi-json --path /x)], [qw(--scenario wsgi-json --app builtin:wsgi)];
 refused(1, qr/none\.py: No such file/, $_, '--app', "$top/none.py:app") for qw(compare serve);
+for my $command (qw(compare serve)) {
+    refused(2, qr/doesn't have it/, $command, '--app', $_->[0], '--interface', $_->[1])
+        for ['builtin:c', 'wsgi'], ['builtin:wsgi', 'asgi'], ['builtin:asgi', 'c'], ['shop:app', 'c'];
+}
 refused(3, qr/none/, $_, '--python', "$top/none") for qw(compare serve pythons);
 ok(!-e '--csv', 'an option is not taken for a file name silently');
 

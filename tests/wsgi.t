@@ -104,8 +104,8 @@ sub resident_kb {
 # ---- a client -----------------------------------------------------------------------------------
 
 sub connection {
-    my ($s) = @_;
-    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $s->{port})
+    my ($s, @options) = @_;
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $s->{port}, @options)
         or die "connect: $!";
     return { socket => $socket, in => '' };
 }
@@ -305,6 +305,16 @@ sub test_environ {
         'environ: nothing of one request is in the next');
     $e = json_of(ask($c, 'GET / HTTP/1.0'));
     is($e->{SERVER_PROTOCOL}[2], 'HTTP/1.0', 'environ: HTTP/1.0');
+    # A thread's environ starts as a copy of what most requests have in common.
+    for (1 .. 4) {
+        my $from = "127.0.0." . (1 + $_ % 2);
+        $e = json_of(ask(connection($s, LocalAddr => $from), 'POST / HTTP/1.0', body => ''));
+        is("@{[map { $e->{$_}[2] } qw(REMOTE_ADDR REQUEST_METHOD SERVER_PROTOCOL)]}",
+            "$from POST HTTP/1.0", 'environ: another client');
+        $e = json_of(get($s, '/'));
+        is("@{[map { $e->{$_}[2] } qw(REMOTE_ADDR REQUEST_METHOD SERVER_PROTOCOL)]}",
+            '127.0.0.1 GET HTTP/1.1', 'environ: and back');
+    }
     $e = json_of(get($s, 'http://other:99/abs%41?x=1'));
     is("$e->{PATH_INFO}[2] $e->{QUERY_STRING}[2] $e->{HTTP_HOST}[2]", '/absA x=1 other:99',
         'environ: of an absolute target');

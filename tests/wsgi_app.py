@@ -171,6 +171,7 @@ BAD_HEADS = {
     "status text": ("OK", PLAIN),
     "status empty": ("", PLAIN),
     "status glued": ("200OK", PLAIN),
+    "status without a blank": ("200", PLAIN),
     "status interim": ("100 Continue", PLAIN),
     "status with a field": ("200 OK\r\nX-Leak: 1", PLAIN),
     "status not Latin-1": ("200 \u20ac", PLAIN),
