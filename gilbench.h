@@ -2845,6 +2845,22 @@ static int gb__receive_fd(int socket)
     return fd;
 }
 
+// Within a process the number will do. A copy would need a descriptor of its own, and where there
+// are none left, connections that came later could take all that get free.
+static bool gb__send_number(int socket, int fd)
+{
+    return send(socket, &fd, sizeof fd, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof fd;
+}
+
+static int gb__receive_number(int socket)
+{
+    int fd = -1;
+    ssize_t n = recv(socket, &fd, sizeof fd, MSG_DONTWAIT);
+    if (n == (ssize_t)sizeof fd) return fd;
+    if (n >= 0) errno = EAGAIN;
+    return -1;
+}
+
 // Begins to connect without waiting; -1 with errno when that fails at once.
 static int gb__connect(const struct addrinfo *a)
 {
@@ -3253,7 +3269,8 @@ static int gb__accept_one(gb_server *s, struct sockaddr_storage *address)
         socklen_t len = sizeof *address;
         int fd = s->place.inbox < 0
                      ? accept4(s->listener, (struct sockaddr *)address, &len, SOCK_CLOEXEC)
-                     : gb__receive_fd(s->listener);
+                     : s->place.multiprocess ? gb__receive_fd(s->listener)
+                                             : gb__receive_number(s->listener);
         if (fd >= 0 && s->place.inbox >= 0) getpeername(fd, (struct sockaddr *)address, &len);
         if (fd >= 0 || (errno != EINTR && errno != ECONNABORTED)) return fd;
     }
@@ -8813,12 +8830,14 @@ static void gb__hand_over(gb__dispatcher *d, int fd)
     atomic_fetch_add(&d->open[least], 1);
     struct pollfd p[] = {{.fd = d->inboxes[least], .events = POLLOUT},
                          {.fd = d->stop_event, .events = POLLIN}};
-    bool sent;
+    bool sent, copied = d->places[least].multiprocess;
     // One that is stuck must not keep the stop waiting.
-    while (!(sent = gb__send_fd(p[0].fd, fd)) && errno == EAGAIN && !p[1].revents) poll(p, 2, -1);
+    while (!(sent = copied ? gb__send_fd(p[0].fd, fd) : gb__send_number(p[0].fd, fd)) &&
+           errno == EAGAIN && !p[1].revents)
+        poll(p, 2, -1);
     // One that is gone keeps its count, which is then soon the highest: the others go on.
     if (!sent && errno != EPIPE) atomic_fetch_sub(&d->open[least], 1);
-    close(fd);
+    if (!sent || copied) close(fd);
 }
 
 static void *gb__dispatch(void *arg)
