@@ -90,7 +90,7 @@ for my $python (grep { !$_->{free_threaded} } @pythons) {
 plan skip_all => 'needs both builds of one version: make pythons' unless $ft;
 my @gil = ('--python', $gil->{executable});
 my @ft = ('--python', $ft->{executable});
-my @short = qw(--rounds 2 --duration 0.1 --warmup 0.02 --threads 1 --connections 4);
+my @short = qw(--rounds 2 --duration 0.3 --warmup 0.02 --threads 1 --connections 4);
 my @json = ('--json', "$top/result.json");
 
 # ---- the whole matrix against the contract
