@@ -629,7 +629,7 @@ static void test_window(void)
     ok(r.requests <= (uint64_t)(w.at_end - w.at_start) + LINKS, "and none of them counts");
     ok(r.requests > 0 && r.latency.total == r.requests, "those of the window do");
     ok(r.errors.status <= LINKS, "errors before the window don't count either");
-    near(r.seconds, 0.2, 0.19, "and it lasts as long as asked for");
+    ok(r.seconds >= 0.2, "and it lasts as long as asked for");
     gb_load_free(&r);
     gb_server_stop(server);
 }
