@@ -859,7 +859,7 @@ typedef struct gb_plan {
     const int *connections;       // default 128
     size_t connection_count;
     int client_threads;           // default 1
-    int rounds;                   // default: from 12 to 60, as many as two minutes have room for,
+    int rounds;                   // default: from 8 to 60, as many as two minutes have room for,
                                   // or 200 with a precision
     double precision;             // 0.02: no more rounds once each ratio's interval is within 2 %
                                   // of its median; default: 0.02 without `rounds`, else 0
@@ -10216,10 +10216,10 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
 // that others share differ by 5 to 10 %.
 static void gb__default_rounds(gb_plan *p, size_t cells)
 {
-    double room = 120 / ((double)(cells ? cells : 1) * (p->duration_s + p->warmup_s + 0.1));
+    double room = 120 / ((double)(cells ? cells : 1) * (p->duration_s + p->warmup_s + 0.4));
     if (p->rounds) return;
     if (p->precision > 0) p->rounds = 200;
-    else p->rounds = room > 60 ? 60 : room < 12 ? 12 : (int)room;
+    else p->rounds = room > 60 ? 60 : room < 8 ? 8 : (int)room;
     if (p->precision <= 0) p->precision = 0.02;
 }
 
@@ -11842,8 +11842,8 @@ static void gb__add_anatomy(const gb_result *r, const gb_cell *c, gb__buf *b)
     gb__add_clean(b, c->path);
     gb__buf_str(b, ", ");
     gb__add_clean(b, variant);
-    gb__buf_printf(b, ", %d x %d: %.0f %% of %.3g us was %s; %.2f of %d cores", c->workers,
-                   c->threads, 100 * us[most] / all, all,
+    gb__buf_printf(b, ", %d x %d: %.0f %% of %.*f us was %s; %.2f of %d cores", c->workers,
+                   c->threads, 100 * us[most] / all, all < 100, all,
                    most == 1 && !has_gil ? "waiting to run Python" : what[most],
                    gb__cell_median(c, gb__metric_cores), r->host.cpus);
     if (paused >= 1) gb__buf_printf(b, "; collections paused it for %.0f %% of the time", paused);
@@ -15073,7 +15073,7 @@ enum {
       "before it, and until the rate has settled, within ten times that; default 0.15 or 0")       \
     X(REQUESTS, "requests", 'n', "N", GB__LOAD, "stop after so many instead of after a time")      \
     X(ROUNDS, "rounds", 0, "N", GB__COMPARE,                                                       \
-      "of all cells; default: from 12 to 60, as many as two minutes have room for")                \
+      "of all cells; default: from 8 to 60, as many as two minutes have room for")                 \
     X(PRECISION, "precision", 0, "P", GB__COMPARE,                                                 \
       "no more rounds once each ratio is known to P; default 2%, or all of --rounds")              \
     X(RATE, "rate", 'r', "RATE", GB__COMPARE | GB__LOAD,                                           \
