@@ -2761,6 +2761,19 @@ static bool gb__send(int fd, struct iovec *iov, int count, uint64_t patience_ns)
     return !count;
 }
 
+// To be closed with a reset: the other side needn't answer what it has been asked.
+static void gb__no_linger(int fd)
+{
+    const struct linger none = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
+static bool gb__is_reset(int fd)
+{
+    struct pollfd p = {.fd = fd};
+    return poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP);
+}
+
 static void gb__no_delay(int fd)
 {
     int on = 1;
@@ -3864,6 +3877,11 @@ static void gb__serve_input(gb__thread *t, gb__conn *c, uint64_t since)
 static void gb__serve_conn(gb__thread *t, gb__conn *c)
 {
     if (c->held) gb__send_held(t);
+    // A server that stops has no time for those who don't wait for their answer any more.
+    if (t->stopping && gb__is_reset(c->fd)) {
+        gb__conn_close(t, c);
+        return;
+    }
     uint64_t since = gb_now_ns();
     gb__buf *in = &t->in;
     in->len = 0;
@@ -5270,6 +5288,7 @@ static gb_code gb__client_thread_init(gb__client *c, int i, gb_error *error)
 static void gb__client_thread_free(gb__client_thread *t)
 {
     for (int i = 0; t->links && i < t->link_count; i++) {
+        if (t->links[i].state == GB__LINK_BUSY) gb__no_linger(t->links[i].fd);
         if (t->links[i].fd >= 0) close(t->links[i].fd);
         gb__buf_free(&t->links[i].pending);
     }

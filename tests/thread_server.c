@@ -779,6 +779,31 @@ static void test_stop_waits(void)
     close(fd);
 }
 
+// One thread, so that all but the first request are still to be read when the server stops.
+static void test_stop_skips(void)
+{
+    pthread_t stopper;
+    gb_server *s = start((gb_server_config){.threads = 1});
+    int fds[5];
+    gate_set(false);
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        fds[i] = dial(gb_server_port(s));
+        put_text(fds[i], "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+        if (!i) gate_await(1);
+        if (i % 2) gb__no_linger(fds[i]);
+        if (i % 2) close(fds[i]);
+    }
+    if (pthread_create(&stopper, NULL, stop_server, s)) exit(1);
+    pause_ms(200);
+    gate_set(true);
+    for (size_t i = 0; i < COUNT(fds); i += 2) {
+        is_u64((uint64_t)get(fds[i], false).status, 200, "who still waits is answered");
+        close(fds[i]);
+    }
+    pthread_join(stopper, NULL);
+    is_u64((uint64_t)gate.waiting, 2, "for who has reset the connection nothing is called");
+}
+
 static void not_started(const char *name, gb_server_config config, gb_code code)
 {
     gb_error error = {0};
@@ -831,6 +856,7 @@ int main(void)
     test_stop_under_load(8);
     test_stop_under_load(64);
     test_stop_waits();
+    test_stop_skips();
     is_u64((uint64_t)open_descriptors(), (uint64_t)before, "no descriptor is left open");
     free(several_mib);
     return tap_end();
