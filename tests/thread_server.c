@@ -190,6 +190,11 @@ static void handle(gb_exchange *x, void *user)
     } else if (gb__slice_is(path, "/wait")) {
         gate_wait();
         answer_text(x, "waited");
+    } else if (gb__slice_is(path, "/nap")) {
+        uint64_t ms = 100;
+        gb__slice_u64(gb_request_query(x), &ms);
+        pause_ms((unsigned)ms);
+        answer_text(x, "rested");
     } else if (gb__slice_is(path, "/big")) {
         gb_respond(x, 200, "text/plain", several_mib, 4 * MIB);
     } else if (gb__slice_is(path, "/twice")) {
@@ -804,6 +809,33 @@ static void test_stop_skips(void)
     is_u64((uint64_t)gate.waiting, 2, "for who has reset the connection nothing is called");
 }
 
+// While all threads are busy two more requests arrive. The first's answer could be held to be sent
+// with the second's, but that takes too long; its connection is free meanwhile as well.
+static void test_overdue(int threads)
+{
+    const char *const paths[] = {"/nap", "/nap?500", "/", "/wait"};
+    gb_server *s = start((gb_server_config){.threads = threads});
+    int fds[COUNT(paths)];
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        fds[i] = dial(gb_server_port(s));
+        ask(fds[i], "/");
+    }
+    gate_set(false);
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        char request[64];
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", paths[i]);
+        if (i != 1 || threads > 1) put_text(fds[i], request);
+    }
+    gate_await(1);
+    is_str(get(fds[2], false).body, "hello", "%d threads: long work delays no answer", threads);
+    if (threads > 1) is_str(ask(fds[2], "/").body, "hello", "nor the connection's next request");
+    gate_set(true);
+    is_str(get(fds[3], false).body, "waited", "the work ends well");
+    is_str(ask(fds[2], "/").body, "hello", "and the answer was sent once");
+    for (size_t i = 0; i < COUNT(fds); i++) close(fds[i]);
+    gb_server_stop(s);
+}
+
 static void not_started(const char *name, gb_server_config config, gb_code code)
 {
     gb_error error = {0};
@@ -857,6 +889,8 @@ int main(void)
     test_stop_under_load(64);
     test_stop_waits();
     test_stop_skips();
+    test_overdue(1);
+    test_overdue(2);
     is_u64((uint64_t)open_descriptors(), (uint64_t)before, "no descriptor is left open");
     free(several_mib);
     return tap_end();

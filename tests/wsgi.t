@@ -507,6 +507,22 @@ sub test_stream {
     }
 }
 
+# A body that is whole in its first block may wait for the end of the iteration, but not for long work.
+sub test_whole {
+    my ($s) = @_;
+    my $c = connection($s);
+    put($c, head_of("GET /works_on?file=$top/$s->{name}-whole"));
+    is(answer($c)->{body}, 'whole', 'a whole body is there while the application works on');
+    save("$s->{name}-whole", '');
+    put($c, head_of('GET /works_on'));
+    is(answer($c)->{body}, 'whole', '... and the connection goes on');
+    is(get($s, '/breaks_after')->{body}, 'whole', 'what fails behind a whole body takes nothing back');
+    $c = connection($s);
+    put($c, head_of('GET /too_much'));
+    is(answer($c)->{body}, 'whole', 'what is behind the promised length is not sent');
+    is(ask($c, 'HEAD /works_on')->{status}, 200, 'HEAD of such an application');
+}
+
 sub test_file_wrapper {
     my ($s) = @_;
     my $c = connection($s);
@@ -921,6 +937,7 @@ for my $name (sort keys %build) {
             test_lengths($s);
             test_write($s);
             test_stream($s);
+            test_whole($s);
             test_file_wrapper($s);
             test_input($s);
             test_unread($s);

@@ -390,6 +390,37 @@ def stream(environ, start_response, query):
 
 
 @path
+def works_on(environ, start_response, query):
+    """All of the body in its first block, and then what takes long: until the client has it."""
+    def blocks():
+        yield b"whole"
+        EVENTS.append("went on")
+        if "file" in query:
+            wait_for(query["file"])
+        else:
+            time.sleep(0.05)
+
+    start_response("200 OK", PLAIN + [("Content-Length", "5")])
+    return blocks()
+
+
+@path
+def too_much(environ, start_response, query):
+    start_response("200 OK", PLAIN + [("Content-Length", "5")])
+    return iter([b"whole", b"", b"and more"])
+
+
+@path
+def breaks_after(environ, start_response, query):
+    def blocks():
+        yield b"whole"
+        raise ValueError("after the body")
+
+    start_response("200 OK", PLAIN + [("Content-Length", "5")])
+    return blocks()
+
+
+@path
 def write_stream(environ, start_response, query):
     write = start_response("200 OK", PLAIN)
     write(b"first")
