@@ -15565,10 +15565,12 @@ static FILE *gb__open_output(const gb__arguments *a, int id, gb__target *t, gb_e
 
 static gb_code gb__close_output(gb__target *t, gb_code code, gb_error *error)
 {
+    gb_error why = *error;
     if (t->out == stdout) return code;
     bool failed = fclose(t->out);
     if (!failed && !code && *t->part) failed = rename(t->part, t->path);
-    if (failed && !code) code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
+    if (code) gb__fail(error, code, "%.400s: %.600s", t->path, why.text);
+    else if (failed) code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
     if (code && *t->part) unlink(t->part);
     return code;
 }

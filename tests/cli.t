@@ -61,6 +61,7 @@ is($err, '', 'says nothing on stderr');
 like($out, qr/gilbench \Q$_\E/, "and mentions $_") for qw(compare serve load pythons report);
 like($out, qr/Exit status: 0 .*1 .*2 .*3 /s, 'and the exit statuses');
 is((gilbench('-h'))[0], $out, '-h is the same');
+like((gilbench('--version'))[0], qr/^gilbench \d+\.\d+\.\d+\n$/, '--version');
 
 my %contract = (
     compare => [qw(arms python app interface path scenario list-scenarios threads workers

@@ -310,6 +310,15 @@ SKIP: {
     ok(-s 'late.md' && glob('late/*.hgrm'), 'and the others are written');
 }
 
+file('kept.html', 'the old page');
+($out, $err, $status) = run('/dev/null', 'sh', '-c',
+    'trap "" XFSZ && ulimit -f 1 && exec "$0" report old.json --quiet --html kept.html', $gilbench);
+is($status, 1, 'a page larger than there is room for');
+like($err, qr/\Agilbench: kept\.html: [^\n]*\n\z/, 'is said');
+is(content('kept.html') . join(' ', glob 'kept.html*'), 'the old pagekept.html', 'and costs no old one');
+report(qw(old.json --html kept.html));
+like(content('kept.html'), qr/<\/html>\n\z/, 'which a whole one replaces');
+
 # ---- two results
 
 sub changes { return grep { $_->[4] && $_->[4] =~ / in / } rows($_[0]) }
