@@ -55,18 +55,25 @@
 //     >>clock          the one monotonic clock
 //     >>stats          histogram, percentiles, intervals
 //     >>proc           memory and CPU from /proc
+//     >>host           facts of the machine
+//     >>sampler        memory, watched during a measurement
 //     >>http           request and response parsers, chunked coding
 //     >>net            sockets
 //     >>server         threads that share one epoll
 //     >>exchange       a request's body and its answer, as a gateway sees them
 //     >>loop           the same within somebody else's event loop
 //     >>handler        handlers in C; start and stop of a server
-//     >>client         the load generator
+//     >>client         the load generator: connections and their thread
+//     >>load           the load generator: a whole load
 //     >>python         load a libpython, start it, call it
+//     >>probe          what an interpreter says of itself
 //     >>builds         find the builds of a machine
 //     >>gateway        an application and its interface
-//     >>wsgi           PEP 3333
-//     >>asgi           ASGI 3.0
+//     >>wsgi           PEP 3333: wsgi.input, start_response, the answer
+//     >>environ        PEP 3333: environ, one call, setting up
+//     >>asgi           ASGI 3.0: a worker's state, what the application waits for
+//     >>task           ASGI 3.0: what it sends, its scope, one request
+//     >>eventloop      ASGI 3.0: the loop of a worker
 //     >>service        an application behind a server, here or in a child
 //     >>peers          somebody else's server
 //     >>workers        several processes that serve as one
@@ -86,7 +93,9 @@
 //     >>bars           pictures of throughput, and of where a request's time goes
 //     >>lines          pictures against threads, memory and time; latency
 //     >>html           the result as one page
-//     >>main           the command line
+//     >>options        the command line: one table of options
+//     >>commands       the command line: pythons, serve, load
+//     >>main           the command line: compare, report
 //
 // A room calls only the rooms above it.
 //
@@ -1982,7 +1991,9 @@ GB_API void gb_peak_reset(int pid)
     gb__buf_free(&text);
 }
 
-// ---- host ---------------------------------------------------------------------------------------
+// ================================================================================================
+// >>host
+// The machine, and what else it does: facts that stand beside every result.
 
 static bool gb__host_file(gb__buf *text, const char *path)
 {
@@ -2102,7 +2113,9 @@ GB_API void gb_host_read(gb_host *host)
     gb__buf_free(&text);
 }
 
-// ---- sampler ------------------------------------------------------------------------------------
+// ================================================================================================
+// >>sampler
+// A thread that watches the memory of a tree of processes while it is measured.
 
 #define GB__SAMPLE_S 0.05
 #define GB__RESCAN_NS GB__NS  // workers come and go rarely; looking for them is what costs
@@ -5288,7 +5301,10 @@ static void *gb__client_main(void *arg)
     return NULL;
 }
 
-// ---- the whole load -----------------------------------------------------------------------------
+// ================================================================================================
+// >>load
+// A load from its first connection to its result: the threads, the warm-up that ends when the rate
+// has settled, the window. All of this room is the calling thread's.
 
 static gb_code gb__load_defaults(gb_load_config *k, gb_error *error)
 {
@@ -5774,7 +5790,7 @@ static PyObject *gb__py_run(const char *source, const char *name)
 }
 
 // ================================================================================================
-// >>builds
+// >>probe
 // Which builds are there is asked of each interpreter itself, never read from a name: it answers
 // one question with lines of key=value. Then a child process starts its libpython and asks that the
 // same, because only an equal answer proves that what is measured is what the user runs. All
@@ -6240,6 +6256,11 @@ static gb_code gb__start_all(gb__search *s, bool home, gb_error *error)
     }
     return code;
 }
+
+// ================================================================================================
+// >>builds
+// Where interpreters are: those that were asked for, those that the environment names, those that
+// this machine has; each probed, and each file once.
 
 // ---- what is asked for --------------------------------------------------------------------------
 
@@ -7436,6 +7457,10 @@ static void gb__wsgi_failed(gb__wsgi_call *c)
     else c->x->begun = false;
 }
 
+// ================================================================================================
+// >>environ
+// The rest of WSGI: a request's environ, one call of the application, the interpreter set up for it.
+
 // ---- env ----------------------------------------------------------------------------------------
 
 static PyObject *gb__wsgi_text(gb_slice s)
@@ -8213,6 +8238,10 @@ static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
     return c ? gb__asgi_await(c, false) : NULL;
 }
 
+// ================================================================================================
+// >>task
+// One request as a task: what the application sends, its scope, its beginning and its end.
+
 // ---- send ---------------------------------------------------------------------------------------
 
 static bool gb__asgi_wrong(const char *why)
@@ -8621,6 +8650,10 @@ static void gb__asgi_handle_request(void *local, gb_exchange *x)
     gb__py_drop(done);
     gb__py_drop(task);
 }
+
+// ================================================================================================
+// >>eventloop
+// A worker: its asyncio loop, the lifespan of the application in it, their end.
 
 // ---- a worker -----------------------------------------------------------------------------------
 
@@ -15123,7 +15156,7 @@ GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *erro
 }
 
 // ================================================================================================
-// >>main
+// >>options
 // The command line. One table says what options there are, reads them and prints the help.
 // Results go to stdout, everything else to stderr; nothing here is used by another room.
 
@@ -15519,6 +15552,10 @@ static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_interfa
                     name, *app);
 }
 
+// ================================================================================================
+// >>commands
+// Where results go, and the commands that need no more than one room.
+
 // ---- where results go ---------------------------------------------------------------------------
 
 // Says before an hour of measuring, not after it, that a file can't be written.
@@ -15831,6 +15868,10 @@ static int gb__main_load(const gb__arguments *a)
     gb__buf_free(&body);
     return code ? gb__complain(&error) : 0;
 }
+
+// ================================================================================================
+// >>main
+// The comparison and its reports; the program.
 
 // ---- compare ------------------------------------------------------------------------------------
 
