@@ -131,9 +131,9 @@
 //
 // WSGI and C: N threads share one epoll instance. A thread takes a ready connection, reads, parses,
 // calls the application, writes, and waits again; it holds one Python thread state for its life and
-// is attached to the interpreter only while it runs Python. One thread alone, and an event loop,
-// send small answers together while other requests are ready: for 0.2 ms at most (0.5 ms in a
-// loop), or until the request that is being answered then is done.
+// is attached to the interpreter only while it runs Python. Small answers are sent together while
+// other requests are ready: they wait for half a millisecond, with threads one at most. So does a
+// body that is whole in the first block of its iteration, for the end of that.
 //
 // ASGI: one event loop (asyncio, or uvloop and rloop where they are installed) that serves all its
 // connections; each request is a task of the application's own coroutine.
