@@ -132,8 +132,8 @@
 // WSGI and C: N threads share one epoll instance. A thread takes a ready connection, reads, parses,
 // calls the application, writes, and waits again; it holds one Python thread state for its life and
 // is attached to the interpreter only while it runs Python. Small answers are sent together while
-// other requests are ready: they wait for half a millisecond, with threads one at most. So does a
-// body that is whole in the first block of its iteration, for the end of that.
+// other requests are ready: they wait for half a millisecond, or for one where their thread is busy.
+// So does a body that is whole in the first block of its iteration, for the end of that.
 //
 // ASGI: one event loop (asyncio, or uvloop and rloop where they are installed) that serves all its
 // connections; each request is a task of the application's own coroutine.
@@ -2784,7 +2784,7 @@ static void gb__no_linger(int fd)
 static bool gb__is_reset(int fd)
 {
     struct pollfd p = {.fd = fd};
-    return poll(&p, 1, 0) > 0 && p.revents & (POLLERR | POLLHUP);
+    return poll(&p, 1, 0) > 0 && p.revents & POLLERR;
 }
 
 static void gb__no_delay(int fd)
@@ -3015,9 +3015,10 @@ struct gb__thread {
     gb__thread *below;      // in the stack of idle threads
     bool running;           // in a request and not known to be stuck
     uint64_t since;         // the tick in which the request began
+    gb__conn *conn;         // taken, for the thread to use freely; NULL once it is closed
     atomic_bool attaching;  // waits for its turn to run; anybody may look
     // this thread's own
-    gb__conn *conn;         // taken; NULL once it is closed
+    bool crowded;           // as of the last take: more were ready
     bool stopping;          // as of the last take or turn: answer with Connection: close
     gb__loop *loop;         // in loop mode
     sem_t wake;
@@ -3033,9 +3034,8 @@ struct gb__thread {
     pthread_mutex_t held_lock;
     gb__buf held_bytes;
     gb__held held[GB__HELD_MAX];
-    int held_count;
+    int held_count;               // the thread's to change
     _Atomic uint64_t held_since;  // 0 where there are none, or all were sent; anybody may look
-    atomic_int held_behind;       // the first so many connections aren't in the thread's hand
     // guarded by stats_lock: read and reset by whoever asks for the window's figures
     pthread_mutex_t stats_lock;
     uint64_t requests;
@@ -3054,7 +3054,8 @@ struct gb_server {
     gb__gateway gateway;
     gb__place place;        // without an inbox (-1) where there are no workers
     char host[128];
-    int port, epoll, listener, stop_event;
+    int port, epoll, listener;
+    int event;              // wakes whoever waits in epoll
     int cpus;
     gb__thread *threads;
     int started;            // threads that are there to be joined
@@ -3064,7 +3065,8 @@ struct gb_server {
     pthread_mutex_t lock;
     // guarded by lock
     pthread_cond_t vacancy;
-    bool stopping, drained, leader, watcher_asleep, accepting;
+    bool stopping, drained, over, leader, accepting;
+    atomic_bool watcher_asleep;  // anybody may look
     gb_error enter_error;
     gb__thread *idle;       // a stack
     int running;
@@ -3083,6 +3085,11 @@ static void gb__wake_one(gb_server *s)  // locked
     if (!t) return;
     s->idle = t->below;
     sem_post(&t->wake);
+}
+
+static void gb__wake_leader(const gb_server *s)
+{
+    (void)!write(s->event, &(uint64_t){1}, sizeof(uint64_t));
 }
 
 static void gb__park(gb__thread *t)  // locked; unlocked while it sleeps
@@ -3104,8 +3111,7 @@ static void gb__begin_run(gb__thread *t)  // locked
     t->since = s->tick;
     bool useful = s->ready || (!s->leader && s->tick < s->eager_until);
     if (useful && s->running < s->cpus) gb__wake_one(s);
-    if (s->watcher_asleep && (s->ready || s->config.threads > 1))
-        pthread_cond_signal(&s->vacancy);
+    if (s->idle && atomic_load(&s->watcher_asleep)) pthread_cond_signal(&s->vacancy);
 }
 
 static void gb__end_run(gb__thread *t)  // locked
@@ -3123,7 +3129,26 @@ static void gb__find_stuck(gb_server *s)  // locked
         gb__end_run(t);
         s->eager_until = s->tick + GB__EAGER_TICKS;
     }
-    if (!s->leader && s->running < s->cpus) gb__wake_one(s);
+    if (s->running >= s->cpus || (s->leader && !s->ready)) return;
+    if (s->idle) gb__wake_one(s);
+    // What the watcher gave back is in the list, and a leader in epoll doesn't know.
+    else if (s->leader) gb__wake_leader(s);
+}
+
+static bool gb__holds_any(const gb_server *s)
+{
+    for (int i = 0; i < s->config.threads; i++)
+        if (atomic_load(&s->threads[i].held_since)) return true;
+    return false;
+}
+
+// Until somebody is idle or holds an answer. Whoever begins to hold one looks at the flag then, so
+// that one of the two sees the other.
+static void gb__watcher_sleep(gb_server *s)  // locked; unlocked while it sleeps
+{
+    atomic_store(&s->watcher_asleep, true);
+    if (!gb__holds_any(s)) pthread_cond_wait(&s->vacancy, &s->lock);
+    atomic_store(&s->watcher_asleep, false);
 }
 
 static void gb__send_overdue(gb_server *s);
@@ -3135,12 +3160,10 @@ static void *gb__watch(void *arg)
     int calm = 0;
     prctl(PR_SET_TIMERSLACK, 1);
     pthread_mutex_lock(&s->lock);
-    while (!s->stopping) {
-        calm = s->leader ? calm + 1 : 0;
+    while (!s->over) {
+        calm = s->leader || s->config.threads == 1 ? calm + 1 : 0;
         if (calm > GB__WATCH_IDLE_TICKS) {
-            s->watcher_asleep = true;
-            pthread_cond_wait(&s->vacancy, &s->lock);
-            s->watcher_asleep = false;
+            gb__watcher_sleep(s);
             calm = 0;
         }
         pthread_mutex_unlock(&s->lock);
@@ -3169,40 +3192,62 @@ static void gb__record_phases(gb__thread *t, const uint64_t *phases)
 
 static void gb__give_back(gb_server *s, gb__conn *c);
 
-// Their connections are the thread's until then: nobody else may answer on them.
-static void gb__return_held(gb__thread *t, int count)  // both locked
+// Until its answer is out a connection is the thread's: nobody else may answer on it.
+static void gb__return_held(gb__thread *t)  // held_lock
 {
-    for (gb__held *h = t->held; h < t->held + count; h++) {
-        if (!h->conn || h->at < h->end) continue;
+    pthread_mutex_lock(&t->server->lock);
+    for (gb__held *h = t->held; h < t->held + t->held_count; h++) {
+        if (!h->conn || h->conn == t->conn || h->at < h->end) continue;
         h->conn->held = false;
         gb__give_back(t->server, h->conn);
         h->conn = NULL;
     }
+    pthread_mutex_unlock(&t->server->lock);
+}
+
+// Sends what the sockets take without waiting; whether that is all.
+static bool gb__push_held(gb__thread *t)  // held_lock
+{
+    bool all = true;
+    for (gb__held *h = t->held; h < t->held + t->held_count; h++) {
+        struct iovec iov = {t->held_bytes.data + h->at, h->end - h->at}, *rest = &iov;
+        int count = iov.iov_len > 0;
+        uint64_t start = h->timed ? gb_now_ns() : 0;
+        // What is shut down has an event, and whoever takes it then finds its end.
+        if (count && !gb__send_some(h->conn->fd, &rest, &count)) {
+            shutdown(h->conn->fd, SHUT_RDWR);
+            count = 0;
+        }
+        h->at = h->end - (count ? iov.iov_len : 0);
+        if (h->timed) h->phases[GB__PHASE_WRITE] += gb_now_ns() - start;
+        all = all && !count;
+    }
+    gb__return_held(t);
+    return all;
+}
+
+// Waits for the clients that don't read.
+static void gb__press_held(gb__thread *t)  // held_lock
+{
+    uint64_t patience = gb__seconds_ns(t->server->config.read_timeout_s);
+    for (gb__held *h = t->held; h < t->held + t->held_count; h++) {
+        struct iovec iov = {t->held_bytes.data + h->at, h->end - h->at};
+        if (iov.iov_len && !gb__send(h->conn->fd, &iov, 1, patience))
+            shutdown(h->conn->fd, SHUT_RDWR);
+        h->at = h->end;
+    }
+    gb__return_held(t);
 }
 
 static void gb__send_held(gb__thread *t)
 {
-    uint64_t patience = gb__seconds_ns(t->server->config.read_timeout_s);
     pthread_mutex_lock(&t->held_lock);
-    for (gb__held *h = t->held; h < t->held + t->held_count; h++) {
-        struct iovec iov = {t->held_bytes.data + h->at, h->end - h->at};
-        uint64_t start = h->timed ? gb_now_ns() : 0;
-        // What is shut down has an event, and whoever takes it then finds its end.
-        if (iov.iov_len && !gb__send(h->conn->fd, &iov, 1, patience))
-            shutdown(h->conn->fd, SHUT_RDWR);
-        h->at = h->end;
-        if (!h->timed) continue;
-        h->phases[GB__PHASE_WRITE] += gb_now_ns() - start;
-        gb__record_phases(t, h->phases);
-    }
-    pthread_mutex_lock(&t->server->lock);
-    gb__return_held(t, atomic_load(&t->held_behind));
-    pthread_mutex_unlock(&t->server->lock);
-    // One that is still in the thread's hand is the last.
+    if (!gb__push_held(t)) gb__press_held(t);
+    for (gb__held *h = t->held; h < t->held + t->held_count; h++)
+        if (h->timed) gb__record_phases(t, h->phases);
     if (t->conn) t->conn->held = false;
     t->held_count = 0;
     t->held_bytes.len = 0;
-    atomic_store(&t->held_behind, 0);
     atomic_store(&t->held_since, 0);
     pthread_mutex_unlock(&t->held_lock);
 }
@@ -3213,20 +3258,10 @@ static bool gb__held_are_due(const gb__thread *t)  // locked
                              gb_now_ns() - atomic_load(&t->held_since) > GB__HELD_NS);
 }
 
-// What a socket doesn't take, or refuses, stays for the thread that holds it.
 static void gb__send_overdue_of(gb__thread *t)
 {
-    pthread_mutex_lock(&t->held_lock);
-    for (gb__held *h = t->held; h < t->held + t->held_count; h++) {
-        struct iovec iov = {t->held_bytes.data + h->at, h->end - h->at}, *rest = &iov;
-        int count = iov.iov_len > 0;
-        if (count) gb__send_some(h->conn->fd, &rest, &count);
-        h->at = h->end - (count ? iov.iov_len : 0);
-    }
-    pthread_mutex_lock(&t->server->lock);
-    gb__return_held(t, atomic_load(&t->held_behind));
-    pthread_mutex_unlock(&t->server->lock);
-    atomic_store(&t->held_since, 0);
+    if (pthread_mutex_trylock(&t->held_lock)) return;  // the thread is at it
+    atomic_store(&t->held_since, gb__push_held(t) ? 0 : gb_now_ns());
     pthread_mutex_unlock(&t->held_lock);
 }
 
@@ -3289,7 +3324,6 @@ static void gb__free_closed(gb_server *s)  // locked; between two waits, when no
 // To close with unread bytes in the socket would reset the connection, and the answer with it.
 static void gb__conn_linger(gb__thread *t, gb__conn *c, uint64_t now)
 {
-    if (c->held) gb__send_held(t);
     if (shutdown(c->fd, SHUT_WR)) {
         gb__conn_close(t, c);
         return;
@@ -3417,7 +3451,7 @@ static void gb__lead(gb_server *s)  // locked; unlocked while it waits
     pthread_mutex_lock(&s->lock);
     s->leader = false;
     for (int i = 0; i < n; i++) {
-        if (events[i].data.ptr == &s->stop_event) continue;
+        if (events[i].data.ptr == &s->event) continue;
         found = true;
         if (events[i].data.ptr == &s->listener) listening = true;
         else gb__conn_event(s, events[i].data.ptr, events[i].events);
@@ -3435,15 +3469,14 @@ static bool gb__take_next(gb__thread *t)
 {
     gb_server *s = t->server;
     pthread_mutex_lock(&s->lock);
-    gb__end_run(t);
     if (t->conn && !t->conn->held) gb__give_back(s, t->conn);
     t->conn = NULL;
-    atomic_store(&t->held_behind, t->held_count);
     if (gb__held_are_due(t)) {
         pthread_mutex_unlock(&s->lock);
         gb__send_held(t);
         pthread_mutex_lock(&s->lock);
     }
+    gb__end_run(t);
     while (!s->ready && !s->drained) {
         if (s->leader) gb__park(t);
         else gb__lead(s);
@@ -3453,6 +3486,7 @@ static bool gb__take_next(gb__thread *t)
         s->ready = c->next_ready;
         if (!s->ready) s->ready_end = &s->ready;
         c->state = GB__CONN_TAKEN;
+        t->crowded = s->ready;
         t->stopping = s->stopping;
         gb__begin_run(t);
     }
@@ -3739,32 +3773,45 @@ static void gb__hold_in_loop(gb_exchange *x)
     x->failed = x->kept.failed;
 }
 
-// Requests that take their time are answered at once: they would delay each other's answers. While
-// the application is at work the watcher has to be awake, see gb__begin_run.
+// Of use where others are ready, and where the application would have to detach and attach again to
+// send. Requests that take their time are answered at once: they would delay each other's answers.
 static bool gb__may_hold(const gb_exchange *x, uint64_t now, bool at_work)
 {
     const gb__thread *t = x->thread;
     uint64_t took = now - x->lap;
     if (t->out.len > GB__HELD_SIZE || t->held_count == GB__HELD_MAX) return false;
-    if (at_work) return t->server->config.threads > 1 || t->server->ready;
+    if (at_work) return t->crowded || t->server->config.threads > 1;
     for (int i = 0; i < GB__PHASES; i++) took += x->phases[i];
-    return took <= GB__HELD_NS;
+    return t->crowded && took <= GB__HELD_NS;
+}
+
+static bool gb__hold_bytes(gb_exchange *x, uint64_t now)  // held_lock
+{
+    gb__thread *t = x->thread;
+    size_t at = t->held_bytes.len;
+    gb__buf_add(&t->held_bytes, t->out.data, t->out.len);
+    if (t->held_bytes.failed) {
+        t->held_bytes.failed = false;
+        return false;
+    }
+    t->held[t->held_count++] = (gb__held){.conn = x->conn, .at = at, .end = t->held_bytes.len};
+    t->out.len = 0;
+    x->held = x->conn->held = true;
+    if (!atomic_load(&t->held_since)) atomic_store(&t->held_since, now);
+    return true;
 }
 
 static void gb__hold_in_thread(gb_exchange *x, uint64_t now)
 {
     gb__thread *t = x->thread;
-    pthread_mutex_lock(&t->held_lock);
-    size_t at = t->held_bytes.len;
-    gb__buf_add(&t->held_bytes, t->out.data, t->out.len);
-    if (!t->held_bytes.failed) {
-        if (!atomic_load(&t->held_since)) atomic_store(&t->held_since, now);
-        t->held[t->held_count++] =
-            (gb__held){.conn = x->conn, .at = at, .end = t->held_bytes.len};
-        t->out.len = 0;
-        x->held = x->conn->held = true;
-    }
+    gb_server *s = t->server;
+    if (pthread_mutex_trylock(&t->held_lock)) return;  // the watcher sends, and Python may wait
+    bool held = gb__hold_bytes(x, now);
     pthread_mutex_unlock(&t->held_lock);
+    if (!held || !atomic_load(&s->watcher_asleep)) return;
+    pthread_mutex_lock(&s->lock);
+    pthread_cond_signal(&s->vacancy);
+    pthread_mutex_unlock(&s->lock);
 }
 
 // Keeps a complete answer to be sent together with others, or when the application is done. False
@@ -3834,9 +3881,11 @@ static void gb__count_request(gb__thread *t, const gb_exchange *x)
     if (x->in_loop || !x->held) {
         gb__record_phases(t, x->phases);
     } else {  // its last phase is to come
+        pthread_mutex_lock(&t->held_lock);
         gb__held *h = &t->held[t->held_count - 1];
         h->timed = true;
         memcpy(h->phases, x->phases, sizeof h->phases);
+        pthread_mutex_unlock(&t->held_lock);
     }
 }
 
@@ -4435,7 +4484,7 @@ static void gb__loop_stop(gb__loop *l)
     l->thread->stopping = true;
     l->stop_deadline = gb_now_ns() + GB__STOP_GRACE_S * GB__NS;
     epoll_ctl(l->epoll, EPOLL_CTL_DEL, s->listener, NULL);
-    epoll_ctl(l->epoll, EPOLL_CTL_DEL, s->stop_event, NULL);
+    epoll_ctl(l->epoll, EPOLL_CTL_DEL, s->event, NULL);
     for (gb__conn *k = l->connections.next; k != &l->connections; k = k->next) {
         gb__loop_conn *c = (gb__loop_conn *)k;
         if (!gb__loop_is_idle(c)) continue;
@@ -4455,7 +4504,7 @@ static bool gb__loop_turn(gb__loop *l)
         void *what = events[i].data.ptr;
         if (what == &l->timer) gb__loop_sweep(l);
         else if (what == &s->listener) gb__loop_accept(l);
-        else if (what == &s->stop_event) gb__loop_stop(l);
+        else if (what == &s->event) gb__loop_stop(l);
         else gb__loop_event(what, events[i].events);
     }
     gb__loop_send_held(l);
@@ -4478,7 +4527,7 @@ static bool gb__loop_open(gb__thread *t)
     gb__loop_set_timer(l, 250000000);
     return gb__loop_watch(l, EPOLL_CTL_ADD, l->timer, EPOLLIN, &l->timer) &&
            gb__loop_watch(l, EPOLL_CTL_ADD, s->listener, EPOLLIN, &s->listener) &&
-           gb__loop_watch(l, EPOLL_CTL_ADD, s->stop_event, EPOLLIN, &s->stop_event);
+           gb__loop_watch(l, EPOLL_CTL_ADD, s->event, EPOLLIN, &s->event);
 }
 
 static void gb__loop_free(gb__loop *l)
@@ -4591,7 +4640,7 @@ static void gb__server_free(gb_server *s)
     free(s->threads);
     if (s->epoll >= 0) close(s->epoll);
     if (s->listener >= 0) close(s->listener);
-    if (s->stop_event >= 0) close(s->stop_event);
+    if (s->event >= 0) close(s->event);
     pthread_cond_destroy(&s->vacancy);
     pthread_mutex_destroy(&s->lock);
     sem_destroy(&s->entered);
@@ -4629,14 +4678,14 @@ static bool gb__server_prepare(gb_server *s, gb_error *error)
     if (s->listener < 0) return false;
     s->port = placed ? s->place.port : gb__bound_port(s->listener);
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
-    s->stop_event = eventfd(0, EFD_CLOEXEC);
-    if (s->epoll < 0 || s->stop_event < 0) {
+    s->event = eventfd(0, EFD_CLOEXEC);
+    if (s->epoll < 0 || s->event < 0) {
         gb__fail(error, GB_SYSTEM, "can't create epoll or eventfd: %s", strerror(errno));
         return false;
     }
     if (s->gateway.run) return gb__server_prepare_loops(s, error);
     gb__epoll_set(s, EPOLL_CTL_ADD, s->listener, EPOLLIN, &s->listener);
-    gb__epoll_set(s, EPOLL_CTL_ADD, s->stop_event, EPOLLIN, &s->stop_event);
+    gb__epoll_set(s, EPOLL_CTL_ADD, s->event, EPOLLIN | EPOLLET, &s->event);
     s->accepting = true;
     return true;
 }
@@ -4684,7 +4733,7 @@ static gb_server *gb__server_start(const gb_server_config *given, const gb__gate
     s->gateway = gateway ? *gateway
                          : (gb__gateway){.self = &s->config, .enter = gb__c_enter,
                                          .leave = gb__c_leave, .handle = gb__c_handle};
-    s->epoll = s->listener = s->stop_event = -1;
+    s->epoll = s->listener = s->event = -1;
     s->cpus = gb__cpu_count();
     s->connections.next = s->connections.previous = &s->connections;
     s->ready_end = &s->ready;
@@ -4716,15 +4765,18 @@ static void gb__server_begin_stop(gb_server *s)
 {
     pthread_mutex_lock(&s->lock);
     s->stopping = true;
-    pthread_cond_signal(&s->vacancy);
     pthread_mutex_unlock(&s->lock);
-    (void)!write(s->stop_event, &(uint64_t){1}, sizeof(uint64_t));
+    gb__wake_leader(s);
 }
 
 GB_API void gb_server_stop(gb_server *s)
 {
     gb__server_begin_stop(s);
     for (int i = 0; i < s->started; i++) pthread_join(s->threads[i].id, NULL);
+    pthread_mutex_lock(&s->lock);
+    s->over = true;
+    pthread_cond_signal(&s->vacancy);
+    pthread_mutex_unlock(&s->lock);
     if (s->watched) pthread_join(s->watcher, NULL);
     gb__server_free(s);
 }
@@ -15579,35 +15631,53 @@ static bool gb__uses_stdout(const gb__arguments *a)
     return false;
 }
 
-// A file that is there is replaced when the new one is whole, and not lost to a disk that is full.
+// An ordinary file that is there is replaced when the new one is whole: a full disk costs neither.
 typedef struct gb__target {
     const char *path;
     char part[GB_PATH];  // what is written; "" where that is the path itself
     FILE *out;
 } gb__target;
 
+static FILE *gb__open_part(char *part, mode_t mode)
+{
+    int fd = mkostemp(part, O_CLOEXEC);
+    FILE *out = fd < 0 || fchmod(fd, mode & 0777) ? NULL : fdopen(fd, "w");
+    if (out || fd < 0) return out;
+    int why = errno;
+    close(fd);
+    unlink(part);
+    errno = why;
+    return NULL;
+}
+
 static FILE *gb__open_output(const gb__arguments *a, int id, gb__target *t, gb_error *error)
 {
     struct stat s;
     *t = (gb__target){.path = a->value[id]};
     if (!strcmp(t->path, "-")) return t->out = stdout;
-    bool ordinary = !lstat(t->path, &s) && S_ISREG(s.st_mode);
-    if (ordinary && gb__path(t->part, "%s.part", t->path)) t->out = fopen(t->part, "we");
+    errno = EACCES;
+    if (!lstat(t->path, &s) && S_ISREG(s.st_mode) && !access(t->path, W_OK) &&
+        gb__path(t->part, "%s.XXXXXX", t->path))
+        t->out = gb__open_part(t->part, s.st_mode);
     if (t->out) return t->out;
-    t->part[0] = 0;
-    t->out = fopen(t->path, "we");
+    *t->part = 0;
+    // Nothing to be replaced, or a directory that takes no new file.
+    if (errno == EACCES || errno == ENOENT) t->out = fopen(t->path, "we");
     if (!t->out) gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
     return t->out;
 }
 
 static gb_code gb__close_output(gb__target *t, gb_code code, gb_error *error)
 {
-    gb_error why = *error;
     if (t->out == stdout) return code;
     bool failed = fclose(t->out);
     if (!failed && !code && *t->part) failed = rename(t->part, t->path);
-    if (code) gb__fail(error, code, "%.400s: %.600s", t->path, why.text);
-    else if (failed) code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
+    if (code) {
+        gb_error why = *error;
+        gb__fail(error, code, "%.400s: %.600s", t->path, why.text);
+    } else if (failed) {
+        code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
+    }
     if (code && *t->part) unlink(t->part);
     return code;
 }

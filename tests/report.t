@@ -311,6 +311,7 @@ SKIP: {
 }
 
 file('kept.html', 'the old page');
+chmod 0600, 'kept.html' or die $!;
 ($out, $err, $status) = run('/dev/null', 'sh', '-c',
     'trap "" XFSZ && ulimit -f 1 && exec "$0" report old.json --quiet --html kept.html', $gilbench);
 is($status, 1, 'a page larger than there is room for');
@@ -318,6 +319,7 @@ like($err, qr/\Agilbench: kept\.html: [^\n]*\n\z/, 'is said');
 is(content('kept.html') . join(' ', glob 'kept.html*'), 'the old pagekept.html', 'and costs no old one');
 report(qw(old.json --html kept.html));
 like(content('kept.html'), qr/<\/html>\n\z/, 'which a whole one replaces');
+is(sprintf('%o', (stat 'kept.html')[2] & 0777), '600', 'as readable as it was');
 
 # ---- two results
 

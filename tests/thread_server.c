@@ -195,6 +195,9 @@ static void handle(gb_exchange *x, void *user)
         gb__slice_u64(gb_request_query(x), &ms);
         pause_ms((unsigned)ms);
         answer_text(x, "rested");
+    } else if (gb__slice_is(path, "/works_on")) {
+        answer_text(x, "answered");
+        gate_wait();
     } else if (gb__slice_is(path, "/big")) {
         gb_respond(x, 200, "text/plain", several_mib, 4 * MIB);
     } else if (gb__slice_is(path, "/twice")) {
@@ -836,6 +839,27 @@ static void test_overdue(int threads)
     gb_server_stop(s);
 }
 
+// An answer that could wait for the next request's, of a handler that goes on when it has answered.
+static void test_works_on(int threads)
+{
+    const char *const paths[] = {"/nap", "/nap?500", "/works_on", "/"};
+    gb_server *s = start((gb_server_config){.threads = threads});
+    int fds[COUNT(paths)];
+    for (size_t i = 0; i < COUNT(fds); i++) fds[i] = dial(gb_server_port(s));
+    gate_set(false);
+    for (size_t i = 0; i < COUNT(fds); i++) {
+        char request[64];
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", paths[i]);
+        if (i != 1 || threads > 1) put_text(fds[i], request);
+    }
+    gate_await(1);
+    is_str(get(fds[2], false).body, "answered", "%d threads: a handler that works on", threads);
+    gate_set(true);
+    is_str(get(fds[3], false).body, "hello", "and what is behind it");
+    for (size_t i = 0; i < COUNT(fds); i++) close(fds[i]);
+    gb_server_stop(s);
+}
+
 static void not_started(const char *name, gb_server_config config, gb_code code)
 {
     gb_error error = {0};
@@ -891,6 +915,8 @@ int main(void)
     test_stop_skips();
     test_overdue(1);
     test_overdue(2);
+    test_works_on(1);
+    test_works_on(2);
     is_u64((uint64_t)open_descriptors(), (uint64_t)before, "no descriptor is left open");
     free(several_mib);
     return tap_end();

@@ -393,6 +393,7 @@ def stream(environ, start_response, query):
 def works_on(environ, start_response, query):
     """All of the body in its first block, and then what takes long: until the client has it."""
     def blocks():
+        time.sleep(0.1)
         yield b"whole"
         EVENTS.append("went on")
         if "file" in query:
