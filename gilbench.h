@@ -132,8 +132,9 @@
 // WSGI and C: N threads share one epoll instance. A thread takes a ready connection, reads, parses,
 // calls the application, writes, and waits again; it holds one Python thread state for its life and
 // is attached to the interpreter only while it runs Python. Small answers are sent together while
-// other requests are ready: they wait for half a millisecond, or for one where their thread is busy.
-// So does a body that is whole in the first block of its iteration, for the end of that.
+// other requests are ready: they wait for half a millisecond, or for one where their thread is busy
+// (in an event loop, for the next time that it runs). So does a body that is whole in the first
+// block of its iteration, for the end of that.
 //
 // ASGI: one event loop (asyncio, or uvloop and rloop where they are installed) that serves all its
 // connections; each request is a task of the application's own coroutine.
@@ -3773,16 +3774,21 @@ static void gb__hold_in_loop(gb_exchange *x)
     x->failed = x->kept.failed;
 }
 
+static uint64_t gb__took(const gb_exchange *x)
+{
+    uint64_t took = 0;
+    for (int i = 0; i < GB__PHASES; i++) took += x->phases[i];
+    return took;
+}
+
 // Of use where others are ready, and where the application would have to detach and attach again to
 // send. Requests that take their time are answered at once: they would delay each other's answers.
 static bool gb__may_hold(const gb_exchange *x, uint64_t now, bool at_work)
 {
     const gb__thread *t = x->thread;
-    uint64_t took = now - x->lap;
     if (t->out.len > GB__HELD_SIZE || t->held_count == GB__HELD_MAX) return false;
     if (at_work) return t->crowded || t->server->config.threads > 1;
-    for (int i = 0; i < GB__PHASES; i++) took += x->phases[i];
-    return t->crowded && took <= GB__HELD_NS;
+    return t->crowded && gb__took(x) + now - x->lap <= GB__HELD_NS;
 }
 
 static bool gb__hold_bytes(gb_exchange *x, uint64_t now)  // held_lock
@@ -3815,7 +3821,7 @@ static void gb__hold_in_thread(gb_exchange *x, uint64_t now)
 }
 
 // Keeps a complete answer to be sent together with others, or when the application is done. False
-// where that is of no use, and where the next request is here already: it would have to wait for it.
+// where that is of no use, and where the next request is here: the answer would have to wait for it.
 static bool gb__hold(gb_exchange *x, bool at_work)
 {
     if (x->failed || x->head_sent || x->close || x->thread->out.failed) return false;
@@ -4210,13 +4216,13 @@ static void gb__loop_send_held(gb__loop *l)
 
 // A client that sleeps is woken by the first byte for it, which can cost more than all of the
 // sending: with one wake-up for the answers of a turn, the tiny application of the tests gains
-// a sixth. Nothing is held while the loop waits.
+// a sixth. Nothing is held while the loop waits, nor behind a request that blocked its turn.
 static void gb__loop_hold(gb__loop_conn *c)
 {
     gb__loop *l = c->loop;
     if (c->queued) return;
     c->queued = true;
-    if (!l->held_count) l->held_since = c->exchange.lap;
+    if (!l->held_count) l->held_since = c->exchange.lap - (l->in_turn ? gb__took(&c->exchange) : 0);
     if (!l->held_count && !l->in_turn) l->thread->server->gateway.soon(l->thread->local, l);
     l->held[l->held_count++] = c;
     if (l->held_count == GB__LOOP_BATCH || c->exchange.lap - l->held_since > GB__HOLD_NS)
@@ -7511,7 +7517,8 @@ static void gb__wsgi_failed(gb__wsgi_call *c)
 
 // ================================================================================================
 // >>environ
-// The rest of WSGI: a request's environ, one call of the application, the interpreter set up for it.
+// The rest of WSGI: a request's environ, one call of the application, and what a thread and an
+// interpreter need for it.
 
 // ---- env ----------------------------------------------------------------------------------------
 

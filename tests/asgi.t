@@ -290,6 +290,20 @@ sub test_tasks {
         '... sees a disconnect, can not answer again, and is let run');
 }
 
+# Two requests of one turn: the first's answer is not held until the second no longer blocks.
+sub test_blocking {
+    my ($s) = @_;
+    my $file = "$scratch/unblock-$s->{pid}";
+    my @sockets = map { dial($s) } 0 .. 2;
+    my @queries = ('0.3', '0.01', $file);
+    for (0 .. 2) {
+        print { $sockets[$_] } "GET /blocks?$queries[$_] HTTP/1.1\r\nHost: a\r\n\r\n";
+    }
+    is(answer($sockets[1])->{body}, 'blocked', 'an answer is out before the next request blocks');
+    open my $out, '>', $file or die $!;
+    is(answer($sockets[2])->{body}, 'blocked', 'which is answered, too');
+}
+
 sub test_disconnect {
     my ($s) = @_;
     my $socket = dial($s);
@@ -516,7 +530,7 @@ for my $build (sort keys %$builds) {
     subtest $build => sub {
         ok($s->{port}, 'it comes up') or return diag(slurp($s->{err}));
         for my $test (['scope', \&test_scope], ['bodies', \&test_bodies],
-            ['answers', \&test_answers], ['tasks', \&test_tasks], ['disconnect', \&test_disconnect],
+            ['answers', \&test_answers], ['tasks', \&test_tasks], ['blocking', \&test_blocking], ['disconnect', \&test_disconnect],
             ['mistakes', \&test_mistakes], ['pressure', \&test_pressure], ['load', \&test_load]) {
             subtest $test->[0] => sub { $test->[1]->($s) };
         }

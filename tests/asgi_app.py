@@ -2,8 +2,10 @@
 import asyncio
 import contextvars
 import json
+import os
 import sys
 import threading
+import time
 
 CHUNK = b'x' * 65536
 variable = contextvars.ContextVar('variable', default='unset')
@@ -53,6 +55,17 @@ async def echo(scope, receive, send):
 
 async def pieces(scope, receive, send):
     await answer(send, [len(piece) for piece in await read(receive)])
+
+
+async def blocks(scope, receive, send):
+    """Without an await, as it should not."""
+    query = scope['query_string'].decode()
+    if query.startswith('/'):
+        while not os.path.exists(query):
+            time.sleep(0.01)
+    else:
+        time.sleep(float(query))
+    await answer(send, b'blocked')
 
 
 async def slow_upload(scope, receive, send):
@@ -273,8 +286,8 @@ async def misuse(scope, receive, send):
 
 
 paths = {'/' + function.__name__: function for function in
-         (scope, echo, pieces, slow_upload, download, one_piece, unawaited, abandons, naps, stream,
-          wait, gone_while_sending, seen, after, status, length, tools, context, cancel, foreign, keeps,
+         (scope, echo, pieces, slow_upload, blocks, download, one_piece, unawaited, abandons, naps,
+          stream, wait, gone_while_sending, seen, after, status, length, tools, context, cancel, foreign, keeps,
           raises, raises_after, raises_between, exits, returns, returns_half, misuse)}
 
 
