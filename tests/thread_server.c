@@ -181,6 +181,8 @@ static void handle_sum(gb_exchange *x)
 }
 
 static char *several_mib;  // 4 MiB
+static atomic_int computing;
+static atomic_bool computed;
 
 static void handle(gb_exchange *x, void *user)
 {
@@ -195,6 +197,10 @@ static void handle(gb_exchange *x, void *user)
         gb__slice_u64(gb_request_query(x), &ms);
         pause_ms((unsigned)ms);
         answer_text(x, "rested");
+    } else if (gb__slice_is(path, "/compute")) {
+        atomic_fetch_add(&computing, 1);
+        while (!atomic_load(&computed)) continue;
+        answer_text(x, "computed");
     } else if (gb__slice_is(path, "/works_on")) {
         answer_text(x, "answered");
         gate_wait();
@@ -839,6 +845,30 @@ static void test_overdue(int threads)
     gb_server_stop(s);
 }
 
+// As many threads compute as there are CPUs, which counts as enough only for a while.
+static void test_computing(void)
+{
+    enum { MOST = 64 };
+    int fds[MOST], cpus = gb__cpu_count(), answered = 0;
+    if (cpus > MOST) cpus = MOST;
+    gb_server *s = start((gb_server_config){.threads = cpus + 1});
+    int fd = dial(gb_server_port(s));
+    for (int i = 0; i < cpus; i++) {
+        fds[i] = dial(gb_server_port(s));
+        put_text(fds[i], "GET /compute HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    while (atomic_load(&computing) < cpus) pause_ms(1);
+    is_u64((uint64_t)ask(fd, "/").status, 200, "while %d threads compute another serves", cpus);
+    atomic_store(&computed, true);
+    for (int i = 0; i < cpus; i++) {
+        answered += get(fds[i], false).status == 200;
+        close(fds[i]);
+    }
+    is_u64((uint64_t)answered, (uint64_t)cpus, "and they end well");
+    close(fd);
+    gb_server_stop(s);
+}
+
 // An answer that could wait for the next request's, of a handler that goes on when it has answered.
 static void test_works_on(int threads)
 {
@@ -960,6 +990,7 @@ int main(void)
     test_stop_skips();
     test_overdue(1);
     test_overdue(2);
+    test_computing();
     test_works_on(1);
     test_works_on(2);
     test_held_behind_slow();
