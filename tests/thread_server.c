@@ -818,23 +818,29 @@ static void test_stop_skips(void)
     is_u64((uint64_t)gate.waiting, 2, "for who has reset the connection nothing is called");
 }
 
+// One thread, or two, get a request that keeps them busy until two more have arrived.
+static void keep_busy(const int *fds, int threads, const char *third, const char *fourth)
+{
+    const char *const paths[] = {"/nap", "/nap?500", third, fourth};
+    for (size_t i = 0; i < COUNT(paths); i++) {
+        char request[64];
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", paths[i]);
+        if (i != 1 || threads > 1) put_text(fds[i], request);
+    }
+}
+
 // While all threads are busy two more requests arrive. The first's answer could be held to be sent
 // with the second's, but that takes too long; its connection is free meanwhile as well.
 static void test_overdue(int threads)
 {
-    const char *const paths[] = {"/nap", "/nap?500", "/", "/wait"};
     gb_server *s = start((gb_server_config){.threads = threads});
-    int fds[COUNT(paths)];
+    int fds[4];
     for (size_t i = 0; i < COUNT(fds); i++) {
         fds[i] = dial(gb_server_port(s));
         ask(fds[i], "/");
     }
     gate_set(false);
-    for (size_t i = 0; i < COUNT(fds); i++) {
-        char request[64];
-        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", paths[i]);
-        if (i != 1 || threads > 1) put_text(fds[i], request);
-    }
+    keep_busy(fds, threads, "/", "/wait");
     gate_await(1);
     is_str(get(fds[2], false).body, "hello", "%d threads: long work delays no answer", threads);
     if (threads > 1) is_str(ask(fds[2], "/").body, "hello", "nor the connection's next request");
@@ -872,16 +878,11 @@ static void test_computing(void)
 // An answer that could wait for the next request's, of a handler that goes on when it has answered.
 static void test_works_on(int threads)
 {
-    const char *const paths[] = {"/nap", "/nap?500", "/works_on", "/"};
     gb_server *s = start((gb_server_config){.threads = threads});
-    int fds[COUNT(paths)];
+    int fds[4];
     for (size_t i = 0; i < COUNT(fds); i++) fds[i] = dial(gb_server_port(s));
     gate_set(false);
-    for (size_t i = 0; i < COUNT(fds); i++) {
-        char request[64];
-        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", paths[i]);
-        if (i != 1 || threads > 1) put_text(fds[i], request);
-    }
+    keep_busy(fds, threads, "/works_on", "/");
     gate_await(1);
     is_str(get(fds[2], false).body, "answered", "%d threads: a handler that works on", threads);
     gate_set(true);
