@@ -60,6 +60,7 @@
 //     >>http           request and response parsers, chunked coding
 //     >>net            sockets
 //     >>server         threads that share one epoll
+//     >>connections    from accept to close; who gets which
 //     >>exchange       a request's body and its answer, as a gateway sees them
 //     >>loop           the same within somebody else's event loop
 //     >>handler        handlers in C; start and stop of a server
@@ -3160,45 +3161,19 @@ static void gb__find_stuck(gb_server *s)  // locked
     else if (s->leader) gb__wake_leader(s);
 }
 
-static bool gb__holds_any(const gb_server *s)
+static void gb__make_ready(gb_server *s, gb__conn *c)  // locked
 {
-    for (int i = 0; i < s->config.threads; i++)
-        if (atomic_load(&s->threads[i].held_since)) return true;
-    return false;
+    c->state = GB__CONN_READY;
+    c->next_ready = NULL;
+    *s->ready_end = c;
+    s->ready_end = &c->next_ready;
 }
 
-// Until somebody is idle or holds an answer. Whoever begins to hold one looks at the flag then, so
-// that one of the two sees the other.
-static void gb__watcher_sleep(gb_server *s)  // locked; unlocked while it sleeps
+static void gb__give_back(gb_server *s, gb__conn *c)  // locked
 {
-    atomic_store(&s->watcher_asleep, true);
-    if (!gb__holds_any(s)) pthread_cond_wait(&s->vacancy, &s->lock);
-    atomic_store(&s->watcher_asleep, false);
-}
-
-static void gb__send_overdue(gb_server *s);
-
-static void *gb__watch(void *arg)
-{
-    gb_server *s = arg;
-    const struct timespec tick = {0, s->config.threads > 1 ? GB__TICK_NS : GB__HELD_NS};
-    int calm = 0;
-    prctl(PR_SET_TIMERSLACK, 1);
-    pthread_mutex_lock(&s->lock);
-    while (!s->over) {
-        calm = s->leader || s->config.threads == 1 ? calm + 1 : 0;
-        if (calm > GB__WATCH_IDLE_TICKS) {
-            gb__watcher_sleep(s);
-            calm = 0;
-        }
-        pthread_mutex_unlock(&s->lock);
-        nanosleep(&tick, NULL);
-        gb__send_overdue(s);
-        pthread_mutex_lock(&s->lock);
-        gb__find_stuck(s);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
+    if (c->again || c->ended || c->state == GB__CONN_TAKEN_AGAIN) gb__make_ready(s, c);
+    else c->state = GB__CONN_WAITING;
+    c->again = false;
 }
 
 // ---- answers that wait to be sent together ------------------------------------------------------
@@ -3214,8 +3189,6 @@ static void gb__record_phases(gb__thread *t, const uint64_t *phases)
     for (int i = 0; i < GB__PHASES; i++) gb_histogram_record(&t->phases[i], phases[i]);
     pthread_mutex_unlock(&t->stats_lock);
 }
-
-static void gb__give_back(gb_server *s, gb__conn *c);
 
 // Until its answer is out a connection is the thread's: nobody else may answer on it.
 static void gb__return_held(gb__thread *t)  // held_lock
@@ -3299,7 +3272,51 @@ static void gb__send_overdue(gb_server *s)  // the watcher's
     }
 }
 
-// ---- connections --------------------------------------------------------------------------------
+// ---- the watcher --------------------------------------------------------------------------------
+
+static bool gb__holds_any(const gb_server *s)
+{
+    for (int i = 0; i < s->config.threads; i++)
+        if (atomic_load(&s->threads[i].held_since)) return true;
+    return false;
+}
+
+// Until somebody is idle or holds an answer. Whoever begins to hold one looks at the flag then, so
+// that one of the two sees the other.
+static void gb__watcher_sleep(gb_server *s)  // locked; unlocked while it sleeps
+{
+    atomic_store(&s->watcher_asleep, true);
+    if (!gb__holds_any(s)) pthread_cond_wait(&s->vacancy, &s->lock);
+    atomic_store(&s->watcher_asleep, false);
+}
+
+static void *gb__watch(void *arg)
+{
+    gb_server *s = arg;
+    const struct timespec tick = {0, s->config.threads > 1 ? GB__TICK_NS : GB__HELD_NS};
+    int calm = 0;
+    prctl(PR_SET_TIMERSLACK, 1);
+    pthread_mutex_lock(&s->lock);
+    while (!s->over) {
+        calm = s->leader || s->config.threads == 1 ? calm + 1 : 0;
+        if (calm > GB__WATCH_IDLE_TICKS) {
+            gb__watcher_sleep(s);
+            calm = 0;
+        }
+        pthread_mutex_unlock(&s->lock);
+        nanosleep(&tick, NULL);
+        gb__send_overdue(s);
+        pthread_mutex_lock(&s->lock);
+        gb__find_stuck(s);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return NULL;
+}
+
+// ================================================================================================
+// >>connections
+// A server's connections: from accept to close, and which thread gets which. A connection is one
+// thread's alone from the list of those that are ready until it is given back.
 
 static bool gb__epoll_set(gb_server *s, int op, int fd, uint32_t events, void *ptr)
 {
@@ -3439,14 +3456,6 @@ static void gb__sweep(gb_server *s)  // locked
 
 // ---- who gets what ------------------------------------------------------------------------------
 
-static void gb__make_ready(gb_server *s, gb__conn *c)  // locked
-{
-    c->state = GB__CONN_READY;
-    c->next_ready = NULL;
-    *s->ready_end = c;
-    s->ready_end = &c->next_ready;
-}
-
 static void gb__conn_event(gb_server *s, gb__conn *c, uint32_t events)  // locked
 {
     // One edge may speak of the last bytes and of the end, and a read that takes the bytes doesn't
@@ -3454,13 +3463,6 @@ static void gb__conn_event(gb_server *s, gb__conn *c, uint32_t events)  // locke
     if (events & (EPOLLRDHUP | EPOLLHUP)) c->ended = true;
     if (c->state == GB__CONN_WAITING) gb__make_ready(s, c);
     else if (c->state == GB__CONN_TAKEN) c->state = GB__CONN_TAKEN_AGAIN;
-}
-
-static void gb__give_back(gb_server *s, gb__conn *c)  // locked
-{
-    if (c->again || c->ended || c->state == GB__CONN_TAKEN_AGAIN) gb__make_ready(s, c);
-    else c->state = GB__CONN_WAITING;
-    c->again = false;
 }
 
 // Waits for events and lists what is ready. While the server stops it doesn't wait: what has
