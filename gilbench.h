@@ -647,6 +647,7 @@ typedef struct PyType_Spec {
     X(int, PyDict_GetItemRef, (PyObject *, PyObject *, PyObject **))                               \
     X(int, PyDict_SetDefaultRef, (PyObject *, PyObject *, PyObject *, PyObject **))                \
     X(PyObject *, PySequence_Tuple, (PyObject *))                                                  \
+    X(int, PyErr_CheckSignals, (void))                                                             \
     X(void, PyErr_Clear, (void))                                                                   \
     X(void, PyErr_DisplayException, (PyObject *))                                                  \
     X(PyObject *, PyErr_Occurred, (void))                                                          \
@@ -2874,22 +2875,6 @@ static int gb__receive_fd(int socket)
     return fd;
 }
 
-// Within a process the number will do. A copy would need a descriptor of its own, and where there
-// are none left, connections that came later could take all that get free.
-static bool gb__send_number(int socket, int fd)
-{
-    return send(socket, &fd, sizeof fd, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof fd;
-}
-
-static int gb__receive_number(int socket)
-{
-    int fd = -1;
-    ssize_t n = recv(socket, &fd, sizeof fd, MSG_DONTWAIT);
-    if (n == (ssize_t)sizeof fd) return fd;
-    if (n >= 0) errno = EAGAIN;
-    return -1;
-}
-
 // Begins to connect without waiting; -1 with errno when that fails at once.
 static int gb__connect(const struct addrinfo *a)
 {
@@ -2905,85 +2890,65 @@ static int gb__connect(const struct addrinfo *a)
 
 // ================================================================================================
 // >>server
-// N threads share one epoll instance. One of them at a time, the leader, waits in it (a burst
-// would wake everybody: 64 threads in the wait kept 41 % of the best throughput here, one waiter
-// 73 %) and puts the connections that are ready in a list; each thread takes one from it, reads
-// and parses, calls the gateway, writes, and takes the next. Descriptors are registered once,
-// edge-triggered, so that a request costs a read, a write and a share of a wait. The gateway is
-// a table of functions; what runs behind it is none of this room's business.
-//
-// A connection is one thread's alone from the list until it is given back; what arrives
-// meanwhile puts it in the list again then. A thread is woken for the list only while fewer
-// threads run than there are CPUs: beyond that whoever is done first goes on, and nobody pays
-// for a wake-up. A thread that is stuck in its handler (it sleeps, or waits for a lock) doesn't
-// count as running: the watcher finds it out a tick later, and while handlers are of that kind a
-// successor is woken at once. One that waits for its turn in the gateway (for Python's lock) does
-// count: a successor could only join the queue. So does one that computes, or that lost its CPU,
-// for a dozen milliseconds: a successor would take more of it (while these were taken for stuck,
-// 64 threads slept twice as often, and Flask's 99th percentile on the free-threaded build was a
-// third higher).
+// What a server is made of, and which thread may touch which part of it. There are two modes with
+// one core of connections. In thread mode N threads share one epoll instance: one of them waits,
+// and each takes a connection that is ready, reads, parses, calls the gateway and writes, and may
+// block in all of that. In loop mode the server has one thread, which runs somebody else's event
+// loop; that loop calls gb__loop_turn when the epoll instance can be read, and nothing may block.
+// The modes differ in who waits and in who calls. The gateway is a table of functions; what runs
+// behind it is none of the server's business.
 
-#define GB__TICK_NS 200000        // how long a handler may run before it counts as stuck
-#define GB__LONGEST_GRACE 32      // ticks; 2, 4, ... and these: then computing is being stuck, too
-#define GB__WATCH_IDLE_TICKS 25   // with a leader for that long, the watcher goes to sleep
-#define GB__EAGER_TICKS 50        // how long a stuck handler is taken for a sign of others
-#define GB__READY_MAX 64          // connections taken from epoll at once
+#define GB__READY_MAX 64          // events taken from epoll at once
 #define GB__READ_SIZE 16384
 #define GB__PREREAD_MAX 65536     // a body up to this is awaited in epoll, not by a thread
-#define GB__HELD_MAX 32           // answers of a thread that wait to be sent together
-#define GB__HELD_SIZE 4096        // a longer one is sent at once
-#define GB__HELD_NS 500000        // how long they may wait, and a request take that is among them
+#define GB__SWEEP_NS 250000000    // how often deadlines are looked at
+#define GB__STOP_GRACE_S 10       // what isn't answered so long after the stop never will be
 
-typedef struct gb__loop gb__loop;  // one event loop's connections, see "loop mode"
+typedef struct gb__thread gb__thread;
+typedef struct gb__conn gb__conn;
 
 typedef struct gb__gateway {
     void *self;
-    // Called by each thread before its first request; *local comes back in the other two.
+    // Called by each thread before its first request; *local comes back in the others.
     bool (*enter)(void *self, const gb_server *server, void **local, gb_error *error);
     void (*leave)(void *local);
     void (*handle)(void *local, gb_exchange *x);
-    // Loop mode has these as well; there handle only starts what answers, and nothing may wait.
-    void (*run)(void *local, gb__loop *loop, int fd);  // gb__loop_turn whenever fd can be read,
-                                                       // until that is false
-    void (*resume)(void *local, gb_exchange *x);       // what the exchange waits for may be there
-    void (*over)(void *local, gb_exchange *x);         // answered or failed: the last call about it
-    void (*soon)(void *local, gb__loop *loop);         // gb__loop_send_held, before the loop waits
-    void (*forget)(void *local, void *peer);           // the connection of what was kept closed
+    // Loop mode has these as well; there handle only starts what answers.
+    void (*run)(void *local, gb__thread *t);      // gb__loop_turn whenever the server's epoll can
+                                                  // be read, until that is false
+    void (*resume)(void *local, gb_exchange *x);  // what the exchange waits for may be there
+    void (*over)(void *local, gb_exchange *x);    // answered or failed: the last call about it
 } gb__gateway;
 
 // Where a request's time goes. The gateway ends the first phase and times its attaching.
 enum { GB__PHASE_READ, GB__PHASE_ATTACH, GB__PHASE_APP, GB__PHASE_WRITE, GB__PHASES };
 
-typedef struct gb__conn {
-    // guarded by the server's lock
-    struct gb__conn *previous, *next;  // in the list of all; next in the list of closed ones
-    struct gb__conn *next_ready;
-    enum { GB__CONN_WAITING, GB__CONN_READY, GB__CONN_TAKEN, GB__CONN_TAKEN_AGAIN } state;
-    bool ended;             // the client sends no more: to be read up to the end of its stream
-    // the rest belongs to the thread that took the connection
-    int fd;
-    uint64_t deadline;      // of the wait for the client; the leader's to read while it waits
-    bool again;             // there may be more to read than was read
-    bool partial;           // part of a request is there: late means 408, not a silent close
-    bool continued;         // 100 Continue was sent for the request that is being received
-    bool held;              // an answer for it waits to be sent with others
-    bool lingering;         // answered and half-closed: what still comes is thrown away
-    gb__buf pending;        // the part of a request
-    uint64_t request_deadline;
-    char peer[INET6_ADDRSTRLEN];
-    char peer_port[8];
-} gb__conn;
+// How far an answer is, and what the client gets if the application fails at that point:
+//
+//     NONE        nothing of it exists                             a 500
+//     COMPOSED    its head is in the thread's `out`, unsent        a 500
+//     SENT        its head has left, and perhaps some of its body  a connection cut short
+//     FINISHED    all of it has left, or waits for the socket      all of it
+//     FAILED      it can't be completed                            a connection cut short
+typedef enum gb__answer_state {
+    GB__ANSWER_NONE,
+    GB__ANSWER_COMPOSED,
+    GB__ANSWER_SENT,
+    GB__ANSWER_FINISHED,
+    GB__ANSWER_FAILED
+} gb__answer_state;
 
-typedef struct gb__thread gb__thread;
-
+// One request and its answer: the thread's that has the connection, from the parsed head to the
+// last byte of the answer.
 struct gb_exchange {
     gb__thread *thread;
     gb__conn *conn;
     gb__request *request;   // during handle, as it is its thread's
-    gb__buf *in;            // its thread's, or its connection's while the thread serves others
+    gb__buf *in;            // its thread's; its connection's once the loop goes on without it
     size_t head_len;        // of the request's head, in `in`
     int minor;              // of HTTP/1.x
-    bool is_head, expects_continue, body_chunked;
+    bool is_head, body_chunked;
+    bool expects_continue;  // and wasn't told to go on yet
     // the request's body
     size_t at;              // of its next byte in `in`
     uint64_t body_left;     // by Content-Length
@@ -2993,538 +2958,110 @@ struct gb_exchange {
     bool body_done;
     int body_error;         // a status to answer with, or -1: the client is gone
     // the answer
-    bool begun, head_sent, finished, failed, close, send_chunked, bodyless;
+    gb__answer_state state;
+    bool close, send_chunked, bodyless;
     bool counted;           // a Content-Length was promised: answer_left more bytes
     uint64_t answer_left;
-    // loop mode: a write takes what the socket takes and keeps the rest for later
-    bool in_loop;
-    bool held;              // all of the answer is in `kept`: see gb__loop_hold
-    struct iovec rest[3];   // points to the caller's data where it can: the gateway holds that
-    int rest_count;
-    gb__buf kept;           // the bytes of `rest` that nobody else holds
+    gb__buf unsent;         // loop mode: what the socket has not taken yet, from unsent_at on
+    size_t unsent_at;
     void *call;             // the gateway's
+    bool handled;           // the gateway has seen it: it counts
     bool timed;             // one of those whose phases are told apart
     uint64_t lap;           // when the current phase began; if it isn't timed, the request
     uint64_t phases[GB__PHASES];
 };
 
-typedef struct gb__held {
-    gb__conn *conn;         // NULL when it was given back
-    size_t at, end;         // of its bytes that are still to be sent
-    bool timed;
-    uint64_t phases[GB__PHASES];
-} gb__held;
+struct gb__conn {
+    // guarded by the server's lock
+    gb__conn *previous, *next;  // in the list of all; next in the list of closed ones
+    gb__conn *next_ready;
+    enum {
+        GB__CONN_WAITING,       // for an event
+        GB__CONN_READY,         // in the list
+        GB__CONN_TAKEN,         // by a thread
+        GB__CONN_TAKEN_AGAIN,   // and something has happened since
+        GB__CONN_CLOSED         // freed when no event can speak of it any more
+    } state;
+    uint32_t events;        // that came since it was last taken
+    uint64_t deadline;      // of the wait for the client, 0: none; the taker's while it is taken
+    // the rest belongs to the thread that took it, in loop mode always to the one there is
+    int fd;
+    bool readable;          // there may be something to read
+    bool gone;              // the client sends no more
+    bool reset;             // nor does it read
+    bool again;             // there is something to do without another event
+    bool partial;           // part of a request is there: late means 408, not a silent close
+    bool busy;              // the exchange is on
+    bool wanted;            // loop mode: the exchange waits for more of its request's body
+    bool lingering;         // answered and half-closed: what still comes is thrown away
+    gb__buf pending;        // received, but not answered yet
+    uint64_t request_deadline;
+    char peer[INET6_ADDRSTRLEN];
+    char peer_port[8];
+    gb_exchange exchange;
+};
 
 struct gb__thread {
-    struct gb_server *server;
+    gb_server *server;
     pthread_t id;
-    pid_t tid;
-    // guarded by the server's lock
-    gb__thread *below;      // in the stack of idle threads
-    bool running;           // in a request and not known to be stuck
-    uint64_t check, grace;  // the tick in which to see whether it is stuck; ticks until the next
-    gb__conn *conn;         // taken, for the thread to use freely; NULL once it is closed
-    atomic_bool attaching;  // waits for its turn to run; anybody may look
-    // this thread's own
-    bool crowded;           // as of the last take: more were ready
-    bool stopping;          // as of the last take or turn: answer with Connection: close
-    gb__loop *loop;         // in loop mode
+    gb__thread *below;      // in the stack of idle threads; guarded by the server's lock
     sem_t wake;
+    // this thread's own
+    gb__conn *conn;         // the one that it has taken; NULL once that is closed
+    bool stopping;          // as of the last take: answer with Connection: close
     void *local;            // the gateway's
     gb__buf in, out, text;
     gb__request request;
-    gb_exchange exchange;
     time_t date_second;
     char date[96];
     uint64_t chance;        // state of the numbers that pick the requests to be timed
     size_t untimed;         // so many requests to come won't be
-    // guarded by held_lock: the watcher sends them where the thread doesn't come by in time
-    pthread_mutex_t held_lock;
-    gb__buf held_bytes;
-    gb__held held[GB__HELD_MAX];
-    int held_count;               // the thread's to change
-    _Atomic uint64_t held_since;  // 0 where there are none, or all were sent; anybody may look
     // guarded by stats_lock: read and reset by whoever asks for the window's figures
     pthread_mutex_t stats_lock;
     uint64_t requests;
     gb_histogram phases[GB__PHASES];
 };
 
-// The place of a server among workers: connections come by a socket instead of a listener.
+// The place of a server in its process. Without a port it listens for itself; with one, its
+// connections come through the inbox, or are put straight into its epoll where there is none.
 typedef struct gb__place {
     int inbox, port;
+    int stop_event;                  // see gb_server; -1: one of its own
     bool multithread, multiprocess;  // as wsgi.multithread and wsgi.multiprocess are to say
-    _Atomic int *open;               // connections: counted up by who hands them over, down here
+    bool here;                       // its one thread is the caller's: see gb__server_run
 } gb__place;
 
 struct gb_server {
     gb_server_config config;
     gb__gateway gateway;
-    gb__place place;        // without an inbox (-1) where there are no workers
+    gb__place place;
     char host[128];
-    int port, epoll, listener;
-    int event;              // wakes whoever waits in epoll
-    int cpus;
+    int port, epoll, timer;
+    int listener;           // or the inbox; -1 without
+    int stop_event;         // an eventfd that is written once, from anywhere, and never read
     gb__thread *threads;
     int started;            // threads that are there to be joined
-    pthread_t watcher;
-    bool watched;
     sem_t entered;
     pthread_mutex_t lock;
     // guarded by lock
-    pthread_cond_t vacancy;
-    bool stopping, drained, over, leader, accepting;
-    atomic_bool watcher_asleep;  // anybody may look
+    bool leader;            // somebody waits in epoll
+    bool accepting, stopping, drained;
+    uint64_t stop_deadline;
     gb_error enter_error;
     gb__thread *idle;       // a stack
-    int running;
-    uint64_t tick, eager_until;
     gb__conn connections;   // the list's head
     gb__conn *ready, **ready_end;
-    gb__conn *closed;       // freed when no event can speak of them any more
-    uint64_t next_sweep;
+    gb__conn *closed;
 };
 
-// ---- the gate: who waits, who runs --------------------------------------------------------------
-
-static void gb__wake_one(gb_server *s)  // locked
+static bool gb__is_loop(const gb_server *s)
 {
-    gb__thread *t = s->idle;
-    if (!t) return;
-    s->idle = t->below;
-    sem_post(&t->wake);
-}
-
-static void gb__wake_leader(const gb_server *s)
-{
-    (void)!write(s->event, &(uint64_t){1}, sizeof(uint64_t));
-}
-
-static void gb__park(gb__thread *t)  // locked; unlocked while it sleeps
-{
-    gb_server *s = t->server;
-    // A stack, not a queue: the thread that ran last has its caches, and CPython's heaps, warm.
-    t->below = s->idle;
-    s->idle = t;
-    pthread_mutex_unlock(&s->lock);
-    while (sem_wait(&t->wake) && errno == EINTR) continue;
-    pthread_mutex_lock(&s->lock);
-}
-
-static void gb__begin_run(gb__thread *t)  // locked
-{
-    gb_server *s = t->server;
-    s->running++;
-    t->running = true;
-    t->grace = 2;
-    t->check = s->tick + t->grace;
-    bool useful = s->ready || (!s->leader && s->tick < s->eager_until);
-    if (useful && s->running < s->cpus) gb__wake_one(s);
-    if (s->idle && atomic_load(&s->watcher_asleep)) pthread_cond_signal(&s->vacancy);
-}
-
-static void gb__end_run(gb__thread *t)  // locked
-{
-    if (t->running) t->server->running--;
-    t->running = false;
-}
-
-static bool gb__is_runnable(pid_t tid)
-{
-    char path[64], text[128];
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)tid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0) close(fd);
-    text[n < 0 ? 0 : n] = 0;
-    const char *name_end = strrchr(text, ')');
-    return name_end && !strncmp(name_end, ") R", 3);
-}
-
-static void gb__find_stuck(gb_server *s)  // locked
-{
-    s->tick++;
-    for (int i = 0; i < s->config.threads; i++) {
-        gb__thread *t = &s->threads[i];
-        if (!t->running || s->tick < t->check || atomic_load(&t->attaching)) continue;
-        if (t->grace < GB__LONGEST_GRACE && gb__is_runnable(t->tid)) {
-            t->grace *= 2;
-            t->check = s->tick + t->grace;
-            continue;
-        }
-        gb__end_run(t);
-        s->eager_until = s->tick + GB__EAGER_TICKS;
-    }
-    if (s->running >= s->cpus || (s->leader && !s->ready)) return;
-    if (s->idle) gb__wake_one(s);
-    // What the watcher gave back is in the list, and a leader in epoll doesn't know.
-    else if (s->leader) gb__wake_leader(s);
-}
-
-static void gb__make_ready(gb_server *s, gb__conn *c)  // locked
-{
-    c->state = GB__CONN_READY;
-    c->next_ready = NULL;
-    *s->ready_end = c;
-    s->ready_end = &c->next_ready;
-}
-
-static void gb__give_back(gb_server *s, gb__conn *c)  // locked
-{
-    if (c->again || c->ended || c->state == GB__CONN_TAKEN_AGAIN) gb__make_ready(s, c);
-    else c->state = GB__CONN_WAITING;
-    c->again = false;
-}
-
-// ---- answers that wait to be sent together ------------------------------------------------------
-// A client that sleeps is woken by the first byte for it, which costs more than to send the byte:
-// where other requests are ready, a thread answers some before it sends. With apps/wsgi_app.py that
-// is a sixth more requests a second, and a median latency a tenth lower. An application that goes
-// on working when its answer is whole holds that back, too. But no answer waits for work that takes
-// long: the watcher sends what is overdue.
-
-static void gb__record_phases(gb__thread *t, const uint64_t *phases)
-{
-    pthread_mutex_lock(&t->stats_lock);
-    for (int i = 0; i < GB__PHASES; i++) gb_histogram_record(&t->phases[i], phases[i]);
-    pthread_mutex_unlock(&t->stats_lock);
-}
-
-// Until its answer is out a connection is the thread's: nobody else may answer on it.
-static void gb__return_held(gb__thread *t)  // held_lock
-{
-    pthread_mutex_lock(&t->server->lock);
-    for (gb__held *h = t->held; h < t->held + t->held_count; h++) {
-        if (!h->conn || h->conn == t->conn || h->at < h->end) continue;
-        h->conn->held = false;
-        gb__give_back(t->server, h->conn);
-        h->conn = NULL;
-    }
-    pthread_mutex_unlock(&t->server->lock);
-}
-
-// Sends what the sockets take without waiting; whether that is all.
-static bool gb__push_held(gb__thread *t)  // held_lock
-{
-    bool all = true;
-    for (gb__held *h = t->held; h < t->held + t->held_count; h++) {
-        struct iovec iov = {t->held_bytes.data + h->at, h->end - h->at}, *rest = &iov;
-        int count = iov.iov_len > 0;
-        uint64_t start = h->timed ? gb_now_ns() : 0;
-        // What is shut down has an event, and whoever takes it then finds its end.
-        if (count && !gb__send_some(h->conn->fd, &rest, &count)) {
-            shutdown(h->conn->fd, SHUT_RDWR);
-            count = 0;
-        }
-        h->at = h->end - (count ? iov.iov_len : 0);
-        if (h->timed) h->phases[GB__PHASE_WRITE] += gb_now_ns() - start;
-        all = all && !count;
-    }
-    gb__return_held(t);
-    return all;
-}
-
-// Waits for the clients that don't read.
-static void gb__press_held(gb__thread *t)  // held_lock
-{
-    uint64_t patience = gb__seconds_ns(t->server->config.read_timeout_s);
-    for (gb__held *h = t->held; h < t->held + t->held_count; h++) {
-        struct iovec iov = {t->held_bytes.data + h->at, h->end - h->at};
-        if (iov.iov_len && !gb__send(h->conn->fd, &iov, 1, patience))
-            shutdown(h->conn->fd, SHUT_RDWR);
-        h->at = h->end;
-    }
-    gb__return_held(t);
-}
-
-static void gb__send_held(gb__thread *t)
-{
-    pthread_mutex_lock(&t->held_lock);
-    if (!gb__push_held(t)) gb__press_held(t);
-    for (gb__held *h = t->held; h < t->held + t->held_count; h++)
-        if (h->timed) gb__record_phases(t, h->phases);
-    if (t->conn) t->conn->held = false;
-    t->held_count = 0;
-    t->held_bytes.len = 0;
-    atomic_store(&t->held_since, 0);
-    pthread_mutex_unlock(&t->held_lock);
-}
-
-static bool gb__held_are_due(const gb__thread *t)  // locked
-{
-    return t->held_count && (!t->server->ready || t->held_count == GB__HELD_MAX ||
-                             gb_now_ns() - atomic_load(&t->held_since) > GB__HELD_NS);
-}
-
-static void gb__send_overdue_of(gb__thread *t)
-{
-    if (pthread_mutex_trylock(&t->held_lock)) return;  // the thread is at it
-    atomic_store(&t->held_since, gb__push_held(t) ? 0 : gb_now_ns());
-    pthread_mutex_unlock(&t->held_lock);
-}
-
-static void gb__send_overdue(gb_server *s)  // the watcher's
-{
-    uint64_t now = gb_now_ns();
-    for (int i = 0; i < s->config.threads; i++) {
-        uint64_t since = atomic_load(&s->threads[i].held_since);
-        if (since && since + GB__HELD_NS <= now) gb__send_overdue_of(&s->threads[i]);
-    }
-}
-
-// ---- the watcher --------------------------------------------------------------------------------
-
-static bool gb__holds_any(const gb_server *s)
-{
-    for (int i = 0; i < s->config.threads; i++)
-        if (atomic_load(&s->threads[i].held_since)) return true;
-    return false;
-}
-
-// Until somebody is idle or holds an answer. Whoever begins to hold one looks at the flag then, so
-// that one of the two sees the other.
-static void gb__watcher_sleep(gb_server *s)  // locked; unlocked while it sleeps
-{
-    atomic_store(&s->watcher_asleep, true);
-    if (!gb__holds_any(s)) pthread_cond_wait(&s->vacancy, &s->lock);
-    atomic_store(&s->watcher_asleep, false);
-}
-
-static void *gb__watch(void *arg)
-{
-    gb_server *s = arg;
-    const struct timespec tick = {0, s->config.threads > 1 ? GB__TICK_NS : GB__HELD_NS};
-    int calm = 0;
-    prctl(PR_SET_TIMERSLACK, 1);
-    pthread_mutex_lock(&s->lock);
-    while (!s->over) {
-        calm = s->leader || s->config.threads == 1 ? calm + 1 : 0;
-        if (calm > GB__WATCH_IDLE_TICKS) {
-            gb__watcher_sleep(s);
-            calm = 0;
-        }
-        pthread_mutex_unlock(&s->lock);
-        nanosleep(&tick, NULL);
-        gb__send_overdue(s);
-        pthread_mutex_lock(&s->lock);
-        gb__find_stuck(s);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return NULL;
-}
-
-// ================================================================================================
-// >>connections
-// A server's connections: from accept to close, and which thread gets which. A connection is one
-// thread's alone from the list of those that are ready until it is given back.
-
-static bool gb__epoll_set(gb_server *s, int op, int fd, uint32_t events, void *ptr)
-{
-    struct epoll_event event = {.events = events, .data.ptr = ptr};
-    return !epoll_ctl(s->epoll, op, fd, &event);
-}
-
-static void gb__set_accepting(gb_server *s, bool on)  // locked
-{
-    if (s->accepting == on || (on && s->stopping)) return;
-    s->accepting = on;
-    gb__epoll_set(s, EPOLL_CTL_MOD, s->listener, on ? EPOLLIN : 0, &s->listener);
-}
-
-static void gb__close_client(const gb_server *s, int fd)
-{
-    close(fd);
-    if (s->place.open) atomic_fetch_sub(s->place.open, 1);
-}
-
-// Its memory stays for a while: the leader may hold an event of it that it hasn't looked at yet.
-static void gb__conn_close(gb__thread *t, gb__conn *c)
-{
-    gb_server *s = t->server;
-    if (c->held) gb__send_held(t);
-    gb__buf_free(&c->pending);
-    pthread_mutex_lock(&s->lock);
-    c->previous->next = c->next;
-    c->next->previous = c->previous;
-    c->next = s->closed;
-    s->closed = c;
-    t->conn = NULL;
-    gb__close_client(s, c->fd);
-    gb__set_accepting(s, true);  // a descriptor is free again
-    pthread_mutex_unlock(&s->lock);
-}
-
-static void gb__free_closed(gb_server *s)  // locked; between two waits, when no event is at hand
-{
-    while (s->closed) {
-        gb__conn *c = s->closed;
-        s->closed = c->next;
-        free(c);
-    }
-}
-
-// To close with unread bytes in the socket would reset the connection, and the answer with it.
-static void gb__conn_linger(gb__thread *t, gb__conn *c, uint64_t now)
-{
-    if (shutdown(c->fd, SHUT_WR)) {
-        gb__conn_close(t, c);
-        return;
-    }
-    c->lingering = c->again = true;
-    c->partial = false;
-    c->deadline = now + GB__NS;
-}
-
-static uint64_t gb__idle_deadline(const gb_server *s, uint64_t now)
-{
-    return now + gb__seconds_ns(s->config.idle_timeout_s);
-}
-
-static void gb__conn_peer(gb__conn *c, const struct sockaddr_storage *address)
-{
-    unsigned port;
-    if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *a = (const void *)address;
-        inet_ntop(AF_INET6, &a->sin6_addr, c->peer, sizeof c->peer);
-        port = ntohs(a->sin6_port);
-    } else {
-        const struct sockaddr_in *a = (const void *)address;
-        inet_ntop(AF_INET, &a->sin_addr, c->peer, sizeof c->peer);
-        port = ntohs(a->sin_port);
-    }
-    snprintf(c->peer_port, sizeof c->peer_port, "%u", port);
-}
-
-static void gb__conn_link(gb__conn *list, gb__conn *c)
-{
-    c->previous = list;
-    c->next = list->next;
-    c->previous->next = c->next->previous = c;
-}
-
-static void gb__conn_new(gb_server *s, int fd, const struct sockaddr_storage *address)  // locked
-{
-    gb__conn *c = calloc(1, sizeof *c);
-    if (c) gb__conn_peer(c, address);
-    if (!c || !gb__epoll_set(s, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, c)) {
-        free(c);
-        gb__close_client(s, fd);
-        return;
-    }
-    gb__no_delay(fd);
-    c->fd = fd;
-    c->deadline = gb__idle_deadline(s, gb_now_ns());
-    gb__conn_link(&s->connections, c);
-}
-
-// The next connection's descriptor; -1 when there is none, with errno.
-static int gb__accept_one(gb_server *s, struct sockaddr_storage *address)
-{
-    *address = (struct sockaddr_storage){.ss_family = AF_INET};
-    for (;;) {
-        socklen_t len = sizeof *address;
-        int fd = s->place.inbox < 0
-                     ? accept4(s->listener, (struct sockaddr *)address, &len, SOCK_CLOEXEC)
-                     : s->place.multiprocess ? gb__receive_fd(s->listener)
-                                             : gb__receive_number(s->listener);
-        if (fd >= 0 && s->place.inbox >= 0) getpeername(fd, (struct sockaddr *)address, &len);
-        if (fd >= 0 || (errno != EINTR && errno != ECONNABORTED)) return fd;
-    }
-}
-
-static void gb__accept(gb_server *s)  // locked
-{
-    int fd;
-    struct sockaddr_storage address;
-    while ((fd = gb__accept_one(s, &address)) >= 0) gb__conn_new(s, fd, &address);
-    // Out of descriptors or memory: the listener would stay ready and the loop spin, so it
-    // rests until a connection closes or the next sweep.
-    if (errno != EAGAIN) gb__set_accepting(s, false);
-}
-
-// Wakes the connections that are overdue by ending their input. The thread that takes one answers
-// and closes it, so that a connection never has two owners.
-static void gb__sweep(gb_server *s)  // locked
-{
-    uint64_t now = gb_now_ns();
-    if (now < s->next_sweep) return;
-    s->next_sweep = now + GB__NS / 4;
-    for (gb__conn *c = s->connections.next; c != &s->connections; c = c->next)
-        if (c->state == GB__CONN_WAITING && c->deadline <= now) shutdown(c->fd, SHUT_RD);
-    gb__set_accepting(s, true);
-}
-
-// ---- who gets what ------------------------------------------------------------------------------
-
-static void gb__conn_event(gb_server *s, gb__conn *c, uint32_t events)  // locked
-{
-    // One edge may speak of the last bytes and of the end, and a read that takes the bytes doesn't
-    // show the end.
-    if (events & (EPOLLRDHUP | EPOLLHUP)) c->ended = true;
-    if (c->state == GB__CONN_WAITING) gb__make_ready(s, c);
-    else if (c->state == GB__CONN_TAKEN) c->state = GB__CONN_TAKEN_AGAIN;
-}
-
-// Waits for events and lists what is ready. While the server stops it doesn't wait: what has
-// arrived is still answered, and when nothing more has, the server is drained.
-static void gb__lead(gb_server *s)  // locked; unlocked while it waits
-{
-    struct epoll_event events[GB__READY_MAX];
-    bool stopping = s->stopping, listening = false, found = false;
-    s->leader = true;
-    gb__free_closed(s);
-    pthread_mutex_unlock(&s->lock);
-    int n = epoll_wait(s->epoll, events, GB__READY_MAX, stopping ? 0 : 250);
-    pthread_mutex_lock(&s->lock);
-    s->leader = false;
-    for (int i = 0; i < n; i++) {
-        if (events[i].data.ptr == &s->event) continue;
-        found = true;
-        if (events[i].data.ptr == &s->listener) listening = true;
-        else gb__conn_event(s, events[i].data.ptr, events[i].events);
-    }
-    if (listening) gb__accept(s);
-    if (listening && stopping) epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->listener, NULL);
-    gb__sweep(s);
-    if (!stopping || found) return;
-    s->drained = true;
-    while (s->idle) gb__wake_one(s);
-}
-
-// Gives back the connection that the thread has, if any, and takes the next: false at the end.
-static bool gb__take_next(gb__thread *t)
-{
-    gb_server *s = t->server;
-    pthread_mutex_lock(&s->lock);
-    if (t->conn && !t->conn->held) gb__give_back(s, t->conn);
-    t->conn = NULL;
-    if (gb__held_are_due(t)) {
-        pthread_mutex_unlock(&s->lock);
-        gb__send_held(t);
-        pthread_mutex_lock(&s->lock);
-    }
-    gb__end_run(t);
-    while (!s->ready && !s->drained) {
-        if (s->leader) gb__park(t);
-        else gb__lead(s);
-    }
-    gb__conn *c = t->conn = s->ready;
-    if (c) {
-        s->ready = c->next_ready;
-        if (!s->ready) s->ready_end = &s->ready;
-        c->state = GB__CONN_TAKEN;
-        t->crowded = s->ready;
-        t->stopping = s->stopping;
-        gb__begin_run(t);
-    }
-    pthread_mutex_unlock(&s->lock);
-    return c != NULL;
+    return s->gateway.run;
 }
 
 // ================================================================================================
 // >>exchange
-// A request's body and its answer, as a gateway sees them. The exchange is its thread's, or in loop
-// mode its connection's, from the parsed head to the last byte of the answer.
+// A request's body and its answer, as a gateway sees them.
 
 static void gb__lap(gb_exchange *x, int phase)
 {
@@ -3539,31 +3076,66 @@ static uint64_t gb__patience_ns(const gb_exchange *x)
     return gb__seconds_ns(x->thread->server->config.read_timeout_s);
 }
 
-static bool gb__send_continue(gb_exchange *x)
+// Thread mode waits until the socket has taken everything; loop mode keeps what it doesn't take.
+static bool gb__put(gb_exchange *x, struct iovec *iov, int count)
 {
-    struct iovec iov = {"HTTP/1.1 100 Continue\r\n\r\n", 25};
-    if (!x->expects_continue || x->conn->continued || x->begun) return true;
-    x->conn->continued = true;
-    return gb__send(x->conn->fd, &iov, 1, gb__patience_ns(x));
+    if (!gb__is_loop(x->thread->server)) return gb__send(x->conn->fd, iov, count,
+                                                         gb__patience_ns(x));
+    if (!x->unsent.len && !gb__send_some(x->conn->fd, &iov, &count)) return false;
+    for (; count; iov++, count--) gb__buf_add(&x->unsent, iov->iov_base, iov->iov_len);
+    return !x->unsent.failed;
 }
 
-// Reads more of the body behind the head, over what was consumed.
-static bool gb__body_fill(gb_exchange *x)
+// ---- the request --------------------------------------------------------------------------------
+
+static gb_slice gb__request_slice(const gb_exchange *x, gb__span span)
 {
-    gb__buf *in = x->in;
-    in->len = x->at = x->head_len;
-    uint64_t begun = gb_now_ns(), spent;
+    return gb__at(x->in->data, span);
+}
+
+GB_API gb_slice gb_request_method(const gb_exchange *x)
+{
+    return gb__request_slice(x, x->request->method);
+}
+
+GB_API gb_slice gb_request_path(const gb_exchange *x)
+{
+    gb_slice path = gb__request_slice(x, x->request->path);
+    return path.len ? path : (gb_slice){"/", 1};  // "http://host" has none
+}
+
+GB_API gb_slice gb_request_query(const gb_exchange *x)
+{
+    return gb__request_slice(x, x->request->query);
+}
+
+GB_API gb_slice gb_request_header(const gb_exchange *x, const char *name)
+{
+    const gb__request *r = x->request;
+    // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
+    if (r->authority.len && !strcasecmp(name, "host")) return gb__request_slice(x, r->authority);
+    for (size_t i = 0; i < r->field_count; i++)
+        if (gb__slice_is_nocase(gb__request_slice(x, r->fields[i].name), name))
+            return gb__request_slice(x, r->fields[i].value);
+    return (gb_slice){"", 0};
+}
+
+// ---- its body -----------------------------------------------------------------------------------
+
+enum { GB__BODY_WAIT, GB__BODY_PIECE, GB__BODY_END, GB__BODY_FAILED };
+
+// Reads what has arrived, at most `size` bytes, behind what is in `b`. The edge that epoll reports
+// may speak of the last bytes and of the end of the stream, and a read that takes the bytes doesn't
+// show the end: a client that is gone stays readable until a read says so.
+static void gb__receive(gb__conn *c, gb__buf *b, size_t size)
+{
     ssize_t n = -1;
-    if (gb__send_continue(x))
-        n = gb__recv(x->conn->fd, in->data + in->len, in->cap - in->len - 1,
-                     begun + x->body_patience);
-    // For all of the body: a byte now and then would hold the thread for ever. What the handler
-    // takes between two reads doesn't count.
-    spent = gb_now_ns() - begun;
-    x->body_patience -= spent < x->body_patience ? spent : x->body_patience;
-    if (n > 0) in->len += (size_t)n;
-    else x->body_error = n < 0 && errno == ETIMEDOUT ? 408 : -1;
-    return n > 0;
+    errno = ENOMEM;
+    if (gb__buf_reserve(b, size)) n = recv(c->fd, b->data + b->len, size, MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR) return;
+    if (n > 0) b->len += (size_t)n;
+    else if (n == 0 || errno != EAGAIN) c->gone = true;
+    c->readable = n > 0 && (n == (ssize_t)size || c->gone);
 }
 
 // The next piece of the body among the bytes that are there, at most `size` of it.
@@ -3589,52 +3161,68 @@ static gb_slice gb__body_next(gb_exchange *x, size_t size)
     return piece;
 }
 
-// Whether gb_request_read can answer without waiting for the client.
+// The next piece of the body, valid until the next call, without waiting for it. In thread mode a
+// read never moves the head, which a handler may hold slices of: there was made room before.
+static int gb__body_piece(gb_exchange *x, size_t size, gb_slice *piece)
+{
+    gb__conn *c = x->conn;
+    *piece = (gb_slice){"", 0};
+    while (!x->body_done && !x->body_error) {
+        if (x->at < x->in->len) {
+            *piece = gb__body_next(x, size);
+            if (piece->len && !x->body_error) return GB__BODY_PIECE;
+        } else if (c->readable) {
+            x->in->len = x->at = x->head_len;  // over what was consumed
+            gb__receive(c, x->in,
+                        gb__is_loop(x->thread->server) ? GB__PREREAD_MAX : GB__READ_SIZE);
+        } else if (c->gone) {
+            x->body_error = -1;
+        } else {
+            return GB__BODY_WAIT;
+        }
+    }
+    return x->body_error ? GB__BODY_FAILED : GB__BODY_END;
+}
+
+// Whether the next piece can be had without waiting for the client: not where what is there may be
+// a chunk's framing alone.
 static bool gb__body_ready(const gb_exchange *x)
 {
-    return x->body_done || x->body_error || x->at < x->in->len;
+    if (x->body_done || x->body_error) return true;
+    return x->at < x->in->len && (!x->body_chunked || x->chunked.state == GB__CHUNK_DATA);
+}
+
+static bool gb__send_continue(gb_exchange *x)
+{
+    struct iovec iov = {"HTTP/1.1 100 Continue\r\n\r\n", 25};
+    if (!x->expects_continue || x->state != GB__ANSWER_NONE) return true;
+    x->expects_continue = false;
+    return gb__put(x, &iov, 1);
+}
+
+// Thread mode: waits for more of the body. The time is for all of it, or a byte now and then would
+// hold the thread for ever; what the handler takes between two reads doesn't count.
+static void gb__body_wait(gb_exchange *x)
+{
+    uint64_t begun = gb_now_ns();
+    if (gb__send_continue(x) && gb__wait_ready(x->conn->fd, POLLIN, begun + x->body_patience))
+        x->conn->readable = true;
+    else
+        x->body_error = errno == ETIMEDOUT ? 408 : -1;
+    uint64_t spent = gb_now_ns() - begun;
+    x->body_patience -= spent < x->body_patience ? spent : x->body_patience;
 }
 
 GB_API long gb_request_read(gb_exchange *x, void *buffer, size_t size)
 {
-    while (size && !x->body_done && !x->body_error) {
-        if (x->at == x->in->len && !gb__body_fill(x)) break;
-        gb_slice piece = gb__body_next(x, size);
-        if (!piece.len || x->body_error) continue;
-        memcpy(buffer, piece.data, piece.len);
-        return (long)piece.len;
-    }
-    return x->body_error ? -1 : 0;
+    gb_slice piece;
+    int got = GB__BODY_END;
+    while (size && (got = gb__body_piece(x, size, &piece)) == GB__BODY_WAIT) gb__body_wait(x);
+    if (got == GB__BODY_PIECE) memcpy(buffer, piece.data, piece.len);
+    return got == GB__BODY_PIECE ? (long)piece.len : got == GB__BODY_END ? 0 : -1;
 }
 
-static gb_slice gb__request_slice(const gb_exchange *x, gb__span span)
-{
-    return gb__at(x->in->data, span);
-}
-
-GB_API gb_slice gb_request_method(const gb_exchange *x)
-{
-    return gb__request_slice(x, x->request->method);
-}
-
-GB_API gb_slice gb_request_path(const gb_exchange *x)
-{
-    gb_slice path = gb__request_slice(x, x->request->path);
-    return path.len ? path : (gb_slice){"/", 1};  // "http://host" has none
-}
-
-GB_API gb_slice gb_request_query(const gb_exchange *x)
-{
-    return gb__request_slice(x, x->request->query);
-}
-
-GB_API gb_slice gb_request_header(const gb_exchange *x, const char *name)
-{
-    for (size_t i = 0; i < x->request->field_count; i++)
-        if (gb__slice_is_nocase(gb__request_slice(x, x->request->fields[i].name), name))
-            return gb__request_slice(x, x->request->fields[i].value);
-    return (gb_slice){"", 0};
-}
+// ---- the answer ---------------------------------------------------------------------------------
 
 // The Date field (RFC 9110, 6.6.1), made anew once a second.
 static void gb__add_date(gb__thread *t)
@@ -3658,9 +3246,9 @@ static void gb__add_date(gb__thread *t)
 typedef struct gb__answer {
     int status;
     gb_slice status_line;  // "200 OK"
-    gb_slice fields;       // complete lines of the application
-    bool has_length;       // content_length is known; it is also in `fields` if length_in_fields
-    bool length_in_fields;
+    gb_slice fields;       // complete lines of the application, without Content-Length
+    bool has_length;       // content_length is known
+    bool length_given;     // by the application, which knows it also where there is no body
     bool date_in_fields;
     uint64_t content_length;
 } gb__answer;
@@ -3668,8 +3256,8 @@ typedef struct gb__answer {
 static void gb__add_framing(gb_exchange *x, const gb__answer *a)
 {
     gb__buf *out = &x->thread->out;
-    bool unknown = x->bodyless && !a->content_length;  // a HEAD's answer need not be complete
-    if (a->has_length && !a->length_in_fields && gb__status_has_body(a->status) && !unknown) {
+    bool unknown = x->bodyless && !a->length_given && !a->content_length;  // a HEAD's may be
+    if (a->has_length && gb__status_has_body(a->status) && !unknown) {
         gb__buf_str(out, "Content-Length: ");
         gb__buf_u64(out, a->content_length);
         gb__buf_str(out, "\r\n");
@@ -3686,7 +3274,7 @@ static void gb__add_framing(gb_exchange *x, const gb__answer *a)
 static void gb__answer_begin(gb_exchange *x, const gb__answer *a)
 {
     gb__buf *out = &x->thread->out;
-    x->begun = true;
+    x->state = GB__ANSWER_COMPOSED;
     x->send_chunked = false;
     x->bodyless = !gb__status_has_body(a->status) || x->is_head;
     x->counted = a->has_length;
@@ -3706,59 +3294,18 @@ static void gb__answer_begin(gb_exchange *x, const gb__answer *a)
     gb__buf_str(out, "\r\n");
 }
 
-// Keeps what the socket didn't take. What was composed has to be copied: the next answer is
-// composed in the same place.
-static void gb__keep(gb_exchange *x, const struct iovec *iov, int count)
-{
-    const gb__buf *out = &x->thread->out;
-    x->kept.len = 0;
-    for (x->rest_count = 0; x->rest_count < count; x->rest_count++) {
-        struct iovec piece = iov[x->rest_count];
-        const char *base = piece.iov_base;
-        if (out->data && base >= out->data && base < out->data + out->cap) {
-            gb__buf_add(&x->kept, base, piece.iov_len);
-            piece.iov_base = x->kept.data;
-        }
-        x->rest[x->rest_count] = piece;
-    }
-}
-
-// The same behind something that is already kept: an application that doesn't await its sends.
-static void gb__keep_more(gb_exchange *x, const struct iovec *iov, int count)
-{
-    gb__buf all = {0};
-    for (int i = 0; i < x->rest_count; i++)
-        gb__buf_add(&all, x->rest[i].iov_base, x->rest[i].iov_len);
-    for (int i = 0; i < count; i++) gb__buf_add(&all, iov[i].iov_base, iov[i].iov_len);
-    gb__buf_free(&x->kept);
-    x->kept = all;
-    x->rest[0] = (struct iovec){all.data, all.len};
-    x->rest_count = 1;
-}
-
-static bool gb__put(gb_exchange *x, struct iovec *iov, int count)
-{
-    if (!x->in_loop) return gb__send(x->conn->fd, iov, count, gb__patience_ns(x));
-    if (x->rest_count) gb__keep_more(x, iov, count);
-    else if (!gb__send_some(x->conn->fd, &iov, &count)) return false;
-    else if (count) gb__keep(x, iov, count);
-    return !x->kept.failed;
-}
-
 // Sends what was composed, and `data` behind it, framed as a chunk where that is the coding.
 static bool gb__flush(gb_exchange *x, const void *data, size_t len)
 {
     gb__buf *out = &x->thread->out;
-    if (x->failed || out->failed) {
-        x->failed = true;
-        return false;
-    }
     struct iovec iov[3] = {{out->data, out->len}, {(void *)(uintptr_t)data, len}, {"\r\n", 2}};
     int count = !len ? 1 : x->send_chunked ? 3 : 2;
-    if ((out->len || len) && !gb__put(x, iov, count)) x->failed = true;
-    x->head_sent = true;
+    if (out->failed || ((out->len || len) && x->state != GB__ANSWER_FAILED &&
+                        !gb__put(x, iov, count)))
+        x->state = GB__ANSWER_FAILED;
+    if (x->state == GB__ANSWER_COMPOSED) x->state = GB__ANSWER_SENT;
     out->len = 0;
-    return !x->failed;
+    return x->state != GB__ANSWER_FAILED;
 }
 
 // Cuts what goes beyond the promised Content-Length: it would be read as the next answer.
@@ -3792,78 +3339,12 @@ static bool gb__answer_send(gb_exchange *x, const void *data, size_t len)
     return gb__flush(x, data, len);
 }
 
-static void gb__hold_in_loop(gb_exchange *x)
-{
-    const gb__buf *out = &x->thread->out;
-    x->held = true;
-    gb__keep(x, &(struct iovec){out->data, out->len}, 1);
-    x->failed = x->kept.failed;
-}
-
-static uint64_t gb__took(const gb_exchange *x)
-{
-    uint64_t took = 0;
-    for (int i = 0; i < GB__PHASES; i++) took += x->phases[i];
-    return took;
-}
-
-// Of use where others are ready, and where the application would have to detach and attach again to
-// send. Requests that take their time are answered at once: they would delay each other's answers.
-static bool gb__may_hold(const gb_exchange *x, uint64_t now, bool at_work)
-{
-    const gb__thread *t = x->thread;
-    if (t->out.len > GB__HELD_SIZE || t->held_count == GB__HELD_MAX) return false;
-    if (at_work) return t->crowded || t->server->config.threads > 1;
-    return t->crowded && gb__took(x) + now - x->lap <= GB__HELD_NS;
-}
-
-static bool gb__hold_bytes(gb_exchange *x, uint64_t now)  // held_lock
-{
-    gb__thread *t = x->thread;
-    size_t at = t->held_bytes.len;
-    gb__buf_add(&t->held_bytes, t->out.data, t->out.len);
-    if (t->held_bytes.failed) {
-        t->held_bytes.failed = false;
-        return false;
-    }
-    t->held[t->held_count++] = (gb__held){.conn = x->conn, .at = at, .end = t->held_bytes.len};
-    t->out.len = 0;
-    x->held = x->conn->held = true;
-    if (!atomic_load(&t->held_since)) atomic_store(&t->held_since, now);
-    return true;
-}
-
-static void gb__hold_in_thread(gb_exchange *x, uint64_t now)
-{
-    gb__thread *t = x->thread;
-    gb_server *s = t->server;
-    if (pthread_mutex_trylock(&t->held_lock)) return;  // the watcher sends, and Python may wait
-    bool held = gb__hold_bytes(x, now);
-    pthread_mutex_unlock(&t->held_lock);
-    if (!held || !atomic_load(&s->watcher_asleep)) return;
-    pthread_mutex_lock(&s->lock);
-    pthread_cond_signal(&s->vacancy);
-    pthread_mutex_unlock(&s->lock);
-}
-
-// Keeps a complete answer to be sent together with others, or when the application is done. False
-// where that is of no use, and where the next request is here: the answer would have to wait for it.
-static bool gb__hold(gb_exchange *x, bool at_work)
-{
-    if (x->failed || x->head_sent || x->close || x->thread->out.failed) return false;
-    if (x->at + x->body_left < x->in->len) return false;
-    uint64_t now = x->in_loop ? 0 : gb_now_ns();
-    if (x->in_loop) gb__hold_in_loop(x);
-    else if (gb__may_hold(x, now, at_work)) gb__hold_in_thread(x, now);
-    return x->head_sent = x->held;
-}
-
+// Sends what there is still to send. A body that is too short ends as a connection cut short.
 static void gb__answer_end(gb_exchange *x)
 {
     if (x->send_chunked) gb__buf_str(&x->thread->out, "0\r\n\r\n");
-    if (x->counted && x->answer_left && !x->bodyless) x->failed = true;  // too short: truncated
-    if (!gb__hold(x, false)) gb__flush(x, NULL, 0);
-    x->finished = true;
+    bool complete = !x->counted || !x->answer_left || x->bodyless;
+    if (gb__flush(x, NULL, 0)) x->state = complete ? GB__ANSWER_FINISHED : GB__ANSWER_FAILED;
 }
 
 GB_API void gb_respond(gb_exchange *x, int status, const char *content_type, const void *body,
@@ -3872,7 +3353,7 @@ GB_API void gb_respond(gb_exchange *x, int status, const char *content_type, con
     char code[4] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10),
                     (char)('0' + status % 10), ' '};
     gb__buf *text = &x->thread->text;
-    if (x->begun) return;
+    if (x->state != GB__ANSWER_NONE) return;
     text->len = 0;
     gb__buf_add(text, code, sizeof code);
     gb__buf_str(text, gb__reason(status));
@@ -3902,24 +3383,7 @@ static void gb__answer_status(gb_exchange *x, int status)
     gb_respond(x, status, "text/plain", text, (size_t)n);
 }
 
-// ---- a thread's work ----------------------------------------------------------------------------
-
-static void gb__count_request(gb__thread *t, const gb_exchange *x)
-{
-    pthread_mutex_lock(&t->stats_lock);
-    t->requests++;
-    pthread_mutex_unlock(&t->stats_lock);
-    if (!x->timed) return;
-    if (x->in_loop || !x->held) {
-        gb__record_phases(t, x->phases);
-    } else {  // its last phase is to come
-        pthread_mutex_lock(&t->held_lock);
-        gb__held *h = &t->held[t->held_count - 1];
-        h->timed = true;
-        memcpy(h->phases, x->phases, sizeof h->phases);
-        pthread_mutex_unlock(&t->held_lock);
-    }
-}
+// ---- its beginning and its end ------------------------------------------------------------------
 
 // One request in four, but not every fourth, which a pattern in the requests might favour. To time
 // all of them takes 1.5 % more CPU for a small answer; of this nothing can be seen (0.997 times as
@@ -3934,9 +3398,11 @@ static bool gb__is_to_be_timed(gb__thread *t)
     return true;
 }
 
-static void gb__exchange_begin(gb_exchange *x, gb__thread *t, gb__conn *c, uint64_t since)
+// Begins the exchange of the request in thread->request, whose bytes are in thread->in.
+static gb_exchange *gb__exchange_begin(gb__thread *t, gb__conn *c, uint64_t since)
 {
     const gb__request *r = &t->request;
+    gb_exchange *x = &c->exchange;
     *x = (gb_exchange){.thread = t, .conn = c, .request = &t->request, .in = &t->in, .lap = since,
                        .timed = gb__is_to_be_timed(t), .minor = r->minor,
                        .expects_continue = r->expect_continue,
@@ -3947,73 +3413,384 @@ static void gb__exchange_begin(gb_exchange *x, gb__thread *t, gb__conn *c, uint6
     x->body_patience = gb__patience_ns(x);
     x->close = !r->keep_alive || t->stopping;
     t->out.len = 0;
+    c->busy = true;
+    c->deadline = 0;
+    return x;
 }
 
-// A request that can't be parsed or is refused before the gateway sees it.
-static void gb__refuse(gb__thread *t, gb__conn *c, int status)
+static void gb__exchange_over(gb_exchange *x)
 {
-    gb__exchange_begin(&t->exchange, t, c, gb_now_ns());
-    t->exchange.close = true;
-    gb__answer_status(&t->exchange, status);
-    gb__conn_linger(t, c, t->exchange.lap);
+    gb__thread *t = x->thread;
+    x->conn->busy = x->conn->wanted = false;
+    pthread_mutex_lock(&t->stats_lock);
+    t->requests += x->handled;
+    for (int i = 0; x->handled && x->timed && i < GB__PHASES; i++)
+        gb_histogram_record(&t->phases[i], x->phases[i]);
+    pthread_mutex_unlock(&t->stats_lock);
+    if (x->call) t->server->gateway.over(t->local, x);
+    gb__buf_free(&x->unsent);
 }
 
-// Answers the request at the start of thread->in. False when the connection is gone from here.
-static bool gb__answer_request(gb__thread *t, gb__conn *c, uint64_t since)
+// ================================================================================================
+// >>connections
+// A server's connections, from accept to close, for both modes. Each descriptor is registered once,
+// edge-triggered, so that a request costs a read, a write and a share of a wait. What epoll reports
+// puts a connection in the list of those that are ready; whoever takes it from there has it alone
+// until it is given back, and what arrives meanwhile puts it in the list again then.
+
+static bool gb__watch(const gb_server *s, int op, int fd, uint32_t events, void *ptr)
 {
-    gb_exchange *x = &t->exchange;
+    struct epoll_event event = {.events = events, .data.ptr = ptr};
+    return !epoll_ctl(s->epoll, op, fd, &event);
+}
+
+// A loop can't wait for a socket to take more, so it is told.
+static bool gb__watch_conn(const gb_server *s, int op, gb__conn *c)
+{
+    uint32_t events = EPOLLIN | EPOLLRDHUP | EPOLLET | (gb__is_loop(s) ? EPOLLOUT : 0u);
+    return gb__watch(s, op, c->fd, events, c);
+}
+
+static void gb__set_accepting(gb_server *s, bool on)  // locked
+{
+    if (s->accepting == on || s->listener < 0 || (on && s->stopping)) return;
+    s->accepting = on;
+    gb__watch(s, EPOLL_CTL_MOD, s->listener, on ? EPOLLIN : 0, &s->listener);
+}
+
+static bool gb__has_connections(const gb_server *s)
+{
+    return s->connections.next != &s->connections;
+}
+
+static uint64_t gb__idle_deadline(const gb_server *s, uint64_t now)
+{
+    return now + gb__seconds_ns(s->config.idle_timeout_s);
+}
+
+// ---- from accept to close -----------------------------------------------------------------------
+
+static void gb__conn_peer(gb__conn *c, const struct sockaddr_storage *address)
+{
+    unsigned port;
+    if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *a = (const void *)address;
+        inet_ntop(AF_INET6, &a->sin6_addr, c->peer, sizeof c->peer);
+        port = ntohs(a->sin6_port);
+    } else {
+        const struct sockaddr_in *a = (const void *)address;
+        inet_ntop(AF_INET, &a->sin_addr, c->peer, sizeof c->peer);
+        port = ntohs(a->sin_port);
+    }
+    snprintf(c->peer_port, sizeof c->peer_port, "%u", port);
+}
+
+// `op` is EPOLL_CTL_MOD for a descriptor that a dispatcher has put into epoll.
+static void gb__conn_new(gb_server *s, int fd, int op)  // locked
+{
+    struct sockaddr_storage address = {.ss_family = AF_INET};
+    socklen_t len = sizeof address;
+    gb__conn *c = calloc(1, sizeof *c);
+    if (c) c->fd = fd;
+    if (!c || !gb__watch_conn(s, op, c)) {
+        free(c);
+        close(fd);
+        return;
+    }
+    getpeername(fd, (struct sockaddr *)&address, &len);
+    gb__conn_peer(c, &address);
+    gb__no_delay(fd);
+    c->deadline = gb__idle_deadline(s, gb_now_ns());
+    c->previous = &s->connections;
+    c->next = s->connections.next;
+    c->previous->next = c->next->previous = c;
+}
+
+static void gb__accept(gb_server *s)  // locked
+{
+    int fd;
+    do {
+        fd = s->place.inbox < 0 ? accept4(s->listener, NULL, NULL, SOCK_CLOEXEC)
+                                : gb__receive_fd(s->listener);
+        if (fd >= 0) gb__conn_new(s, fd, EPOLL_CTL_ADD);
+    } while (fd >= 0 || errno == EINTR || errno == ECONNABORTED);
+    // Out of descriptors or memory: the listener would stay ready and the loop spin, so it
+    // rests until a connection closes or the next sweep.
+    if (errno != EAGAIN) gb__set_accepting(s, false);
+}
+
+// Its memory stays for a while: somebody may hold an event of it that wasn't looked at yet.
+static void gb__conn_close(gb__thread *t, gb__conn *c)
+{
     gb_server *s = t->server;
-    gb__exchange_begin(x, t, c, since);
-    // Room to read the body into, and now: a handler holds slices of the head, which may not move.
-    if (!x->body_done && !gb__buf_reserve(&t->in, GB__READ_SIZE)) {
+    if (c->busy) gb__exchange_over(&c->exchange);
+    gb__buf_free(&c->pending);
+    if (t->conn == c) t->conn = NULL;
+    pthread_mutex_lock(&s->lock);
+    c->state = GB__CONN_CLOSED;
+    c->previous->next = c->next;
+    c->next->previous = c->previous;
+    c->next = s->closed;
+    s->closed = c;
+    close(c->fd);
+    gb__set_accepting(s, true);  // a descriptor is free again
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void gb__free_closed(gb_server *s)  // locked; between two waits, when no event is at hand
+{
+    while (s->closed) {
+        gb__conn *c = s->closed;
+        s->closed = c->next;
+        free(c);
+    }
+}
+
+// There is more to do than the next event says. Setting the descriptor anew makes the kernel report
+// what is ready once more; who has taken the connection does without.
+static void gb__conn_again(gb__thread *t, gb__conn *c)
+{
+    c->again = true;
+    if (t->conn != c) gb__watch_conn(t->server, EPOLL_CTL_MOD, c);
+}
+
+// To close with unread bytes in the socket would reset the connection, and the answer with it.
+static void gb__conn_linger(gb__thread *t, gb__conn *c)
+{
+    if ((c->gone && !c->readable) || shutdown(c->fd, SHUT_WR)) {
         gb__conn_close(t, c);
-        return false;
+        return;
     }
-    s->gateway.handle(t->local, x);
-    if (!x->begun && !x->failed) {
-        if (x->body_error) x->close = true;
-        if (x->body_error >= 0) gb__answer_status(x, x->body_error ? x->body_error : 500);
+    c->lingering = c->readable = true;
+    c->partial = false;
+    c->deadline = gb_now_ns() + GB__NS;
+    gb__conn_again(t, c);
+}
+
+// ---- who is ready -------------------------------------------------------------------------------
+
+static void gb__make_ready(gb_server *s, gb__conn *c)  // locked
+{
+    c->state = GB__CONN_READY;
+    c->next_ready = NULL;
+    *s->ready_end = c;
+    s->ready_end = &c->next_ready;
+}
+
+static void gb__conn_event(gb_server *s, gb__conn *c, uint32_t events)  // locked
+{
+    c->events |= events;
+    if (c->state == GB__CONN_WAITING) gb__make_ready(s, c);
+    else if (c->state == GB__CONN_TAKEN) c->state = GB__CONN_TAKEN_AGAIN;
+}
+
+// Takes the first that is ready; false when there is none.
+static bool gb__take_ready(gb__thread *t)  // locked
+{
+    gb_server *s = t->server;
+    gb__conn *c = s->ready;
+    while (c && c->state == GB__CONN_CLOSED) c = c->next_ready;
+    s->ready = c ? c->next_ready : NULL;
+    if (!s->ready) s->ready_end = &s->ready;
+    t->conn = c;
+    t->stopping = s->stopping;
+    if (!c) return false;
+    c->state = GB__CONN_TAKEN;
+    c->again = false;
+    c->readable |= (c->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    c->gone |= (c->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+    c->reset |= (c->events & EPOLLERR) != 0;
+    c->events = 0;
+    return true;
+}
+
+// A loop is called again for what epoll reports, not for what is in the list.
+static void gb__give_back(gb__thread *t)  // locked
+{
+    gb__conn *c = t->conn;
+    t->conn = NULL;
+    if (!c) return;
+    if (c->state == GB__CONN_TAKEN_AGAIN || (c->again && !gb__is_loop(t->server))) {
+        gb__make_ready(t->server, c);
+    } else {
+        c->state = GB__CONN_WAITING;
+        if (c->again) gb__watch_conn(t->server, EPOLL_CTL_MOD, c);
     }
-    gb__count_request(t, x);
-    c->continued = false;
-    if (!x->finished || x->failed) gb__conn_close(t, c);
-    else if (x->close && (!x->body_done || x->at < t->in.len)) gb__conn_linger(t, c, x->lap);
-    else if (x->close) gb__conn_close(t, c);
-    else return true;
+}
+
+static void gb__set_timer(const gb_server *s, long ns)
+{
+    const struct itimerspec every = {.it_interval = {0, ns}, .it_value = {0, ns}};
+    timerfd_settime(s->timer, 0, &every, NULL);
+}
+
+// Who is overdue is ready: the thread that takes such a connection answers and closes it, so that a
+// connection never has two owners.
+static void gb__sweep(gb_server *s)  // locked
+{
+    uint64_t ticks, now = gb_now_ns();
+    (void)!read(s->timer, &ticks, sizeof ticks);
+    bool all = s->stopping && now > s->stop_deadline;
+    for (gb__conn *c = s->connections.next; c != &s->connections; c = c->next) {
+        if (c->state != GB__CONN_WAITING) continue;
+        if (all) c->deadline = now;
+        if (c->deadline && c->deadline <= now) gb__make_ready(s, c);
+    }
+    gb__set_accepting(s, true);
+}
+
+// What has arrived is still answered, and what is being answered is finished.
+static void gb__stop_accepting(gb_server *s)  // locked
+{
+    if (s->stopping) return;
+    if (s->listener >= 0) {
+        gb__accept(s);
+        epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->listener, NULL);
+    }
+    s->stopping = true;
+    s->stop_deadline = gb_now_ns() + GB__STOP_GRACE_S * GB__NS;
+    gb__set_timer(s, 10000000);  // the end is near, and nobody should wait for it
+    // Each is looked at once more: something may have come, and who has nothing to do is closed.
+    for (gb__conn *c = s->connections.next; c != &s->connections; c = c->next)
+        gb__conn_event(s, c, EPOLLIN);
+}
+
+// Waits for events and lists what is ready. Only one thread at a time does.
+static void gb__wait(gb_server *s, int timeout_ms)  // locked; unlocked while it waits
+{
+    struct epoll_event events[GB__READY_MAX];
+    bool listening = false, stop = false;
+    gb__free_closed(s);
+    s->leader = true;
+    pthread_mutex_unlock(&s->lock);
+    int n = epoll_wait(s->epoll, events, GB__READY_MAX, timeout_ms);
+    pthread_mutex_lock(&s->lock);
+    s->leader = false;
+    for (int i = 0; i < n; i++) {
+        void *what = events[i].data.ptr;
+        uint64_t number = events[i].data.u64;
+        if (what == &s->timer) gb__sweep(s);
+        else if (what == &s->listener) listening = true;
+        else if (what == &s->stop_event) stop = true;
+        else if (number & 1) gb__conn_new(s, (int)(number >> 1), EPOLL_CTL_MOD);
+        else gb__conn_event(s, what, events[i].events);
+    }
+    if (listening && !s->stopping) gb__accept(s);
+    if (stop) gb__stop_accepting(s);
+}
+
+// ---- what a connection that was taken is for ----------------------------------------------------
+
+// The bytes behind an exchange that the loop went on without are the next request's.
+static void gb__conn_next(gb_exchange *x)
+{
+    gb__conn *c = x->conn;
+    gb__buf *pending = &c->pending;
+    size_t end = x->at + (size_t)x->body_left;
+    if (pending->len > end) memmove(pending->data, pending->data + end, pending->len - end);
+    pending->len -= end < pending->len ? end : pending->len;
+    if (!pending->len) gb__buf_free(pending);
+    c->deadline = gb__idle_deadline(x->thread->server, x->lap);
+    if (pending->len || c->readable || x->thread->stopping) gb__conn_again(x->thread, c);
+}
+
+// After whatever may have ended the exchange: true while it goes on.
+static bool gb__settle(gb_exchange *x)
+{
+    gb__conn *c = x->conn;
+    if (!c->busy) return false;
+    if (x->unsent.len && !c->deadline) c->deadline = gb_now_ns() + gb__patience_ns(x);
+    if (x->state < GB__ANSWER_FINISHED || (x->state == GB__ANSWER_FINISHED && x->unsent.len))
+        return true;
+    bool unread = !x->body_done || x->at < x->in->len || c->readable;
+    gb__exchange_over(x);
+    if (x->state == GB__ANSWER_FAILED || (x->close && !unread)) gb__conn_close(x->thread, c);
+    else if (x->close) gb__conn_linger(x->thread, c);
+    else if (x->in == &c->pending) gb__conn_next(x);
     return false;
 }
 
-// Whether the request whose head is parsed should wait in epoll until its body is there.
-static bool gb__await_body(const gb__thread *t, const gb__conn *c)
+// Ends an exchange that can't be answered as was meant: by this status, or by cutting it short
+// where there is an answer already, or nobody to read it (a status of -1).
+static void gb__refuse(gb_exchange *x, int status)
 {
-    const gb__request *r = &t->request;
-    return !r->chunked && r->content_length <= GB__PREREAD_MAX &&
-           t->in.len - r->head_len < r->content_length && (!r->expect_continue || c->continued);
+    x->close = true;
+    if (x->state == GB__ANSWER_NONE && status > 0) gb__answer_status(x, status);
+    else x->state = GB__ANSWER_FAILED;
+    gb__settle(x);
 }
 
-// Keeps what is in thread->in, the beginning of a request or nothing, with the connection. False
-// when there is no memory for it.
-static bool gb__keep_input(gb__thread *t, gb__conn *c, uint64_t now)
+// The client was too slow with a request.
+static void gb__refuse_late(gb__thread *t, gb__conn *c)
+{
+    gb__parse_request(&t->request, "", 0);  // there is none to speak of
+    gb__refuse(gb__exchange_begin(t, c, gb_now_ns()), 408);
+}
+
+// A handler has returned: what it left open ends here.
+static void gb__conclude(gb_exchange *x)
+{
+    if (x->state == GB__ANSWER_NONE && x->body_error) {
+        gb__refuse(x, x->body_error);
+        return;
+    }
+    if (x->state == GB__ANSWER_NONE) gb__answer_status(x, 500);
+    if (x->state != GB__ANSWER_FINISHED) x->state = GB__ANSWER_FAILED;
+    gb__settle(x);
+}
+
+// The loop goes on without this exchange: what is behind its head goes to the connection, because
+// the thread's buffer is needed for others.
+static void gb__set_aside(gb_exchange *x)
+{
+    gb__buf *pending = &x->conn->pending;
+    pending->len = 0;
+    if (x->at < x->in->len) gb__buf_add(pending, x->in->data + x->at, x->in->len - x->at);
+    x->in = pending;
+    x->at = x->head_len = 0;
+    if (pending->failed) gb__refuse(x, -1);
+}
+
+// Has the request at the start of thread->in answered; false when the connection isn't idle then.
+static bool gb__answer_request(gb__thread *t, gb__conn *c, uint64_t since)
+{
+    gb_server *s = t->server;
+    gb_exchange *x = gb__exchange_begin(t, c, since);
+    // Room to read the body into, and now: a handler holds slices of the head, which may not move.
+    if (!x->body_done && !gb__buf_reserve(&t->in, GB__READ_SIZE)) {
+        gb__refuse(x, -1);
+        return false;
+    }
+    x->handled = true;
+    s->gateway.handle(t->local, x);
+    if (!gb__is_loop(s)) gb__conclude(x);
+    else if (c->busy) gb__set_aside(x);
+    return t->conn == c && !c->busy && !c->lingering;
+}
+
+// Whether the request whose head is parsed should wait in epoll until its body is there.
+static bool gb__await_body(const gb__thread *t)
+{
+    const gb__request *r = &t->request;
+    return !gb__is_loop(t->server) && !r->chunked && r->content_length <= GB__PREREAD_MAX &&
+           t->in.len - r->head_len < r->content_length && !r->expect_continue;
+}
+
+// Keeps what is in thread->in, the beginning of a request or nothing, with the connection.
+static void gb__keep_input(gb__thread *t, gb__conn *c, uint64_t now)
 {
     gb_server *s = t->server;
     if (!c->partial) c->request_deadline = now + gb__seconds_ns(s->config.read_timeout_s);
     c->partial = t->in.len > 0;
     c->pending.len = 0;
     if (c->partial) gb__buf_add(&c->pending, t->in.data, t->in.len);
-    if (c->pending.failed) return false;
-    if (!c->partial) gb__buf_free(&c->pending);
+    else gb__buf_free(&c->pending);
     c->deadline = c->partial ? c->request_deadline : gb__idle_deadline(s, now);
-    return true;
+    if (c->pending.failed) gb__conn_close(t, c);
 }
 
-static void gb__keep_partial(gb__thread *t, gb__conn *c, uint64_t now)
-{
-    if (!gb__keep_input(t, c, now)) gb__conn_close(t, c);
-    // Late by what was read so far: the rest may have come in time, while all threads were busy.
-    else if (c->partial && now >= c->request_deadline && !c->again) gb__refuse(t, c, 408);
-}
-
-// Answers every complete request among the bytes in thread->in and keeps the rest.
+// Has the requests in thread->in answered one after the other, as long as each is at once, and
+// keeps the rest.
 static void gb__serve_input(gb__thread *t, gb__conn *c, uint64_t since)
 {
     gb__buf *in = &t->in;
@@ -4021,577 +3798,195 @@ static void gb__serve_input(gb__thread *t, gb__conn *c, uint64_t since)
         int status = gb__parse_request(&t->request, in->data, in->len);
         if (!status && t->request.content_length > t->server->config.max_body) status = 413;
         if (status > 0) {
-            gb__refuse(t, c, status);
+            gb__refuse(gb__exchange_begin(t, c, since), status);
             return;
         }
-        if (status == GB__PARTIAL || gb__await_body(t, c)) break;
+        if (status == GB__PARTIAL || gb__await_body(t)) break;
         c->partial = false;
         if (!gb__answer_request(t, c, since)) return;
         // What is behind the request's body, read or not, is the next request.
-        size_t end = t->exchange.at + (size_t)t->exchange.body_left;
-        memmove(in->data, in->data + end, in->len - end);
-        in->len -= end;
-        since = t->exchange.lap;
-    }
-    gb__keep_partial(t, c, since);
-}
-
-static void gb__serve_conn(gb__thread *t, gb__conn *c)
-{
-    // A server that stops has no time for those who don't wait for their answer any more.
-    if (t->stopping && gb__is_reset(c->fd)) {
-        gb__conn_close(t, c);
-        return;
-    }
-    uint64_t since = gb_now_ns();
-    gb__buf *in = &t->in;
-    in->len = 0;
-    gb__buf_add(in, c->pending.data, c->pending.len);
-    ssize_t n = -1;
-    size_t room = gb__buf_reserve(in, GB__READ_SIZE) ? in->cap - in->len - 1 : 0;
-    if (room) n = recv(c->fd, in->data + in->len, room, MSG_DONTWAIT);
-    if (n > 0) in->len += (size_t)n;
-    c->again = n == (ssize_t)room;  // the edge is spent, but there may be more
-    bool open = n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
-    if (c->lingering) open = open && since < c->deadline;
-    if (!open && c->partial && since >= c->request_deadline) gb__refuse(t, c, 408);
-    else if (!open) gb__conn_close(t, c);
-    else if (!c->lingering) gb__serve_input(t, c, since);
-}
-
-GB__OPTIMIZE_LESS
-
-// ================================================================================================
-// >>loop
-// The thread runs somebody else's event loop, which calls gb__loop_turn when the epoll instance of
-// its connections can be read. A turn takes what is ready, without ever waiting. Each descriptor is
-// registered once, edge-triggered: a connection remembers that it may be readable, so not to read
-// (a request's body that nobody asks for) takes no system call, and a client that leaves is noticed
-// without reading. All of a loop, its connections and their exchanges belong to its thread.
-
-#define GB__LOOP_BATCH 64         // connections in a turn; the loop has other work as well
-#define GB__HOLD_NS 500000        // how long an answer may wait for others
-#define GB__STOP_GRACE_S 10       // what isn't answered so long after the stop never will be
-
-typedef struct gb__loop_conn {
-    gb__conn conn;                // first: an exchange knows this one by it
-    gb__loop *loop;
-    gb_exchange exchange;
-    void *peer;                   // the gateway's, about this client
-    bool busy;                    // the exchange is on
-    bool readable;                // something has arrived since a read last came up short
-    bool gone;                    // the client has closed its side
-    bool wanted;                  // the exchange waits for more of its request's body
-    bool queued;                  // among the loop's held ones
-    bool dead;                    // closed; freed at the end of a turn, whose events may name it
-    struct gb__loop_conn *dead_below;
-} gb__loop_conn;
-
-struct gb__loop {
-    gb__thread *thread;
-    int epoll, timer;
-    bool accepting;
-    gb__conn connections;         // the list's head
-    gb__loop_conn *dead;
-    gb__loop_conn *starting;      // whose request handle() is starting
-    gb__loop_conn *held[GB__LOOP_BATCH];  // whose answers are to be sent; some may have been
-    int held_count;
-    uint64_t held_since;
-    bool in_turn;
-    uint64_t stop_deadline;
-};
-
-enum { GB__BODY_WAIT, GB__BODY_PIECE, GB__BODY_OVER };
-
-static gb__loop_conn *gb__loop_conn_of(const gb_exchange *x)
-{
-    return (gb__loop_conn *)x->conn;
-}
-
-static bool gb__loop_watch(gb__loop *l, int op, int fd, uint32_t events, void *ptr)
-{
-    struct epoll_event event = {.events = events, .data.ptr = ptr};
-    return !epoll_ctl(l->epoll, op, fd, &event);
-}
-
-static bool gb__loop_watch_conn(gb__loop_conn *c, int op)
-{
-    return gb__loop_watch(c->loop, op, c->conn.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, c);
-}
-
-static void gb__loop_set_accepting(gb__loop *l, bool on)
-{
-    gb_server *s = l->thread->server;
-    if (l->accepting == on || (on && l->thread->stopping)) return;
-    l->accepting = on;
-    gb__loop_watch(l, EPOLL_CTL_MOD, s->listener, on ? EPOLLIN : 0, &s->listener);
-}
-
-static void gb__loop_set_timer(gb__loop *l, long first_ns)
-{
-    struct itimerspec every = {.it_interval = {0, 250000000}, .it_value = {0, first_ns}};
-    timerfd_settime(l->timer, 0, &every, NULL);
-}
-
-static bool gb__loop_is_empty(const gb__loop *l)
-{
-    return l->connections.next == &l->connections;
-}
-
-// The gateway hears of the exchange for the last time.
-static void gb__loop_end(gb__loop_conn *c)
-{
-    gb_exchange *x = &c->exchange;
-    gb__thread *t = c->loop->thread;
-    if (!c->busy) return;
-    c->busy = c->wanted = c->conn.continued = x->held = false;
-    if (x->call) {
-        gb__count_request(t, x);
-        t->server->gateway.over(t->local, x);
-    }
-    x->rest_count = 0;
-    gb__buf_free(&x->kept);
-}
-
-static void gb__loop_close(gb__loop_conn *c)
-{
-    gb__loop *l = c->loop;
-    if (c->dead) return;
-    c->dead = true;
-    gb__loop_end(c);
-    c->conn.previous->next = c->conn.next;
-    c->conn.next->previous = c->conn.previous;
-    gb__close_client(l->thread->server, c->conn.fd);
-    c->dead_below = l->dead;
-    l->dead = c;
-    gb__loop_set_accepting(l, true);
-    if (l->thread->stopping && gb__loop_is_empty(l)) gb__loop_set_timer(l, 1);
-}
-
-static void gb__loop_free_dead(gb__loop *l)
-{
-    gb__thread *t = l->thread;
-    for (gb__loop_conn *c = l->dead, *below; c; c = below) {
-        below = c->dead_below;
-        if (c->peer) t->server->gateway.forget(t->local, c->peer);
-        gb__buf_free(&c->conn.pending);
-        free(c);
-    }
-    l->dead = NULL;
-}
-
-// Reads what has arrived, at most `size` bytes, behind what is in `b`.
-static void gb__loop_receive(gb__loop_conn *c, gb__buf *b, size_t size)
-{
-    ssize_t n = -1;
-    if (gb__buf_reserve(b, size)) n = recv(c->conn.fd, b->data + b->len, size, MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR) return;
-    c->readable = n == (ssize_t)size;
-    if (n > 0) b->len += (size_t)n;
-    else if (n == 0 || errno != EAGAIN) c->gone = true;
-}
-
-static void gb__loop_linger(gb__loop_conn *c)
-{
-    if (!c->gone && !shutdown(c->conn.fd, SHUT_WR)) {
-        c->conn.lingering = true;
-        c->conn.partial = false;
-        c->conn.deadline = gb_now_ns() + GB__NS;
-        gb__loop_watch_conn(c, EPOLL_CTL_MOD);
-    } else {
-        gb__loop_close(c);
-    }
-}
-
-static void gb__loop_discard(gb__loop_conn *c)
-{
-    gb__buf *in = &c->loop->thread->in;
-    while (c->readable) {
-        in->len = 0;
-        gb__loop_receive(c, in, GB__READ_SIZE);
-    }
-    if (c->gone) gb__loop_close(c);
-}
-
-// Behind an exchange that ended in a later turn than it began in.
-static void gb__loop_next(gb__loop_conn *c)
-{
-    gb_exchange *x = &c->exchange;
-    gb__buf *pending = &c->conn.pending;
-    size_t end = x->at + (size_t)x->body_left;
-    if (pending->len > end) memmove(pending->data, pending->data + end, pending->len - end);
-    pending->len -= end < pending->len ? end : pending->len;
-    if (!pending->len) gb__buf_free(pending);
-    c->conn.deadline = gb__idle_deadline(c->loop->thread->server, x->lap);
-    // Setting it anew makes the kernel report what is ready once more: the next turn takes it.
-    if (pending->len || c->readable || c->gone || c->loop->thread->stopping)
-        gb__loop_watch_conn(c, EPOLL_CTL_MOD);
-}
-
-static void gb__loop_drain(gb__loop_conn *c);
-
-static void gb__loop_send_held(gb__loop *l)
-{
-    for (int i = 0; i < l->held_count; i++) {
-        gb__loop_conn *c = l->held[i];
-        c->queued = false;
-        if (!c->dead && c->exchange.held) gb__loop_drain(c);
-    }
-    l->held_count = 0;
-}
-
-// A client that sleeps is woken by the first byte for it, which can cost more than all of the
-// sending: with one wake-up for the answers of a turn, the tiny application of the tests gains
-// a sixth. Nothing is held while the loop waits, nor behind a request that blocked its turn.
-static void gb__loop_hold(gb__loop_conn *c)
-{
-    gb__loop *l = c->loop;
-    if (c->queued) return;
-    c->queued = true;
-    if (!l->held_count) l->held_since = c->exchange.lap - (l->in_turn ? gb__took(&c->exchange) : 0);
-    if (!l->held_count && !l->in_turn) l->thread->server->gateway.soon(l->thread->local, l);
-    l->held[l->held_count++] = c;
-    if (l->held_count == GB__LOOP_BATCH || c->exchange.lap - l->held_since > GB__HOLD_NS)
-        gb__loop_send_held(l);
-}
-
-// After whatever may have ended the exchange; false when it has.
-static bool gb__loop_settle(gb_exchange *x)
-{
-    gb__loop_conn *c = gb__loop_conn_of(x);
-    if (!c->busy) return false;
-    if (x->held && !x->failed) {
-        gb__loop_hold(c);
-        return c->busy;
-    }
-    if (x->rest_count && !c->conn.deadline) c->conn.deadline = gb_now_ns() + gb__patience_ns(x);
-    if (!x->failed && (!x->finished || x->rest_count)) return true;
-    bool unread = !x->body_done || x->at < x->in->len || c->readable;
-    gb__loop_end(c);
-    if (x->failed || (x->close && !unread)) gb__loop_close(c);
-    else if (x->close) gb__loop_linger(c);
-    else if (c->loop->starting != c) gb__loop_next(c);
-    return false;
-}
-
-static void gb__loop_refuse(gb_exchange *x, int status)
-{
-    if (x->begun) {
-        x->failed = true;
-    } else {
-        x->close = true;
-        gb__answer_status(x, status);
-    }
-    gb__loop_settle(x);
-}
-
-static void gb__loop_fail(gb_exchange *x)
-{
-    x->failed = true;
-    gb__loop_settle(x);
-}
-
-static void gb__loop_want_body(gb_exchange *x)
-{
-    gb__loop_conn *c = gb__loop_conn_of(x);
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (x->expects_continue && !c->conn.continued && !x->begun)
-        send(c->conn.fd, go_on, sizeof go_on - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-    c->conn.continued = c->wanted = true;
-    c->conn.deadline = gb_now_ns() + x->body_patience;
-}
-
-// The next piece of the request's body, valid until the next call, or the empty one at its end. On
-// GB__BODY_WAIT resume() is called when it pays to try again; GB__BODY_OVER ended the exchange.
-static int gb__loop_read(gb_exchange *x, gb_slice *piece)
-{
-    gb__loop_conn *c = gb__loop_conn_of(x);
-    *piece = (gb_slice){"", 0};
-    while (!x->body_done) {
-        if (x->at < x->in->len) {
-            *piece = gb__body_next(x, GB__PREREAD_MAX);
-            if (x->body_error) break;
-            if (piece->len) return GB__BODY_PIECE;
-        } else if (c->readable) {
-            x->in->len = x->at = x->head_len;
-            gb__loop_receive(c, x->in, GB__PREREAD_MAX);
-        } else if (c->gone) {
-            break;
-        } else {
-            gb__loop_want_body(x);
-            return GB__BODY_WAIT;
-        }
-    }
-    if (x->body_done) return GB__BODY_PIECE;
-    if (x->body_error) gb__loop_refuse(x, x->body_error);
-    else gb__loop_fail(x);
-    return GB__BODY_OVER;
-}
-
-// Whether an answer waits for the socket.
-static bool gb__loop_is_full(const gb_exchange *x)
-{
-    return x->rest_count && !x->held;
-}
-
-static bool gb__loop_client_gone(const gb_exchange *x)
-{
-    return gb__loop_conn_of(x)->gone;
-}
-
-static gb_exchange *gb__loop_begin(gb__loop_conn *c, uint64_t since)
-{
-    gb__exchange_begin(&c->exchange, c->loop->thread, &c->conn, since);
-    c->exchange.in_loop = true;
-    c->busy = true;
-    c->conn.deadline = 0;
-    return &c->exchange;
-}
-
-// Starts the request in thread->in. If that doesn't answer it at once, what is behind the head goes
-// to the connection, because the thread's buffer is needed for others.
-static void gb__loop_start(gb__loop_conn *c, uint64_t since)
-{
-    gb__thread *t = c->loop->thread;
-    gb_exchange *x = gb__loop_begin(c, since);
-    c->loop->starting = c;
-    t->server->gateway.handle(t->local, x);
-    c->loop->starting = NULL;
-    if (!c->busy) return;
-    c->conn.pending.len = 0;
-    if (x->at < t->in.len) gb__buf_add(&c->conn.pending, t->in.data + x->at, t->in.len - x->at);
-    x->in = &c->conn.pending;
-    x->at = x->head_len = 0;
-    if (x->in->failed) gb__loop_fail(x);
-}
-
-static bool gb__loop_is_idle(const gb__loop_conn *c)
-{
-    return !c->dead && !c->busy && !c->conn.lingering;
-}
-
-// Starts the requests in thread->in one after the other, as far as they are answered at once.
-static void gb__loop_input(gb__loop_conn *c, uint64_t since)
-{
-    gb__thread *t = c->loop->thread;
-    gb__buf *in = &t->in;
-    while (in->len) {
-        int status = gb__parse_request(&t->request, in->data, in->len);
-        if (!status && t->request.content_length > t->server->config.max_body) status = 413;
-        if (status > 0) {
-            gb__loop_refuse(gb__loop_begin(c, since), status);
-            return;
-        }
-        if (status == GB__PARTIAL) break;
-        c->conn.partial = false;
-        gb__loop_start(c, since);
-        if (!gb__loop_is_idle(c)) return;
         size_t end = c->exchange.at + (size_t)c->exchange.body_left;
         memmove(in->data, in->data + end, in->len - end);
         in->len -= end;
         since = c->exchange.lap;
     }
-    if (!gb__keep_input(t, &c->conn, since)) gb__loop_close(c);
+    gb__keep_input(t, c, since);
 }
 
-static void gb__loop_serve(gb__loop_conn *c)
+static void gb__serve_idle(gb__thread *t, gb__conn *c, uint64_t now)
 {
-    gb__thread *t = c->loop->thread;
-    uint64_t since = gb_now_ns();
-    do {
-        t->in.len = 0;
-        if (c->conn.pending.len) gb__buf_add(&t->in, c->conn.pending.data, c->conn.pending.len);
-        // Whole requests are answered first, or they would pile up here.
-        if (c->readable && (c->conn.partial || !t->in.len))
-            gb__loop_receive(c, &t->in, GB__READ_SIZE);
-        gb__loop_input(c, since);
-    } while (gb__loop_is_idle(c) && c->readable);
-    if (gb__loop_is_idle(c) && (c->gone || t->stopping)) gb__loop_close(c);
+    gb__buf *in = &t->in;
+    bool late = c->deadline <= now;
+    in->len = 0;
+    if (c->pending.len) gb__buf_add(in, c->pending.data, c->pending.len);
+    // Whole requests are answered first, or they would pile up.
+    size_t before = c->partial ? in->len : 0;
+    if (c->readable && in->len == before) gb__receive(c, in, GB__READ_SIZE);
+    if (in->len > before) gb__serve_input(t, c, now);
+    if (t->conn != c || c->busy || c->lingering) return;
+    // By what was read so far: the rest may have come in time, while all threads were busy.
+    if (in->len > before) late = c->partial && c->deadline <= now;
+    if (c->readable) c->again = true;
+    else if (late && c->partial) gb__refuse_late(t, c);
+    else if (late || c->gone || t->stopping) gb__conn_close(t, c);
 }
 
-static void gb__loop_resume(gb__loop_conn *c)
+static void gb__serve_lingering(gb__thread *t, gb__conn *c, uint64_t now)
 {
-    gb__thread *t = c->loop->thread;
-    gb_exchange *x = &c->exchange;
-    uint64_t now = gb_now_ns();
-    // What is left is for all of the rest: see gb__body_fill.
-    if (c->wanted) x->body_patience = c->conn.deadline > now ? c->conn.deadline - now : 0;
-    c->wanted = false;
-    if (!x->rest_count) c->conn.deadline = 0;
-    if (x->call) t->server->gateway.resume(t->local, x);
+    t->in.len = 0;
+    if (c->readable) gb__receive(c, &t->in, GB__READ_SIZE);
+    if (c->readable && c->deadline > now) c->again = true;
+    else if (c->gone || c->deadline <= now) gb__conn_close(t, c);
 }
 
-// Sends more of what was kept.
-static void gb__loop_drain(gb__loop_conn *c)
+// Loop mode: sends more of what the socket didn't take.
+static void gb__drain(gb_exchange *x, uint64_t now)
 {
-    gb_exchange *x = &c->exchange;
-    struct iovec *iov = x->rest;
-    int count = x->rest_count;
-    if (x->held) x->lap = gb_now_ns();
-    x->held = false;
-    if (!gb__send_some(c->conn.fd, &iov, &count)) x->failed = true;
-    memmove(x->rest, iov, (size_t)count * sizeof *iov);
-    x->rest_count = count;
-    c->conn.deadline = count ? gb_now_ns() + gb__patience_ns(x)
-                     : c->wanted ? gb_now_ns() + x->body_patience : 0;
+    gb__conn *c = x->conn;
+    gb__buf *b = &x->unsent;
+    struct iovec left = {b->data + x->unsent_at, b->len - x->unsent_at}, *iov = &left;
+    size_t before = left.iov_len;
+    int count = 1;
+    if (!gb__send_some(c->fd, &iov, &count)) x->state = GB__ANSWER_FAILED;
+    if (count && left.iov_len == before) return;
+    // Each piece that the client takes renews the deadline: a slow reader is not a dead one.
+    x->unsent_at = b->len - (count ? left.iov_len : 0);
+    if (!count) b->len = x->unsent_at = 0;
+    c->deadline = count ? now + gb__patience_ns(x) : c->wanted ? now + x->body_patience : 0;
     gb__lap(x, GB__PHASE_WRITE);
-    if (gb__loop_settle(x) && !count) gb__loop_resume(c);
 }
 
-static void gb__loop_event(gb__loop_conn *c, uint32_t events)
-{
-    if (c->dead) return;
-    bool reset = events & (EPOLLHUP | EPOLLERR);
-    if (reset || events & (EPOLLIN | EPOLLRDHUP)) c->readable = true;
-    if (reset || events & EPOLLRDHUP) c->gone = true;
-    if (c->conn.lingering) {
-        gb__loop_discard(c);
-    } else if (!c->busy) {
-        gb__loop_serve(c);
-    } else if (reset) {
-        gb__loop_fail(&c->exchange);
-    } else {
-        if (c->exchange.rest_count && events & EPOLLOUT) gb__loop_drain(c);
-        if (c->busy && (c->gone || (c->wanted && c->readable))) gb__loop_resume(c);
-    }
-}
-
-static void gb__loop_accept(gb__loop *l)
-{
-    int fd;
-    struct sockaddr_storage address;
-    gb_server *s = l->thread->server;
-    while ((fd = gb__accept_one(s, &address)) >= 0) {
-        gb__loop_conn *c = calloc(1, sizeof *c);
-        if (!c) {
-            gb__close_client(s, fd);
-            continue;
-        }
-        c->loop = l;
-        c->conn.fd = fd;
-        c->conn.deadline = gb__idle_deadline(s, gb_now_ns());
-        gb__no_delay(fd);
-        gb__conn_peer(&c->conn, &address);
-        gb__conn_link(&l->connections, &c->conn);
-        if (!gb__loop_watch_conn(c, EPOLL_CTL_ADD)) gb__loop_close(c);
-    }
-    if (errno != EAGAIN) gb__loop_set_accepting(l, false);  // until the next close or sweep
-}
-
-static void gb__loop_expire(gb__loop_conn *c)
+// Loop mode: what an exchange that is on waits for may be there, or won't come any more.
+static void gb__serve_busy(gb__thread *t, gb__conn *c, uint64_t now)
 {
     gb_exchange *x = &c->exchange;
-    if (c->busy && c->wanted && !x->rest_count) {
-        gb__loop_refuse(x, 408);
-    } else if (c->busy) {
-        gb__loop_fail(x);  // it doesn't read its answer
-    } else if (c->conn.partial) {
-        gb__parse_request(&c->loop->thread->request, "", 0);  // there is none to speak of
-        gb__loop_refuse(gb__loop_begin(c, gb_now_ns()), 408);
-    } else {
-        gb__loop_close(c);
+    bool full = x->unsent.len, drained = false;
+    if (c->reset) x->state = GB__ANSWER_FAILED;
+    else if (full) gb__drain(x, now);
+    drained = full && !x->unsent.len;
+    if (!gb__settle(x)) return;
+    if (c->deadline && c->deadline <= now && !(c->wanted && c->readable)) {
+        gb__refuse(x, c->wanted && !x->unsent.len ? 408 : -1);
+    } else if (drained || c->gone || (c->wanted && c->readable)) {
+        // What is left of the time is for all of the rest of the body: see gb__body_wait.
+        if (c->wanted) x->body_patience = c->deadline > now ? c->deadline - now : 0;
+        c->wanted = false;
+        if (!x->unsent.len) c->deadline = 0;
+        if (x->call) t->server->gateway.resume(t->local, x);
     }
 }
 
-static void gb__loop_sweep(gb__loop *l)
+static void gb__serve(gb__thread *t)
 {
-    uint64_t ticks, now = gb_now_ns();
-    (void)!read(l->timer, &ticks, sizeof ticks);
-    bool all = l->stop_deadline && now > l->stop_deadline;
-    // One that is closed on the way still leads to the end of the list: it is freed later.
-    for (gb__conn *k = l->connections.next; k != &l->connections; k = k->next) {
-        gb__loop_conn *c = (gb__loop_conn *)k;
-        if (c->dead) continue;
-        if (all) gb__loop_close(c);
-        else if (k->deadline && k->deadline <= now) gb__loop_expire(c);
-    }
-    gb__loop_set_accepting(l, true);
+    gb__conn *c = t->conn;
+    uint64_t now = gb_now_ns();
+    // A server that stops has no time for those who don't wait for their answer any more.
+    if (!c->busy && (c->reset || (t->stopping && gb__is_reset(c->fd)))) gb__conn_close(t, c);
+    else if (c->busy) gb__serve_busy(t, c, now);
+    else if (c->lingering) gb__serve_lingering(t, c, now);
+    else gb__serve_idle(t, c, now);
 }
 
-// What has arrived is still answered, and what is being answered is finished.
-static void gb__loop_stop(gb__loop *l)
+// ================================================================================================
+// >>threads
+// Thread mode: N threads serve, and none is told how many may run. One of them at a time, the
+// leader, waits in epoll (a burst would wake everybody that waited there), and lists who is ready.
+// It takes the first, and wakes an idle thread, if there is one, which takes the next or leads.
+
+static void gb__wake_one(gb_server *s)  // locked
 {
-    gb_server *s = l->thread->server;
-    gb__loop_accept(l);
-    l->thread->stopping = true;
-    l->stop_deadline = gb_now_ns() + GB__STOP_GRACE_S * GB__NS;
-    epoll_ctl(l->epoll, EPOLL_CTL_DEL, s->listener, NULL);
-    epoll_ctl(l->epoll, EPOLL_CTL_DEL, s->event, NULL);
-    for (gb__conn *k = l->connections.next; k != &l->connections; k = k->next) {
-        gb__loop_conn *c = (gb__loop_conn *)k;
-        if (!gb__loop_is_idle(c)) continue;
-        c->readable = true;  // perhaps the event is among those of this turn
-        gb__loop_serve(c);
+    gb__thread *t = s->idle;
+    if (!t) return;
+    s->idle = t->below;
+    sem_post(&t->wake);
+}
+
+static void gb__park(gb__thread *t)  // locked; unlocked while it sleeps
+{
+    gb_server *s = t->server;
+    // A stack, not a queue: the thread that ran last has its caches, and CPython's heaps, warm.
+    t->below = s->idle;
+    s->idle = t;
+    pthread_mutex_unlock(&s->lock);
+    while (sem_wait(&t->wake) && errno == EINTR) continue;
+    pthread_mutex_lock(&s->lock);
+}
+
+static void gb__lead(gb_server *s)  // locked; unlocked while it waits
+{
+    gb__wait(s, -1);
+    if (!s->stopping || gb__has_connections(s)) return;
+    s->drained = true;
+    while (s->idle) gb__wake_one(s);
+}
+
+// Gives back the connection that the thread has, if any, and takes the next: false at the end.
+static bool gb__take_next(gb__thread *t)
+{
+    gb_server *s = t->server;
+    pthread_mutex_lock(&s->lock);
+    gb__give_back(t);
+    while (!gb__take_ready(t) && !s->drained) {
+        if (s->leader) gb__park(t);
+        else gb__lead(s);
     }
+    if (s->ready || !s->leader) gb__wake_one(s);
+    pthread_mutex_unlock(&s->lock);
+    return t->conn;
+}
+
+// ================================================================================================
+// >>loop
+// Loop mode: what a gateway calls that runs its own event loop, all in the thread of that loop.
+
+static bool gb__client_is_gone(const gb_exchange *x)
+{
+    return x->conn->gone;
+}
+
+// Whether some of the answer waits for the socket.
+static bool gb__is_full(const gb_exchange *x)
+{
+    return x->unsent.len;
+}
+
+// The next piece of the request's body, valid until the next call, or GB__BODY_END. On
+// GB__BODY_WAIT resume() is called when it pays to try again; GB__BODY_FAILED ended the exchange.
+static int gb__loop_read(gb_exchange *x, gb_slice *piece)
+{
+    gb__conn *c = x->conn;
+    int got = gb__body_piece(x, GB__PREREAD_MAX, piece);
+    if (got == GB__BODY_FAILED) {
+        gb__refuse(x, x->body_error);
+    } else if (got == GB__BODY_WAIT) {
+        c->wanted = true;
+        if (!x->unsent.len) c->deadline = gb_now_ns() + x->body_patience;
+        if (!gb__send_continue(x)) gb__refuse(x, -1);
+    }
+    return c->busy ? got : GB__BODY_FAILED;
 }
 
 // Takes what is ready. False when the server stops and no connection is left.
-static bool gb__loop_turn(gb__loop *l)
-{
-    struct epoll_event events[GB__LOOP_BATCH];
-    gb_server *s = l->thread->server;
-    int n = epoll_wait(l->epoll, events, GB__LOOP_BATCH, 0);
-    l->in_turn = true;
-    for (int i = 0; i < n; i++) {
-        void *what = events[i].data.ptr;
-        if (what == &l->timer) gb__loop_sweep(l);
-        else if (what == &s->listener) gb__loop_accept(l);
-        else if (what == &s->event) gb__loop_stop(l);
-        else gb__loop_event(what, events[i].events);
-    }
-    gb__loop_send_held(l);
-    l->in_turn = false;
-    gb__loop_free_dead(l);
-    return !l->thread->stopping || !gb__loop_is_empty(l);
-}
-
-static bool gb__loop_open(gb__thread *t)
+static bool gb__loop_turn(gb__thread *t)
 {
     gb_server *s = t->server;
-    gb__loop *l = t->loop = calloc(1, sizeof *l);
-    if (!l) return false;
-    l->thread = t;
-    l->connections.next = l->connections.previous = &l->connections;
-    l->accepting = true;
-    l->epoll = epoll_create1(EPOLL_CLOEXEC);
-    l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (l->epoll < 0 || l->timer < 0) return false;
-    gb__loop_set_timer(l, 250000000);
-    return gb__loop_watch(l, EPOLL_CTL_ADD, l->timer, EPOLLIN, &l->timer) &&
-           gb__loop_watch(l, EPOLL_CTL_ADD, s->listener, EPOLLIN, &s->listener) &&
-           gb__loop_watch(l, EPOLL_CTL_ADD, s->event, EPOLLIN, &s->event);
-}
-
-static void gb__loop_free(gb__loop *l)
-{
-    if (!l) return;
-    if (l->epoll >= 0) close(l->epoll);
-    if (l->timer >= 0) close(l->timer);
-    free(l);
-}
-
-static void *gb__thread_main(void *arg)
-{
-    gb__thread *t = arg;
-    gb_server *s = t->server;
-    gb_error error = {0};
-    t->tid = (pid_t)syscall(SYS_gettid);
-    bool entered = s->gateway.enter(s->gateway.self, s, &t->local, &error);
     pthread_mutex_lock(&s->lock);
-    if (!entered) s->enter_error = error;
+    gb__wait(s, 0);
+    while (gb__take_ready(t)) {
+        pthread_mutex_unlock(&s->lock);
+        gb__serve(t);
+        pthread_mutex_lock(&s->lock);
+        gb__give_back(t);
+    }
+    bool over = s->stopping && !gb__has_connections(s);
     pthread_mutex_unlock(&s->lock);
-    sem_post(&s->entered);
-    if (!entered) return NULL;
-    if (t->loop) s->gateway.run(t->local, t->loop, t->loop->epoll);
-    else while (gb__take_next(t)) gb__serve_conn(t, t->conn);
-    s->gateway.leave(t->local);
-    return NULL;
+    return !over;
 }
 
 // ================================================================================================
 // >>handler
-// The gateway of handlers in C, the article's two endpoints as one, and how a server of either kind
-// is started and stopped.
+// The gateway of handlers in C, and the control of every comparison as one: the article's two
+// endpoints.
 
 static bool gb__c_enter(void *self, const gb_server *server, void **local, gb_error *error)
 {
@@ -4613,7 +4008,6 @@ static void gb__c_handle(void *local, gb_exchange *x)
     config->handler(x, config->user);
 }
 
-// The article's two endpoints, and the control of every comparison.
 static void gb__builtin_handler(gb_exchange *x, void *user)
 {
     static const char hello[] = "{\"message\": \"Hello World\"}", done[] = "{\"status\": \"done\"}";
@@ -4629,13 +4023,9 @@ static void gb__builtin_handler(gb_exchange *x, void *user)
     }
 }
 
-// ---- start and stop -----------------------------------------------------------------------------
-
-static int gb__cpu_count(void)
-{
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set);
-}
+// ================================================================================================
+// >>serving
+// How a server of either mode is started and stopped, and what its threads saw in a window.
 
 static gb_server_config gb__server_defaults(const gb_server_config *given)
 {
@@ -4649,6 +4039,38 @@ static gb_server_config gb__server_defaults(const gb_server_config *given)
     return c;
 }
 
+// ---- a thread's life ----------------------------------------------------------------------------
+
+static bool gb__thread_enter(gb__thread *t)
+{
+    gb_server *s = t->server;
+    gb_error error = {0};
+    bool entered = s->gateway.enter(s->gateway.self, s, &t->local, &error);
+    pthread_mutex_lock(&s->lock);
+    if (!entered) s->enter_error = error;
+    pthread_mutex_unlock(&s->lock);
+    return entered;
+}
+
+static void gb__thread_run(gb__thread *t)
+{
+    const gb__gateway *g = &t->server->gateway;
+    if (g->run) g->run(t->local, t);
+    else while (gb__take_next(t)) gb__serve(t);
+    g->leave(t->local);
+}
+
+static void *gb__thread_main(void *arg)
+{
+    gb__thread *t = arg;
+    bool entered = gb__thread_enter(t);
+    sem_post(&t->server->entered);
+    if (entered) gb__thread_run(t);
+    return NULL;
+}
+
+// ---- start and stop -----------------------------------------------------------------------------
+
 static void gb__server_free(gb_server *s)
 {
     for (gb__conn *c = s->connections.next, *next; c != &s->connections; c = next) {
@@ -4660,83 +4082,76 @@ static void gb__server_free(gb_server *s)
     gb__free_closed(s);
     for (int i = 0; s->threads && i < s->config.threads; i++) {
         gb__thread *t = &s->threads[i];
-        gb__loop_free(t->loop);
         gb__buf_free(&t->in);
         gb__buf_free(&t->out);
         gb__buf_free(&t->text);
-        gb__buf_free(&t->held_bytes);
         for (int p = 0; p < GB__PHASES; p++) gb_histogram_free(&t->phases[p]);
         pthread_mutex_destroy(&t->stats_lock);
-        pthread_mutex_destroy(&t->held_lock);
         sem_destroy(&t->wake);
     }
     free(s->threads);
     if (s->epoll >= 0) close(s->epoll);
+    if (s->timer >= 0) close(s->timer);
     if (s->listener >= 0) close(s->listener);
-    if (s->event >= 0) close(s->event);
-    pthread_cond_destroy(&s->vacancy);
+    if (s->stop_event >= 0 && s->place.stop_event < 0) close(s->stop_event);
     pthread_mutex_destroy(&s->lock);
     sem_destroy(&s->entered);
     free(s);
 }
 
-static bool gb__server_prepare_loops(gb_server *s, gb_error *error)
-{
-    for (int i = 0; i < s->config.threads; i++) {
-        if (gb__loop_open(&s->threads[i])) continue;
-        gb__fail(error, GB_SYSTEM, "can't create epoll or a timer: %s", strerror(errno));
-        return false;
-    }
-    return true;
-}
-
-static bool gb__server_prepare(gb_server *s, gb_error *error)
+static bool gb__server_prepare_threads(gb_server *s, gb_error *error)
 {
     s->threads = calloc((size_t)s->config.threads, sizeof *s->threads);
-    if (!s->threads) {
-        gb__fail_memory(error);
-        return false;
-    }
+    if (!s->threads) return !gb__fail_memory(error);
     for (int i = 0; i < s->config.threads; i++) {
         gb__thread *t = &s->threads[i];
         t->server = s;
         sem_init(&t->wake, 0, 0);
         pthread_mutex_init(&t->stats_lock, NULL);
-        pthread_mutex_init(&t->held_lock, NULL);
         for (int p = 0; p < GB__PHASES; p++)
             if (gb_histogram_init(&t->phases[p], 2, error)) return false;
     }
-    bool placed = s->place.inbox >= 0;
-    s->listener = placed ? s->place.inbox : gb__listen(s->config.host, s->config.port, error);
-    if (s->listener < 0) return false;
-    s->port = placed ? s->place.port : gb__bound_port(s->listener);
-    s->epoll = epoll_create1(EPOLL_CLOEXEC);
-    s->event = eventfd(0, EFD_CLOEXEC);
-    if (s->epoll < 0 || s->event < 0) {
-        gb__fail(error, GB_SYSTEM, "can't create epoll or eventfd: %s", strerror(errno));
-        return false;
-    }
-    if (s->gateway.run) return gb__server_prepare_loops(s, error);
-    gb__epoll_set(s, EPOLL_CTL_ADD, s->listener, EPOLLIN, &s->listener);
-    gb__epoll_set(s, EPOLL_CTL_ADD, s->event, EPOLLIN | EPOLLET, &s->event);
-    s->accepting = true;
     return true;
+}
+
+static bool gb__server_listen(gb_server *s, gb_error *error)
+{
+    s->listener = s->place.port ? s->place.inbox
+                                : gb__listen(s->config.host, s->config.port, error);
+    if (s->listener < 0 && !s->place.port) return false;
+    s->port = s->place.port ? s->place.port : gb__bound_port(s->listener);
+    return true;
+}
+
+static bool gb__server_prepare(gb_server *s, gb_error *error)
+{
+    if (!gb__server_prepare_threads(s, error) || !gb__server_listen(s, error)) return false;
+    s->epoll = epoll_create1(EPOLL_CLOEXEC);
+    s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    s->stop_event = s->place.stop_event >= 0 ? s->place.stop_event : eventfd(0, EFD_CLOEXEC);
+    s->accepting = true;
+    if (s->epoll >= 0 && s->timer >= 0 && s->stop_event >= 0 &&
+        gb__watch(s, EPOLL_CTL_ADD, s->timer, EPOLLIN, &s->timer) &&
+        gb__watch(s, EPOLL_CTL_ADD, s->stop_event, EPOLLIN | EPOLLET, &s->stop_event) &&
+        (s->listener < 0 || gb__watch(s, EPOLL_CTL_ADD, s->listener, EPOLLIN, &s->listener))) {
+        gb__set_timer(s, GB__SWEEP_NS);
+        return true;
+    }
+    gb__fail(error, GB_SYSTEM, "can't create epoll, a timer or an eventfd: %s", strerror(errno));
+    return false;
 }
 
 static bool gb__server_spawn(gb_server *s, gb_error *error)
 {
     int failed = 0;
-    while (!failed && s->started < s->config.threads) {
-        failed = pthread_create(&s->threads[s->started].id, NULL, gb__thread_main,
-                                &s->threads[s->started]);
+    while (!failed && !s->place.here && s->started < s->config.threads) {
+        gb__thread *t = &s->threads[s->started];
+        failed = pthread_create(&t->id, NULL, gb__thread_main, t);
         if (!failed) s->started++;
     }
     for (int i = 0; i < s->started; i++)
         while (sem_wait(&s->entered) && errno == EINTR) continue;
-    if (!failed && !s->gateway.run) {
-        failed = pthread_create(&s->watcher, NULL, gb__watch, s);
-        s->watched = !failed;
-    }
+    if (s->place.here) s->place.here = gb__thread_enter(&s->threads[0]);
     if (failed)
         gb__fail(error, GB_SYSTEM, "can't start %d threads: %s; use fewer", s->config.threads,
                  strerror(failed));
@@ -4760,28 +4175,25 @@ static gb_server *gb__server_start(const gb_server_config *given, const gb__gate
         return NULL;
     }
     s->config = config;
-    s->place = place ? *place : (gb__place){.inbox = -1, .multithread = config.threads > 1};
+    s->place = place ? *place : (gb__place){.inbox = -1, .stop_event = -1,
+                                            .multithread = config.threads > 1};
     gb__copy(s->host, sizeof s->host, config.host);
     s->config.host = s->host;
     s->gateway = gateway ? *gateway
                          : (gb__gateway){.self = &s->config, .enter = gb__c_enter,
                                          .leave = gb__c_leave, .handle = gb__c_handle};
-    s->epoll = s->listener = s->event = -1;
-    s->cpus = gb__cpu_count();
+    s->epoll = s->timer = s->listener = s->stop_event = -1;
     s->connections.next = s->connections.previous = &s->connections;
     s->ready_end = &s->ready;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->vacancy, NULL);
     sem_init(&s->entered, 0, 0);
     if (!gb__server_prepare(s, error)) {
         gb__server_free(s);
         return NULL;
     }
-    if (!gb__server_spawn(s, error)) {
-        gb_server_stop(s);
-        return NULL;
-    }
-    return s;
+    if (gb__server_spawn(s, error)) return s;
+    gb_server_stop(s);
+    return NULL;
 }
 
 GB_API gb_server *gb_server_start(const gb_server_config *config, gb_error *error)
@@ -4794,23 +4206,23 @@ GB_API int gb_server_port(const gb_server *server)
     return server->port;
 }
 
-static void gb__server_begin_stop(gb_server *s)
+// Serves in this thread until the stop event is written: for a server whose place is `here`.
+static void gb__server_run(gb_server *s)
 {
-    pthread_mutex_lock(&s->lock);
-    s->stopping = true;
-    pthread_mutex_unlock(&s->lock);
-    gb__wake_leader(s);
+    if (s->place.here) gb__thread_run(&s->threads[0]);
+    s->place.here = false;
+}
+
+static void gb__begin_stop(int stop_event)
+{
+    (void)!write(stop_event, &(uint64_t){1}, sizeof(uint64_t));
 }
 
 GB_API void gb_server_stop(gb_server *s)
 {
-    gb__server_begin_stop(s);
+    gb__begin_stop(s->stop_event);
+    gb__server_run(s);
     for (int i = 0; i < s->started; i++) pthread_join(s->threads[i].id, NULL);
-    pthread_mutex_lock(&s->lock);
-    s->over = true;
-    pthread_cond_signal(&s->vacancy);
-    pthread_mutex_unlock(&s->lock);
-    if (s->watched) pthread_join(s->watcher, NULL);
     gb__server_free(s);
 }
 
@@ -5691,6 +5103,8 @@ GB_API uint64_t gb_load_error_count(const gb_load_errors *errors)
 #undef GB__ADD
     return sum;
 }
+
+GB__OPTIMIZE_LESS
 
 // ================================================================================================
 // >>python
@@ -6789,6 +6203,8 @@ static bool gb__python_pair(const gb_python *list, size_t n, const gb_python **g
     return *gil;
 }
 
+GB__OPTIMIZE_AGAIN
+
 // ================================================================================================
 // >>gateway
 // A parsed request in, an answer out: how an application is called. Python is below, the server
@@ -6986,7 +6402,7 @@ static bool gb__check_field(gb__answer *a, gb_slice name, gb_slice value)
     if (gb__slice_is_nocase(name, "content-length")) {
         if (a->has_length || !gb__slice_u64(gb__slice_trim(value), &a->content_length))
             return gb__reject("Content-Length is not one number");
-        a->has_length = a->length_in_fields = true;
+        a->has_length = a->length_given = true;
     }
     a->date_in_fields |= gb__slice_is_nocase(name, "date");
     return true;
@@ -7008,8 +6424,6 @@ static size_t gb__percent_decode(gb_slice raw, char *to)
     }
     return n;
 }
-
-GB__OPTIMIZE_AGAIN
 
 // ================================================================================================
 // >>wsgi
@@ -7088,9 +6502,7 @@ static PyThreadState *gb__detach(gb_exchange *x)
 static void gb__attach(gb_exchange *x, PyThreadState *state, int phase)
 {
     gb__lap(x, phase);
-    atomic_store_explicit(&x->thread->attaching, true, memory_order_relaxed);
     gb_py.PyEval_RestoreThread(state);
-    atomic_store_explicit(&x->thread->attaching, false, memory_order_relaxed);
     gb__lap(x, GB__PHASE_ATTACH);
 }
 
@@ -7296,7 +6708,9 @@ static bool gb__wsgi_add_field(gb__wsgi_call *c, PyObject *pair)
     if (b->failed) return gb_py.PyErr_NoMemory(), false;
     name = (gb_slice){b->data + start, name_len};
     value = (gb_slice){b->data + start + name_len + 2, b->len - start - name_len - 4};
-    return gb__check_field(&c->answer, name, value);
+    if (!gb__check_field(&c->answer, name, value)) return false;
+    if (gb__slice_is_nocase(name, "content-length")) b->len = start;
+    return true;
 }
 
 static bool gb__wsgi_set_status(gb__wsgi_call *c, PyObject *status)
@@ -7338,7 +6752,7 @@ static bool gb__wsgi_set_head(gb__wsgi_call *c, PyObject *status, PyObject *head
 static bool gb__wsgi_may_start(gb__wsgi_call *c, PyObject *exc_info)
 {
     if (exc_info && exc_info != gb__py_none()) {
-        if (!c->x->begun) return true;
+        if (c->x->state == GB__ANSWER_NONE) return true;
         PyObject *raised = gb__py_is(exc_info, GB__PY_TUPLE_SUBCLASS) &&
                                    gb_py.PyTuple_Size(exc_info) == 3
                                ? gb_py.PyTuple_GetItem(exc_info, 1)
@@ -7385,15 +6799,8 @@ static bool gb__wsgi_begin(gb__wsgi_call *c)
     }
     c->answer.status_line = (gb_slice){c->status.data, c->status.len};
     c->answer.fields = (gb_slice){c->fields.data, c->fields.len};
-    if (!c->x->begun) gb__answer_begin(c->x, &c->answer);
+    if (c->x->state == GB__ANSWER_NONE) gb__answer_begin(c->x, &c->answer);
     return true;
-}
-
-// Is this all of the promised body? To send it takes a thread out of Python and back in again, and
-// so waits once more for the lock: it can wait, within limits, for the end of the iteration.
-static bool gb__wsgi_is_whole(const gb_exchange *x, size_t len)
-{
-    return !x->head_sent && x->counted && x->answer_left == len && len <= GB__HELD_SIZE;
 }
 
 // Sends one piece of the body at once: it must not wait for the next (PEP 3333, "Buffering and
@@ -7407,11 +6814,6 @@ static int gb__wsgi_send(gb__wsgi_call *c, PyObject *piece)
     if (!len) return 1;  // the head waits for the first byte of the body
     if (!gb__wsgi_begin(c)) return -1;
     bool enough = c->x->bodyless || (c->x->counted && (uint64_t)len > c->x->answer_left);
-    if (gb__wsgi_is_whole(c->x, (size_t)len)) {
-        gb__answer_add(c->x, data, (size_t)len);
-        if (gb__hold(c->x, true)) return !enough;
-        len = 0;
-    }
     PyThreadState *state = gb__detach(c->x);
     bool sent = gb__answer_send(c->x, data, (size_t)len);
     gb__attach(c->x, state, GB__PHASE_WRITE);
@@ -7423,7 +6825,7 @@ static PyObject *gb__wsgi_write(PyObject *self, PyObject *data)
     gb__wsgi_call *c = gb__wsgi_take(self);
     if (!c) return NULL;
     int sent = gb__wsgi_send(c, data);
-    bool failed = c->x->failed, bodyless = c->x->bodyless;
+    bool failed = c->x->state == GB__ANSWER_FAILED, bodyless = c->x->bodyless;
     pthread_mutex_unlock(&c->lock);
     if (sent > 0 || (!sent && bodyless && !failed)) return gb__py_new_none();
     if (!sent && failed) gb_py.PyErr_SetString(gb_py.PyExc_OSError, "the client is gone");
@@ -7478,7 +6880,7 @@ static bool gb__wsgi_add_list(gb__wsgi_call *c, PyObject *list, Py_ssize_t count
 // one go. 1 when it was, 0 when it has to be iterated, -1 with an exception.
 static int gb__wsgi_compose_list(gb__wsgi_call *c, PyObject *list)
 {
-    if (c->x->begun || !c->started) return 0;
+    if (c->x->state != GB__ANSWER_NONE || !c->started) return 0;
     Py_ssize_t count = gb_py.PyList_Size(list), total = gb__wsgi_list_size(list, count);
     if (total < 0) return -1;
     if (!c->answer.has_length) {
@@ -7492,14 +6894,14 @@ static int gb__wsgi_compose_list(gb__wsgi_call *c, PyObject *list)
 // Too little is an error of the application, and a 500 as long as nothing was sent.
 static bool gb__wsgi_complete(const gb_exchange *x)
 {
-    if (x->failed || x->bodyless || !x->counted || !x->answer_left) return true;
+    if (x->state == GB__ANSWER_FAILED || x->bodyless || !x->counted || !x->answer_left) return true;
     return gb__reject("the body is shorter than its Content-Length");
 }
 
 static bool gb__wsgi_end(gb__wsgi_call *c)
 {
-    if (c->started && !c->x->begun) c->answer.has_length = true;  // there was no body
-    return c->x->failed || (gb__wsgi_begin(c) && gb__wsgi_complete(c->x));
+    if (c->started && c->x->state == GB__ANSWER_NONE) c->answer.has_length = true;  // there was no body
+    return c->x->state == GB__ANSWER_FAILED || (gb__wsgi_begin(c) && gb__wsgi_complete(c->x));
 }
 
 static bool gb__wsgi_answer(gb__wsgi_call *c, PyObject *result)
@@ -7538,8 +6940,8 @@ static void gb__wsgi_failed(gb__wsgi_call *c)
     if (raised) gb_py.PyErr_DisplayException(raised);
     gb__py_drop(raised);
     // With the head on its way there is only one way to tell the client: a truncated answer.
-    if (c->x->head_sent) c->x->failed = true;
-    else c->x->begun = false;
+    if (c->x->state <= GB__ANSWER_COMPOSED) c->x->state = GB__ANSWER_NONE;
+    else c->x->state = GB__ANSWER_FAILED;
 }
 
 // ================================================================================================
@@ -7690,7 +7092,7 @@ static void gb__wsgi_handle_request(void *local, gb_exchange *x)
     if (!ok) gb__wsgi_failed(c);
     gb__detach(x);
     if (c->ahead.cap > 4 * GB__PREREAD_MAX) gb__buf_free(&c->ahead);  // it was a large read()
-    if (ok && !x->failed) {
+    if (ok && x->state != GB__ANSWER_FAILED) {
         gb__answer_end(x);
         gb__lap(x, GB__PHASE_WRITE);
     }
@@ -7846,8 +7248,6 @@ static void gb__wsgi_free(gb__wsgi *w)
     }
 }
 
-GB__OPTIMIZE_LESS
-
 // ================================================================================================
 // >>asgi
 // Loop mode: each worker thread runs one asyncio loop, whose reader callback takes the server's
@@ -7950,8 +7350,7 @@ static const char gb__asgi_bootstrap[] =
     X(create_future)                                                                               \
     X(set_result)                                                                                  \
     X(loop)                                                                                        \
-    X(eager_start)                                                                                 \
-    X(call_soon)
+    X(eager_start)
 
 #define GB__ASGI_NAME(name) GB__NAME_##name,
 enum { GB__ASGI_NAMES(GB__ASGI_NAME) GB__NAME_COUNT };
@@ -7970,14 +7369,14 @@ typedef struct gb__asgi_call gb__asgi_call;
 typedef struct gb__asgi_worker {
     gb__asgi *asgi;
     PyThreadState *thread_state;
-    gb__loop *loop;
+    gb__thread *thread;
     PyObject *python;        // its Worker
     PyObject *event_loop, *task_type, *coroutine_type, *state;
     PyObject *names[GB__NAME_COUNT];
     PyObject *fields[GB__COMMON_FIELDS];  // their lower-case names
     PyObject *scope;         // the part that is the same for every request
     PyObject *request_message, *disconnect_message;  // to be copied
-    PyObject *empty, *done, *task_keywords, *send_held;
+    PyObject *empty, *done, *task_keywords;
     gb__asgi_call *idle;     // a stack
     size_t running;          // tasks that have begun to wait and are not done
     bool drained;            // no connection is left, and none will come
@@ -8157,7 +7556,7 @@ static void gb__asgi_resume(void *local, gb_exchange *x)
     gb__asgi_call *c = x->call;
     (void)local;
     if (gb_py.PyList_Size(c->waiting)) gb__lap(x, GB__PHASE_READ);
-    if (!x->rest_count) {
+    if (!x->unsent.len) {
         gb__py_drop(c->held);
         c->held = NULL;
     }
@@ -8194,16 +7593,16 @@ static PyObject *gb__asgi_next_message(gb__asgi_call *c, bool *wait)
 {
     gb__asgi_worker *w = c->worker;
     gb_slice piece;
-    int got = GB__BODY_OVER;
+    int got = GB__BODY_FAILED;
     bool on = c->x && c->stage != GB__ASGI_DONE;
     if (on && !c->received) {
         got = gb__loop_read(c->x, &piece);
         *wait = got == GB__BODY_WAIT;
     } else {
-        *wait = on && !gb__loop_client_gone(c->x);
+        *wait = on && !gb__client_is_gone(c->x);
     }
     if (*wait) return NULL;
-    if (got == GB__BODY_PIECE) {
+    if (got == GB__BODY_PIECE || got == GB__BODY_END) {
         c->received = c->x->body_done;
         return gb__asgi_message(w, piece, !c->received);
     }
@@ -8226,7 +7625,7 @@ static PyObject *gb__asgi_value(gb__asgi_awaitable *a, bool *wait)
     *wait = false;
     if (!a->sending && !mine) return gb_py.PyDict_Copy(c->worker->disconnect_message);
     if (!a->sending) return gb__asgi_next_message(c, wait);
-    if (mine && c->x) *wait = gb__loop_is_full(c->x);
+    if (mine && c->x) *wait = gb__is_full(c->x);
     else if (mine && c->stage != GB__ASGI_DONE) return gb__asgi_gone(), NULL;
     return *wait ? NULL : gb__py_new_none();
 }
@@ -8369,6 +7768,7 @@ static bool gb__asgi_add_pair(gb__asgi_call *c, PyObject *pair)
     gb_slice value = {b->data + start + name_len + 2, b->len - start - name_len - 2};
     if (!gb__check_field(&c->answer, name, value)) return false;
     gb__buf_add(b, "\r\n", 2);
+    if (gb__slice_is_nocase(name, "content-length")) b->len = start;
     return !b->failed || gb__reject("out of memory");
 }
 
@@ -8429,7 +7829,7 @@ static bool gb__asgi_send_start(gb__asgi_call *c, PyObject *message)
 static void gb__asgi_write(gb__asgi_call *c, const char *data, size_t len, bool more)
 {
     gb_exchange *x = c->x;
-    if (!x->begun) {
+    if (x->state == GB__ANSWER_NONE) {
         if (!more && !c->answer.has_length) {
             c->answer.has_length = true;
             c->answer.content_length = len;
@@ -8451,13 +7851,13 @@ static bool gb__asgi_send_bytes(gb__asgi_call *c, PyObject *bytes, bool more)
     gb__asgi_write(c, data, (size_t)len, more);
     gb__lap(x, GB__PHASE_WRITE);
     if (!more) c->stage = GB__ASGI_DONE;
-    if (gb__loop_is_full(x) && bytes) {
+    if (gb__is_full(x) && bytes) {
         gb_py.Py_IncRef(bytes);
         gb__py_drop(c->held);  // a second piece behind it made the server copy it
         c->held = bytes;
     }
-    bool failed = x->failed, partly = !more && x->counted && x->answer_left && !x->bodyless;
-    gb__loop_settle(x);
+    bool failed = x->state == GB__ANSWER_FAILED, partly = !more && x->counted && x->answer_left && !x->bodyless;
+    gb__settle(x);
     if (partly) return gb__asgi_wrong("the body is shorter than its Content-Length");
     return !failed || gb__asgi_gone();
 }
@@ -8506,7 +7906,7 @@ static PyObject *gb__asgi_send(PyObject *self, PyObject *message)
     ok = ok && gb__asgi_send_message(c, message, type);
     gb__py_drop(type);
     if (!ok) return NULL;
-    if (c->x && gb__loop_is_full(c->x)) return gb__asgi_await(c, true);
+    if (c->x && gb__is_full(c->x)) return gb__asgi_await(c, true);
     gb_py.Py_IncRef(c->worker->done);
     return c->worker->done;
 }
@@ -8578,25 +7978,14 @@ static PyObject *gb__asgi_headers(gb__asgi_worker *w, const gb_exchange *x)
     return list;
 }
 
-// The client's address, made once a connection.
 static PyObject *gb__asgi_client(const gb_exchange *x)
 {
-    gb__loop_conn *c = gb__loop_conn_of(x);
-    if (!c->peer) {
-        PyObject *host = gb_py.PyUnicode_FromString(c->conn.peer);
-        PyObject *port = gb_py.PyLong_FromLong(strtol(c->conn.peer_port, NULL, 10));
-        if (host && port) c->peer = gb_py.PyTuple_Pack(2, host, port);
-        gb__py_drop(host);
-        gb__py_drop(port);
-    }
-    if (c->peer) gb_py.Py_IncRef(c->peer);
-    return c->peer;
-}
-
-static void gb__asgi_forget(void *local, void *peer)
-{
-    (void)local;
-    gb_py.Py_DecRef(peer);
+    PyObject *host = gb_py.PyUnicode_FromString(x->conn->peer), *tuple = NULL;
+    PyObject *port = gb_py.PyLong_FromLong(strtol(x->conn->peer_port, NULL, 10));
+    if (host && port) tuple = gb_py.PyTuple_Pack(2, host, port);
+    gb__py_drop(host);
+    gb__py_drop(port);
+    return tuple;
 }
 
 static PyObject *gb__asgi_method_name(gb_slice method)
@@ -8668,13 +8057,13 @@ static void gb__asgi_end(gb__asgi_call *c, PyObject *raised)
         raised = gb_py.PyErr_GetRaisedException();
         if (!quiet) gb_py.PyErr_DisplayException(raised);
         gb_py.Py_DecRef(raised);
-    } else if (x && !x->finished && !gb__loop_client_gone(x)) {
+    } else if (x && x->state < GB__ANSWER_FINISHED && !gb__client_is_gone(x)) {
         fprintf(stderr, "gilbench: the application returned without a complete answer\n");
     }
-    if (x && !x->finished) gb__lap(x, GB__PHASE_APP);
-    if (x && x->begun && !x->finished) x->failed = true;
-    if (x && !x->begun) gb__answer_status(x, 500);
-    if (x) gb__loop_settle(x);
+    if (x && x->state < GB__ANSWER_FINISHED) gb__lap(x, GB__PHASE_APP);
+    if (x && x->state == GB__ANSWER_NONE) gb__answer_status(x, 500);
+    if (x && x->state < GB__ANSWER_FINISHED) x->state = GB__ANSWER_FAILED;
+    if (x) gb__settle(x);
     c->ended = true;
     if (!c->x) gb__asgi_call_release(c);  // else when the rest of its answer is sent
 }
@@ -8731,7 +8120,7 @@ static void gb__asgi_handle_request(void *local, gb_exchange *x)
     } else if (!done || !gb__asgi_await_task(c, task)) {
         PyObject *raised = gb_py.PyErr_GetRaisedException();
         if (c) gb__asgi_end(c, raised);
-        else gb__loop_refuse(x, 500);
+        else gb__refuse(x, 500);
     }
     gb__py_drop(done);
     gb__py_drop(task);
@@ -8743,49 +8132,28 @@ static void gb__asgi_handle_request(void *local, gb_exchange *x)
 
 // ---- a worker -----------------------------------------------------------------------------------
 
-static PyObject *gb__asgi_send_held(PyObject *self, PyObject *unused)
-{
-    (void)self;
-    (void)unused;
-    gb__loop_send_held(gb__asgi_here->loop);
-    return gb__py_new_none();
-}
-
-static void gb__asgi_soon(void *local, gb__loop *loop)
-{
-    gb__asgi_worker *w = local;
-    PyObject *handle = gb__asgi_method1(w->event_loop, w->names[GB__NAME_call_soon], w->send_held);
-    if (!handle) {
-        gb_py.PyErr_WriteUnraisable(w->event_loop);
-        gb__loop_send_held(loop);
-    }
-    gb__py_drop(handle);
-}
-
 static PyObject *gb__asgi_turn(PyObject *self, PyObject *unused)
 {
     gb__asgi_worker *w = gb__asgi_here;
     (void)self;
     (void)unused;
-    if (gb__loop_turn(w->loop) || w->drained) return gb__py_new_none();
+    if (gb__loop_turn(w->thread) || w->drained) return gb__py_new_none();
     w->drained = true;
     if (!w->running) gb__asgi_finish_if_drained(w);
     else return gb_py.PyObject_CallMethod(w->python, "finish", "i", GB__STOP_GRACE_S);
     return gb__py_new_none();
 }
 
-static void gb__asgi_run(void *local, gb__loop *loop, int fd)
+static void gb__asgi_run(void *local, gb__thread *thread)
 {
     static PyMethodDef turn = {"gilbench_turn", gb__asgi_turn, GB__METH_NOARGS, NULL};
-    static PyMethodDef send_held = {"gilbench_send", gb__asgi_send_held, GB__METH_NOARGS, NULL};
     gb__asgi_worker *w = local;
-    w->loop = loop;
+    w->thread = thread;
     gb_py.PyEval_RestoreThread(w->thread_state);
     PyObject *callback = gb_py.PyCMethod_New(&turn, NULL, NULL, NULL);
-    w->send_held = gb_py.PyCMethod_New(&send_held, NULL, NULL, NULL);
-    while (callback && w->send_held && !w->drained) {
+    while (callback && !w->drained) {
         // sys.exit() in the application ends asyncio's loop; the server goes on.
-        PyObject *done = gb_py.PyObject_CallMethod(w->python, "run", "iO", fd, callback);
+        PyObject *done = gb_py.PyObject_CallMethod(w->python, "run", "iO", thread->server->epoll, callback);
         PyObject *raised = done ? NULL : gb_py.PyErr_GetRaisedException();
         if (raised) gb_py.PyErr_DisplayException(raised);
         gb__py_drop(raised);
@@ -8815,7 +8183,7 @@ static void gb__asgi_leave(void *local)
     }
     PyObject *owned[] = {w->python, w->event_loop, w->task_type, w->coroutine_type, w->state,
                          w->scope, w->request_message, w->disconnect_message, w->empty, w->done,
-                         w->task_keywords, w->send_held};
+                         w->task_keywords};
     for (size_t i = 0; i < sizeof owned / sizeof(void *); i++) gb__py_drop(owned[i]);
     for (size_t i = 0; i < GB__NAME_COUNT; i++) gb__py_drop(w->names[i]);
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) gb__py_drop(w->fields[i]);
@@ -8965,8 +8333,7 @@ static gb_code gb__asgi_open(gb__asgi *g, gb__app *app, const char *loop, gb__ga
     if (!g->bootstrap || !gb__asgi_make_types(g))
         return gb__py_fail(error, GB_APP, "can't prepare ASGI");
     *gateway = (gb__gateway){g, gb__asgi_enter, gb__asgi_leave, gb__asgi_handle_request,
-                             gb__asgi_run, gb__asgi_resume, gb__asgi_over, gb__asgi_soon,
-                             gb__asgi_forget};
+                             gb__asgi_run, gb__asgi_resume, gb__asgi_over};
     return GB_OK;
 }
 
@@ -8978,6 +8345,7 @@ static void gb__asgi_shut(gb__asgi *g)
     gb__py_drop((PyObject *)g->done_type);
 }
 
+GB__OPTIMIZE_LESS
 
 // ================================================================================================
 // >>service
@@ -9017,46 +8385,49 @@ enum { GB__ASK_BEGIN = 'b', GB__ASK_END = 'e', GB__ASK_STOP = 'q' };
 
 // ---- within the process that serves -------------------------------------------------------------
 
-// Accepts for all workers and hands each connection to the one that has the fewest: a shared
-// listener would give whoever is idle more than its share.
+// Accepts for all workers and hands the connections to each in turn: a shared listener would give
+// whoever is idle more than its share.
 typedef struct gb__dispatcher {
-    int count;
+    int count;                    // of the targets
     int listener, port, stop_event;
-    int inboxes[GB_MAX_WORKERS];  // our ends
-    gb__place places[GB_MAX_WORKERS];
-    _Atomic int *open;            // connections of each worker; shared with their processes
+    bool processes;
+    int targets[GB_MAX_WORKERS];  // our ends of the processes' inboxes, or the servers' epolls
     pthread_t id;
     bool running;
 } gb__dispatcher;
 
 typedef struct gb__hosted {
     gb_service_config config;
+    int stop_event;
+    bool owns_stop_event;
     gb_server *servers[GB_MAX_WORKERS];
     int count;             // of them
     gb__dispatcher dispatcher;
     bool has_python;
     PyThreadState *state;  // of the thread that started the interpreter
+    PyInterpreterState *interpreter;
     gb__app app;
     gb__wsgi wsgi;
     gb__asgi asgi;
 } gb__hosted;
 
-static void gb__hand_over(gb__dispatcher *d, int fd)
+static bool gb__hand_to_process(const gb__dispatcher *d, int inbox, int fd)
 {
-    int least = 0;
-    for (int i = 1; i < d->count; i++)
-        if (atomic_load(&d->open[i]) < atomic_load(&d->open[least])) least = i;
-    atomic_fetch_add(&d->open[least], 1);
-    struct pollfd p[] = {{.fd = d->inboxes[least], .events = POLLOUT},
+    struct pollfd p[] = {{.fd = inbox, .events = POLLOUT},
                          {.fd = d->stop_event, .events = POLLIN}};
-    bool sent, copied = d->places[least].multiprocess;
     // One that is stuck must not keep the stop waiting.
-    while (!(sent = copied ? gb__send_fd(p[0].fd, fd) : gb__send_number(p[0].fd, fd)) &&
-           errno == EAGAIN && !p[1].revents)
+    while (!gb__send_fd(inbox, fd)) {
+        if (errno != EAGAIN || p[1].revents) break;
         poll(p, 2, -1);
-    // One that is gone keeps its count, which is then soon the highest: the others go on.
-    if (!sent && errno != EPIPE) atomic_fetch_sub(&d->open[least], 1);
-    if (!sent || copied) close(fd);
+    }
+    return false;  // it has a copy of its own, or isn't there
+}
+
+// The server's epoll reports it as writable at once, by its number: see gb__wait.
+static bool gb__hand_to_server(int epoll, int fd)
+{
+    struct epoll_event event = {.events = EPOLLOUT | EPOLLET, .data.u64 = (uint64_t)fd << 1 | 1};
+    return !epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
 static void *gb__dispatch(void *arg)
@@ -9064,45 +8435,27 @@ static void *gb__dispatch(void *arg)
     gb__dispatcher *d = arg;
     struct pollfd p[] = {{.fd = d->listener, .events = POLLIN},
                          {.fd = d->stop_event, .events = POLLIN}};
-    while (!p[1].revents) {
+    for (int turn = 0; !p[1].revents;) {
         if (poll(p, 2, -1) < 0 && errno != EINTR) break;
-        int fd = accept4(d->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd >= 0) gb__hand_over(d, fd);
+        int fd = accept4(d->listener, NULL, NULL, SOCK_CLOEXEC), target = d->targets[turn];
         // Out of descriptors: the listener stays ready, so this rests for a moment.
-        else if (errno != EAGAIN && errno != EINTR) gb__sleep_until(gb_now_ns() + GB__NS / 20);
+        if (fd < 0 && errno != EAGAIN && errno != EINTR) gb__sleep_until(gb_now_ns() + GB__NS / 20);
+        if (fd < 0) continue;
+        turn = (turn + 1) % d->count;
+        if (!(d->processes ? gb__hand_to_process(d, target, fd) : gb__hand_to_server(target, fd)))
+            close(fd);
     }
     return NULL;
 }
 
 static gb_code gb__dispatcher_open(gb__dispatcher *d, const gb_service_config *config,
-                                   gb_error *error)
+                                   int stop_event, gb_error *error)
 {
     gb_server_config server = gb__server_defaults(&config->server);
-    void *open = mmap(NULL, GB_MAX_WORKERS * sizeof *d->open, PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (open == MAP_FAILED) return gb__fail_memory(error);
-    d->open = open;
-    d->stop_event = eventfd(0, EFD_CLOEXEC);
+    *d = (gb__dispatcher){.stop_event = stop_event};
     d->listener = gb__listen(server.host, server.port, error);
     if (d->listener < 0) return GB_NETWORK;
     d->port = gb__bound_port(d->listener);
-    if (d->stop_event >= 0) return GB_OK;
-    return gb__fail(error, GB_SYSTEM, "can't create an eventfd: %s", strerror(errno));
-}
-
-// Makes a place for one more worker.
-static gb_code gb__dispatcher_add(gb__dispatcher *d, const gb_service_config *config,
-                                  bool processes, gb_error *error)
-{
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-        return gb__fail(error, GB_SYSTEM, "can't prepare worker %d: %s", d->count + 1,
-                        strerror(errno));
-    d->inboxes[d->count] = pair[0];
-    d->places[d->count] = (gb__place){
-        .inbox = pair[1], .port = d->port, .multiprocess = processes,
-        .multithread = config->server.threads > 1 || !processes, .open = &d->open[d->count]};
-    d->count++;
     return GB_OK;
 }
 
@@ -9114,26 +8467,18 @@ static gb_code gb__dispatcher_run(gb__dispatcher *d, gb_error *error)
     return GB_OK;
 }
 
-// No connection is handed over any more; the listener stays, so that nobody else gets its port.
-static void gb__dispatcher_stop(gb__dispatcher *d)
+// Once the stop event is written. The listener stays, so that nobody else gets its port.
+static void gb__dispatcher_join(gb__dispatcher *d)
 {
-    if (!d->running) return;
-    (void)!write(d->stop_event, &(uint64_t){1}, sizeof(uint64_t));
-    pthread_join(d->id, NULL);
+    if (d->running) pthread_join(d->id, NULL);
     d->running = false;
 }
 
 static void gb__dispatcher_close(gb__dispatcher *d)
 {
-    if (!d->open) return;
-    for (int i = 0; i < d->count; i++) {
-        close(d->inboxes[i]);
-        if (d->places[i].inbox >= 0) close(d->places[i].inbox);
-    }
-    close(d->listener);
-    close(d->stop_event);
-    munmap(d->open, GB_MAX_WORKERS * sizeof *d->open);
-    d->open = NULL;
+    for (int i = 0; d->processes && i < d->count; i++) close(d->targets[i]);
+    if (d->listener > 0) close(d->listener);
+    d->listener = -1;
 }
 
 // CPython collects in whatever thread allocates, and there is one interpreter a process.
@@ -9190,41 +8535,82 @@ static gb_code gb__hosted_python(gb__hosted *h, gb__gateway *gateway, gb_error *
     gb_code code = gb_python_start(python, error);
     if (code) return code;
     h->has_python = true;
+    h->interpreter = gb_py.PyInterpreterState_Get();
     code = gb__hosted_app(h, gateway, error);
     h->state = gb_py.PyEval_SaveThread();
     return code;
 }
 
-static gb_code gb__hosted_server(gb__hosted *h, const gb__gateway *gateway, gb__place *place,
+// Takes the inbox of the place over, if it has one.
+static gb_code gb__hosted_server(gb__hosted *h, const gb__gateway *gateway, gb__place place,
                                  gb_error *error)
 {
-    gb_server *server = gb__server_start(&h->config.server, gateway, place, error);
-    if (place) place->inbox = -1;  // it is the server's now
+    gb_server *server = gb__server_start(&h->config.server, gateway, &place, error);
     if (!server) return error->code;
     h->servers[h->count++] = server;
     return GB_OK;
 }
 
-// Serves in this process: alone, in a `place` among worker processes, or as several workers, each a
-// server with its own threads, in one interpreter. *h can be stopped in any case.
-static gb_code gb__hosted_start(gb__hosted *h, const gb_service_config *config, gb__place *place,
-                                gb_error *error)
+// Several workers in one interpreter, each a server with its own threads.
+static gb_code gb__hosted_workers(gb__hosted *h, const gb__gateway *gateway, gb_error *error)
+{
+    gb__dispatcher *d = &h->dispatcher;
+    gb_code code = gb__dispatcher_open(d, &h->config, h->stop_event, error);
+    while (!code && d->count < h->config.workers) {
+        const gb__place place = {.inbox = -1, .port = d->port, .stop_event = h->stop_event,
+                                 .multithread = true};
+        code = gb__hosted_server(h, gateway, place, error);
+        if (!code) d->targets[d->count++] = h->servers[h->count - 1]->epoll;
+    }
+    return code ? code : gb__dispatcher_run(d, error);
+}
+
+// Serves in this process: alone, with the inbox of a worker process, or as several workers. *h can
+// be stopped in any case. The one event loop that there is has the main thread, where signal
+// handlers run.
+static gb_code gb__hosted_start(gb__hosted *h, const gb_service_config *config,
+                                const gb__place *given, gb_error *error)
 {
     gb__gateway gateway, *used = NULL;
-    gb_code code = GB_OK;
-    *h = (gb__hosted){.config = *config};
+    gb__place place = given ? *given : (gb__place){.inbox = -1, .stop_event = -1};
+    if (place.stop_event < 0) place.stop_event = eventfd(0, EFD_CLOEXEC);
+    *h = (gb__hosted){.config = *config, .stop_event = place.stop_event,
+                      .owns_stop_event = !given || given->stop_event < 0};
+    if (h->stop_event < 0)
+        return gb__fail(error, GB_SYSTEM, "can't create an eventfd: %s", strerror(errno));
     if (!h->config.app) h->config.app = "builtin:wsgi";
     if (!gb__is_c_app(&h->config)) {
-        code = gb__hosted_python(h, &gateway, error);
+        gb_code code = gb__hosted_python(h, &gateway, error);
+        if (code) return code;
         used = &gateway;
     }
-    if (!code && config->workers < 2) return gb__hosted_server(h, used, place, error);
-    if (!code) code = gb__dispatcher_open(&h->dispatcher, config, error);
-    for (int i = 0; i < config->workers && !code; i++) {
-        code = gb__dispatcher_add(&h->dispatcher, config, false, error);
-        if (!code) code = gb__hosted_server(h, used, &h->dispatcher.places[i], error);
+    if (config->workers > 1) return gb__hosted_workers(h, used, error);
+    place.multithread = h->config.server.threads > 1;
+    place.here = used && used->run;
+    return gb__hosted_server(h, used, place, error);
+}
+
+// CPython leaves the handlers of signals to the main thread. One that raises ends the service, as
+// it would end a program.
+static void gb__hosted_signal(gb__hosted *h)
+{
+    if (!h->has_python) return;
+    gb_py.PyEval_RestoreThread(h->state);
+    if (gb_py.PyErr_CheckSignals()) {
+        PyObject *raised = gb_py.PyErr_GetRaisedException();
+        gb_py.PyErr_DisplayException(raised);
+        gb__py_drop(raised);
+        gb__begin_stop(h->stop_event);
     }
-    return code ? code : gb__dispatcher_run(&h->dispatcher, error);
+    h->state = gb_py.PyEval_SaveThread();
+}
+
+// What the main thread does until the stop event is written.
+static void gb__hosted_run(gb__hosted *h)
+{
+    struct pollfd p = {.fd = h->stop_event, .events = POLLIN};
+    if (h->count == 1) gb__server_run(h->servers[0]);
+    while (poll(&p, 1, -1) < 0 && errno == EINTR) gb__hosted_signal(h);
 }
 
 static int gb__hosted_port(const gb__hosted *h)
@@ -9283,22 +8669,24 @@ static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
     s->collections = atomic_load(&gb__gc_collections);
     s->pause_ms = (double)atomic_load(&gb__gc_pause_ns) / 1e6;
     s->gil = -1;
-    if (!h->has_python) return;
-    gb_py.PyEval_RestoreThread(h->state);
+    PyThreadState *state = h->has_python ? gb_py.PyThreadState_New(h->interpreter) : NULL;
+    if (!state) return;
+    gb_py.PyEval_RestoreThread(state);
     s->gil = gb__gil_enabled();
     if (s->gil > 0 && h->config.python->free_threaded && h->config.python->gil < 0)
         gb__list_extensions(h, s->extensions, sizeof s->extensions);
-    h->state = gb_py.PyEval_SaveThread();
+    gb_py.PyThreadState_Clear(state);
+    gb_py.PyThreadState_DeleteCurrent();
 }
 
 // Finalizes, so that the application's atexit handlers run; false when that went wrong.
 static bool gb__hosted_stop(gb__hosted *h)
 {
-    gb__dispatcher_stop(&h->dispatcher);
-    // All at once: each may need its whole time to finish what is in flight.
-    for (int i = 0; i < h->count; i++) gb__server_begin_stop(h->servers[i]);
+    gb__begin_stop(h->stop_event);  // all at once
+    gb__dispatcher_join(&h->dispatcher);
     for (int i = 0; i < h->count; i++) gb_server_stop(h->servers[i]);
     gb__dispatcher_close(&h->dispatcher);
+    if (h->owns_stop_event) close(h->stop_event);
     if (!h->has_python) return true;
     gb_py.PyEval_RestoreThread(h->state);
     gb__wsgi_shut(&h->wsgi);
@@ -9332,15 +8720,33 @@ static char gb__hear(int socket)
     return n > 0 ? ask : (char)GB__ASK_STOP;
 }
 
-static void gb__child_serve(gb__hosted *h, int socket)
+typedef struct gb__control {
+    gb__hosted *hosted;
+    int socket;
+} gb__control;
+
+// Answers the parent, beside the main thread.
+static void *gb__child_control(void *arg)
 {
+    gb__control *c = arg;
     for (;;) {
         gb__reply reply = {0};
-        char ask = gb__hear(socket);
-        if (ask == GB__ASK_BEGIN) gb__hosted_window_begin(h);
-        if (ask == GB__ASK_END) gb__hosted_stats(h, &reply.stats);
-        if (ask == GB__ASK_STOP || !gb__tell(socket, &reply)) return;
+        char ask = gb__hear(c->socket);
+        if (ask == GB__ASK_BEGIN) gb__hosted_window_begin(c->hosted);
+        if (ask == GB__ASK_END) gb__hosted_stats(c->hosted, &reply.stats);
+        if (ask == GB__ASK_STOP || !gb__tell(c->socket, &reply)) break;
     }
+    gb__begin_stop(c->hosted->stop_event);
+    return NULL;
+}
+
+static void gb__child_serve(gb__hosted *h, int socket)
+{
+    pthread_t id;
+    gb__control control = {h, socket};
+    if (pthread_create(&id, NULL, gb__child_control, &control)) return;
+    gb__hosted_run(h);
+    pthread_join(id, NULL);
 }
 
 // A child of its own process group, so that the terminal's Ctrl-C reaches the parent alone, which
@@ -9812,22 +9218,27 @@ static gb_code gb__worker_failed(int i, gb_code code, gb_error *error)
 // sent to one that is gone comes back as an error.
 static gb_code gb__group_add(gb__group *g, const gb_service_config *config, gb_error *error)
 {
-    gb_code code = gb__dispatcher_add(&g->dispatcher, config, true, error);
-    if (code) return code;
-    gb__place *place = &g->dispatcher.places[g->count];
-    code = gb__service_spawn(&g->workers[g->count], gb__child_main, config, place, error);
-    close(place->inbox);
-    place->inbox = -1;
+    int pair[2];
+    gb__dispatcher *d = &g->dispatcher;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+        return gb__fail(error, GB_SYSTEM, "can't prepare worker %d: %s", g->count + 1,
+                        strerror(errno));
+    d->targets[d->count++] = pair[0];
+    gb__place place = {.inbox = pair[1], .port = d->port, .stop_event = -1, .multiprocess = true};
+    gb_code code = gb__service_spawn(&g->workers[g->count], gb__child_main, config, &place, error);
+    close(pair[1]);
     if (!code) g->count++;
     return code;
 }
 
-static gb_code gb__group_start(gb__group *g, const gb_service_config *config, gb_error *error)
+static gb_code gb__group_start(gb__group *g, const gb_service_config *config, int stop_event,
+                               gb_error *error)
 {
     gb_service_config one = *config;
     *g = (gb__group){0};
     one.workers = 1;
-    gb_code code = gb__dispatcher_open(&g->dispatcher, config, error);
+    gb_code code = gb__dispatcher_open(&g->dispatcher, config, stop_event, error);
+    g->dispatcher.processes = true;
     for (int i = 0; i < config->workers && !code; i++) code = gb__group_add(g, &one, error);
     // Together they import in the time of one.
     for (int i = 0; i < g->count && !code; i++) {
@@ -9896,7 +9307,8 @@ static gb_code gb__group_stop(gb__group *g, gb_error *error)
 {
     const char stop = GB__ASK_STOP;
     gb_code code = GB_OK;
-    gb__dispatcher_stop(&g->dispatcher);
+    gb__begin_stop(g->dispatcher.stop_event);
+    gb__dispatcher_join(&g->dispatcher);
     for (int i = 0; i < g->count; i++)
         if (g->workers[i].pid) send(g->workers[i].socket, &stop, 1, MSG_NOSIGNAL);
     for (int i = 0; i < g->count; i++) {
@@ -9916,7 +9328,7 @@ static void gb__group_main(const gb_service_config *config, gb__place *place, in
     gb__reply reply = {0};
     gb_error ignored;
     (void)place;
-    gb_code code = gb__group_start(&g, config, &reply.error);
+    gb_code code = gb__group_start(&g, config, eventfd(0, EFD_CLOEXEC), &reply.error);
     reply.error.code = code;
     reply.port = g.dispatcher.port;
     while (gb__tell(socket, &reply) && !code) {
@@ -10001,51 +9413,31 @@ GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
 
 // ---- serve: until a signal ----------------------------------------------------------------------
 
-static sem_t gb__asked_to_stop;  // one a process, as its signals are
+static int gb__stop_by_signal;  // one a process, as its signals are
 
-static void gb__ask_to_stop(int signal_number)
+static void gb__on_stop_signal(int signal_number)
 {
+    int saved = errno;
     (void)signal_number;
-    sem_post(&gb__asked_to_stop);
+    gb__begin_stop(gb__stop_by_signal);
+    errno = saved;
 }
 
-// Whether a signal has come; waits for it a quarter of a second.
-static bool gb__was_asked_to_stop(void)
+// Until the stop event is written or a worker has ended.
+static void gb__group_run(const gb__group *g)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 250000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    return !sem_timedwait(&gb__asked_to_stop, &until);
+    struct pollfd p = {.fd = g->dispatcher.stop_event, .events = POLLIN};
+    while (poll(&p, 1, 250) < 1 && gb__group_find_lost(g) < 0) continue;
 }
 
-// Until a signal comes or a worker of the group, if there is one, has ended. Signals are caught,
-// not blocked and awaited: a blocked one stays so in whatever process the application starts,
-// which SIGTERM then couldn't end.
-static void gb__serve_until_signal(const gb__group *group, int port,
-                                   void (*on_ready)(void *user, int port), void *user)
-{
-    struct sigaction stop = {.sa_handler = gb__ask_to_stop, .sa_flags = SA_RESTART};
-    struct sigaction interrupt, terminate;
-    sigemptyset(&stop.sa_mask);
-    sem_init(&gb__asked_to_stop, 0, 0);
-    sigaction(SIGINT, &stop, &interrupt);
-    sigaction(SIGTERM, &stop, &terminate);
-    if (on_ready) on_ready(user, port);
-    while (!gb__was_asked_to_stop() && (!group || gb__group_find_lost(group) < 0)) continue;
-    // A second one ends the process at once, whatever a handler is stuck in.
-    sigaction(SIGINT, &interrupt, NULL);
-    sigaction(SIGTERM, &terminate, NULL);
-}
-
-static gb_code gb__serve_group(const gb_service_config *config, void (*on_ready)(void *, int),
-                               void *user, gb_error *error)
+static gb_code gb__serve_group(const gb_service_config *config, int stop_event,
+                               void (*on_ready)(void *, int), void *user, gb_error *error)
 {
     gb__group g;
     gb_error ended;
-    gb_code code = gb__group_start(&g, config, error);
-    if (!code) gb__serve_until_signal(&g, g.dispatcher.port, on_ready, user);
+    gb_code code = gb__group_start(&g, config, stop_event, error);
+    if (!code && on_ready) on_ready(user, g.dispatcher.port);
+    if (!code) gb__group_run(&g);
     int lost = gb__group_find_lost(&g);
     if (!code && lost >= 0) {
         gb__fail(error, GB_APP, "the server's process has ended");
@@ -10056,19 +9448,45 @@ static gb_code gb__serve_group(const gb_service_config *config, void (*on_ready)
     return code ? code : stopped;
 }
 
+static gb_code gb__serve_here(const gb_service_config *config, int stop_event,
+                              void (*on_ready)(void *, int), void *user, gb_error *error)
+{
+    gb__hosted h;
+    const gb__place place = {.inbox = -1, .stop_event = stop_event};
+    gb_code code = gb__hosted_start(&h, config, &place, error);
+    if (!code && on_ready) on_ready(user, gb__hosted_port(&h));
+    if (!code) gb__hosted_run(&h);
+    if (!gb__hosted_stop(&h) && !code)
+        code = gb__fail(error, GB_APP, "the interpreter ended with an error");
+    return code;
+}
+
+// Signals are caught, not blocked and awaited: a blocked one stays so in whatever process the
+// application starts, which SIGTERM then couldn't end. They are from before the application is
+// loaded, so that one that comes early isn't lost; a second one ends the process at once, whatever
+// it is stuck in.
 GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *user, int port),
                         void *user, gb_error *error)
 {
-    gb__hosted h;
+    struct sigaction stop = {.sa_handler = gb__on_stop_signal,
+                             .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+    struct sigaction interrupt, terminate;
     gb_error local = {0};
     if (!error) error = &local;
     gb_code code = gb__check_workers(config, error);
     if (code) return code;
-    if (gb__wants_processes(config)) return gb__serve_group(config, on_ready, user, error);
-    code = gb__hosted_start(&h, config, NULL, error);
-    if (!code) gb__serve_until_signal(NULL, gb__hosted_port(&h), on_ready, user);
-    if (!gb__hosted_stop(&h) && !code)
-        code = gb__fail(error, GB_APP, "the interpreter ended with an error");
+    int stop_event = gb__stop_by_signal = eventfd(0, EFD_CLOEXEC);
+    if (stop_event < 0)
+        return gb__fail(error, GB_SYSTEM, "can't create an eventfd: %s", strerror(errno));
+    sigemptyset(&stop.sa_mask);
+    sigaction(SIGINT, &stop, &interrupt);
+    sigaction(SIGTERM, &stop, &terminate);
+    code = gb__wants_processes(config)
+               ? gb__serve_group(config, stop_event, on_ready, user, error)
+               : gb__serve_here(config, stop_event, on_ready, user, error);
+    sigaction(SIGINT, &interrupt, NULL);
+    sigaction(SIGTERM, &terminate, NULL);
+    close(stop_event);
     return code;
 }
 
