@@ -59,11 +59,13 @@
 //     >>sampler        memory, watched during a measurement
 //     >>http           request and response parsers, chunked coding
 //     >>net            sockets
-//     >>server         threads that share one epoll
-//     >>connections    from accept to close; who gets which
+//     >>server         what a server is made of, and who owns which part
 //     >>exchange       a request's body and its answer, as a gateway sees them
-//     >>loop           the same within somebody else's event loop
-//     >>handler        handlers in C; start and stop of a server
+//     >>connections    from accept to close, for threads and for loops
+//     >>threads        thread mode: who waits, who takes which
+//     >>loop           loop mode: what somebody else's event loop calls
+//     >>handler        handlers in C
+//     >>serving        start and stop of a server
 //     >>client         the load generator: connections and their thread
 //     >>load           the load generator: a whole load
 //     >>python         load a libpython, start it, call it
@@ -130,18 +132,20 @@
 //
 // THE SERVER
 //
-// WSGI and C: N threads share one epoll instance. A thread takes a ready connection, reads, parses,
-// calls the application, writes, and waits again; it holds one Python thread state for its life and
-// is attached to the interpreter only while it runs Python. Small answers are sent together while
-// other requests are ready: they wait for half a millisecond, or for one where their thread is busy
-// (in an event loop, for the next time that it runs). So does a body that is whole in the first
-// block of its iteration, for the end of that.
+// It stands for the servers that people use, so it has no cleverness of its own: N threads are N
+// threads, and an answer that is complete is sent at once.
+//
+// WSGI and C: N threads share one epoll instance. One of them waits in it and hands the connections
+// that are ready to those that are idle. A thread takes a connection, reads, parses, calls the
+// application, writes, and takes the next; it holds one Python thread state for its life and is
+// attached to the interpreter only while it runs Python, never in a read, a write or a wait.
 //
 // ASGI: one event loop (asyncio, or uvloop and rloop where they are installed) that serves all its
-// connections; each request is a task of the application's own coroutine.
+// connections; each request is an eager task. With one worker the loop has the main thread.
 //
 // Workers: W processes with that many threads or a loop each, or, where the GIL is off, W groups of
-// threads or loops in one interpreter. A worker that dies ends the measurement.
+// threads or loops in one interpreter. Connections go to them in turn. A worker that dies ends the
+// measurement.
 //
 // What bad input gets:
 //
@@ -158,7 +162,8 @@
 //     nothing for 60 s (idle_timeout_s)                                           closed
 //     application raises before its answer began                                  500
 //     application raises later                                                    closed: truncated
-//     application's header with a control character, or hop-by-hop                500
+//     application's header with a control character                               500
+//     application's hop-by-hop header                                             dropped
 //     out of descriptors                                                          accepts later
 //
 // Two choices to know: request fields with an underscore in their name are dropped, because "a_b"
