@@ -3473,6 +3473,21 @@ static uint64_t gb__idle_deadline(const gb_server *s, uint64_t now)
     return now + gb__seconds_ns(s->config.idle_timeout_s);
 }
 
+static void gb__make_ready(gb_server *s, gb__conn *c)  // locked
+{
+    c->state = GB__CONN_READY;
+    c->next_ready = NULL;
+    *s->ready_end = c;
+    s->ready_end = &c->next_ready;
+}
+
+static void gb__conn_event(gb_server *s, gb__conn *c, uint32_t events)  // locked
+{
+    c->events |= events;
+    if (c->state == GB__CONN_WAITING) gb__make_ready(s, c);
+    else if (c->state == GB__CONN_TAKEN) c->state = GB__CONN_TAKEN_AGAIN;
+}
+
 // ---- from accept to close -----------------------------------------------------------------------
 
 static void gb__conn_peer(gb__conn *c, const struct sockaddr_storage *address)
@@ -3509,6 +3524,7 @@ static void gb__conn_new(gb_server *s, int fd, int op)  // locked
     c->previous = &s->connections;
     c->next = s->connections.next;
     c->previous->next = c->next->previous = c;
+    if (s->stopping) gb__conn_event(s, c, EPOLLIN);  // to be looked at once, and closed
 }
 
 static void gb__accept(gb_server *s)  // locked
@@ -3574,21 +3590,6 @@ static void gb__conn_linger(gb__thread *t, gb__conn *c)
 
 // ---- who is ready -------------------------------------------------------------------------------
 
-static void gb__make_ready(gb_server *s, gb__conn *c)  // locked
-{
-    c->state = GB__CONN_READY;
-    c->next_ready = NULL;
-    *s->ready_end = c;
-    s->ready_end = &c->next_ready;
-}
-
-static void gb__conn_event(gb_server *s, gb__conn *c, uint32_t events)  // locked
-{
-    c->events |= events;
-    if (c->state == GB__CONN_WAITING) gb__make_ready(s, c);
-    else if (c->state == GB__CONN_TAKEN) c->state = GB__CONN_TAKEN_AGAIN;
-}
-
 // Takes the first that is ready; false when there is none.
 static bool gb__take_ready(gb__thread *t)  // locked
 {
@@ -3609,13 +3610,14 @@ static bool gb__take_ready(gb__thread *t)  // locked
     return true;
 }
 
-// A loop is called again for what epoll reports, not for what is in the list.
+// Who has more to do goes back by way of epoll, never straight into the list: the list would not
+// get empty, and whom only epoll knows of would starve.
 static void gb__give_back(gb__thread *t)  // locked
 {
     gb__conn *c = t->conn;
     t->conn = NULL;
     if (!c) return;
-    if (c->state == GB__CONN_TAKEN_AGAIN || (c->again && !gb__is_loop(t->server))) {
+    if (c->state == GB__CONN_TAKEN_AGAIN) {
         gb__make_ready(t->server, c);
     } else {
         c->state = GB__CONN_WAITING;
@@ -8562,7 +8564,7 @@ static gb_code gb__hosted_workers(gb__hosted *h, const gb__gateway *gateway, gb_
     gb__dispatcher *d = &h->dispatcher;
     gb_code code = gb__dispatcher_open(d, &h->config, h->stop_event, error);
     while (!code && d->count < h->config.workers) {
-        const gb__place place = {.inbox = -1, .port = d->port, .stop_event = h->stop_event,
+        const gb__place place = {.inbox = -1, .port = d->port, .stop_event = -1,
                                  .multithread = true};
         code = gb__hosted_server(h, gateway, place, error);
         if (!code) d->targets[d->count++] = h->servers[h->count - 1]->epoll;
@@ -8687,8 +8689,10 @@ static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
 // Finalizes, so that the application's atexit handlers run; false when that went wrong.
 static bool gb__hosted_stop(gb__hosted *h)
 {
-    gb__begin_stop(h->stop_event);  // all at once
+    gb__begin_stop(h->stop_event);
     gb__dispatcher_join(&h->dispatcher);
+    // All at once: each may need its whole time to finish what is in flight.
+    for (int i = 0; i < h->count; i++) gb__begin_stop(h->servers[i]->stop_event);
     for (int i = 0; i < h->count; i++) gb_server_stop(h->servers[i]);
     gb__dispatcher_close(&h->dispatcher);
     if (h->owns_stop_event) close(h->stop_event);
