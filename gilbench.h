@@ -2947,8 +2947,6 @@ typedef struct gb__gateway {
                                                        // until that is false
     void (*resume)(void *local, gb_exchange *x);       // what the exchange waits for may be there
     void (*over)(void *local, gb_exchange *x);         // answered or failed: the last call about it
-    void (*soon)(void *local, gb__loop *loop);         // gb__loop_send_held, before the loop waits
-    void (*forget)(void *local, void *peer);           // the connection of what was kept closed
 } gb__gateway;
 
 // Where a request's time goes. The gateway ends the first phase and times its attaching.
@@ -2998,7 +2996,6 @@ struct gb_exchange {
     uint64_t answer_left;
     // loop mode: a write takes what the socket takes and keeps the rest for later
     bool in_loop;
-    bool held;              // all of the answer is in `kept`: see gb__loop_hold
     struct iovec rest[3];   // points to the caller's data where it can: the gateway holds that
     int rest_count;
     gb__buf kept;           // the bytes of `rest` that nobody else holds
@@ -3592,7 +3589,8 @@ static gb_slice gb__body_next(gb_exchange *x, size_t size)
 // Whether gb_request_read can answer without waiting for the client.
 static bool gb__body_ready(const gb_exchange *x)
 {
-    return x->body_done || x->body_error || x->at < x->in->len;
+    bool data = !x->body_chunked || x->chunked.state == GB__CHUNK_DATA;  // not only framing
+    return x->body_done || x->body_error || (data && x->at < x->in->len);
 }
 
 GB_API long gb_request_read(gb_exchange *x, void *buffer, size_t size)
@@ -3658,9 +3656,9 @@ static void gb__add_date(gb__thread *t)
 typedef struct gb__answer {
     int status;
     gb_slice status_line;  // "200 OK"
-    gb_slice fields;       // complete lines of the application
-    bool has_length;       // content_length is known; it is also in `fields` if length_in_fields
-    bool length_in_fields;
+    gb_slice fields;       // complete lines of the application, without a Content-Length
+    bool has_length;       // content_length is known
+    bool length_given;     // by the application
     bool date_in_fields;
     uint64_t content_length;
 } gb__answer;
@@ -3668,8 +3666,9 @@ typedef struct gb__answer {
 static void gb__add_framing(gb_exchange *x, const gb__answer *a)
 {
     gb__buf *out = &x->thread->out;
-    bool unknown = x->bodyless && !a->content_length;  // a HEAD's answer need not be complete
-    if (a->has_length && !a->length_in_fields && gb__status_has_body(a->status) && !unknown) {
+    // A HEAD's answer need not be complete: that there is no body doesn't say that GET has none.
+    bool known = a->has_length && (a->length_given || !x->bodyless || a->content_length);
+    if (known && gb__status_has_body(a->status)) {
         gb__buf_str(out, "Content-Length: ");
         gb__buf_u64(out, a->content_length);
         gb__buf_str(out, "\r\n");
@@ -3706,25 +3705,8 @@ static void gb__answer_begin(gb_exchange *x, const gb__answer *a)
     gb__buf_str(out, "\r\n");
 }
 
-// Keeps what the socket didn't take. What was composed has to be copied: the next answer is
-// composed in the same place.
+// Keeps what the socket didn't take, behind what is already kept.
 static void gb__keep(gb_exchange *x, const struct iovec *iov, int count)
-{
-    const gb__buf *out = &x->thread->out;
-    x->kept.len = 0;
-    for (x->rest_count = 0; x->rest_count < count; x->rest_count++) {
-        struct iovec piece = iov[x->rest_count];
-        const char *base = piece.iov_base;
-        if (out->data && base >= out->data && base < out->data + out->cap) {
-            gb__buf_add(&x->kept, base, piece.iov_len);
-            piece.iov_base = x->kept.data;
-        }
-        x->rest[x->rest_count] = piece;
-    }
-}
-
-// The same behind something that is already kept: an application that doesn't await its sends.
-static void gb__keep_more(gb_exchange *x, const struct iovec *iov, int count)
 {
     gb__buf all = {0};
     for (int i = 0; i < x->rest_count; i++)
@@ -3739,9 +3721,8 @@ static void gb__keep_more(gb_exchange *x, const struct iovec *iov, int count)
 static bool gb__put(gb_exchange *x, struct iovec *iov, int count)
 {
     if (!x->in_loop) return gb__send(x->conn->fd, iov, count, gb__patience_ns(x));
-    if (x->rest_count) gb__keep_more(x, iov, count);
-    else if (!gb__send_some(x->conn->fd, &iov, &count)) return false;
-    else if (count) gb__keep(x, iov, count);
+    if (!x->rest_count && !gb__send_some(x->conn->fd, &iov, &count)) return false;
+    if (count) gb__keep(x, iov, count);
     return !x->kept.failed;
 }
 
@@ -3792,77 +3773,11 @@ static bool gb__answer_send(gb_exchange *x, const void *data, size_t len)
     return gb__flush(x, data, len);
 }
 
-static void gb__hold_in_loop(gb_exchange *x)
-{
-    const gb__buf *out = &x->thread->out;
-    x->held = true;
-    gb__keep(x, &(struct iovec){out->data, out->len}, 1);
-    x->failed = x->kept.failed;
-}
-
-static uint64_t gb__took(const gb_exchange *x)
-{
-    uint64_t took = 0;
-    for (int i = 0; i < GB__PHASES; i++) took += x->phases[i];
-    return took;
-}
-
-// Of use where others are ready, and where the application would have to detach and attach again to
-// send. Requests that take their time are answered at once: they would delay each other's answers.
-static bool gb__may_hold(const gb_exchange *x, uint64_t now, bool at_work)
-{
-    const gb__thread *t = x->thread;
-    if (t->out.len > GB__HELD_SIZE || t->held_count == GB__HELD_MAX) return false;
-    if (at_work) return t->crowded || t->server->config.threads > 1;
-    return t->crowded && gb__took(x) + now - x->lap <= GB__HELD_NS;
-}
-
-static bool gb__hold_bytes(gb_exchange *x, uint64_t now)  // held_lock
-{
-    gb__thread *t = x->thread;
-    size_t at = t->held_bytes.len;
-    gb__buf_add(&t->held_bytes, t->out.data, t->out.len);
-    if (t->held_bytes.failed) {
-        t->held_bytes.failed = false;
-        return false;
-    }
-    t->held[t->held_count++] = (gb__held){.conn = x->conn, .at = at, .end = t->held_bytes.len};
-    t->out.len = 0;
-    x->held = x->conn->held = true;
-    if (!atomic_load(&t->held_since)) atomic_store(&t->held_since, now);
-    return true;
-}
-
-static void gb__hold_in_thread(gb_exchange *x, uint64_t now)
-{
-    gb__thread *t = x->thread;
-    gb_server *s = t->server;
-    if (pthread_mutex_trylock(&t->held_lock)) return;  // the watcher sends, and Python may wait
-    bool held = gb__hold_bytes(x, now);
-    pthread_mutex_unlock(&t->held_lock);
-    if (!held || !atomic_load(&s->watcher_asleep)) return;
-    pthread_mutex_lock(&s->lock);
-    pthread_cond_signal(&s->vacancy);
-    pthread_mutex_unlock(&s->lock);
-}
-
-// Keeps a complete answer to be sent together with others, or when the application is done. False
-// where that is of no use, and where the next request is here: the answer would have to wait for it.
-static bool gb__hold(gb_exchange *x, bool at_work)
-{
-    if (x->failed || x->head_sent || x->close || x->thread->out.failed) return false;
-    if (x->at + x->body_left < x->in->len) return false;
-    uint64_t now = x->in_loop ? 0 : gb_now_ns();
-    if (x->in_loop) gb__hold_in_loop(x);
-    else if (gb__may_hold(x, now, at_work)) gb__hold_in_thread(x, now);
-    return x->head_sent = x->held;
-}
-
 static void gb__answer_end(gb_exchange *x)
 {
     if (x->send_chunked) gb__buf_str(&x->thread->out, "0\r\n\r\n");
     if (x->counted && x->answer_left && !x->bodyless) x->failed = true;  // too short: truncated
-    if (!gb__hold(x, false)) gb__flush(x, NULL, 0);
+    gb__flush(x, NULL, 0);
     x->finished = true;
 }
 
@@ -3910,15 +3825,7 @@ static void gb__count_request(gb__thread *t, const gb_exchange *x)
     t->requests++;
     pthread_mutex_unlock(&t->stats_lock);
     if (!x->timed) return;
-    if (x->in_loop || !x->held) {
-        gb__record_phases(t, x->phases);
-    } else {  // its last phase is to come
-        pthread_mutex_lock(&t->held_lock);
-        gb__held *h = &t->held[t->held_count - 1];
-        h->timed = true;
-        memcpy(h->phases, x->phases, sizeof h->phases);
-        pthread_mutex_unlock(&t->held_lock);
-    }
+    gb__record_phases(t, x->phases);
 }
 
 // One request in four, but not every fourth, which a pattern in the requests might favour. To time
@@ -4070,19 +3977,16 @@ GB__OPTIMIZE_LESS
 // without reading. All of a loop, its connections and their exchanges belong to its thread.
 
 #define GB__LOOP_BATCH 64         // connections in a turn; the loop has other work as well
-#define GB__HOLD_NS 500000        // how long an answer may wait for others
 #define GB__STOP_GRACE_S 10       // what isn't answered so long after the stop never will be
 
 typedef struct gb__loop_conn {
     gb__conn conn;                // first: an exchange knows this one by it
     gb__loop *loop;
     gb_exchange exchange;
-    void *peer;                   // the gateway's, about this client
     bool busy;                    // the exchange is on
     bool readable;                // something has arrived since a read last came up short
     bool gone;                    // the client has closed its side
     bool wanted;                  // the exchange waits for more of its request's body
-    bool queued;                  // among the loop's held ones
     bool dead;                    // closed; freed at the end of a turn, whose events may name it
     struct gb__loop_conn *dead_below;
 } gb__loop_conn;
@@ -4094,10 +3998,6 @@ struct gb__loop {
     gb__conn connections;         // the list's head
     gb__loop_conn *dead;
     gb__loop_conn *starting;      // whose request handle() is starting
-    gb__loop_conn *held[GB__LOOP_BATCH];  // whose answers are to be sent; some may have been
-    int held_count;
-    uint64_t held_since;
-    bool in_turn;
     uint64_t stop_deadline;
 };
 
@@ -4144,7 +4044,7 @@ static void gb__loop_end(gb__loop_conn *c)
     gb_exchange *x = &c->exchange;
     gb__thread *t = c->loop->thread;
     if (!c->busy) return;
-    c->busy = c->wanted = c->conn.continued = x->held = false;
+    c->busy = c->wanted = c->conn.continued = false;
     if (x->call) {
         gb__count_request(t, x);
         t->server->gateway.over(t->local, x);
@@ -4170,10 +4070,8 @@ static void gb__loop_close(gb__loop_conn *c)
 
 static void gb__loop_free_dead(gb__loop *l)
 {
-    gb__thread *t = l->thread;
     for (gb__loop_conn *c = l->dead, *below; c; c = below) {
         below = c->dead_below;
-        if (c->peer) t->server->gateway.forget(t->local, c->peer);
         gb__buf_free(&c->conn.pending);
         free(c);
     }
@@ -4228,42 +4126,11 @@ static void gb__loop_next(gb__loop_conn *c)
         gb__loop_watch_conn(c, EPOLL_CTL_MOD);
 }
 
-static void gb__loop_drain(gb__loop_conn *c);
-
-static void gb__loop_send_held(gb__loop *l)
-{
-    for (int i = 0; i < l->held_count; i++) {
-        gb__loop_conn *c = l->held[i];
-        c->queued = false;
-        if (!c->dead && c->exchange.held) gb__loop_drain(c);
-    }
-    l->held_count = 0;
-}
-
-// A client that sleeps is woken by the first byte for it, which can cost more than all of the
-// sending: with one wake-up for the answers of a turn, the tiny application of the tests gains
-// a sixth. Nothing is held while the loop waits, nor behind a request that blocked its turn.
-static void gb__loop_hold(gb__loop_conn *c)
-{
-    gb__loop *l = c->loop;
-    if (c->queued) return;
-    c->queued = true;
-    if (!l->held_count) l->held_since = c->exchange.lap - (l->in_turn ? gb__took(&c->exchange) : 0);
-    if (!l->held_count && !l->in_turn) l->thread->server->gateway.soon(l->thread->local, l);
-    l->held[l->held_count++] = c;
-    if (l->held_count == GB__LOOP_BATCH || c->exchange.lap - l->held_since > GB__HOLD_NS)
-        gb__loop_send_held(l);
-}
-
 // After whatever may have ended the exchange; false when it has.
 static bool gb__loop_settle(gb_exchange *x)
 {
     gb__loop_conn *c = gb__loop_conn_of(x);
     if (!c->busy) return false;
-    if (x->held && !x->failed) {
-        gb__loop_hold(c);
-        return c->busy;
-    }
     if (x->rest_count && !c->conn.deadline) c->conn.deadline = gb_now_ns() + gb__patience_ns(x);
     if (!x->failed && (!x->finished || x->rest_count)) return true;
     bool unread = !x->body_done || x->at < x->in->len || c->readable;
@@ -4331,7 +4198,7 @@ static int gb__loop_read(gb_exchange *x, gb_slice *piece)
 // Whether an answer waits for the socket.
 static bool gb__loop_is_full(const gb_exchange *x)
 {
-    return x->rest_count && !x->held;
+    return x->rest_count;
 }
 
 static bool gb__loop_client_gone(const gb_exchange *x)
@@ -4427,8 +4294,6 @@ static void gb__loop_drain(gb__loop_conn *c)
     gb_exchange *x = &c->exchange;
     struct iovec *iov = x->rest;
     int count = x->rest_count;
-    if (x->held) x->lap = gb_now_ns();
-    x->held = false;
     if (!gb__send_some(c->conn.fd, &iov, &count)) x->failed = true;
     memmove(x->rest, iov, (size_t)count * sizeof *iov);
     x->rest_count = count;
@@ -4531,7 +4396,6 @@ static bool gb__loop_turn(gb__loop *l)
     struct epoll_event events[GB__LOOP_BATCH];
     gb_server *s = l->thread->server;
     int n = epoll_wait(l->epoll, events, GB__LOOP_BATCH, 0);
-    l->in_turn = true;
     for (int i = 0; i < n; i++) {
         void *what = events[i].data.ptr;
         if (what == &l->timer) gb__loop_sweep(l);
@@ -4539,8 +4403,6 @@ static bool gb__loop_turn(gb__loop *l)
         else if (what == &s->event) gb__loop_stop(l);
         else gb__loop_event(what, events[i].events);
     }
-    gb__loop_send_held(l);
-    l->in_turn = false;
     gb__loop_free_dead(l);
     return !l->thread->stopping || !gb__loop_is_empty(l);
 }
