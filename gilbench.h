@@ -7751,13 +7751,14 @@ GB__OPTIMIZE_LESS
 // Run once a worker.
 static const char gb__asgi_bootstrap[] =
     "import asyncio, importlib, sys\n"
+    "from asyncio import Task, sleep\n"
     "async def receive(call):\n"
     "    while (message := call.receive()) is None:\n"
     "        await call.wait()\n"
     "    return message\n"
     "async def send(call, message):\n"
     "    if call.send(message):\n"
-    "        await asyncio.sleep(0)  # others are to run, also where nobody listens any more\n"
+    "        await sleep(0)  # others are to run, also where nobody listens any more\n"
     "        while call.is_full():\n"
     "            await call.wait()\n"
     "async def run(app, scope, call, receive, send):\n"
@@ -7767,8 +7768,8 @@ static const char gb__asgi_bootstrap[] =
     "        call.end(error)\n"
     "    else:\n"
     "        call.end(None)\n"
-    "def start(loop, *call):\n"
-    "    return asyncio.Task(run(*call), loop=loop, eager_start=True)\n"
+    "def start(loop, app, scope, call, receive, send):\n"
+    "    return Task(run(app, scope, call, receive, send), loop=loop, eager_start=True)\n"
     "def wait(loop, waiting):\n"
     "    waiting[:] = [future for future in waiting if not future.done()]\n"
     "    waiting.append(future := loop.create_future())\n"
@@ -8358,12 +8359,13 @@ static void gb__asgi_hint_once(gb__asgi *g, PyObject *raised)
 // That a client left is no mistake of the application's, nor what comes of a body that was cut.
 static bool gb__asgi_is_of_leaving(const gb__asgi_call *c, PyObject *raised)
 {
-    if (c->stage == GB__ASGI_DONE || (c->x && !c->told)) return false;
+    bool answered = c->stage == GB__ASGI_DONE;
+    if (!c->told && (c->x || answered)) return false;
     gb_py.Py_IncRef(raised);
     gb_py.PyErr_SetRaisedException(raised);
-    bool found = gb_py.PyErr_ExceptionMatches(gb_py.PyExc_OSError) || (c->told && !c->received);
+    bool of_system = gb_py.PyErr_ExceptionMatches(gb_py.PyExc_OSError);
     gb_py.PyErr_Clear();
-    return found;
+    return of_system || (!answered && c->told && !c->received);
 }
 
 static void gb__asgi_finish_if_drained(gb__asgi_worker *w)
