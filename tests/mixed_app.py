@@ -20,7 +20,11 @@ def received(token, body):
 
 def wsgi(environ, start_response):
     token, kind = environ['HTTP_X_ID'].encode(), environ['PATH_INFO'][1:]
-    body = environ['wsgi.input'].read()
+    try:
+        body = environ['wsgi.input'].read()
+    except OSError:
+        start_response('400 Gone', [])
+        return []
     body = received(token, body) if kind == 'upload' else pattern(token, int(environ['QUERY_STRING']))
     headers = [('X-Id', environ['HTTP_X_ID'])]
     if kind == 'counted':
