@@ -612,13 +612,13 @@ typedef struct PyType_Spec {
     X(PyObject *, PyObject_SelfIter, (PyObject *))                                                 \
     X(PyObject *, PyIter_Next, (PyObject *))                                                       \
     X(int, PyCallable_Check, (PyObject *))                                                         \
+    X(PyObject *, PyMethod_New, (PyObject *, PyObject *))                                          \
     X(PyObject *, PyCMethod_New, (PyMethodDef *, PyObject *, PyObject *, PyTypeObject *))          \
     X(PyObject *, PyType_FromSpec, (PyType_Spec *))                                                \
     X(PyObject *, PyType_GenericAlloc, (PyTypeObject *, Py_ssize_t))                               \
     X(unsigned long, PyType_GetFlags, (PyTypeObject *))                                            \
     X(void *, PyObject_GetTypeData, (PyObject *, PyTypeObject *))                                  \
     X(void, PyObject_Free, (void *))                                                               \
-    X(int, PyUnstable_Object_IsUniquelyReferenced, (PyObject *))                                   \
     X(PyObject *, PyUnicode_FromStringAndSize, (const char *, Py_ssize_t))                         \
     X(PyObject *, PyUnicode_FromString, (const char *))                                            \
     X(PyObject *, PyUnicode_FromFormat, (const char *, ...))                                       \
@@ -6279,54 +6279,46 @@ static const char gb__bootstrap[] =
     "            raise StopIteration\n"
     "        return block\n";
 
-// The article's two endpoints. What they answer is made once, as it is for the C handler that they
-// are compared with: the cost of json.dumps is no property of a build's server side.
+// The article's two endpoints, with answers that are there already, as the C handler's are: the cost
+// of json.dumps is no property of a build's server side. They are constants of code, which are
+// immortal in a free-threaded build: a global list would have its references counted by all threads.
 static const char gb__builtin_wsgi[] =
-    "import json, time\n"
-    "def answer(value):\n"
-    "    body = json.dumps(value).encode()\n"
-    "    return [body], [('Content-Type', 'application/json'),\n"
-    "                    ('Content-Length', str(len(body)))]\n"
-    "HELLO, HELLO_HEADERS = answer({'message': 'Hello World'})\n"
-    "DONE, DONE_HEADERS = answer({'status': 'done'})\n"
+    "import time\n"
     "def app(environ, start_response):\n"
     "    path = environ['PATH_INFO']\n"
+    "    status, kind = '200 OK', 'application/json'\n"
     "    if path == '/json':\n"
-    "        start_response('200 OK', HELLO_HEADERS)\n"
-    "        return HELLO\n"
-    "    if path == '/io':\n"
+    "        body = b'{\"message\": \"Hello World\"}'\n"
+    "    elif path == '/io':\n"
     "        time.sleep(0.01)\n"
-    "        start_response('200 OK', DONE_HEADERS)\n"
-    "        return DONE\n"
-    "    start_response('404 Not Found', [('Content-Type', 'text/plain')])\n"
-    "    return [b'not found\\n']\n";
+    "        body = b'{\"status\": \"done\"}'\n"
+    "    else:\n"
+    "        status, kind, body = '404 Not Found', 'text/plain', b'not found\\n'\n"
+    "    start_response(status, [('Content-Type', kind), ('Content-Length', str(len(body)))])\n"
+    "    return [body]\n";
 
 static const char gb__builtin_asgi[] =
-    "import asyncio, json\n"
-    "def answer(body, status=200, kind=b'application/json'):\n"
-    "    headers = [(b'content-type', kind), (b'content-length', str(len(body)).encode())]\n"
-    "    return ({'type': 'http.response.start', 'status': status, 'headers': headers},\n"
-    "            {'type': 'http.response.body', 'body': body})\n"
-    "HELLO = answer(json.dumps({'message': 'Hello World'}).encode())\n"
-    "DONE = answer(json.dumps({'status': 'done'}).encode())\n"
-    "NOT_FOUND = answer(b'not found\\n', 404, b'text/plain')\n"
+    "import asyncio\n"
     "async def app(scope, receive, send):\n"
     "    if scope['type'] == 'lifespan':\n"
-    "        while True:\n"
-    "            event = (await receive())['type']\n"
-    "            await send({'type': event + '.complete'})\n"
-    "            if event == 'lifespan.shutdown':\n"
-    "                return\n"
+    "        return await lifespan(receive, send)\n"
     "    path = scope['path']\n"
+    "    status, kind = 200, b'application/json'\n"
     "    if path == '/json':\n"
-    "        start, body = HELLO\n"
+    "        body = b'{\"message\": \"Hello World\"}'\n"
     "    elif path == '/io':\n"
     "        await asyncio.sleep(0.01)\n"
-    "        start, body = DONE\n"
+    "        body = b'{\"status\": \"done\"}'\n"
     "    else:\n"
-    "        start, body = NOT_FOUND\n"
-    "    await send(start)\n"
-    "    await send(body)\n";
+    "        status, kind, body = 404, b'text/plain', b'not found\\n'\n"
+    "    headers = [(b'content-type', kind), (b'content-length', b'%d' % len(body))]\n"
+    "    await send({'type': 'http.response.start', 'status': status, 'headers': headers})\n"
+    "    await send({'type': 'http.response.body', 'body': body})\n"
+    "async def lifespan(receive, send):\n"
+    "    event = None\n"
+    "    while event != 'lifespan.shutdown':\n"
+    "        event = (await receive())['type']\n"
+    "        await send({'type': event + '.complete'})\n";
 
 // An application in the interpreter that this process has started. Attached while it is used.
 typedef struct gb__app {
@@ -6397,22 +6389,25 @@ static bool gb__reject(const char *why)
     return false;
 }
 
-// Checks a header of the application's and takes note of what it means for the answer.
-static bool gb__check_field(gb__answer *a, gb_slice name, gb_slice value)
+enum { GB__FIELD_BAD, GB__FIELD_DROP, GB__FIELD_KEEP };
+
+// What becomes of a header of the application's; takes note of what it means for the answer.
+// GB__FIELD_BAD has raised an exception.
+static int gb__check_field(gb__answer *a, gb_slice name, gb_slice value)
 {
     if (!name.len || !gb__all(name, gb__is_token_char))
         return gb__reject("a header's name is empty or has a character it can't have");
     if (!gb__all(value, gb__is_value_char))
         return gb__reject("a header's value has a control character");
-    if (gb__is_hop_by_hop(name))
-        return gb__reject("a hop-by-hop header is the server's, not the application's");
+    if (gb__is_hop_by_hop(name)) return GB__FIELD_DROP;  // the connection is the server's
     if (gb__slice_is_nocase(name, "content-length")) {
         if (a->has_length || !gb__slice_u64(gb__slice_trim(value), &a->content_length))
             return gb__reject("Content-Length is not one number");
         a->has_length = a->length_given = true;
+        return GB__FIELD_DROP;  // the server writes it, where the status may have one
     }
     a->date_in_fields |= gb__slice_is_nocase(name, "date");
-    return true;
+    return GB__FIELD_KEEP;
 }
 
 // Decodes the escapes of a path into `to`, which has room for all of it; how much it became.
@@ -6432,6 +6427,13 @@ static size_t gb__percent_decode(gb_slice raw, char *to)
     return n;
 }
 
+// In every locale, unlike tolower.
+static void gb__lower(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (text[i] >= 'A' && text[i] <= 'Z') text[i] |= 0x20;
+}
+
 // ================================================================================================
 // >>wsgi
 // PEP 3333, whole.
@@ -6441,8 +6443,10 @@ static size_t gb__percent_decode(gb_slice raw, char *to)
     X(REQUEST_METHOD)                                                                              \
     X(PATH_INFO)                                                                                   \
     X(QUERY_STRING)                                                                                \
+    X(REQUEST_URI)                                                                                 \
     X(SERVER_PROTOCOL)                                                                             \
     X(REMOTE_ADDR)                                                                                 \
+    X(REMOTE_PORT)                                                                                 \
     X(CONTENT_TYPE)                                                                                \
     X(CONTENT_LENGTH)                                                                              \
     X(HTTP_HOST)
@@ -6698,6 +6702,14 @@ static bool gb__wsgi_add_text(gb__buf *b, PyObject *text, gb_slice *added)
     return true;
 }
 
+static void gb__wsgi_warn(gb_slice name)
+{
+    static atomic_flag warned = ATOMIC_FLAG_INIT;
+    if (!atomic_flag_test_and_set(&warned))
+        fprintf(stderr, "gilbench: the application's field %.*s was dropped, as every one that is "
+                "about the connection: that is the server's (PEP 3333)\n", (int)name.len, name.data);
+}
+
 static bool gb__wsgi_add_field(gb__wsgi_call *c, PyObject *pair)
 {
     gb_slice name, value;
@@ -6715,9 +6727,10 @@ static bool gb__wsgi_add_field(gb__wsgi_call *c, PyObject *pair)
     if (b->failed) return gb_py.PyErr_NoMemory(), false;
     name = (gb_slice){b->data + start, name_len};
     value = (gb_slice){b->data + start + name_len + 2, b->len - start - name_len - 4};
-    if (!gb__check_field(&c->answer, name, value)) return false;
-    if (gb__slice_is_nocase(name, "content-length")) b->len = start;
-    return true;
+    int fate = gb__check_field(&c->answer, name, value);
+    if (fate == GB__FIELD_DROP && gb__is_hop_by_hop(name)) gb__wsgi_warn(name);
+    if (fate == GB__FIELD_DROP) b->len = start;
+    return fate != GB__FIELD_BAD;
 }
 
 static bool gb__wsgi_set_status(gb__wsgi_call *c, PyObject *status)
@@ -6831,12 +6844,12 @@ static PyObject *gb__wsgi_write(PyObject *self, PyObject *data)
 {
     gb__wsgi_call *c = gb__wsgi_take(self);
     if (!c) return NULL;
-    int sent = gb__wsgi_send(c, data);
+    int sent = c->x->state == GB__ANSWER_FINISHED ? 0 : gb__wsgi_send(c, data);
     bool failed = c->x->state == GB__ANSWER_FAILED, bodyless = c->x->bodyless;
     pthread_mutex_unlock(&c->lock);
     if (sent > 0 || (!sent && bodyless && !failed)) return gb__py_new_none();
     if (!sent && failed) gb_py.PyErr_SetString(gb_py.PyExc_OSError, "the client is gone");
-    else if (!sent) gb__reject("write() goes beyond the Content-Length");
+    else if (!sent) gb__reject("write() goes beyond the end of the answer");
     return NULL;
 }
 
@@ -6926,12 +6939,25 @@ static bool gb__wsgi_answer(gb__wsgi_call *c, PyObject *result)
     return ok;
 }
 
+// Sends what is left of a complete answer, before the application's close() is waited for.
+static void gb__wsgi_finish(gb__wsgi_call *c)
+{
+    gb_exchange *x = c->x;
+    gb__wsgi_lock(c);
+    bool sent = x->state >= GB__ANSWER_SENT && !x->send_chunked;
+    PyThreadState *state = sent ? NULL : gb__detach(x);
+    if (x->state != GB__ANSWER_FAILED) gb__answer_end(x);
+    if (state) gb__attach(x, state, GB__PHASE_WRITE);
+    pthread_mutex_unlock(&c->lock);
+}
+
 // "close() always called" (PEP 3333): also when the application or the client failed.
-static void gb__wsgi_close(gb__wsgi_call *c, PyObject *result)
+static void gb__wsgi_close(gb__wsgi_call *c, PyObject *result, bool answered)
 {
     if (gb_py.Py_TYPE(result) == c->wsgi->list_type) return;  // it has none
     PyObject *raised = gb_py.PyErr_GetRaisedException(), *close = NULL;
     if (gb_py.PyObject_GetOptionalAttr(result, c->wsgi->close, &close) > 0) {
+        if (answered) gb__wsgi_finish(c);
         PyObject *done = gb_py.PyObject_CallNoArgs(close);
         if (!done) gb_py.PyErr_WriteUnraisable(close);
         gb__py_drop(done);
@@ -6979,19 +7005,24 @@ static PyObject *gb__wsgi_path(gb_slice raw)
     return gb__wsgi_text((gb_slice){decoded, len});
 }
 
-static PyObject *gb__wsgi_new_field_key(gb_slice name)
+static const char *gb__wsgi_field_variable(gb__buf *text, gb_slice name)
 {
-    char key[256] = "HTTP_";
-    if (name.len > sizeof key - 6) return gb__py_new_none();
-    for (size_t i = 0; i < name.len; i++)
-        key[5 + i] = (char)(name.data[i] == '-' ? '_' : toupper((unsigned char)name.data[i]));
-    return gb_py.PyUnicode_FromStringAndSize(key, (Py_ssize_t)name.len + 5);
+    text->len = 0;
+    gb__buf_str(text, "HTTP_");
+    gb__buf_add(text, name.data, name.len);
+    if (text->len != name.len + 5) return gb_py.PyErr_NoMemory(), NULL;
+    for (char *c = text->data; *c; c++) {
+        if (*c == '-') *c = '_';
+        else if (*c >= 'a' && *c <= 'z') *c &= ~0x20;
+    }
+    return text->data;
 }
 
 // The key of a field, a new reference; None for one that must not be there: "a_b" and "a-b" would
 // be the same variable, and only one of them has passed whatever stands before the server.
-static PyObject *gb__wsgi_field_key(gb__wsgi *w, gb_slice name)
+static PyObject *gb__wsgi_field_key(gb__wsgi_call *c, gb_slice name)
 {
+    gb__wsgi *w = c->wsgi;
     PyObject *key = NULL;
     if (memchr(name.data, '_', name.len)) return gb__py_new_none();
     if (gb__slice_is_nocase(name, "content-type")) key = w->keys[GB__KEY_CONTENT_TYPE];
@@ -7000,8 +7031,9 @@ static PyObject *gb__wsgi_field_key(gb__wsgi *w, gb_slice name)
         if (name.len == gb__common_fields[i].len &&
             !strncasecmp(name.data, gb__common_fields[i].data, name.len))
             key = w->common[i];
-    if (key) gb_py.Py_IncRef(key);
-    return key ? key : gb__wsgi_new_field_key(name);
+    if (key) return gb_py.Py_IncRef(key), key;
+    const char *variable = gb__wsgi_field_variable(&c->fields, name);  // not in use yet
+    return variable ? gb_py.PyUnicode_FromStringAndSize(variable, (Py_ssize_t)name.len + 5) : NULL;
 }
 
 // A field that is there twice is one value with a comma (RFC 9110, 5.3), but for cookies.
@@ -7011,15 +7043,15 @@ static PyObject *gb__wsgi_join(PyObject *before, gb_slice name, PyObject *value)
                                       before, value);
 }
 
-static bool gb__wsgi_set_field(gb__wsgi *w, PyObject *env, gb_slice name, gb_slice value)
+static bool gb__wsgi_set_field(gb__wsgi_call *c, PyObject *env, gb_slice name, gb_slice value)
 {
-    PyObject *key = gb__wsgi_field_key(w, name), *before = NULL;
+    PyObject *key = gb__wsgi_field_key(c, name), *before = NULL;
     if (!key) return false;
     bool none = key == gb__py_none();
     PyObject *text = none ? NULL : gb__wsgi_text(value);
     int there = text ? gb_py.PyDict_SetDefaultRef(env, key, text, &before) : -1;
     // The one Content-Length may be there twice with the same value.
-    if (there > 0 && key != w->keys[GB__KEY_CONTENT_LENGTH] &&
+    if (there > 0 && key != c->wsgi->keys[GB__KEY_CONTENT_LENGTH] &&
         !gb__wsgi_set(env, key, gb__wsgi_join(before, name, text)))
         there = -1;
     gb__py_drop(before);
@@ -7051,12 +7083,16 @@ static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
         (gb__slice_is(method, "GET") ||
          gb__wsgi_set(env, w->keys[GB__KEY_REQUEST_METHOD], gb__wsgi_text(method))) &&
         gb__wsgi_set(env, w->keys[GB__KEY_PATH_INFO], gb__wsgi_path(gb_request_path(x))) &&
+        gb__wsgi_set(env, w->keys[GB__KEY_REQUEST_URI],
+                     gb__wsgi_text(gb__request_slice(x, r->target))) &&
+        gb__wsgi_set(env, w->keys[GB__KEY_REMOTE_PORT],
+                     gb__wsgi_text(gb__slice(x->conn->peer_port))) &&
         (!r->query.len || gb__wsgi_set(env, w->keys[GB__KEY_QUERY_STRING],
                                        gb__wsgi_text(gb_request_query(x)))) &&
         (r->minor || !gb_py.PyDict_SetItem(env, w->keys[GB__KEY_SERVER_PROTOCOL], w->http10)) &&
         gb__wsgi_set(env, w->keys[GB__KEY_INPUT], gb__wsgi_new_handle(c, w->input_type));
     for (size_t i = 0; ok && i < r->field_count; i++)
-        ok = gb__wsgi_set_field(w, env, gb__request_slice(x, r->fields[i].name),
+        ok = gb__wsgi_set_field(c, env, gb__request_slice(x, r->fields[i].name),
                                 gb__request_slice(x, r->fields[i].value));
     // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
     if (ok && r->authority.len)
@@ -7078,7 +7114,7 @@ static bool gb__wsgi_call_app(gb__wsgi_call *c)
     PyObject *result =
         start ? gb_py.PyObject_Vectorcall(c->wsgi->app->object, arguments, 2, NULL) : NULL;
     bool ok = result && gb__wsgi_answer(c, result);
-    if (result) gb__wsgi_close(c, result);
+    if (result) gb__wsgi_close(c, result, ok);
     gb__py_drop(result);
     gb__py_drop(start);
     gb__py_drop(env);
@@ -7099,10 +7135,9 @@ static void gb__wsgi_handle_request(void *local, gb_exchange *x)
     if (!ok) gb__wsgi_failed(c);
     gb__detach(x);
     if (c->ahead.cap > 4 * GB__PREREAD_MAX) gb__buf_free(&c->ahead);  // it was a large read()
-    if (ok && x->state != GB__ANSWER_FAILED) {
-        gb__answer_end(x);
-        gb__lap(x, GB__PHASE_WRITE);
-    }
+    if (!ok || x->state == GB__ANSWER_FAILED) return;
+    if (x->state != GB__ANSWER_FINISHED) gb__answer_end(x);
+    gb__lap(x, GB__PHASE_WRITE);
 }
 
 // ---- setting up ---------------------------------------------------------------------------------
@@ -7116,8 +7151,14 @@ static bool gb__wsgi_make_keys(gb__wsgi *w)
     w->keys[GB__KEY_INPUT] = gb_py.PyUnicode_InternFromString("wsgi.input");
     w->http10 = gb_py.PyUnicode_InternFromString("HTTP/1.0");
     w->close = gb_py.PyUnicode_InternFromString("close");
-    for (size_t i = 0; i < GB__COMMON_FIELDS; i++)
-        w->common[i] = gb__wsgi_new_field_key(gb__common_fields[i]);
+    // Interned, all of them: such strings are immortal in a free-threaded build, where the threads
+    // would count references to these in every request.
+    gb__buf text = {0};
+    for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
+        const char *variable = gb__wsgi_field_variable(&text, gb__common_fields[i]);
+        w->common[i] = variable ? gb_py.PyUnicode_InternFromString(variable) : NULL;
+    }
+    gb__buf_free(&text);
     return !gb_py.PyErr_Occurred();
 }
 
@@ -7255,25 +7296,52 @@ static void gb__wsgi_free(gb__wsgi *w)
     }
 }
 
+GB__OPTIMIZE_LESS
+
 // ================================================================================================
 // >>asgi
 // Loop mode: each worker thread runs one asyncio loop, whose reader callback takes the server's
 // turns. A request is an eager task of the application's own coroutine: it runs at once and never
-// meets the scheduler unless it really waits. `send` writes at once, too; it returns something to
-// await only when the socket is full. Everything of a worker belongs to its thread, so that several
-// of them can run in one free-threaded interpreter.
+// meets the scheduler unless it really waits. `receive` and `send` are coroutine functions, bound
+// to an object that does their work in one step each: they may be called anywhere, and are awaited
+// in the loop of their request. Everything of a worker belongs to its thread, functions and types
+// included, so that several of them can run in one free-threaded interpreter.
 
-// What is needed once a worker, not once a request: its loop, and the application's lifespan.
+// Run once a worker.
 static const char gb__asgi_bootstrap[] =
-    "import asyncio, importlib, sys, types\n"
-    "async def wrap(awaitable):\n"
-    "    return await awaitable\n"
+    "import asyncio, importlib, sys\n"
+    "from asyncio import Task, sleep\n"
+    "async def receive(call):\n"
+    "    while (message := call.receive()) is None:\n"
+    "        await call.wait()\n"
+    "    return message\n"
+    "async def send(call, message):\n"
+    "    if call.send(message):\n"
+    "        await sleep(0)  # others are to run, also where nobody listens any more\n"
+    "        while call.is_full():\n"
+    "            await call.wait()\n"
+    "async def run(app, scope, call, receive, send):\n"
+    "    try:\n"
+    "        await app(scope, receive, send)\n"
+    "    except BaseException as error:\n"
+    "        call.end(error)\n"
+    "    else:\n"
+    "        call.end(None)\n"
+    "def start(loop, app, scope, call, receive, send):\n"
+    "    return Task(run(app, scope, call, receive, send), loop=loop, eager_start=True)\n"
+    "def wait(loop, waiting):\n"
+    "    waiting[:] = [future for future in waiting if not future.done()]\n"
+    "    waiting.append(future := loop.create_future())\n"
+    "    return future\n"
+    "def wake(waiting):\n"
+    "    for future in waiting:\n"
+    "        if not future.done():\n"
+    "            future.set_result(None)\n"
     "class Worker:\n"
     "    def __init__(self, app, loop):\n"
     "        module = importlib.import_module(loop)\n"
     "        self.runner = asyncio.Runner(loop_factory=module.new_event_loop)\n"
-    "        self.loop, self.task_type = self.runner.get_loop(), asyncio.Task\n"
-    "        self.coroutine_type = types.CoroutineType\n"
+    "        self.loop = self.runner.get_loop()\n"
     "        self.app, self.state, self.supported, self.problem = app, {}, True, None\n"
     "        self.descriptor = None\n"
     "    async def lifespan(self):\n"
@@ -7337,9 +7405,10 @@ static const char gb__asgi_bootstrap[] =
     "        finally:\n"
     "            self.runner.close()\n";
 
-// Names that are looked up or called by; made once a worker.
+// Names of values, made once a worker.
 #define GB__ASGI_NAMES(X)                                                                          \
     X(type)                                                                                        \
+    X(asgi)                                                                                        \
     X(http_version)                                                                                \
     X(method)                                                                                      \
     X(path)                                                                                        \
@@ -7350,14 +7419,7 @@ static const char gb__asgi_bootstrap[] =
     X(state)                                                                                       \
     X(status)                                                                                      \
     X(body)                                                                                        \
-    X(more_body)                                                                                   \
-    X(done)                                                                                        \
-    X(exception)                                                                                   \
-    X(add_done_callback)                                                                           \
-    X(create_future)                                                                               \
-    X(set_result)                                                                                  \
-    X(loop)                                                                                        \
-    X(eager_start)
+    X(more_body)
 
 #define GB__ASGI_NAME(name) GB__NAME_##name,
 enum { GB__ASGI_NAMES(GB__ASGI_NAME) GB__NAME_COUNT };
@@ -7367,40 +7429,37 @@ typedef struct gb__asgi {
     gb__app *app;
     const char *loop;        // the module that makes event loops
     PyInterpreterState *interpreter;
-    PyObject *bootstrap;
-    PyTypeObject *call_type, *awaitable_type, *done_type;
+    PyThreadState *main_state;  // of the main thread: where signal handlers run
+    atomic_int loops;        // in this interpreter
 } gb__asgi;
-
-typedef struct gb__asgi_call gb__asgi_call;
 
 typedef struct gb__asgi_worker {
     gb__asgi *asgi;
     PyThreadState *thread_state;
     gb__thread *thread;
+    PyTypeObject *call_type;
+    PyObject *bootstrap;     // the namespace; these functions are in it
+    PyObject *receive, *send, *start, *wait, *wake;
     PyObject *python;        // its Worker
-    PyObject *event_loop, *task_type, *coroutine_type, *state;
+    PyObject *event_loop, *state;
     PyObject *names[GB__NAME_COUNT];
     PyObject *fields[GB__COMMON_FIELDS];  // their lower-case names
-    PyObject *scope;         // the part that is the same for every request
-    PyObject *request_message, *disconnect_message;  // to be copied
-    PyObject *empty, *done, *task_keywords;
-    gb__asgi_call *idle;     // a stack
-    size_t running;          // tasks that have begun to wait and are not done
+    PyObject *scope, *versions;           // what is the same for every request, to be copied
+    PyObject *request_message, *disconnect_message;
+    PyObject *host;          // of the latest client, whose address is `peer`
+    char peer[INET6_ADDRSTRLEN];
+    size_t running;          // tasks that are not done
     bool drained;            // no connection is left, and none will come
 } gb__asgi_worker;
 
-// One call of the application: what its receive and send hold, behind whatever a PyObject is in
-// this build. Used again when the application has kept neither of them.
-struct gb__asgi_call {
-    PyObject *object;        // that this is the data of; the worker has a reference
+// One call of the application: behind whatever a PyObject is in this build, what the methods of
+// receive's and send's object work on. It may outlive its request, its loop and its worker.
+typedef struct gb__asgi_call {
+    PyObject *object;        // that this is the data of
     gb__asgi_worker *worker;
-    gb__asgi_call *below;    // in the stack of idle ones
-    PyObject *receive, *send, *task_done;
-    uint64_t serial;         // of its use
     gb_exchange *x;          // NULL once that is over
-    PyObject *task;          // while it waits
-    PyObject *waiting;       // a list of futures, of those who wait in receive or send
-    PyObject *held;          // the body that the socket has not taken yet
+    PyObject *task;          // until it is done: asyncio itself forgets a task that waits
+    PyObject *waiting;       // a list of futures, of those who wait in receive or send; or NULL
     enum { GB__ASGI_START, GB__ASGI_BODY, GB__ASGI_DONE } stage;  // which message send expects
     bool received;           // all of the request's body
     bool told;               // receive has said http.disconnect
@@ -7408,30 +7467,9 @@ struct gb__asgi_call {
     gb__answer answer;
     char status[64];
     gb__buf fields;
-};
-
-// What awaits a call of receive or send, for as long as that takes.
-typedef struct gb__asgi_awaitable {
-    PyObject *object;        // the call's
-    gb__asgi_call *call;
-    uint64_t serial;
-    bool sending, ended;
-    PyObject *future;        // an iterator over the future that is waited for
-} gb__asgi_awaitable;
+} gb__asgi_call;
 
 static _Thread_local gb__asgi_worker *gb__asgi_here;
-
-static PyObject *gb__asgi_method(PyObject *object, PyObject *name)
-{
-    PyObject *const arguments[] = {object};
-    return gb_py.PyObject_VectorcallMethod(name, arguments, 1, NULL);
-}
-
-static PyObject *gb__asgi_method1(PyObject *object, PyObject *name, PyObject *argument)
-{
-    PyObject *arguments[] = {object, argument};
-    return gb_py.PyObject_VectorcallMethod(name, arguments, 2, NULL);
-}
 
 static PyObject *gb__asgi_bytes(gb_slice s)
 {
@@ -7443,9 +7481,9 @@ static PyObject *gb__asgi_bytes(gb_slice s)
 static gb__asgi_call *gb__asgi_call_of(PyObject *self)
 {
     gb__asgi_call *c = gb_py.PyObject_GetTypeData(self, gb_py.Py_TYPE(self));
-    if (c->worker == gb__asgi_here) return c;
+    if (gb__asgi_here && c->worker == gb__asgi_here) return c;
     gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError,
-                          "receive and send belong to the event loop of their request");
+                          "receive and send are to be awaited in the event loop of their request");
     return NULL;
 }
 
@@ -7459,67 +7497,16 @@ static void gb__asgi_call_dealloc(PyObject *self)
     gb_py.Py_DecRef((PyObject *)type);
 }
 
-static void gb__asgi_call_drop(gb__asgi_call *c)
+// Two references: the caller's, and the exchange's until it is over.
+static gb__asgi_call *gb__asgi_call_new(gb__asgi_worker *w, gb_exchange *x)
 {
-    // Each of these holds the object, so it goes last.
-    PyObject *object = c->object, *parts[] = {c->receive, c->send, c->task_done};
-    c->receive = c->send = c->task_done = NULL;
-    for (size_t i = 0; i < 3; i++) gb__py_drop(parts[i]);
-    gb_py.Py_DecRef(object);
-}
-
-static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused);
-static PyObject *gb__asgi_send(PyObject *self, PyObject *message);
-static PyObject *gb__asgi_task_done(PyObject *self, PyObject *task);
-
-static gb__asgi_call *gb__asgi_call_new(gb__asgi_worker *w)
-{
-    static PyMethodDef receive = {"receive", gb__asgi_receive, GB__METH_NOARGS, NULL};
-    static PyMethodDef send = {"send", gb__asgi_send, GB__METH_O, NULL};
-    static PyMethodDef task_done = {"task_done", gb__asgi_task_done, GB__METH_O, NULL};
-    PyObject *object = gb_py.PyType_GenericAlloc(w->asgi->call_type, 0);
+    PyObject *object = gb_py.PyType_GenericAlloc(w->call_type, 0);
     if (!object) return NULL;
-    gb__asgi_call *c = gb_py.PyObject_GetTypeData(object, w->asgi->call_type);
-    *c = (gb__asgi_call){.object = object, .worker = w};
-    c->waiting = gb_py.PyList_New(0);
-    c->receive = gb_py.PyCMethod_New(&receive, object, NULL, NULL);
-    c->send = gb_py.PyCMethod_New(&send, object, NULL, NULL);
-    c->task_done = gb_py.PyCMethod_New(&task_done, object, NULL, NULL);
-    if (c->waiting && c->receive && c->send && c->task_done) return c;
-    gb__asgi_call_drop(c);
-    return NULL;
-}
-
-static gb__asgi_call *gb__asgi_call_take(gb__asgi_worker *w, gb_exchange *x)
-{
-    gb__asgi_call *c = w->idle;
-    if (c) w->idle = c->below;
-    else c = gb__asgi_call_new(w);
-    if (!c) return NULL;
-    c->stage = GB__ASGI_START;
-    c->received = c->told = c->ended = false;
-    c->x = x;
-    x->call = c;
+    gb__asgi_call *c = x->call = gb_py.PyObject_GetTypeData(object, w->call_type);
+    *c = (gb__asgi_call){.object = object, .worker = w, .x = x};
+    gb_py.Py_IncRef(object);
+    w->running++;
     return c;
-}
-
-static bool gb__asgi_kept(PyObject *object)
-{
-    return !gb_py.PyUnstable_Object_IsUniquelyReferenced(object);
-}
-
-static void gb__asgi_call_release(gb__asgi_call *c)
-{
-    c->serial++;
-    gb__py_drop(c->task);
-    gb__py_drop(c->held);
-    c->task = c->held = NULL;
-    if (gb__asgi_kept(c->receive) || gb__asgi_kept(c->send) || gb__asgi_kept(c->task_done)) {
-        gb__asgi_call_drop(c);
-    } else {
-        c->below = c->worker->idle;
-        c->worker->idle = c;
-    }
 }
 
 // ---- waiting ------------------------------------------------------------------------------------
@@ -7527,59 +7514,42 @@ static void gb__asgi_call_release(gb__asgi_call *c)
 // Everybody looks again whether what they wait for is there.
 static void gb__asgi_wake(gb__asgi_call *c)
 {
-    gb__asgi_worker *w = c->worker;
-    PyObject *waiting = c->waiting;
-    if (!gb_py.PyList_Size(waiting)) return;
-    c->waiting = gb_py.PyList_New(0);
-    for (Py_ssize_t i = 0; i < gb_py.PyList_Size(waiting); i++) {
-        PyObject *future = gb_py.PyList_GetItemRef(waiting, i);
-        PyObject *done = gb__asgi_method(future, w->names[GB__NAME_done]), *set = NULL;
-        if (done && !gb_py.PyObject_IsTrue(done))
-            set = gb__asgi_method1(future, w->names[GB__NAME_set_result], gb__py_none());
-        gb__py_drop(done);
-        gb__py_drop(set);
-        gb__py_drop(future);
-    }
-    if (gb_py.PyErr_Occurred() || !c->waiting) gb_py.PyErr_WriteUnraisable(c->object);
-    if (c->waiting) gb_py.Py_DecRef(waiting);
-    else c->waiting = waiting;
+    PyObject *done = c->waiting ? gb_py.PyObject_CallOneArg(c->worker->wake, c->waiting) : NULL;
+    if (c->waiting && !done) gb_py.PyErr_WriteUnraisable(c->object);
+    gb__py_drop(done);
 }
 
-// A new future, as what an await of it iterates over.
-static PyObject *gb__asgi_wait(gb__asgi_call *c)
+// A future of its own for each who waits: one that is cancelled takes none of the others along.
+static PyObject *gb__asgi_wait(PyObject *self, PyObject *unused)
 {
-    gb__asgi_worker *w = c->worker;
-    PyObject *future = gb__asgi_method(w->event_loop, w->names[GB__NAME_create_future]);
-    PyObject *iterator = NULL;
-    if (future && !gb_py.PyList_Append(c->waiting, future))
-        iterator = gb_py.PyObject_GetIter(future);
-    gb__py_drop(future);
+    (void)unused;
+    gb__asgi_call *c = gb__asgi_call_of(self);
+    if (!c) return NULL;
+    if (!c->waiting) c->waiting = gb_py.PyList_New(0);
+    if (!c->waiting) return NULL;
     if (c->x) gb__lap(c->x, GB__PHASE_APP);
-    return iterator;
+    PyObject *arguments[] = {c->worker->event_loop, c->waiting};
+    return gb_py.PyObject_Vectorcall(c->worker->wait, arguments, 2, NULL);
 }
 
 static void gb__asgi_resume(void *local, gb_exchange *x)
 {
-    gb__asgi_call *c = x->call;
     (void)local;
-    if (gb_py.PyList_Size(c->waiting)) gb__lap(x, GB__PHASE_READ);
-    if (!x->unsent.len) {
-        gb__py_drop(c->held);
-        c->held = NULL;
-    }
+    gb__asgi_call *c = x->call;
+    if (c->waiting) gb__lap(x, GB__PHASE_READ);
     gb__asgi_wake(c);
 }
 
 static void gb__asgi_over(void *local, gb_exchange *x)
 {
-    gb__asgi_call *c = x->call;
     (void)local;
+    gb__asgi_call *c = x->call;
     c->x = NULL;
-    gb__py_drop(c->held);
-    c->held = NULL;
     gb__asgi_wake(c);
-    if (c->ended) gb__asgi_call_release(c);
+    gb_py.Py_DecRef(c->object);
 }
+
+// ---- receive ------------------------------------------------------------------------------------
 
 static PyObject *gb__asgi_message(gb__asgi_worker *w, gb_slice body, bool more)
 {
@@ -7595,139 +7565,24 @@ static PyObject *gb__asgi_message(gb__asgi_worker *w, gb_slice body, bool more)
     return NULL;
 }
 
-// What receive has to say: a new message, or NULL and *wait, or NULL with an exception.
-static PyObject *gb__asgi_next_message(gb__asgi_call *c, bool *wait)
-{
-    gb__asgi_worker *w = c->worker;
-    gb_slice piece;
-    int got = GB__BODY_FAILED;
-    bool on = c->x && c->stage != GB__ASGI_DONE;
-    if (on && !c->received) {
-        got = gb__loop_read(c->x, &piece);
-        *wait = got == GB__BODY_WAIT;
-    } else {
-        *wait = on && !gb__client_is_gone(c->x);
-    }
-    if (*wait) return NULL;
-    if (got == GB__BODY_PIECE || got == GB__BODY_END) {
-        c->received = c->x->body_done;
-        return gb__asgi_message(w, piece, !c->received);
-    }
-    c->told = true;
-    return gb_py.PyDict_Copy(w->disconnect_message);
-}
-
-static bool gb__asgi_gone(void)
-{
-    gb_py.PyErr_SetString(gb_py.PyExc_ConnectionResetError, "the client is gone");
-    return false;
-}
-
-// The value that an await of receive or send gives, a new reference; or NULL and *wait; or NULL
-// with an exception.
-static PyObject *gb__asgi_value(gb__asgi_awaitable *a, bool *wait)
-{
-    gb__asgi_call *c = a->call;
-    bool mine = a->serial == c->serial;
-    *wait = false;
-    if (!a->sending && !mine) return gb_py.PyDict_Copy(c->worker->disconnect_message);
-    if (!a->sending) return gb__asgi_next_message(c, wait);
-    if (mine && c->x) *wait = gb__is_full(c->x);
-    else if (mine && c->stage != GB__ASGI_DONE) return gb__asgi_gone(), NULL;
-    return *wait ? NULL : gb__py_new_none();
-}
-
-// The iterator's next: a future to wait for, or NULL with StopIteration and the value.
-static PyObject *gb__asgi_step(PyObject *self)
-{
-    gb__asgi_awaitable *a = gb_py.PyObject_GetTypeData(self, gb_py.Py_TYPE(self));
-    if (!gb__asgi_call_of(a->object)) return NULL;
-    if (a->ended) {
-        gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError, "this was awaited already");
-        return NULL;
-    }
-    for (;;) {
-        bool wait;
-        PyObject *future = a->future ? gb_py.PyIter_Next(a->future) : NULL;
-        if (future) return future;
-        gb__py_drop(a->future);
-        a->future = NULL;
-        if (gb_py.PyErr_Occurred()) break;
-        PyObject *value = gb__asgi_value(a, &wait);
-        if (value) gb_py.PyErr_SetObject(gb_py.PyExc_StopIteration, value);
-        gb__py_drop(value);
-        if (!wait) break;
-        a->future = gb__asgi_wait(a->call);
-        if (!a->future) break;
-    }
-    a->ended = true;
-    return NULL;
-}
-
-static PyObject *gb__asgi_done_step(PyObject *self)
-{
-    (void)self;
-    return NULL;  // the same as StopIteration(None)
-}
-
-// A coroutine has methods for what an iterator has slots for; with them asyncio.create_task takes
-// what receive and send return.
-static PyObject *gb__asgi_coroutine_send(PyObject *self, PyObject *value)
-{
-    (void)value;
-    bool done = gb_py.Py_TYPE(self) == gb__asgi_here->asgi->done_type;
-    PyObject *future = done ? NULL : gb__asgi_step(self);
-    if (!future && !gb_py.PyErr_Occurred())
-        gb_py.PyErr_SetObject(gb_py.PyExc_StopIteration, gb__py_none());
-    return future;
-}
-
-static PyObject *gb__asgi_coroutine_close(PyObject *self, PyObject *unused)
-{
-    (void)self;
-    (void)unused;
-    return gb__py_new_none();
-}
-
-static PyObject *gb__asgi_coroutine_throw(PyObject *self, PyObject *arguments)
-{
-    PyObject *type, *value = NULL, *traceback = NULL;
-    (void)self;
-    if (!gb_py.PyArg_UnpackTuple(arguments, "throw", 1, 3, &type, &value, &traceback)) return NULL;
-    PyObject *raised = gb_py.PyCallable_Check(type) ? gb_py.PyObject_CallNoArgs(type) : NULL;
-    if (gb_py.PyErr_Occurred()) return NULL;
-    if (!raised) gb_py.Py_IncRef(raised = type);
-    gb_py.PyErr_SetRaisedException(raised);
-    return NULL;
-}
-
-static void gb__asgi_awaitable_dealloc(PyObject *self)
-{
-    PyTypeObject *type = gb_py.Py_TYPE(self);
-    gb__asgi_awaitable *a = gb_py.PyObject_GetTypeData(self, type);
-    gb__py_drop(a->future);
-    gb__py_drop(a->object);
-    gb_py.PyObject_Free(self);
-    gb_py.Py_DecRef((PyObject *)type);
-}
-
-static PyObject *gb__asgi_await(gb__asgi_call *c, bool sending)
-{
-    PyTypeObject *type = c->worker->asgi->awaitable_type;
-    PyObject *object = gb_py.PyType_GenericAlloc(type, 0);
-    if (!object) return NULL;
-    gb__asgi_awaitable *a = gb_py.PyObject_GetTypeData(object, type);
-    *a = (gb__asgi_awaitable){.object = c->object, .call = c, .serial = c->serial,
-                              .sending = sending};
-    gb_py.Py_IncRef(c->object);
-    return object;
-}
-
+// The next message, or None where it has to be waited for.
 static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
 {
     (void)unused;
     gb__asgi_call *c = gb__asgi_call_of(self);
-    return c ? gb__asgi_await(c, false) : NULL;
+    if (!c) return NULL;
+    gb_slice piece;
+    int got = GB__BODY_FAILED;
+    bool on = c->x && c->stage != GB__ASGI_DONE;
+    if (on && !c->received) got = gb__loop_read(c->x, &piece);
+    else if (on && !gb__client_is_gone(c->x)) got = GB__BODY_WAIT;
+    if (got == GB__BODY_WAIT) return gb__py_new_none();
+    if (got == GB__BODY_PIECE || got == GB__BODY_END) {
+        c->received = c->x->body_done;
+        return gb__asgi_message(c->worker, piece, !c->received);
+    }
+    c->told = true;
+    return gb_py.PyDict_Copy(c->worker->disconnect_message);
 }
 
 // ================================================================================================
@@ -7773,10 +7628,13 @@ static bool gb__asgi_add_pair(gb__asgi_call *c, PyObject *pair)
     if (!gb__asgi_add_bytes(b, gb_py.PyTuple_GetItem(pair, 1))) return false;
     gb_slice name = {b->data + start, name_len};
     gb_slice value = {b->data + start + name_len + 2, b->len - start - name_len - 2};
-    if (!gb__check_field(&c->answer, name, value)) return false;
-    gb__buf_add(b, "\r\n", 2);
-    if (gb__slice_is_nocase(name, "content-length")) b->len = start;
-    return !b->failed || gb__reject("out of memory");
+    int fate = gb__check_field(&c->answer, name, value);
+    if (fate == GB__FIELD_KEEP) gb__buf_add(b, "\r\n", 2);
+    // Of the connection the application may say that it is to end.
+    if (fate == GB__FIELD_DROP && gb__slice_is_nocase(name, "connection"))
+        c->x->close |= gb__slice_is_nocase(gb__slice_trim(value), "close");
+    if (fate == GB__FIELD_DROP) b->len = start;
+    return fate != GB__FIELD_BAD && (!b->failed || gb__reject("out of memory"));
 }
 
 static bool gb__asgi_add_field(gb__asgi_call *c, PyObject *pair)
@@ -7848,25 +7706,29 @@ static void gb__asgi_write(gb__asgi_call *c, const char *data, size_t len, bool 
     if (!more) gb__answer_end(x);
 }
 
+// Too little is an error of the application, and a 500 as long as nothing was sent.
+static bool gb__asgi_is_short(const gb__asgi_call *c, size_t len, bool more)
+{
+    const gb_exchange *x = c->x;
+    bool begun = x->state != GB__ANSWER_NONE, bodyless = x->is_head || !gb__status_has_body(c->answer.status);
+    uint64_t promised = begun ? x->answer_left : c->answer.has_length ? c->answer.content_length : 0;
+    return !more && !bodyless && (!begun || x->counted) && len < promised;
+}
+
 static bool gb__asgi_send_bytes(gb__asgi_call *c, PyObject *bytes, bool more)
 {
     char *data = NULL;
     Py_ssize_t len = 0;
     gb_exchange *x = c->x;
     if (bytes && gb_py.PyBytes_AsStringAndSize(bytes, &data, &len) < 0) return false;
+    if (gb__asgi_is_short(c, (size_t)len, more))
+        return gb__asgi_wrong("the body is shorter than its Content-Length");
     gb__lap(x, GB__PHASE_APP);
     gb__asgi_write(c, data, (size_t)len, more);
     gb__lap(x, GB__PHASE_WRITE);
     if (!more) c->stage = GB__ASGI_DONE;
-    if (gb__is_full(x) && bytes) {
-        gb_py.Py_IncRef(bytes);
-        gb__py_drop(c->held);  // a second piece behind it made the server copy it
-        c->held = bytes;
-    }
-    bool failed = x->state == GB__ANSWER_FAILED, partly = !more && x->counted && x->answer_left && !x->bodyless;
     gb__settle(x);
-    if (partly) return gb__asgi_wrong("the body is shorter than its Content-Length");
-    return !failed || gb__asgi_gone();
+    return true;
 }
 
 static bool gb__asgi_send_body(gb__asgi_call *c, PyObject *message)
@@ -7888,34 +7750,36 @@ static bool gb__asgi_send_body(gb__asgi_call *c, PyObject *message)
     return ok;
 }
 
-static bool gb__asgi_send_message(gb__asgi_call *c, PyObject *message, PyObject *type)
-{
-    bool start = gb__asgi_is(type, "http.response.start");
-    if (!start && !gb__asgi_is(type, "http.response.body"))
-        return gb__asgi_wrong("a message must be http.response.start or http.response.body");
-    if (c->stage == GB__ASGI_DONE) return gb__asgi_wrong("the answer is complete already");
-    if (!c->x || c->told) return gb__asgi_gone();
-    return start ? gb__asgi_send_start(c, message) : gb__asgi_send_body(c, message);
-}
-
-static PyObject *gb__asgi_send(PyObject *self, PyObject *message)
+static bool gb__asgi_send_message(gb__asgi_call *c, PyObject *message)
 {
     PyObject *type = NULL;
-    gb__asgi_call *c = gb__asgi_call_of(self);
-    if (!c) return NULL;
     if (!gb__py_is(message, GB__PY_DICT_SUBCLASS)) {
         gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "a message must be a dict");
-        return NULL;
+        return false;
     }
-    bool ok = gb__asgi_get(c, message, GB__NAME_type, &type);
-    if (ok && (!type || !gb__py_is(type, GB__PY_UNICODE_SUBCLASS)))
-        ok = gb__asgi_wrong("a message must have a type");
-    ok = ok && gb__asgi_send_message(c, message, type);
+    if (!gb__asgi_get(c, message, GB__NAME_type, &type)) return false;
+    bool text = type && gb__py_is(type, GB__PY_UNICODE_SUBCLASS), ok;
+    if (text && gb__asgi_is(type, "http.response.start")) ok = gb__asgi_send_start(c, message);
+    else if (text && gb__asgi_is(type, "http.response.body")) ok = gb__asgi_send_body(c, message);
+    else ok = gb__asgi_wrong("a message's type must be http.response.start or http.response.body");
     gb__py_drop(type);
-    if (!ok) return NULL;
-    if (c->x && gb__is_full(c->x)) return gb__asgi_await(c, true);
-    gb_py.Py_IncRef(c->worker->done);
-    return c->worker->done;
+    return ok;
+}
+
+// Whether to wait. What comes behind a complete answer, or for nobody, is ignored.
+static PyObject *gb__asgi_send(PyObject *self, PyObject *message)
+{
+    gb__asgi_call *c = gb__asgi_call_of(self);
+    if (!c) return NULL;
+    if (c->x && c->stage != GB__ASGI_DONE && !gb__asgi_send_message(c, message)) return NULL;
+    return gb_py.PyBool_FromLong(c->x ? gb__is_full(c->x) : c->stage != GB__ASGI_DONE);
+}
+
+static PyObject *gb__asgi_is_full(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    gb__asgi_call *c = gb__asgi_call_of(self);
+    return c ? gb_py.PyBool_FromLong(c->x && gb__is_full(c->x)) : NULL;
 }
 
 // ---- the scope ----------------------------------------------------------------------------------
@@ -7936,18 +7800,11 @@ static PyObject *gb__asgi_path(gb_slice raw)
     return gb_py.PyUnicode_DecodeUTF8(path.data, (Py_ssize_t)path.len, "replace");
 }
 
-static PyObject *gb__asgi_lower(gb_slice name)
+// A new reference. The name is made lower case in the request's own bytes: CPython shares its short
+// bytes objects, so nothing may ever be written into one.
+static PyObject *gb__asgi_field_name(gb__asgi_worker *w, const gb_exchange *x, gb__span span)
 {
-    char *lower;
-    Py_ssize_t len;
-    PyObject *bytes = gb__asgi_bytes(name);
-    if (!bytes || gb_py.PyBytes_AsStringAndSize(bytes, &lower, &len) < 0) return bytes;
-    for (Py_ssize_t i = 0; i < len; i++) lower[i] = (char)tolower((unsigned char)lower[i]);
-    return bytes;
-}
-
-static PyObject *gb__asgi_field_name(gb__asgi_worker *w, gb_slice name)
-{
+    gb_slice name = gb__request_slice(x, span);
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
         if (name.len != gb__common_fields[i].len ||
             strncasecmp(name.data, gb__common_fields[i].data, name.len))
@@ -7955,49 +7812,62 @@ static PyObject *gb__asgi_field_name(gb__asgi_worker *w, gb_slice name)
         gb_py.Py_IncRef(w->fields[i]);
         return w->fields[i];
     }
-    return gb__asgi_lower(name);
+    gb__lower(x->in->data + span.at, span.len);
+    return gb__asgi_bytes(name);
 }
 
-static PyObject *gb__asgi_field(gb__asgi_worker *w, gb_slice name, gb_slice value)
+// Takes over both references.
+static bool gb__asgi_add_header(PyObject *list, PyObject *name, PyObject *value)
 {
-    PyObject *a = gb__asgi_field_name(w, name), *b = gb__asgi_bytes(value);
-    PyObject *pair = a && b ? gb_py.PyTuple_Pack(2, a, b) : NULL;
-    gb__py_drop(a);
-    gb__py_drop(b);
-    return pair;
+    PyObject *pair = name && value ? gb_py.PyTuple_Pack(2, name, value) : NULL;
+    bool ok = pair && !gb_py.PyList_Append(list, pair);
+    gb__py_drop(name);
+    gb__py_drop(value);
+    gb__py_drop(pair);
+    return ok;
 }
 
 static PyObject *gb__asgi_headers(gb__asgi_worker *w, const gb_exchange *x)
 {
     const gb__request *r = x->request;
-    PyObject *list = gb_py.PyList_New((Py_ssize_t)r->field_count);
-    for (size_t i = 0; list && i < r->field_count; i++) {
-        gb_slice name = gb__request_slice(x, r->fields[i].name);
-        gb_slice value = gb__request_slice(x, r->fields[i].value);
-        // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
-        if (r->authority.len && gb__slice_is_nocase(name, "host"))
-            value = gb__request_slice(x, r->authority);
-        PyObject *pair = gb__asgi_field(w, name, value);
-        if (pair && !gb_py.PyList_SetItem(list, (Py_ssize_t)i, pair)) continue;
-        gb_py.Py_DecRef(list);
-        return NULL;
+    PyObject *list = gb_py.PyList_New(0);
+    // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
+    bool absolute = r->authority.len, ok = list != NULL;
+    if (absolute)
+        ok = ok && gb__asgi_add_header(list, gb__asgi_bytes(gb__slice("host")),
+                                       gb__asgi_bytes(gb__request_slice(x, r->authority)));
+    for (size_t i = 0; ok && i < r->field_count; i++) {
+        const gb__field *f = &r->fields[i];
+        if (absolute && gb__slice_is_nocase(gb__request_slice(x, f->name), "host")) continue;
+        ok = gb__asgi_add_header(list, gb__asgi_field_name(w, x, f->name),
+                                 gb__asgi_bytes(gb__request_slice(x, f->value)));
     }
-    return list;
+    if (ok) return list;
+    gb__py_drop(list);
+    return NULL;
 }
 
-static PyObject *gb__asgi_client(const gb_exchange *x)
+// Clients are few, and mostly one: its address is made once, not for each request.
+static PyObject *gb__asgi_client(gb__asgi_worker *w, const gb__conn *c)
 {
-    PyObject *host = gb_py.PyUnicode_FromString(x->conn->peer), *tuple = NULL;
-    PyObject *port = gb_py.PyLong_FromLong(strtol(x->conn->peer_port, NULL, 10));
-    if (host && port) tuple = gb_py.PyTuple_Pack(2, host, port);
-    gb__py_drop(host);
+    if (!w->host || strcmp(w->peer, c->peer)) {
+        gb__py_drop(w->host);
+        w->host = gb_py.PyUnicode_FromString(c->peer);
+        memcpy(w->peer, c->peer, sizeof w->peer);
+    }
+    PyObject *port = gb_py.PyLong_FromLong(strtol(c->peer_port, NULL, 10));
+    PyObject *pair = w->host && port ? gb_py.PyTuple_Pack(2, w->host, port) : NULL;
     gb__py_drop(port);
-    return tuple;
+    return pair;
 }
 
-static PyObject *gb__asgi_method_name(gb_slice method)
+static PyObject *gb__asgi_method_name(const gb_exchange *x)
 {
-    return gb_py.PyUnicode_DecodeLatin1(method.data, (Py_ssize_t)method.len, NULL);
+    char *name = x->in->data + x->request->method.at;
+    size_t len = x->request->method.len;
+    for (size_t i = 0; i < len; i++)
+        if (name[i] >= 'a' && name[i] <= 'z') name[i] = (char)(name[i] - 'a' + 'A');
+    return gb_py.PyUnicode_DecodeLatin1(name, (Py_ssize_t)len, NULL);
 }
 
 static PyObject *gb__asgi_scope(gb__asgi_worker *w, const gb_exchange *x)
@@ -8007,14 +7877,15 @@ static PyObject *gb__asgi_scope(gb__asgi_worker *w, const gb_exchange *x)
     if (!scope) return NULL;
     bool ok =
         (gb__slice_is(method, "GET") ||
-         gb__asgi_set(w, scope, GB__NAME_method, gb__asgi_method_name(method))) &&
+         gb__asgi_set(w, scope, GB__NAME_method, gb__asgi_method_name(x))) &&
+        gb__asgi_set(w, scope, GB__NAME_asgi, gb_py.PyDict_Copy(w->versions)) &&
         (x->minor || gb__asgi_set(w, scope, GB__NAME_http_version,
                                   gb_py.PyUnicode_FromString("1.0"))) &&
         gb__asgi_set(w, scope, GB__NAME_path, gb__asgi_path(path)) &&
         gb__asgi_set(w, scope, GB__NAME_raw_path, gb__asgi_bytes(path)) &&
         (!query.len || gb__asgi_set(w, scope, GB__NAME_query_string, gb__asgi_bytes(query))) &&
         gb__asgi_set(w, scope, GB__NAME_headers, gb__asgi_headers(w, x)) &&
-        gb__asgi_set(w, scope, GB__NAME_client, gb__asgi_client(x)) &&
+        gb__asgi_set(w, scope, GB__NAME_client, gb__asgi_client(w, x->conn)) &&
         gb__asgi_set(w, scope, GB__NAME_state, gb_py.PyDict_Copy(w->state));
     if (ok) return scope;
     gb_py.Py_DecRef(scope);
@@ -8023,65 +7894,38 @@ static PyObject *gb__asgi_scope(gb__asgi_worker *w, const gb_exchange *x)
 
 // ---- one request --------------------------------------------------------------------------------
 
-// The coroutine that the application returns; anything else that can be awaited is wrapped in one.
-static PyObject *gb__asgi_coroutine(gb__asgi_call *c)
+// What CPython and its libraries say of an object that belongs to another event loop.
+static const char *gb__asgi_hint(gb__asgi *g, const char *text)
 {
-    gb__asgi_worker *w = c->worker;
-    PyObject *scope = gb__asgi_scope(w, c->x);
-    PyObject *arguments[] = {scope, c->receive, c->send};
-    PyObject *result =
-        scope ? gb_py.PyObject_Vectorcall(w->asgi->app->object, arguments, 3, NULL) : NULL;
-    gb__py_drop(scope);
-    if (!result || (PyObject *)gb_py.Py_TYPE(result) == w->coroutine_type) return result;
-    PyObject *wrap = gb_py.PyDict_GetItemString(w->asgi->bootstrap, "wrap");
-    PyObject *wrapped = wrap ? gb_py.PyObject_CallOneArg(wrap, result) : NULL;
-    gb_py.Py_DecRef(result);
-    return wrapped;
+    static const char *const signs[] = {"different event loop", "different loop",
+                                        "can only be called once per instance"};
+    for (size_t i = 0; text && g->loops > 1 && i < sizeof signs / sizeof *signs; i++)
+        if (strstr(text, signs[i]))
+            return "the application can't have several event loops in one interpreter: "
+                   "try --worker-model processes";
+    return NULL;
 }
 
-// Runs the application until it ends or waits for something.
-static PyObject *gb__asgi_start(gb__asgi_call *c)
+static void gb__asgi_hint_once(gb__asgi *g, PyObject *raised)
 {
-    gb__asgi_worker *w = c->worker;
-    PyObject *coroutine = gb__asgi_coroutine(c);
-    PyObject *arguments[] = {coroutine, w->event_loop, gb_py.Py_GetConstantBorrowed(GB__PY_TRUE)};
-    PyObject *task = coroutine ? gb_py.PyObject_Vectorcall(w->task_type, arguments, 1,
-                                                           w->task_keywords)
-                               : NULL;
-    gb__py_drop(coroutine);
-    return task;
+    static atomic_flag given = ATOMIC_FLAG_INIT;
+    PyObject *text = gb_py.PyObject_Str(raised);
+    const char *hint = gb__asgi_hint(g, text ? gb_py.PyUnicode_AsUTF8AndSize(text, NULL) : NULL);
+    if (hint && !atomic_flag_test_and_set(&given)) fprintf(stderr, "gilbench: %s\n", hint);
+    gb__py_drop(text);
+    gb_py.PyErr_Clear();
 }
 
-// The application is done, with or without an exception; it is not if it has not answered.
-static void gb__asgi_end(gb__asgi_call *c, PyObject *raised)
+// That a client left is no mistake of the application's, nor what comes of a body that was cut.
+static bool gb__asgi_is_of_leaving(const gb__asgi_call *c, PyObject *raised)
 {
-    gb_exchange *x = c->x;
-    bool quiet = false;
-    if (raised) {
-        // That a client left is no mistake of the application's.
-        gb_py.PyErr_SetRaisedException(raised);
-        quiet = (!x || c->told) && gb_py.PyErr_ExceptionMatches(gb_py.PyExc_OSError);
-        raised = gb_py.PyErr_GetRaisedException();
-        if (!quiet) gb_py.PyErr_DisplayException(raised);
-        gb_py.Py_DecRef(raised);
-    } else if (x && x->state < GB__ANSWER_FINISHED && !gb__client_is_gone(x)) {
-        fprintf(stderr, "gilbench: the application returned without a complete answer\n");
-    }
-    if (x && x->state < GB__ANSWER_FINISHED) gb__lap(x, GB__PHASE_APP);
-    if (x && x->state == GB__ANSWER_NONE) gb__answer_status(x, 500);
-    if (x && x->state < GB__ANSWER_FINISHED) x->state = GB__ANSWER_FAILED;
-    if (x) gb__settle(x);
-    c->ended = true;
-    if (!c->x) gb__asgi_call_release(c);  // else when the rest of its answer is sent
-}
-
-static void gb__asgi_task_ended(gb__asgi_call *c, PyObject *task)
-{
-    PyObject *none = gb__py_none();
-    PyObject *raised = gb__asgi_method(task, c->worker->names[GB__NAME_exception]);
-    if (!raised) raised = gb_py.PyErr_GetRaisedException();  // it was cancelled
-    if (raised == none) gb_py.Py_DecRef(raised);
-    gb__asgi_end(c, raised == none ? NULL : raised);
+    bool answered = c->stage == GB__ASGI_DONE;
+    if (!c->told && (c->x || answered)) return false;
+    gb_py.Py_IncRef(raised);
+    gb_py.PyErr_SetRaisedException(raised);
+    bool of_system = gb_py.PyErr_ExceptionMatches(gb_py.PyExc_OSError);
+    gb_py.PyErr_Clear();
+    return of_system || (!answered && c->told && !c->received);
 }
 
 static void gb__asgi_finish_if_drained(gb__asgi_worker *w)
@@ -8092,45 +7936,64 @@ static void gb__asgi_finish_if_drained(gb__asgi_worker *w)
     gb__py_drop(done);
 }
 
-static PyObject *gb__asgi_task_done(PyObject *self, PyObject *task)
+// The application has returned, or `raised` an exception.
+static void gb__asgi_ended(gb__asgi_call *c, PyObject *raised)
+{
+    gb_exchange *x = c->x;
+    PyObject *task = c->task;
+    c->ended = true;
+    c->task = NULL;
+    gb__py_drop(task);
+    if (raised && !gb__asgi_is_of_leaving(c, raised)) {
+        gb_py.PyErr_DisplayException(raised);
+        gb__asgi_hint_once(c->worker->asgi, raised);
+    } else if (!raised && x && x->state < GB__ANSWER_FINISHED && !gb__client_is_gone(x)) {
+        fprintf(stderr, "gilbench: the application returned without a complete answer\n");
+    }
+    if (x && x->state < GB__ANSWER_FINISHED) gb__lap(x, GB__PHASE_APP);
+    if (x && x->state == GB__ANSWER_NONE) gb__answer_status(x, 500);
+    if (x && x->state < GB__ANSWER_FINISHED) x->state = GB__ANSWER_FAILED;
+    if (x) gb__settle(x);
+    c->worker->running--;
+    gb__asgi_finish_if_drained(c->worker);
+}
+
+static PyObject *gb__asgi_end(PyObject *self, PyObject *raised)
 {
     gb__asgi_call *c = gb__asgi_call_of(self);
     if (!c) return NULL;
-    gb__asgi_worker *w = c->worker;
-    w->running--;
-    gb__asgi_task_ended(c, task);
-    gb__asgi_finish_if_drained(w);
+    if (!c->ended) gb__asgi_ended(c, raised == gb__py_none() ? NULL : raised);
     return gb__py_new_none();
 }
 
-static bool gb__asgi_await_task(gb__asgi_call *c, PyObject *task)
+// Runs the application until it ends or waits for something; the task.
+static PyObject *gb__asgi_start(gb__asgi_call *c)
 {
     gb__asgi_worker *w = c->worker;
-    PyObject *added = gb__asgi_method1(task, w->names[GB__NAME_add_done_callback], c->task_done);
-    if (!added) return false;
-    gb_py.Py_DecRef(added);
-    gb_py.Py_IncRef(task);
-    c->task = task;
-    w->running++;
-    return true;
+    PyObject *scope = gb__asgi_scope(w, c->x);
+    PyObject *receive = gb_py.PyMethod_New(w->receive, c->object);
+    PyObject *send = gb_py.PyMethod_New(w->send, c->object);
+    PyObject *arguments[] = {w->event_loop, w->asgi->app->object, scope, c->object, receive, send};
+    PyObject *task = scope && receive && send
+                         ? gb_py.PyObject_Vectorcall(w->start, arguments, 6, NULL) : NULL;
+    gb__py_drop(scope);
+    gb__py_drop(receive);
+    gb__py_drop(send);
+    return task;
 }
 
 static void gb__asgi_handle_request(void *local, gb_exchange *x)
 {
-    gb__asgi_worker *w = local;
-    gb__asgi_call *c = gb__asgi_call_take(w, x);
     gb__lap(x, GB__PHASE_READ);
+    gb__asgi_call *c = gb__asgi_call_new(local, x);
     PyObject *task = c ? gb__asgi_start(c) : NULL;
-    PyObject *done = task ? gb__asgi_method(task, w->names[GB__NAME_done]) : NULL;
-    if (done && gb_py.PyObject_IsTrue(done)) {
-        gb__asgi_task_ended(c, task);
-    } else if (!done || !gb__asgi_await_task(c, task)) {
-        PyObject *raised = gb_py.PyErr_GetRaisedException();
-        if (c) gb__asgi_end(c, raised);
-        else gb__refuse(x, 500);
-    }
-    gb__py_drop(done);
-    gb__py_drop(task);
+    PyObject *raised = task ? NULL : gb_py.PyErr_GetRaisedException();
+    if (!c) gb__refuse(x, 500);
+    else if (raised && !c->ended) gb__asgi_ended(c, raised);
+    if (task && !c->ended) c->task = task;
+    else gb__py_drop(task);
+    gb__py_drop(raised);
+    if (c) gb_py.Py_DecRef(c->object);
 }
 
 // ================================================================================================
@@ -8160,7 +8023,8 @@ static void gb__asgi_run(void *local, gb__thread *thread)
     PyObject *callback = gb_py.PyCMethod_New(&turn, NULL, NULL, NULL);
     while (callback && !w->drained) {
         // sys.exit() in the application ends asyncio's loop; the server goes on.
-        PyObject *done = gb_py.PyObject_CallMethod(w->python, "run", "iO", thread->server->epoll, callback);
+        PyObject *done = gb_py.PyObject_CallMethod(w->python, "run", "iO", thread->server->epoll,
+                                                   callback);
         PyObject *raised = done ? NULL : gb_py.PyErr_GetRaisedException();
         if (raised) gb_py.PyErr_DisplayException(raised);
         gb__py_drop(raised);
@@ -8184,19 +8048,20 @@ static void gb__asgi_leave(void *local)
     gb__asgi_worker *w = local;
     gb_py.PyEval_RestoreThread(w->thread_state);
     if (w->python) gb__asgi_stop(w);
-    for (gb__asgi_call *c = w->idle, *below; c; c = below) {
-        below = c->below;
-        gb__asgi_call_drop(c);
-    }
-    PyObject *owned[] = {w->python, w->event_loop, w->task_type, w->coroutine_type, w->state,
-                         w->scope, w->request_message, w->disconnect_message, w->empty, w->done,
-                         w->task_keywords};
+    gb__asgi_here = NULL;
+    PyObject *owned[] = {w->python, w->event_loop, w->state, w->scope, w->versions,
+                         w->request_message, w->disconnect_message, w->host, w->bootstrap,
+                         (PyObject *)w->call_type};
     for (size_t i = 0; i < sizeof owned / sizeof(void *); i++) gb__py_drop(owned[i]);
     for (size_t i = 0; i < GB__NAME_COUNT; i++) gb__py_drop(w->names[i]);
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) gb__py_drop(w->fields[i]);
-    gb_py.PyThreadState_Clear(w->thread_state);
-    gb_py.PyThreadState_DeleteCurrent();
-    gb__asgi_here = NULL;
+    if (w->thread_state == w->asgi->main_state) {
+        gb_py.PyEval_SaveThread();
+    } else {
+        gb_py.PyThreadState_Clear(w->thread_state);
+        gb_py.PyThreadState_DeleteCurrent();
+    }
+    w->asgi->loops--;
     free(w);
 }
 
@@ -8206,11 +8071,39 @@ static bool gb__asgi_make_names(gb__asgi_worker *w)
     GB__ASGI_NAMES(GB__ASGI_NAME)
 #undef GB__ASGI_NAME
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
-        w->fields[i] = gb__asgi_lower(gb__common_fields[i]);
+        char lower[32];
+        size_t len = gb__common_fields[i].len;
+        memcpy(lower, gb__common_fields[i].data, len);
+        gb__lower(lower, len);
+        w->fields[i] = gb__asgi_bytes((gb_slice){lower, len});
     }
-    w->task_keywords =
-        gb_py.PyTuple_Pack(2, w->names[GB__NAME_loop], w->names[GB__NAME_eager_start]);
     return !gb_py.PyErr_Occurred();
+}
+
+static PyTypeObject *gb__asgi_make_type(void)
+{
+    // Slot numbers and a flag of CPython's stable ABI (Include/typeslots.h, Include/object.h).
+    enum { TP_DEALLOC = 52, TP_METHODS = 64, DISALLOW_INSTANTIATION = 1 << 7 };
+    static PyMethodDef methods[] = {{"receive", gb__asgi_receive, GB__METH_NOARGS, NULL},
+                                    {"send", gb__asgi_send, GB__METH_O, NULL},
+                                    {"is_full", gb__asgi_is_full, GB__METH_NOARGS, NULL},
+                                    {"wait", gb__asgi_wait, GB__METH_NOARGS, NULL},
+                                    {"end", gb__asgi_end, GB__METH_O, NULL},
+                                    {NULL, NULL, 0, NULL}};
+    void *dealloc;
+    memcpy(&dealloc, &(void (*[])(PyObject *)){gb__asgi_call_dealloc}, sizeof dealloc);
+    PyType_Slot slots[] = {{TP_DEALLOC, dealloc}, {TP_METHODS, methods}, {0, NULL}};
+    PyType_Spec spec = {"gilbench.request", -(int)sizeof(gb__asgi_call), 0,
+                        DISALLOW_INSTANTIATION, slots};
+    return (PyTypeObject *)gb_py.PyType_FromSpec(&spec);
+}
+
+// A new reference to what a namespace has under a name.
+static PyObject *gb__asgi_item(PyObject *namespace, const char *name)
+{
+    PyObject *item = gb_py.PyDict_GetItemString(namespace, name);
+    if (item) gb_py.Py_IncRef(item);
+    return item;
 }
 
 // The dicts that a request copies and fills in.
@@ -8218,38 +8111,43 @@ static bool gb__asgi_make_templates(gb__asgi_worker *w, const gb_server *server)
 {
     char source[1024];
     snprintf(source, sizeof source,
-             "scope = {'type': 'http', 'asgi': {'version': '3.0', 'spec_version': '2.4'},\n"
-             "         'http_version': '1.1', 'server': ('%s', %d), 'client': None,\n"
+             "versions = {'version': '3.0', 'spec_version': '2.3'}\n"
+             "scope = {'type': 'http', 'asgi': None, 'http_version': '1.1',\n"
+             "         'server': ('%s', %d), 'client': None,\n"
              "         'scheme': 'http', 'method': 'GET', 'root_path': '', 'path': '/',\n"
              "         'raw_path': b'/', 'query_string': b'', 'headers': [], 'state': {}}\n"
              "request = {'type': 'http.request', 'body': b'', 'more_body': False}\n"
              "disconnect = {'type': 'http.disconnect'}\n", server->host, server->port);
-    static const char *const names[] = {"scope", "request", "disconnect"};
-    PyObject **templates[] = {&w->scope, &w->request_message, &w->disconnect_message};
     PyObject *made = gb__py_run(source, "gilbench");
-    for (size_t i = 0; made && i < 3; i++) {
-        *templates[i] = gb_py.PyDict_GetItemString(made, names[i]);
-        if (*templates[i]) gb_py.Py_IncRef(*templates[i]);
-    }
-    gb__py_drop(made);
-    return made && w->scope && w->request_message && w->disconnect_message;
+    if (!made) return false;
+    w->versions = gb__asgi_item(made, "versions");
+    w->scope = gb__asgi_item(made, "scope");
+    w->request_message = gb__asgi_item(made, "request");
+    w->disconnect_message = gb__asgi_item(made, "disconnect");
+    gb_py.Py_DecRef(made);
+    return true;
 }
 
 static bool gb__asgi_prepare(gb__asgi_worker *w, const gb_server *server)
 {
-    PyObject *class = gb_py.PyDict_GetItemString(w->asgi->bootstrap, "Worker");
-    PyObject *loop = gb_py.PyUnicode_FromString(w->asgi->loop);
+    w->bootstrap = gb__py_run(gb__asgi_bootstrap, "gilbench");
+    w->call_type = w->bootstrap ? gb__asgi_make_type() : NULL;
+    PyObject *loop = w->call_type ? gb_py.PyUnicode_FromString(w->asgi->loop) : NULL;
+    if (!loop) return false;
     PyObject *arguments[] = {w->asgi->app->object, loop};
-    w->python = class && loop ? gb_py.PyObject_Vectorcall(class, arguments, 2, NULL) : NULL;
-    gb__py_drop(loop);
+    w->python = gb_py.PyObject_Vectorcall(gb_py.PyDict_GetItemString(w->bootstrap, "Worker"),
+                                          arguments, 2, NULL);
+    gb_py.Py_DecRef(loop);
     if (!w->python) return false;
+    w->receive = gb_py.PyDict_GetItemString(w->bootstrap, "receive");
+    w->send = gb_py.PyDict_GetItemString(w->bootstrap, "send");
+    w->start = gb_py.PyDict_GetItemString(w->bootstrap, "start");
+    w->wait = gb_py.PyDict_GetItemString(w->bootstrap, "wait");
+    w->wake = gb_py.PyDict_GetItemString(w->bootstrap, "wake");
     w->event_loop = gb_py.PyObject_GetAttrString(w->python, "loop");
-    w->task_type = gb_py.PyObject_GetAttrString(w->python, "task_type");
-    w->coroutine_type = gb_py.PyObject_GetAttrString(w->python, "coroutine_type");
     w->state = gb_py.PyObject_GetAttrString(w->python, "state");
-    w->done = gb_py.PyType_GenericAlloc(w->asgi->done_type, 0);
-    return w->event_loop && w->task_type && w->coroutine_type && w->state && w->done &&
-           gb__asgi_make_names(w) && gb__asgi_make_templates(w, server);
+    return w->event_loop && w->state && gb__asgi_make_names(w) &&
+           gb__asgi_make_templates(w, server);
 }
 
 static bool gb__asgi_startup(gb__asgi_worker *w, gb_error *error)
@@ -8257,7 +8155,9 @@ static bool gb__asgi_startup(gb__asgi_worker *w, gb_error *error)
     PyObject *problem = gb_py.PyObject_CallMethod(w->python, "start", NULL);
     const char *text = problem && problem != gb__py_none()
                            ? gb_py.PyUnicode_AsUTF8AndSize(problem, NULL) : NULL;
-    if (text) gb__fail(error, GB_APP, "the application's startup failed: %.800s", text);
+    const char *hint = gb__asgi_hint(w->asgi, text);
+    if (text) gb__fail(error, GB_APP, "the application's startup failed: %.700s%s%s", text,
+                       hint ? "; " : "", hint ? hint : "");
     else if (!problem) gb__py_fail(error, GB_APP, "the application's startup failed");
     bool ok = problem && !text;
     gb__py_drop(problem);
@@ -8268,7 +8168,8 @@ static bool gb__asgi_enter(void *self, const gb_server *server, void **local, gb
 {
     gb__asgi *g = self;
     gb__asgi_worker *w = calloc(1, sizeof *w);
-    if (w) w->thread_state = gb_py.PyThreadState_New(g->interpreter);
+    if (w) w->thread_state = server->place.here ? g->main_state
+                                                : gb_py.PyThreadState_New(g->interpreter);
     if (!w || !w->thread_state) {
         free(w);
         gb__fail_memory(error);
@@ -8276,6 +8177,7 @@ static bool gb__asgi_enter(void *self, const gb_server *server, void **local, gb
     }
     *local = gb__asgi_here = w;
     w->asgi = g;
+    g->loops++;
     gb_py.PyEval_RestoreThread(w->thread_state);
     bool ok = gb__asgi_prepare(w, server);
     if (!ok) gb__py_fail(error, GB_APP, "can't prepare an event loop");
@@ -8286,37 +8188,6 @@ static bool gb__asgi_enter(void *self, const gb_server *server, void **local, gb
 }
 
 // ---- setting up ---------------------------------------------------------------------------------
-
-static bool gb__asgi_make_types(gb__asgi *g)
-{
-    // Slot numbers of CPython's stable ABI (Include/typeslots.h).
-    enum { TP_DEALLOC = 52, TP_ITER = 62, TP_ITERNEXT = 63, TP_METHODS = 64, AM_AWAIT = 77 };
-    static PyMethodDef methods[] = {{"send", gb__asgi_coroutine_send, GB__METH_O, NULL},
-                                    {"throw", gb__asgi_coroutine_throw, GB__METH_VARARGS, NULL},
-                                    {"close", gb__asgi_coroutine_close, GB__METH_NOARGS, NULL},
-                                    {NULL, NULL, 0, NULL}};
-    void *self_iter, *step, *done_step, *call_dealloc, *awaitable_dealloc;
-    memcpy(&self_iter, &gb_py.PyObject_SelfIter, sizeof self_iter);
-    memcpy(&step, &(PyObject * (*[]) (PyObject *)){gb__asgi_step}, sizeof step);
-    memcpy(&done_step, &(PyObject * (*[]) (PyObject *)){gb__asgi_done_step}, sizeof done_step);
-    memcpy(&call_dealloc, &(void (*[])(PyObject *)){gb__asgi_call_dealloc}, sizeof call_dealloc);
-    memcpy(&awaitable_dealloc, &(void (*[])(PyObject *)){gb__asgi_awaitable_dealloc},
-           sizeof awaitable_dealloc);
-    PyType_Slot call_slots[] = {{TP_DEALLOC, call_dealloc}, {0, NULL}};
-    PyType_Slot awaitable_slots[] = {{TP_DEALLOC, awaitable_dealloc}, {AM_AWAIT, self_iter},
-                                     {TP_ITER, self_iter}, {TP_ITERNEXT, step},
-                                     {TP_METHODS, methods}, {0, NULL}};
-    PyType_Slot done_slots[] = {{AM_AWAIT, self_iter}, {TP_ITER, self_iter},
-                                {TP_ITERNEXT, done_step}, {TP_METHODS, methods}, {0, NULL}};
-    PyType_Spec call = {"gilbench.request", -(int)sizeof(gb__asgi_call), 0, 0, call_slots};
-    PyType_Spec awaitable = {"gilbench.awaitable", -(int)sizeof(gb__asgi_awaitable), 0, 0,
-                             awaitable_slots};
-    PyType_Spec done = {"gilbench.done", 0, 0, 0, done_slots};
-    g->call_type = (PyTypeObject *)gb_py.PyType_FromSpec(&call);
-    g->awaitable_type = (PyTypeObject *)gb_py.PyType_FromSpec(&awaitable);
-    g->done_type = (PyTypeObject *)gb_py.PyType_FromSpec(&done);
-    return g->call_type && g->awaitable_type && g->done_type;
-}
 
 static gb_code gb__asgi_find_loop(const char *name, gb_error *error)
 {
@@ -8336,23 +8207,10 @@ static gb_code gb__asgi_open(gb__asgi *g, gb__app *app, const char *loop, gb__ga
     gb_code code = gb__asgi_find_loop(g->loop, error);
     if (code) return code;
     g->interpreter = gb_py.PyInterpreterState_Get();
-    g->bootstrap = gb__py_run(gb__asgi_bootstrap, "gilbench");
-    if (!g->bootstrap || !gb__asgi_make_types(g))
-        return gb__py_fail(error, GB_APP, "can't prepare ASGI");
     *gateway = (gb__gateway){g, gb__asgi_enter, gb__asgi_leave, gb__asgi_handle_request,
                              gb__asgi_run, gb__asgi_resume, gb__asgi_over};
     return GB_OK;
 }
-
-static void gb__asgi_shut(gb__asgi *g)
-{
-    gb__py_drop(g->bootstrap);
-    gb__py_drop((PyObject *)g->call_type);
-    gb__py_drop((PyObject *)g->awaitable_type);
-    gb__py_drop((PyObject *)g->done_type);
-}
-
-GB__OPTIMIZE_LESS
 
 // ================================================================================================
 // >>service
@@ -8544,7 +8402,7 @@ static gb_code gb__hosted_python(gb__hosted *h, gb__gateway *gateway, gb_error *
     h->has_python = true;
     h->interpreter = gb_py.PyInterpreterState_Get();
     code = gb__hosted_app(h, gateway, error);
-    h->state = gb_py.PyEval_SaveThread();
+    h->state = h->asgi.main_state = gb_py.PyEval_SaveThread();
     return code;
 }
 
@@ -8699,7 +8557,6 @@ static bool gb__hosted_stop(gb__hosted *h)
     if (!h->has_python) return true;
     gb_py.PyEval_RestoreThread(h->state);
     gb__wsgi_shut(&h->wsgi);
-    gb__asgi_shut(&h->asgi);
     gb__app_drop(&h->app);
     bool ended = gb_py.Py_FinalizeEx() >= 0;
     gb__wsgi_free(&h->wsgi);

@@ -4,22 +4,18 @@
     gilbench serve --app apps/wsgi_app.py:app --threads 4
 """
 
-import json
 import time
 
 
 def app(environ, start_response):
     path = environ["PATH_INFO"]
+    status, kind = "200 OK", "application/json"
     if path == "/json":
-        body = json.dumps({"message": "Hello World"}).encode()
+        body = b'{"message": "Hello World"}'
     elif path == "/io":
         time.sleep(0.01)  # a query to a database, say: the thread waits and the GIL is free
-        body = json.dumps({"status": "done"}).encode()
+        body = b'{"status": "done"}'
     else:
-        start_response("404 Not Found", [("Content-Type", "text/plain")])
-        return [b"not found\n"]
-    start_response(
-        "200 OK",
-        [("Content-Type", "application/json"), ("Content-Length", str(len(body)))],
-    )
+        status, kind, body = "404 Not Found", "text/plain", b"not found\n"
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
     return [body]

@@ -180,7 +180,7 @@ sub test_scope {
         ['http', '1.1', 'POST', 'http', '', 'x=%20&y'], 'the plain parts of the scope');
     is($scope->{path}, "/a b/\x{e9}/%zz", 'the path is decoded, as UTF-8');
     is($scope->{raw_path}, '/a%20b/%C3%A9/%zz', 'the raw path is not');
-    is_deeply($scope->{asgi}, { version => '3.0', spec_version => '2.4' }, 'the version');
+    is_deeply($scope->{asgi}, { version => '3.0', spec_version => '2.3' }, 'the version');
     is_deeply($scope->{headers},
         [['host', 'me'], ['x-twice', 1], ['x-twice', 2], ['content-length', 0]],
         'headers: lower case, in order, trimmed');
@@ -193,8 +193,17 @@ sub test_scope {
     is_deeply($scope->{state}, { count => 1, kept => [1] }, 'a shallow copy for each request');
     is_deeply([@$scope{qw(http_version method path)}], ['1.0', 'GET', "/\x{fffd}"],
         'HTTP/1.0, and a path that is no UTF-8');
+    is_deeply($scope->{asgi}, { version => '3.0', spec_version => '2.3' },
+        'a version that is not as the request before has left it');
     is(json(get($s, 'http://you/scope'))->{headers}[0][1], 'you',
         'the authority of an absolute-form target is the host');
+    $socket = dial($s);
+    print $socket "get http://you:9/scope HTTP/1.0\r\nA: 1\r\n\r\n";
+    $scope = json(answer($socket));
+    is_deeply($scope->{headers}, [['host', 'you:9'], ['a', 1]], '... also where there is no Host');
+    is($scope->{method}, 'GET', 'a method is in upper case');
+    is_deeply(json(get($s, '/letters', "A: 1\r\nX: 2\r\n")), [[qw(A A X)], [qw(a x)]],
+        'names of one letter are lower case, and nobody else is');
 }
 
 sub test_bodies {
@@ -255,7 +264,24 @@ sub test_answers {
     unlike($heads[1] . $heads[2], qr/content-length|transfer-encoding/i, '204 and 304 have none');
     like($heads[3], qr/^HTTP\/1\.1 418 .*^Content-Length: 0\r\nConnection: close/ms, 'a status that has no name');
     is(get($s, '/length?3')->{body}, '123', 'nothing beyond a promised length is sent');
-    is(get($s, '/length?9')->{status}, 0, 'an answer that is too short is cut');
+    $socket = dial($s);
+    print $socket "GET /length?9 HTTP/1.1\r\nHost: a\r\n\r\n" x 2;
+    my $short = answer($socket);
+    is("$short->{status} " . (parse($short->{rest}) // answer($socket))->{status}, '500 500',
+        'a body that is too short is a 500');
+    is(get($s, '/length?9&pieces')->{status}, 0, '... and cut where some of it was sent');
+
+    $socket = dial($s);
+    print $socket "GET /connection_fields HTTP/1.1\r\nHost: a\r\n\r\n";
+    my $stream = answer($socket);
+    is("$stream->{status} $stream->{body}", '200 eventstream',
+        "an application's fields about the connection do no harm");
+    unlike($stream->{head}, qr/^(connection|keep-alive|te|trailer|upgrade|proxy-.*):/mi, '... and are not sent');
+    like($stream->{head}, qr/^x-before: 1\r\nx-after: 2\r/m, '... while the others are');
+    print $socket "GET /connection_fields?Close HTTP/1.1\r\nHost: a\r\n\r\n";
+    ($text, $how) = read_until($socket, sub { 0 }, 5);
+    is($how, 'closed', 'Connection: close closes it');
+    like($text, qr/^Connection: close\r/m, '... as the answer says');
 
     $socket = dial($s);
     print $socket "GET /scope?$_ HTTP/1.1\r\nHost: a\r\n\r\n" for 1 .. 50;
@@ -281,12 +307,15 @@ sub test_tasks {
           message => 'http.request', receive => 'waits' },
         'asyncio.timeout, TaskGroup, to_thread, contextvars, create_task and wait_for');
     is_deeply(json(get($s, '/context')), ['unset', 'leaked'], 'a context of its own') for 1, 2;
-    is_deeply(json(get($s, '/foreign')), 'RuntimeError', 'send in another thread');
+    is_deeply(json(get($s, '/foreign')),
+        { stepped => [('RuntimeError') x 3], kind => [JSON::PP::true, JSON::PP::true],
+          received => 'http.request' },
+        'receive and send are called in any thread, and awaited in the loop alone');
     get($s, '/keeps');
-    is_deeply(json(get($s, '/keeps')), ['http.disconnect', 'RuntimeError'],
+    is_deeply(json(get($s, '/keeps')), [qw(http.disconnect RuntimeError TypeError)],
         'a receive and a send that outlive their request');
     is(get($s, '/after')->{body}, 'ok', 'an application that goes on after its answer');
-    is_deeply(noted($s, 3), [qw(http.disconnect RuntimeError background)],
+    is_deeply(noted($s, 3), [qw(http.disconnect ignored background)],
         '... sees a disconnect, can not answer again, and is let run');
 }
 
@@ -306,29 +335,43 @@ sub test_blocking {
 
 sub test_disconnect {
     my ($s) = @_;
+    my $before = length slurp($s->{err});
     my $socket = dial($s);
     print $socket "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n";
     sleep 0.1;
     close $socket;
-    is_deeply(noted($s, 3), [qw(http.request http.disconnect OSError)],
-        'a client that closes wakes receive, and send then fails');
+    is_deeply(noted($s, 3), [qw(http.request http.disconnect sent)],
+        'a client that closes wakes receive, and send then does nothing');
     $socket = dial($s);
     print $socket "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n";
     sleep 0.1;
     vanish($socket);
-    is_deeply(noted($s, 3), [qw(http.request http.disconnect OSError)], 'a reset does so, too');
+    is_deeply(noted($s, 3), [qw(http.request http.disconnect sent)], 'a reset does so, too');
     $socket = dial($s);
     print $socket "POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf";
     sleep 0.1;
     close $socket;
-    is_deeply(noted($s, 3), [qw(http.request http.disconnect OSError)],
+    is_deeply(noted($s, 3), [qw(http.request http.disconnect sent)],
         'a client that closes within its body');
     $socket = dial($s);
     print $socket "GET /gone_while_sending HTTP/1.1\r\nHost: a\r\n\r\n";
     sleep 0.1;
     vanish($socket);
-    is_deeply(noted($s, 1), ['OSError'], 'a client that leaves within its answer');
-    unlike(slurp($s->{err}), qr/ConnectionResetError/, 'none of which is worth a traceback');
+    is_deeply(noted($s, 1), ['http.disconnect'], 'a client that leaves within its answer');
+    $socket = dial($s);
+    print $socket "POST /strict_upload HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf";
+    sleep 0.1;
+    close $socket;
+    is_deeply(noted($s, 1), ['left'], 'a framework with an exception of its own for that');
+    $socket = dial($s);
+    print $socket "GET /waiters HTTP/1.1\r\nHost: a\r\n\r\n";
+    sleep 0.1;
+    close $socket;
+    is_deeply(noted($s, 3), ['http.disconnect', JSON::PP::true, 'http.disconnect'],
+        'all who wait are told, but for one that gave up');
+    load($s, '/download?50', qw(-c 16 -d 0.3));
+    is(get($s, '/echo')->{status}, 200, 'a load that ends in the middle of answers');
+    is(substr(slurp($s->{err}), $before), '', 'none of which is worth a traceback');
 }
 
 sub test_mistakes {
@@ -354,7 +397,7 @@ sub test_mistakes {
         for 'before the start', 'after the start';
     is_deeply(json(get($s, '/misuse')),
         [qw(RuntimeError RuntimeError RuntimeError TypeError RuntimeError ValueError TypeError
-            ValueError ValueError TypeError ValueError ValueError ValueError RuntimeError TypeError)],
+            ValueError ValueError TypeError ValueError ValueError RuntimeError TypeError)],
         'messages out of order, of no type, and with headers that can not be');
 }
 
@@ -405,11 +448,11 @@ sub test_pressure {
     is(length $big->{body}, 512 * 65536, 'one body that no socket takes at once');
     is((parse($big->{rest}) // answer($socket))->{status}, 200, '... and the request behind it');
     $socket = dial($s);
-    print $socket "GET /unawaited HTTP/1.1\r\nHost: a\r\n\r\n";
+    print $socket "GET /at_once HTTP/1.1\r\nHost: a\r\n\r\n";
     sleep 0.2;
     my $all = answer($socket, 20)->{body};
     my $order = join '', map { substr $all, $_ * 65536, 3 } 0 .. 200;
-    is($order, join('', map { sprintf '%03d', $_ } 0 .. 199) . 'end', 'sends that nobody awaits');
+    is($order, join('', map { sprintf '%03d', $_ } 0 .. 199) . 'end', '200 sends at once');
 
     $socket = dial($s);
     print $socket "GET /abandons HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -421,19 +464,19 @@ sub test_pressure {
 }
 
 sub load {
-    my ($s, @options) = @_;
-    my $command = join ' ', $gilbench, 'load', "http://127.0.0.1:$s->{port}/echo", @options;
+    my ($s, $path, @options) = @_;
+    my $command = join ' ', $gilbench, 'load', "http://127.0.0.1:$s->{port}$path", @options;
     my $output = `ulimit -n 4096; $command 2>&1`;
     return $? ? "failed: $output" : 'ok';
 }
 
 sub test_load {
     my ($s) = @_;
-    is(load($s, qw(-c 1000 -n 4000)), 'ok', '1,000 connections');
-    is(load($s, qw(-c 8 -n 200 --no-keepalive)), 'ok', 'a connection a request');
-    load($s, qw(-c 32 -n 4000));
+    is(load($s, '/echo', qw(-c 1000 -n 4000)), 'ok', '1,000 connections');
+    is(load($s, '/echo', qw(-c 8 -n 200 --no-keepalive)), 'ok', 'a connection a request');
+    load($s, '/echo', qw(-c 32 -n 4000));
     my $before = memory($s, 'VmRSS');
-    is(load($s, qw(-c 32 -n 12000)), 'ok', 'many requests');
+    is(load($s, '/echo', qw(-c 32 -n 12000)), 'ok', 'many requests');
     cmp_ok(memory($s, 'VmRSS') - $before, '<', 4, '... leak nothing');
 }
 
@@ -503,6 +546,35 @@ sub test_lifespans {
     }
 }
 
+# Two event loops in one interpreter, which some applications can't have.
+sub test_two_loops {
+    my ($python) = @_;
+    my @options = qw(--workers 2 --worker-model threads --interface asgi);
+    my $s = serve($python, 'starts_once', options => \@options);
+    like(slurp($s->{err}), qr/once per instance; .*--worker-model processes/, 'a startup that fails says what to try');
+    $s = serve($python, 'of_one_loop', options => \@options);
+    get($s, '/') for 1 .. 3;
+    my @hints = slurp($s->{err}) =~ /^gilbench: .*try --worker-model processes$/mg;
+    is(@hints, 1, 'a request that fails does so, once');
+    stop($s);
+    $s = serve($python, 'of_one_loop', options => [qw(--interface asgi)]);
+    get($s, '/');
+    unlike(slurp($s->{err}), qr/worker-model/, '... but not where there is one loop');
+    stop($s);
+}
+
+# The file in apps/ answers as the one compiled in.
+sub test_apps_file {
+    my ($python) = @_;
+    my @both = map { serve($python, $_) } 'builtin:asgi', "$FindBin::Bin/../apps/asgi_app.py:app";
+    for my $path (qw(/json /io /)) {
+        my ($builtin, $file) = map { get($_, $path) } @both;
+        s/^Date: .*\r\n//m for $builtin->{head}, $file->{head};
+        is($file->{head} . $file->{body}, $builtin->{head} . $builtin->{body}, "apps/asgi_app.py: $path");
+    }
+    is(stop($_), 0, '... ends well') for @both;
+}
+
 sub test_descriptors {
     my ($python) = @_;
     my $s = serve($python, 'without', descriptors => 40);
@@ -535,6 +607,11 @@ for my $build (sort keys %$builds) {
             subtest $test->[0] => sub { $test->[1]->($s) };
         }
         subtest lifespans => sub { test_lifespans($python) };
+        subtest 'two loops' => sub {
+            plan(skip_all => 'workers are processes here') if $build eq 'gil';
+            test_two_loops($python);
+        };
+        subtest files => sub { test_apps_file($python) };
         subtest descriptors => sub { test_descriptors($python) };
         subtest 'slow clients' => sub { test_slow_clients($s, $slow{$build}) };
         subtest stop => sub { test_stop($s) };

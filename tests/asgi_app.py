@@ -1,6 +1,7 @@
 """What tests/asgi.t asks of a server: each path is one habit, good or bad, of an application."""
 import asyncio
 import contextvars
+import inspect
 import json
 import os
 import sys
@@ -39,6 +40,8 @@ async def read(receive):
 async def scope(scope, receive, send):
     text = lambda value: value.decode('latin-1') if isinstance(value, bytes) else value
     shown = {key: text(value) for key, value in scope.items()}
+    shown['asgi'] = dict(scope['asgi'])
+    scope['asgi']['touched'] = True
     shown['headers'] = [[text(name), text(value)] for name, value in scope['headers']]
     shown['kinds'] = [type(scope['raw_path']).__name__, type(scope['query_string']).__name__,
                       *{type(name).__name__ for name, _ in scope['headers']}, type(scope['client']).__name__]
@@ -90,10 +93,11 @@ async def one_piece(scope, receive, send):
     await answer(send, CHUNK * int(scope['query_string']))
 
 
-async def unawaited(scope, receive, send):
+async def at_once(scope, receive, send):
     await start(send)
-    for i in range(200):
+    await asyncio.gather(*(
         send({'type': 'http.response.body', 'body': b'%03d' % i + CHUNK[3:], 'more_body': True})
+        for i in range(200)))
     await send({'type': 'http.response.body', 'body': b'end'})
 
 
@@ -122,21 +126,42 @@ async def stream(scope, receive, send):
 async def wait(scope, receive, send):
     events.append((await receive())['type'])
     events.append((await receive())['type'])
-    try:
-        await answer(send, b'nobody')
-        events.append('sent')
-    except OSError as error:
-        events.append('OSError')
-        raise
+    await answer(send, b'nobody')
+    events.append('sent')
+    raise OSError('as a framework may, of a client that has gone')
 
 
 async def gone_while_sending(scope, receive, send):
+    """Without an await of its own, as Starlette streams: somebody else has to notice."""
     await start(send)
+    while (await receive())['type'] != 'http.request':
+        pass
+    listener = asyncio.create_task(receive())
+    while not listener.done():
+        await send({'type': 'http.response.body', 'body': CHUNK, 'more_body': True})
+    events.append(listener.result()['type'])
+
+
+class Disconnected(Exception):
+    pass
+
+
+async def strict_upload(scope, receive, send):
     try:
-        while True:
-            await send({'type': 'http.response.body', 'body': CHUNK, 'more_body': True})
-    except OSError:
-        events.append('OSError')
+        if await read(receive) is None:
+            raise Disconnected('while the body was read')
+    finally:
+        events.append('left')
+
+
+async def waiters(scope, receive, send):
+    """Several wait for the same; one that gives up takes no other along."""
+    await receive()
+    first, second, third = (asyncio.create_task(receive()) for _ in range(3))
+    await asyncio.sleep(0.01)
+    second.cancel()
+    await asyncio.gather(first, second, third, return_exceptions=True)
+    events.extend([first.result()['type'], second.cancelled(), third.result()['type']])
 
 
 async def seen(scope, receive, send):
@@ -148,21 +173,39 @@ async def seen(scope, receive, send):
 async def after(scope, receive, send):
     await answer(send, b'ok')
     events.append((await receive())['type'])
-    try:
-        await send({'type': 'http.response.body', 'body': b'more'})
-    except RuntimeError:
-        events.append('RuntimeError')
+    await send({'type': 'http.response.body', 'body': b'more'})
+    await send({'type': 'http.response.start', 'status': 500})
+    events.append('ignored')
     await asyncio.sleep(0.1)
     events.append('background')
 
 
+async def letters(scope, receive, send):
+    """What the interpreter's own bytes objects of one character are."""
+    now = [bytes([65]), b'ABC'[:1], b'xyz'.upper()[:1]]
+    await answer(send, [[byte.decode() for byte in now],
+                        [name.decode() for name, value in scope['headers'] if len(name) == 1]])
+
+
+async def connection_fields(scope, receive, send):
+    await start(send, 200, [(b'x-before', b'1'), (b'connection', scope['query_string'] or b'keep-alive'),
+                            (b'Transfer-Encoding', b'chunked'), (b'keep-alive', b'timeout=5'), (b'te', b'x'),
+                            (b'trailer', b'x'), (b'upgrade', b'x'), (b'Proxy-Authenticate', b'x'), (b'x-after', b'2')])
+    await send({'type': 'http.response.body', 'body': b'event', 'more_body': True})
+    await send({'type': 'http.response.body', 'body': b'stream'})
+
+
 async def status(scope, receive, send):
-    await start(send, int(scope['query_string']), [(b'x-a', b'1'), (b'x-a', b'2')])
+    await start(send, int(scope['query_string']), [(b'x-a', b'1'), (b'x-a', b'2')] +
+                [(b'content-length', b'0')] * (scope['query_string'] in (b'204', b'304')))
     await send({'type': 'http.response.body', 'body': b'' if scope['query_string'] != b'200' else b'five!'})
 
 
 async def length(scope, receive, send):
-    await start(send, 200, [(b'content-length', scope['query_string'])])
+    promised, _, pieces = scope['query_string'].partition(b'&')
+    await start(send, 200, [(b'content-length', promised)])
+    if pieces:
+        await send({'type': 'http.response.body', 'body': b'0', 'more_body': True})
     await send({'type': 'http.response.body', 'body': b'12345'})
 
 
@@ -201,13 +244,28 @@ async def cancel(scope, receive, send):
     await asyncio.sleep(10)
 
 
+def outcome(function, *arguments):
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return type(error).__name__
+
+
 async def foreign(scope, receive, send):
-    def call():
-        try:
-            send({'type': 'http.response.start', 'status': 200})
-        except RuntimeError:
-            return 'RuntimeError'
-    await answer(send, await asyncio.to_thread(call))
+    """receive and send are called in other threads, and awaited there, as it can't be."""
+    def elsewhere():
+        loop = asyncio.new_event_loop()
+        done = [outcome(receive().send, None), outcome(send({'type': 'x'}).send, None),
+                outcome(loop.run_until_complete, receive())]
+        loop.close()
+        return done
+    found = {'stepped': await asyncio.to_thread(elsewhere)}
+    found['kind'] = [inspect.iscoroutinefunction(receive), inspect.iscoroutinefunction(send)]
+    found['received'] = (await (await asyncio.to_thread(receive)))['type']
+    loop = asyncio.get_running_loop()
+    await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(start(send), loop).result())
+    await (await asyncio.to_thread(send, {'type': 'http.response.body',
+                                          'body': json.dumps(found).encode()}))
 
 
 kept = []
@@ -218,10 +276,9 @@ async def keeps(scope, receive, send):
     found = []
     for old_receive, old_send in kept[:-1]:
         found.append((await old_receive())['type'])
-        try:
-            await old_send({'type': 'http.response.start', 'status': 500})
-        except Exception as error:
-            found.append(type(error).__name__)
+        await old_send({'type': 'http.response.start', 'status': 500})
+        found.append(await asyncio.to_thread(outcome, old_receive().send, None))
+        found.append(outcome(type(old_receive.__self__)))
     await answer(send, found)
 
 
@@ -266,9 +323,7 @@ async def misuse(scope, receive, send):
                     {'type': 'http.response.start', 'status': 200, 'headers': [(b'a',)]},
                     {'type': 'http.response.start', 'status': 200, 'headers': [('a', 'b')]},
                     {'type': 'http.response.start', 'status': 200, 'headers': [(b'a', b'b\r\nc: d')]},
-                    {'type': 'http.response.start', 'status': 200, 'headers': [(b'a b', b'')]},
-                    {'type': 'http.response.start', 'status': 200,
-                     'headers': [(b'transfer-encoding', b'chunked')]}):
+                    {'type': 'http.response.start', 'status': 200, 'headers': [(b'a b', b'')]}):
         try:
             await send(message)
             found.append('accepted')
@@ -286,9 +341,10 @@ async def misuse(scope, receive, send):
 
 
 paths = {'/' + function.__name__: function for function in
-         (scope, echo, pieces, slow_upload, blocks, download, one_piece, unawaited, abandons, naps,
-          stream, wait, gone_while_sending, seen, after, status, length, tools, context, cancel, foreign, keeps,
-          raises, raises_after, raises_between, exits, returns, returns_half, misuse)}
+         (scope, echo, pieces, slow_upload, blocks, download, one_piece, at_once, abandons, naps,
+          stream, wait, gone_while_sending, strict_upload, waiters, seen, after, letters,
+          connection_fields, status, length, tools, context, cancel, foreign, keeps, raises,
+          raises_after, raises_between, exits, returns, returns_half, misuse)}
 
 
 async def app(scope, receive, send):
@@ -337,3 +393,22 @@ class Answer:
 
 
 awaitable = Awaitable()
+
+
+# ---- several loops in one interpreter
+
+async def of_one_loop(scope, receive, send):
+    raise RuntimeError('<Pool> is bound to a different event loop')
+
+
+starts = []
+
+
+async def starts_once(scope, receive, send):
+    starts.append(await receive())
+    if len(starts) == 1:
+        await send({'type': 'lifespan.startup.complete'})
+        await receive()
+    else:
+        message = '.run() can only be called once per instance'
+        await send({'type': 'lifespan.startup.failed', 'message': message})

@@ -272,7 +272,7 @@ sub test_environ {
     put($c, head_of("POST /caf%C3%A9/%2fa%20b/%zz/%4?q=%41+b&\xe9",
             'Content-Type: text/x; a=b', 'Content-Length: 4', "X-One: caf\xe9", 'x-TWO:  two ',
             'X-Many: 1', 'X-Other: o', 'x-many: 2', 'X-Many: 3', 'Cookie: a=1', 'Cookie: b=2',
-            'X_Under: no', 'Content_Length: 9', 'Accept: a/b', 'Accept: c/d', 'X-Empty:') . 'body');
+            'X-Long-' . 'n' x 3000 . ': long', 'X_Under: no', 'Content_Length: 9', 'Accept: a/b', 'Accept: c/d', 'X-Empty:') . 'body');
     my $r = answer($c);
     my $e = json_of($r);
     my %want = (
@@ -281,6 +281,8 @@ sub test_environ {
         SERVER_PORT => $s->{port}, REMOTE_ADDR => '127.0.0.1', CONTENT_TYPE => 'text/x; a=b',
         CONTENT_LENGTH => '4', HTTP_HOST => 'test', HTTP_X_ONE => "caf\xe9", HTTP_X_TWO => 'two',
         HTTP_X_MANY => '1,2,3', HTTP_X_OTHER => 'o', HTTP_COOKIE => 'a=1; b=2',
+        REQUEST_URI => "/caf%C3%A9/%2fa%20b/%zz/%4?q=%41+b&\xe9", REMOTE_PORT => $c->{socket}->sockport,
+        'HTTP_X_LONG_' . 'N' x 3000 => 'long',
         HTTP_ACCEPT => 'a/b,c/d', HTTP_X_EMPTY => '', 'wsgi.url_scheme' => 'http',
     );
     for (sort keys %want) {
@@ -293,6 +295,8 @@ sub test_environ {
     is_deeply($e->{"wsgi.$_"}, ['str', 'bool', $false], "environ: wsgi.$_")
         for qw(multiprocess run_once);
     is_deeply($e->{'wsgi.input_terminated'}, ['str', 'bool', $true], 'environ: input_terminated');
+    is_deeply([grep { !/^HTTP_X_/ } @{ $e->{'not interned'} }], [],
+        'environ: keys that all threads use are interned');
     is_deeply($e->{'type of environ'}, ['dict'], 'environ: a dict');
     is_deeply($e->{'wsgi.errors can'}, [$true], 'environ: wsgi.errors has its methods');
     ok($e->{"wsgi.$_"}, "environ: wsgi.$_ is there") for qw(input file_wrapper);
@@ -352,6 +356,7 @@ sub test_validator {
 
 sub test_start_response {
     my ($s) = @_;
+    my $c = connection($s);
     is(get($s, '/twice')->{body}, 'AssertionError', 'start_response twice is an AssertionError');
     is_500($s, '/twice?raise=1', 'start_response twice', qr/AssertionError/);
     for my $path (qw(/replaced /replaced_by_name)) {
@@ -371,6 +376,15 @@ sub test_start_response {
     my $calls = json_of(get($s, '/bad_call'));
     is_deeply($calls, { map { $_ => 'TypeError' } qw(none one four) }, 'wrong arguments')
         or diag(explain($calls));
+    $since = length err($s);
+    for (1, 2) {
+        $r = get($c, '/connection_fields');
+        is("$r->{status} $r->{body} $r->{end}", '200 eventstream chunked', 'fields about the connection');
+        like($r->{head}, qr/^X-Before: 1\r\nX-After: 2\r\n/m, '... are dropped');
+        unlike($r->{head}, qr/: x\r/, '... all of them');
+    }
+    my @warnings = err($s) =~ /^gilbench: .* field Connection was dropped/mg;
+    is(@warnings, 1, '... with a word, once');
     $r = get($s, '/latin1');
     is($r->{line}, "HTTP/1.1 200 gr\xfcn", 'a status is Latin-1');
     is_deeply([$r->{field}{'x-name'}, $r->{field}{date}], [["caf\xe9\ttab"], ['mine']],
@@ -458,7 +472,7 @@ sub test_lengths {
     }
     $c = connection($s);
     for my $status ('204+No+Content', '304+Not+Modified') {
-        for my $is (qw(many generator none)) {
+        for my $is (qw(many generator none), 'none&length=0', 'many&length=4') {
             my $r = get($c, "/body?is=$is&status=$status");
             is("$r->{status} $c->{in}", ($status =~ /(\d+)/)[0] . ' ', "$status has no body: $is");
             ok(!$r->{field}{'content-length'} && !$r->{field}{'transfer-encoding'},
@@ -507,7 +521,8 @@ sub test_stream {
     }
 }
 
-# A body that is whole in its first block may wait for the end of the iteration, but not for long work.
+# What the client has to have before the application goes on: a whole first block, and the end of
+# an answer whose close() takes its time.
 sub test_whole {
     my ($s) = @_;
     my $c = connection($s);
@@ -521,6 +536,20 @@ sub test_whole {
     put($c, head_of('GET /too_much'));
     is(answer($c)->{body}, 'whole', 'what is behind the promised length is not sent');
     is(ask($c, 'HEAD /works_on')->{status}, 200, 'HEAD of such an application');
+    my $n = 0;
+    for (['blocks=3', 'chunked'], ['blocks=1&length=5', 'length'], ['blocks=0', 'length'],
+        ['blocks=2&write=1', 'chunked']) {
+        my ($query, $end) = @$_;
+        my $file = "$s->{name}-late" . $n++;
+        $c = connection($s);
+        put($c, head_of("GET /closes_late?$query&file=$top/$file"));
+        my $r = answer($c);
+        is("$r->{end} $r->{body}", "$end " . 'block' x ($query =~ /=(\d)/)[0], "an answer is complete before close(): $query");
+        save($file, '');
+        is(get($c, '/body?is=one')->{body}, 'one', '... and the connection goes on');
+    }
+    ok(happened($s, 'closed late'), '... and close() is called');
+    ok(happened($s, 'late ValueError'), '... in which write() comes too late');
 }
 
 sub test_file_wrapper {
@@ -598,6 +627,27 @@ sub test_input {
     is_deeply(json_of(answer($slow)), ["abc\n", 'defgh'], 'input: in pieces over time');
     my $r = ask($s, 'POST /read_late', body => 'late body');
     is($r->{body}, 'head, late body', 'input: read after the head was sent');
+}
+
+# Whoever waits for a client may keep nobody else from running: one pauses at each point of its body,
+# for as long as it takes to answer another.
+sub test_pauses {
+    my ($s) = @_;
+    my $counted = head_of('POST /read?do=read', 'Content-Length: 3') . 'abc';
+    my $chunks = head_of('POST /read?do=read', 'Transfer-Encoding: chunked') . "3\r\nabc\r\n0;x=y\r\nt: r\r\n\r\n";
+    for my $whole ($counted, $chunks) {
+        my $head = index($whole, "$crlf$crlf") + 4;
+        for my $at ($head .. length($whole) - 1) {
+            my ($c, $other) = (connection($s), connection($s));
+            put($c, substr $whole, 0, $at);
+            put($other, head_of('GET /valid_list') . head_of('GET /collects'));
+            my $until = time + 5;
+            1 while $other->{in} !~ /"collected"/ && time < $until && more($other, 5);
+            like($other->{in}, qr/list of .*GET.*"collected"/s, 'a pause behind ' . substr($whole, $head, $at - $head) =~ s/\r\n/|/gr);
+            put($c, substr $whole, $at);
+            is_deeply(json_of(answer($c)), ['abc'], '... and then the answer');
+        }
+    }
 }
 
 sub test_unread {
@@ -736,7 +786,7 @@ sub test_stop {
     save("$s->{name}-stop-$_", '') for 'first', 'second';
     is(answer($c)->{body}, 'firstsecond', 'SIGTERM: it is finished');
     is(await_end($s), 0, '... and the exit status is 0');
-    my $errors = err($s);
+    my $errors = err($s) =~ s/^gilbench: .* field Connection was dropped.*\n//mr;
     like($errors, qr/^atexit: (RuntimeError ?){7}$/m, 'atexit handlers run; what is kept is dead');
     unlike($errors, qr/without being closed|WSGIWarning|Fatal Python|gilbench:/,
         'no complaint of the validator or the interpreter');
@@ -940,6 +990,7 @@ for my $name (sort keys %build) {
             test_whole($s);
             test_file_wrapper($s);
             test_input($s);
+            test_pauses($s) if $s->{threads} > 1;
             test_unread($s);
             test_continue($s);
             test_refused_bodies($s);

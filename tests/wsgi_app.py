@@ -1,6 +1,7 @@
 """The application behind tests/wsgi.t: each path does one thing that a server may get wrong."""
 
 import atexit
+import gc
 import hashlib
 import json
 import os
@@ -51,6 +52,7 @@ def environ_of(environ, start_response, query):
     for key, value in environ.items():
         plain = type(value) in (str, bool, tuple)
         facts[str(key)] = [type(key).__name__, type(value).__name__, value if plain else None]
+    facts["not interned"] = sorted(key for key in environ if not sys._is_interned(key))
     facts["type of environ"] = [type(environ).__name__]
     facts["wsgi.errors can"] = [
         all(hasattr(environ["wsgi.errors"], name) for name in ("write", "writelines", "flush"))
@@ -202,9 +204,14 @@ BAD_HEADS = {
     "length twice": ("200 OK", [("X-Leak", "1")] + [("Content-Length", "6")] * 2),
     "bad one last": ("200 OK", [("X-Leak", "1"), ("X", "\n")]),
 }
-for name in ("Connection", "KEEP-ALIVE", "Proxy-Authenticate", "Proxy-Authorization", "TE",
-             "Trailer", "Trailers", "transfer-encoding", "Upgrade"):
-    BAD_HEADS["hop-by-hop " + name] = ("200 OK", [("X-Leak", "1"), (name, "x")])
+
+
+@path
+def connection_fields(environ, start_response, query):
+    names = ("Connection", "KEEP-ALIVE", "Proxy-Authenticate", "Proxy-Authorization", "TE",
+             "Trailer", "Trailers", "transfer-encoding", "Upgrade")
+    start_response("200 OK", [("X-Before", "1"), *((name, "x") for name in names), ("X-After", "2")])
+    return iter([b"event", b"stream"])
 
 
 @path
@@ -406,6 +413,20 @@ def works_on(environ, start_response, query):
 
 
 @path
+def closes_late(environ, start_response, query):
+    """The iterable's close() waits until the client has the answer."""
+    def wait():
+        wait_for(query["file"])
+        EVENTS.append("closed late" if "write" not in query else "late " + attempt(late, b"late"))
+
+    headers = PLAIN + [("Content-Length", query[key]) for key in ("length",) if key in query]
+    late = start_response("200 OK", headers)
+    blocks = Blocks("late", [b"block"] * int(query["blocks"]))
+    blocks.close = wait
+    return blocks
+
+
+@path
 def too_much(environ, start_response, query):
     start_response("200 OK", PLAIN + [("Content-Length", "5")])
     return iter([b"whole", b"", b"and more"])
@@ -489,6 +510,13 @@ def digest(environ, start_response, query):
         md5.update(piece)
         total += len(piece)
     return answer(start_response, [total, md5.hexdigest()])
+
+
+@path
+def collects(environ, start_response, query):
+    """In a free-threaded build this stops the world: whoever is attached has to stop first."""
+    gc.collect()
+    return answer(start_response, "collected")
 
 
 @path
