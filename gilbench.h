@@ -163,11 +163,14 @@
 //     application raises before its answer began                                  500
 //     application raises later                                                    closed: truncated
 //     application's header with a control character                               500
-//     application's hop-by-hop header                                             dropped
+//     application's field about the connection (hop-by-hop)                       dropped
+//     client gone: ASGI's send does nothing, receive gives http.disconnect
 //     out of descriptors                                                          accepts later
 //
-// Two choices to know: request fields with an underscore in their name are dropped, because "a_b"
-// and "a-b" are the same WSGI variable; and a repeated field is joined with a comma.
+// Of the fields about the connection, an ASGI application's "Connection: close" is honoured, and a
+// WSGI application gets one warning. Two choices of WSGI alone: request fields with an underscore in
+// their name are dropped, because "a_b" and "a-b" are the same variable; and a repeated field is
+// joined with a comma, a Cookie with a semicolon.
 //
 // THE CLIENT
 //
@@ -604,7 +607,6 @@ typedef struct PyType_Spec {
     X(PyObject *, PyObject_CallOneArg, (PyObject *, PyObject *))                                   \
     X(PyObject *, PyObject_CallFunctionObjArgs, (PyObject *, ...))                                 \
     X(PyObject *, PyObject_CallMethod, (PyObject *, const char *, const char *, ...))              \
-    X(PyObject *, PyObject_VectorcallMethod, (PyObject *, PyObject *const *, size_t, PyObject *)) \
     X(PyObject *, PyObject_Vectorcall, (PyObject *, PyObject *const *, size_t, PyObject *))        \
     X(PyObject *, PyObject_Str, (PyObject *))                                                      \
     X(PyObject *, PyObject_GetIter, (PyObject *))                                                  \
@@ -641,7 +643,6 @@ typedef struct PyType_Spec {
     X(PyObject *, PyTuple_GetItem, (PyObject *, Py_ssize_t))                                       \
     X(PyObject *, PyList_New, (Py_ssize_t))                                                        \
     X(int, PyList_Append, (PyObject *, PyObject *))                                                \
-    X(int, PyList_SetItem, (PyObject *, Py_ssize_t, PyObject *))                                   \
     X(Py_ssize_t, PyList_Size, (PyObject *))                                                       \
     X(PyObject *, PyList_GetItemRef, (PyObject *, Py_ssize_t))                                     \
     X(PyObject *, PyDict_New, (void))                                                              \
@@ -656,7 +657,6 @@ typedef struct PyType_Spec {
     X(void, PyErr_Clear, (void))                                                                   \
     X(void, PyErr_DisplayException, (PyObject *))                                                  \
     X(PyObject *, PyErr_Occurred, (void))                                                          \
-    X(void, PyErr_SetObject, (PyObject *, PyObject *))                                             \
     X(void, PyErr_SetString, (PyObject *, const char *))                                           \
     X(PyObject *, PyErr_Format, (PyObject *, const char *, ...))                                   \
     X(PyObject *, PyErr_NoMemory, (void))                                                          \
@@ -670,10 +670,8 @@ typedef struct PyType_Spec {
 // Exported as variables; each holds a borrowed reference.
 #define GB_PY_EXCEPTIONS(X)                                                                        \
     X(PyExc_AssertionError)                                                                        \
-    X(PyExc_ConnectionResetError)                                                                  \
     X(PyExc_OSError)                                                                               \
     X(PyExc_RuntimeError)                                                                          \
-    X(PyExc_StopIteration)                                                                         \
     X(PyExc_TypeError)                                                                             \
     X(PyExc_ValueError)
 
@@ -7617,7 +7615,7 @@ static bool gb__asgi_add_bytes(gb__buf *b, PyObject *bytes)
     return true;
 }
 
-static bool gb__asgi_add_pair(gb__asgi_call *c, PyObject *pair)
+static bool gb__asgi_add_field(gb__asgi_call *c, PyObject *pair)
 {
     gb__buf *b = &c->fields;
     size_t start = b->len;
@@ -7637,22 +7635,15 @@ static bool gb__asgi_add_pair(gb__asgi_call *c, PyObject *pair)
     return fate != GB__FIELD_BAD && (!b->failed || gb__reject("out of memory"));
 }
 
-static bool gb__asgi_add_field(gb__asgi_call *c, PyObject *pair)
-{
-    if (gb__py_is(pair, GB__PY_TUPLE_SUBCLASS)) return gb__asgi_add_pair(c, pair);
-    PyObject *tuple = gb_py.PySequence_Tuple(pair);  // a list, mostly
-    bool ok = tuple && gb__asgi_add_pair(c, tuple);
-    gb__py_drop(tuple);
-    return ok;
-}
-
 static bool gb__asgi_add_fields(gb__asgi_call *c, PyObject *headers)
 {
-    PyObject *iterator = gb_py.PyObject_GetIter(headers), *pair;
+    PyObject *iterator = gb_py.PyObject_GetIter(headers), *item;
     bool ok = iterator != NULL;
-    while (ok && (pair = gb_py.PyIter_Next(iterator))) {
-        ok = gb__asgi_add_field(c, pair);
-        gb_py.Py_DecRef(pair);
+    while (ok && (item = gb_py.PyIter_Next(iterator))) {
+        PyObject *pair = gb_py.PySequence_Tuple(item);  // the same, where it is one
+        ok = pair && gb__asgi_add_field(c, pair);
+        gb__py_drop(pair);
+        gb_py.Py_DecRef(item);
     }
     gb__py_drop(iterator);
     return ok && !gb_py.PyErr_Occurred();
@@ -8080,7 +8071,7 @@ static bool gb__asgi_make_names(gb__asgi_worker *w)
     return !gb_py.PyErr_Occurred();
 }
 
-static PyTypeObject *gb__asgi_make_type(void)
+static bool gb__asgi_make_type(gb__asgi_worker *w)
 {
     // Slot numbers and a flag of CPython's stable ABI (Include/typeslots.h, Include/object.h).
     enum { TP_DEALLOC = 52, TP_METHODS = 64, DISALLOW_INSTANTIATION = 1 << 7 };
@@ -8095,7 +8086,8 @@ static PyTypeObject *gb__asgi_make_type(void)
     PyType_Slot slots[] = {{TP_DEALLOC, dealloc}, {TP_METHODS, methods}, {0, NULL}};
     PyType_Spec spec = {"gilbench.request", -(int)sizeof(gb__asgi_call), 0,
                         DISALLOW_INSTANTIATION, slots};
-    return (PyTypeObject *)gb_py.PyType_FromSpec(&spec);
+    w->call_type = (PyTypeObject *)gb_py.PyType_FromSpec(&spec);
+    return w->call_type;
 }
 
 // A new reference to what a namespace has under a name.
@@ -8131,8 +8123,8 @@ static bool gb__asgi_make_templates(gb__asgi_worker *w, const gb_server *server)
 static bool gb__asgi_prepare(gb__asgi_worker *w, const gb_server *server)
 {
     w->bootstrap = gb__py_run(gb__asgi_bootstrap, "gilbench");
-    w->call_type = w->bootstrap ? gb__asgi_make_type() : NULL;
-    PyObject *loop = w->call_type ? gb_py.PyUnicode_FromString(w->asgi->loop) : NULL;
+    if (!w->bootstrap || !gb__asgi_make_type(w)) return false;
+    PyObject *loop = gb_py.PyUnicode_FromString(w->asgi->loop);
     if (!loop) return false;
     PyObject *arguments[] = {w->asgi->app->object, loop};
     w->python = gb_py.PyObject_Vectorcall(gb_py.PyDict_GetItemString(w->bootstrap, "Worker"),

@@ -525,6 +525,7 @@ sub test_stop {
     is((read_until($idle, sub { 0 }, 5))[1], 'closed', '... and closes idle connections');
     is(stop($s, 0), 0, '... and ends well');
     like(slurp($s->{err}), qr/shut down in order/, '... after the shutdown of the lifespan');
+    like(slurp($s->{err}), qr/^atexit: RuntimeError RuntimeError$/m, '... and what was kept is dead');
 }
 
 sub test_lifespans {

@@ -1,5 +1,6 @@
 """What tests/asgi.t asks of a server: each path is one habit, good or bad, of an application."""
 import asyncio
+import atexit
 import contextvars
 import inspect
 import json
@@ -280,6 +281,12 @@ async def keeps(scope, receive, send):
         found.append(await asyncio.to_thread(outcome, old_receive().send, None))
         found.append(outcome(type(old_receive.__self__)))
     await answer(send, found)
+
+
+@atexit.register
+def at_exit():
+    for receive, send in kept[:1]:
+        print('atexit:', outcome(receive().send, None), outcome(send({}).send, None), file=sys.stderr)
 
 
 # ---- mistakes
