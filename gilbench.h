@@ -118,13 +118,15 @@
 // the free-threaded one have different ABIs, so a program compiled for one can't run the other; but
 // code that only calls functions can, so each measurement forks, and the child loads the build's
 // libpython with dlopen and calls it through the table gb_py, which your code may use as well. A
-// virtual environment counts as its base build with its own site-packages. PYTHON* variables don't
-// reach the interpreter, so that both builds start alike; give paths by --app and environments.
+// virtual environment counts as its base build with its own site-packages. PYTHON* variables and
+// the locale count as they do for the command `python`, for every build and for every server alike;
+// but PYTHONHOME doesn't, and PYTHON_GIL and PYTHON_JIT are what gil= and jit= ask for.
 //
 // APPLICATIONS
 //
 // FILE.py:NAME, or module:NAME found from the current directory; NAME may be dotted, and NAME()
-// calls a factory. The interface, WSGI (PEP 3333) or ASGI 3.0, is found out from the application.
+// calls a factory. A FILE.py among __init__.py's is that module of its package. The interface, WSGI
+// (PEP 3333) or ASGI 3.0, is found out from the application.
 // builtin:wsgi and builtin:asgi are the article's /json and /io (10 ms of sleep) in Python,
 // builtin:c the same in C: the control, which has no lock and no interpreter.
 //
@@ -5780,24 +5782,38 @@ static gb_code gb__py_init_error(PyInitConfig *config, const gb_python *python, 
     return code;
 }
 
-// PEP 741 starts isolated, so PYTHON* variables count only once `use_environment` is set; the JIT
-// has no other switch, so the rest of them must go first.
-static bool gb__py_use_jit(PyInitConfig *config, bool on)
+static void gb__set_switch(const char *variable, int value)
 {
-    extern char **environ;
-    for (char **e = environ; *e;) {
-        char name[64];
-        size_t len = strcspn(*e, "=");
-        if (strncmp(*e, "PYTHON", 6) || len >= sizeof name) {
-            e++;
-            continue;
-        }
-        memcpy(name, *e, len);
-        name[len] = 0;
-        unsetenv(name);  // moves the rest of environ up by one
-    }
-    return !setenv("PYTHON_JIT", on ? "1" : "0", 1) &&
-           !gb_py.PyInitConfig_SetInt(config, "use_environment", 1);
+    if (value < 0) unsetenv(variable);
+    else setenv(variable, value ? "1" : "0", 1);
+}
+
+// What a measurement asks of an interpreter is in variables, for this build's own processes as for
+// other people's servers. Its other PYTHON* variables are the user's.
+static void gb__python_environment(const gb_python *python)
+{
+    unsetenv("PYTHONHOME");  // of some other build
+    gb__set_switch("PYTHON_GIL", python->gil);
+    gb__set_switch("PYTHON_JIT", python->use_jit);
+}
+
+// PEP 741 starts isolated; this is what a `python3` does instead. CPython's documentation has -1
+// for "as the environment and the locale say", which PyInitConfig_SetInt takes as UINT_MAX. Where
+// one of these isn't taken, its default is as good.
+static void gb__py_as_command(PyInitConfig *config)
+{
+    const char *development = getenv("PYTHONDEVMODE");
+    const struct {
+        const char *name;
+        int64_t value;
+    } options[] = {
+        {"isolated", 0}, {"use_environment", 1}, {"user_site_directory", 1}, {"safe_path", 0},
+        {"configure_locale", 1}, {"coerce_c_locale", UINT_MAX}, {"coerce_c_locale_warn", UINT_MAX},
+        {"utf8_mode", UINT_MAX}, {"use_hash_seed", UINT_MAX}, {"tracemalloc", UINT_MAX},
+        {"perf_profiling", UINT_MAX}, {"int_max_str_digits", UINT_MAX},
+        {"dev_mode", development && *development}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        gb_py.PyInitConfig_SetInt(config, options[i].name, options[i].value);
 }
 
 static gb_code gb__py_start(const gb_python *python, bool verbose, gb_error *error)
@@ -5806,25 +5822,20 @@ static gb_code gb__py_start(const gb_python *python, bool verbose, gb_error *err
     if (code) return code;
     PyInitConfig *config = gb_py.PyInitConfig_Create();
     if (!config) return gb__fail_memory(error);
-    // An isolated start reads no locale; UTF-8 is what `python3` uses everywhere today.
-    bool ok = !gb_py.PyInitConfig_SetInt(config, "utf8_mode", 1) &&
-              !gb_py.PyInitConfig_SetStr(config, "executable", python->executable);
+    if (python->gil >= 0 && !gb_py.PyInitConfig_HasOption(config, "enable_gil")) {
+        gb_py.PyInitConfig_Free(config);
+        return gb__fail(error, GB_USAGE, "%s is not a free-threaded build: gil=%d needs one",
+                        python->id, python->gil);
+    }
+    gb__python_environment(python);
+    gb__py_as_command(config);
+    bool ok = !gb_py.PyInitConfig_SetStr(config, "executable", python->executable);
     if (ok && verbose) ok = !gb_py.PyInitConfig_SetInt(config, "verbose", 1);
     if (ok && *python->home) ok = !gb_py.PyInitConfig_SetStr(config, "home", python->home);
-    if (ok && python->gil >= 0) {
-        if (!gb_py.PyInitConfig_HasOption(config, "enable_gil")) {
-            gb_py.PyInitConfig_Free(config);
-            return gb__fail(error, GB_USAGE,
-                            "%s is not a free-threaded build: gil=%d needs one", python->id,
-                            python->gil);
-        }
-        ok = !gb_py.PyInitConfig_SetInt(config, "enable_gil", python->gil);
-    }
-    if (ok && python->use_jit >= 0) ok = gb__py_use_jit(config, python->use_jit);
     if (!ok || gb_py.Py_InitializeFromInitConfig(config) < 0)
         return gb__py_init_error(config, python, error);
     gb_py.PyInitConfig_Free(config);
-    // As in `python3`, where they are exceptions; an isolated start leaves the signals alone.
+    // As in `python3`, where they are exceptions; an embedded start leaves the signals alone.
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     return GB_OK;
@@ -6800,22 +6811,34 @@ static bool gb__python_pair(const gb_python *list, size_t n, const gb_python **g
 
 static const char gb__bootstrap[] =
     "import gc, os, sys\n"
+    "def missing(error, name):\n"
+    "    if 'relative import' in str(error):\n"
+    "        error.msg += f'; write package.module:{name}, from where the package is'\n"
+    "    elif isinstance(error, ModuleNotFoundError):\n"
+    "        error.msg = f'{error} in {sys.executable}: install it, or set PYTHONPATH'\n"
     "def load(spec):\n"
+    "    import importlib.util\n"
     "    where, colon, name = spec.rpartition(':')\n"
+    "    dirs, module = [os.getcwd()], where\n"
     "    if where.endswith('.py'):\n"
-    "        import importlib.util\n"
+    "        os.stat(where)\n"
     "        path = os.path.abspath(where)\n"
-    "        sys.path.insert(0, os.path.dirname(path))\n"
-    "        stem = os.path.basename(path)[:-3]\n"
-    "        found = importlib.util.spec_from_file_location(stem, path)\n"
-    "        module = importlib.util.module_from_spec(found)\n"
-    "        sys.modules[stem] = module\n"
-    "        found.loader.exec_module(module)\n"
-    "    else:\n"
-    "        import importlib\n"
-    "        sys.path.insert(0, os.getcwd())\n"
-    "        module = importlib.import_module(where)\n"
-    "    app = module\n"
+    "        root, module = os.path.split(path[:-3])\n"
+    "        while os.path.exists(os.path.join(root, '__init__.py')):\n"
+    "            root, package = os.path.split(root)\n"
+    "            module = f'{package}.{module}'.removesuffix('.__init__')\n"
+    "        dirs.insert(0, root)\n"
+    "    sys.path[:0] = dict.fromkeys(dirs)\n"
+    "    try:\n"
+    "        if where.endswith('.py') and root == os.path.dirname(path):\n"
+    "            found = importlib.util.spec_from_file_location(module, path)\n"
+    "            app = sys.modules[module] = importlib.util.module_from_spec(found)\n"
+    "            found.loader.exec_module(app)\n"
+    "        else:\n"
+    "            app = importlib.import_module(module)\n"
+    "    except ImportError as error:\n"
+    "        missing(error, name)\n"
+    "        raise\n"
     "    for part in name.removesuffix('()').split('.'):\n"
     "        app = getattr(app, part)\n"
     "    return app() if name.endswith('()') else app\n"
@@ -6828,14 +6851,19 @@ static const char gb__bootstrap[] =
     "        signature = inspect.signature(app)\n"
     "    except ValueError:\n"
     "        return 'wsgi'\n"
-    "    for name, count in ('wsgi', 2), ('asgi', 3):\n"
+    "    def takes(count):\n"
     "        try:\n"
-    "            signature.bind(*[None] * count)\n"
-    "            return name\n"
+    "            return signature.bind(*[None] * count)\n"
     "        except TypeError:\n"
-    "            pass\n"
-    "    raise TypeError('it takes neither 2 arguments, as WSGI, nor 3, as ASGI; '\n"
-    "                    'NAME() calls one that makes the application')\n"
+    "            return None\n"
+    "    wsgi, asgi = takes(2), takes(3)\n"
+    "    kinds = [p.kind for p in signature.parameters.values()]\n"
+    "    if wsgi and asgi and inspect.Parameter.VAR_POSITIONAL in kinds:\n"
+    "        raise TypeError('it takes any number of arguments; say --interface wsgi or asgi')\n"
+    "    if not wsgi and not asgi:\n"
+    "        raise TypeError('it takes neither 2 arguments, as WSGI, nor 3, as ASGI; '\n"
+    "                        'NAME() calls one that makes the application')\n"
+    "    return 'wsgi' if wsgi else 'asgi'\n"
     "def extensions():\n"
     "    from importlib.machinery import ExtensionFileLoader\n"
     "    specs = ((n, getattr(m, '__spec__', None)) for n, m in list(sys.modules.items()))\n"
@@ -9577,12 +9605,6 @@ static gb_code gb__peer_words(const gb_service_config *config, int port, gb__wor
     return code;
 }
 
-static void gb__set_switch(const char *variable, int value)
-{
-    if (value < 0) unsetenv(variable);
-    else setenv(variable, value ? "1" : "0", 1);
-}
-
 // Everything of this build and nothing of another: what our own child gets by its configuration.
 static void gb__peer_environment(const gb_python *python)
 {
@@ -9595,9 +9617,7 @@ static void gb__peer_environment(const gb_python *python)
     setenv("PATH", path.data ? path.data : dir, 1);
     if (strcmp(python->prefix, python->base_prefix)) setenv("VIRTUAL_ENV", python->prefix, 1);
     else unsetenv("VIRTUAL_ENV");
-    unsetenv("PYTHONHOME");
-    gb__set_switch("PYTHON_GIL", python->gil);
-    gb__set_switch("PYTHON_JIT", python->use_jit);
+    gb__python_environment(python);
     gb__buf_free(&path);
 }
 
