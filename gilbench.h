@@ -753,6 +753,7 @@ typedef struct gb_round {
     double warmup_s;              // until the rate had settled
     bool unsettled;               // it had not within ten times the warm-up asked for
     bool outlier;                 // req/s far from the other rounds'; it counts all the same
+    bool ended_late;              // afterwards the server didn't end in time and was killed
     double seconds;
     double rps;
     gb_latency latency_ms;        // corrected for coordinated omission where there is a rate
@@ -984,6 +985,7 @@ GB_API int gb_main(int argc, char **argv);
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <link.h>
 #include <locale.h>
 #include <math.h>
 #include <netdb.h>
@@ -9014,7 +9016,10 @@ static void gb__asgi_shut(gb__asgi *g)
 // gb__reply answers.
 
 #define GB__START_PATIENCE_S 120  // an application's imports may take a while
+#define GB__NOTE_PATIENCE_S 5     // then a line says what it may be waiting for
 #define GB__STOP_PATIENCE_S 15
+#define GB__END_PATIENCE_S 1      // for finalizing, when nothing is served any more
+#define GB__ENDED_LATE 75         // the status of a child that needed longer
 #define GB__PHASE_BUCKETS 4608    // of a histogram with 2 digits, rounded up
 
 // A histogram as it goes from process to process, so that the workers' can be added up.
@@ -9319,14 +9324,21 @@ static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
     h->state = gb_py.PyEval_SaveThread();
 }
 
-// Finalizes, so that the application's atexit handlers run; false when that went wrong.
-static bool gb__hosted_stop(gb__hosted *h)
+// Nothing is served any more.
+static void gb__hosted_close(gb__hosted *h)
 {
     gb__dispatcher_stop(&h->dispatcher);
     // All at once: each may need its whole time to finish what is in flight.
     for (int i = 0; i < h->count; i++) gb__server_begin_stop(h->servers[i]);
     for (int i = 0; i < h->count; i++) gb_server_stop(h->servers[i]);
     gb__dispatcher_close(&h->dispatcher);
+    h->count = 0;
+}
+
+// Finalizes, so that the application's atexit handlers run; false when that went wrong.
+static bool gb__hosted_stop(gb__hosted *h)
+{
+    gb__hosted_close(h);
     if (!h->has_python) return true;
     gb_py.PyEval_RestoreThread(h->state);
     gb__wsgi_shut(&h->wsgi);
@@ -9371,26 +9383,74 @@ static void gb__child_serve(gb__hosted *h, int socket)
     }
 }
 
+// What a child has to do. It goes through the socket to a child that executes this program anew,
+// where the pointers to texts are set again, and those to memory of the parent's are none.
+typedef struct gb__order {
+    gb_service_config config;
+    gb__place *place;     // of a worker, which is forked; else NULL
+    gb_python python;
+    char texts[3][GB_PATH];
+    char modules[4096];   // to be tried for whether they bring the GIL back; "" to serve
+} gb__order;
+
+static void gb__order_adopt(gb__order *o)
+{
+    const char **texts[] = {&o->config.app, &o->config.loop, &o->config.server.host};
+    for (int i = 0; i < 3; i++)
+        if (*texts[i]) *texts[i] = o->texts[i];
+    if (o->config.python) o->config.python = &o->python;
+}
+
+static gb_code gb__order_make(gb__order *o, const gb_service_config *config, gb_error *error)
+{
+    const char *texts[] = {config->app, config->loop, config->server.host};
+    *o = (gb__order){.config = *config};
+    for (int i = 0; i < 3; i++) {
+        if (texts[i] && strlen(texts[i]) >= GB_PATH)
+            return gb__fail(error, GB_USAGE, "\"%.80s...\" is longer than %d bytes", texts[i],
+                            GB_PATH - 1);
+        if (texts[i]) gb__copy(o->texts[i], GB_PATH, texts[i]);
+    }
+    if (config->python) o->python = *config->python;
+    gb__order_adopt(o);
+    return GB_OK;
+}
+
 // A child of its own process group, so that the terminal's Ctrl-C reaches the parent alone, which
 // then ends it in order; it can't outlive the parent. What the application prints is no result.
+// The parent may have threads, so between fork and exec this calls only what is safe there.
 static void gb__child_begin(pid_t parent)
 {
+    sigset_t none;
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     dup2(STDERR_FILENO, STDOUT_FILENO);
 }
 
-static void gb__child_main(const gb_service_config *config, gb__place *place, int socket)
+// What has been measured doesn't wait for an application's last thread or atexit handler.
+static void *gb__end_late(void *unused)
+{
+    (void)unused;
+    gb__sleep_until(gb_now_ns() + GB__END_PATIENCE_S * GB__NS);
+    _exit(GB__ENDED_LATE);
+}
+
+static void gb__child_main(const gb__order *order, int socket)
 {
     gb__hosted h;
+    pthread_t id;
     gb__reply reply = {0};
-    gb_code code = gb__hosted_start(&h, config, place, &reply.error);
+    gb_code code = gb__hosted_start(&h, &order->config, order->place, &reply.error);
     reply.error.code = code;
     reply.port = gb__hosted_port(&h);
     if (gb__tell(socket, &reply) && !code) gb__child_serve(&h, socket);
+    gb__hosted_close(&h);
+    pthread_create(&id, NULL, gb__end_late, NULL);
     bool ended = gb__hosted_stop(&h);
     fflush(NULL);
     _exit(code || !ended);
@@ -9398,17 +9458,27 @@ static void gb__child_main(const gb_service_config *config, gb__place *place, in
 
 // ---- the parent ---------------------------------------------------------------------------------
 
-static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s, gb_error *error)
+// Waits until the child has written or has ended; false (and errno) when it didn't in that time or
+// the measurement is to stop. In short steps: an import that hangs must not keep Ctrl-C waiting.
+static bool gb__wait_sign(const gb_service *s, double patience_s)
 {
     uint64_t now = gb_now_ns(), deadline = now + gb__seconds_ns(patience_s);
-    // In short steps: an import that hangs must not keep Ctrl-C waiting.
     while (!gb__wait_ready(s->socket, POLLIN, now + GB__NS / 10)) {
         now = gb_now_ns();
-        if (gb__flag_is_set(s->stop)) return gb__fail(error, GB_INTERRUPTED, "interrupted");
-        if (errno != ETIMEDOUT || now >= deadline)
-            return gb__fail(error, GB_MEASUREMENT, "the server gave no sign within %.0f s",
-                            patience_s);
+        if (errno != ETIMEDOUT || now >= deadline || gb__flag_is_set(s->stop)) return false;
     }
+    return true;
+}
+
+static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s,
+                              const char *remedy, gb_error *error)
+{
+    bool sign = gb__wait_sign(s, patience_s);
+    if (!sign && gb__flag_is_set(s->stop))
+        return gb__fail(error, GB_INTERRUPTED, "interrupted");
+    if (!sign)
+        return gb__fail(error, GB_MEASUREMENT, "the server gave no sign within %.0f s%s",
+                        patience_s, remedy);
     ssize_t n;
     while ((n = recv(s->socket, reply, sizeof *reply, 0)) < 0 && errno == EINTR) continue;
     if (n == (ssize_t)sizeof *reply) return GB_OK;
@@ -9420,7 +9490,7 @@ static gb_code gb__ask(gb_service *s, char what, gb__reply *reply, gb_error *err
     if (s->socket < 0) return GB_OK;  // somebody else's server answers HTTP only
     if (send(s->socket, &what, 1, MSG_NOSIGNAL) != 1)
         return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
-    gb_code code = gb__wait_reply(s, reply, GB__STOP_PATIENCE_S, error);
+    gb_code code = gb__wait_reply(s, reply, GB__STOP_PATIENCE_S, "", error);
     if (!code && reply->error.code) {
         code = reply->error.code;
         *error = reply->error;
@@ -9444,11 +9514,15 @@ static int gb__reap(pid_t pid, double patience_s)
     return done == 0 ? -1 : status;
 }
 
+static bool gb__ended_late(int status)
+{
+    return status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == GB__ENDED_LATE);
+}
+
+// A failure where the child crashed; to end late is none.
 static gb_code gb__describe_end(int status, gb_error *error)
 {
-    if (status == -1)
-        return gb__fail(error, GB_MEASUREMENT, "the server did not stop within %d s and was killed",
-                        GB__STOP_PATIENCE_S);
+    if (gb__ended_late(status)) return GB_OK;
     if (WIFSIGNALED(status))
         return gb__fail(error, GB_MEASUREMENT, "the server's process was ended by signal %d (%s)",
                         WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -9458,29 +9532,69 @@ static gb_code gb__describe_end(int status, gb_error *error)
     return GB_OK;
 }
 
-typedef void (*gb__child)(const gb_service_config *config, gb__place *place, int socket);
+#define GB__CHILD_VARIABLE "GILBENCH_CHILD"  // tells this program that it is a child: its socket
 
-// Forks a child that does what `child` says.
-static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb_service_config *config,
-                                 gb__place *place, gb_error *error)
+// Whether this code is in the program itself, which heads the list of objects, not in a library.
+static bool gb__is_program(void)
+{
+    Dl_info info;
+    struct link_map *object = NULL;
+    return dladdr1(gb__bootstrap, &info, (void **)&object, RTLD_DL_LINKMAP) && object &&
+           !object->l_prev;
+}
+
+// The environment and one variable more.
+static char **gb__environment_with(char *variable)
+{
+    extern char **environ;
+    size_t n = 0;
+    while (environ[n]) n++;
+    char **all = calloc(n + 2, sizeof *all);
+    if (!all) return NULL;
+    all[0] = variable;
+    memcpy(all + 1, environ, n * sizeof *all);
+    return all;
+}
+
+typedef void (*gb__child)(const gb__order *order, int socket);
+
+// Starts a child that does `order`. It executes this program again, so that it has nothing of this
+// process's memory, and the constructor below does what `child` does. It is only forked where that
+// memory is needed, for a handler and for a worker's place, or where the program isn't this code's.
+// `errors`, if it isn't -1, becomes its stderr.
+static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb__order *order,
+                                 int errors, gb_error *error)
 {
     int pair[2];
     pid_t parent = getpid();
+    char variable[32], *argv[] = {program_invocation_name, NULL}, **environment = NULL;
+    bool forked = order->place || order->config.server.handler || !gb__is_program();
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return gb__fail(error, GB_SYSTEM, "can't make a socket pair: %s", strerror(errno));
-    fflush(NULL);
-    s->pid = fork();
+    snprintf(variable, sizeof variable, GB__CHILD_VARIABLE "=%d", pair[1]);
+    if (forked) fflush(NULL);
+    else environment = gb__environment_with(variable);
+    bool ready = forked || (environment && send(pair[0], order, sizeof *order, MSG_NOSIGNAL) ==
+                                               (ssize_t)sizeof *order);
+    s->pid = ready ? fork() : -1;
     if (s->pid == 0) {
-        close(pair[0]);
+        if (errors >= 0) dup2(errors, STDERR_FILENO);
         gb__child_begin(parent);
-        child(config, place, pair[1]);
+        if (forked) {
+            close(pair[0]);
+            child(order, pair[1]);
+        }
+        fcntl(pair[1], F_SETFD, 0);
+        execve("/proc/self/exe", argv, environment);
+        _exit(127);
     }
     int saved = errno;
+    free(environment);
     close(pair[1]);
     s->socket = pair[0];
     if (s->pid > 0) return GB_OK;
     close(pair[0]);
-    return gb__fail(error, GB_SYSTEM, "can't fork: %s", strerror(saved));
+    return gb__fail(error, GB_SYSTEM, "can't start a process: %s", strerror(saved));
 }
 
 // ================================================================================================
@@ -9762,14 +9876,14 @@ static gb_code gb__peer_start(gb_service *s, const gb_service_config *config, gb
 }
 
 // SIGTERM is how these servers are stopped, so the status that one gives is no failure.
-static gb_code gb__peer_stop(gb_service *s, gb_error *error)
+static gb_code gb__peer_stop(gb_service *s, bool *late, gb_error *error)
 {
     gb_code code = GB_OK;
     if (gb__peer_has_ended(s)) {
         code = gb__peer_died(s, GB_MEASUREMENT, "during the measurement", error);
     } else {
         kill(s->pid, SIGTERM);
-        gb__reap(s->pid, GB__PEER_STOP_PATIENCE_S);
+        *late = gb__reap(s->pid, GB__PEER_STOP_PATIENCE_S) == -1;
     }
     close(s->output);
     return code;
@@ -9794,11 +9908,14 @@ static void gb__peer_gil(const gb_service *s, const gb_python *python, gb_round 
 
 // ---- either -------------------------------------------------------------------------------------
 
-// Waits until a child that was forked serves. Otherwise it is gone afterwards.
+#define GB__SERVES_ITSELF                                                                          \
+    "; if it calls app.run() at import, put that behind if __name__ == '__main__'"
+
+// Waits until a child of ours serves. Otherwise it is gone afterwards.
 static gb_code gb__service_await(gb_service *s, gb_error *error)
 {
     gb__reply reply = {0};
-    gb_code code = gb__wait_reply(s, &reply, GB__START_PATIENCE_S, error);
+    gb_code code = gb__wait_reply(s, &reply, GB__START_PATIENCE_S, GB__SERVES_ITSELF, error);
     if (!code && !reply.error.code) {
         s->port = reply.port;
         return GB_OK;
@@ -9820,6 +9937,7 @@ typedef struct gb__group {
     gb__dispatcher dispatcher;
     gb_service workers[GB_MAX_WORKERS];
     int count;
+    bool late;  // one of them ended late
 } gb__group;
 
 static gb_code gb__worker_failed(int i, gb_code code, gb_error *error)
@@ -9830,12 +9948,12 @@ static gb_code gb__worker_failed(int i, gb_code code, gb_error *error)
 
 // A worker's inbox is closed here before the next is forked: nobody else has it then, and what is
 // sent to one that is gone comes back as an error.
-static gb_code gb__group_add(gb__group *g, const gb_service_config *config, gb_error *error)
+static gb_code gb__group_add(gb__group *g, gb__order *order, gb_error *error)
 {
-    gb_code code = gb__dispatcher_add(&g->dispatcher, config, true, error);
+    gb_code code = gb__dispatcher_add(&g->dispatcher, &order->config, true, error);
     if (code) return code;
-    gb__place *place = &g->dispatcher.places[g->count];
-    code = gb__service_spawn(&g->workers[g->count], gb__child_main, config, place, error);
+    gb__place *place = order->place = &g->dispatcher.places[g->count];
+    code = gb__service_spawn(&g->workers[g->count], gb__child_main, order, -1, error);
     close(place->inbox);
     place->inbox = -1;
     if (!code) g->count++;
@@ -9844,10 +9962,11 @@ static gb_code gb__group_add(gb__group *g, const gb_service_config *config, gb_e
 
 static gb_code gb__group_start(gb__group *g, const gb_service_config *config, gb_error *error)
 {
-    gb_service_config one = *config;
+    gb__order one;
     *g = (gb__group){0};
-    one.workers = 1;
-    gb_code code = gb__dispatcher_open(&g->dispatcher, config, error);
+    gb_code code = gb__order_make(&one, config, error);
+    one.config.workers = 1;
+    if (!code) code = gb__dispatcher_open(&g->dispatcher, config, error);
     for (int i = 0; i < config->workers && !code; i++) code = gb__group_add(g, &one, error);
     // Together they import in the time of one.
     for (int i = 0; i < g->count && !code; i++) {
@@ -9922,20 +10041,21 @@ static gb_code gb__group_stop(gb__group *g, gb_error *error)
     for (int i = 0; i < g->count; i++) {
         gb_service *w = &g->workers[i];
         if (!w->pid) continue;
-        gb_code ended = gb__describe_end(gb__reap(w->pid, GB__STOP_PATIENCE_S), error);
+        int status = gb__reap(w->pid, GB__STOP_PATIENCE_S);
+        gb_code ended = gb__describe_end(status, error);
         if (ended) code = gb__worker_failed(i, ended, error);
+        g->late |= gb__ended_late(status);
         close(w->socket);
     }
     gb__dispatcher_close(&g->dispatcher);
     return code;
 }
 
-static void gb__group_main(const gb_service_config *config, gb__place *place, int socket)
+static void gb__group_main(const gb_service_config *config, int socket)
 {
     gb__group g;
     gb__reply reply = {0};
     gb_error ignored;
-    (void)place;
     gb_code code = gb__group_start(&g, config, &reply.error);
     reply.error.code = code;
     reply.port = g.dispatcher.port;
@@ -9947,7 +10067,7 @@ static void gb__group_main(const gb_service_config *config, gb__place *place, in
     }
     gb_code stopped = gb__group_stop(&g, &ignored);
     // A worker that is gone has been told of by name; the status says less and would hide it.
-    _exit(!reply.error.code && stopped);
+    _exit(reply.error.code ? 0 : stopped ? 1 : g.late ? GB__ENDED_LATE : 0);
 }
 
 static gb_worker_model gb__worker_model(const gb_python *python, gb_worker_model wanted)
@@ -9967,56 +10087,6 @@ static gb_code gb__check_workers(const gb_service_config *config, gb_error *erro
     if (config->workers >= 0 && config->workers <= GB_MAX_WORKERS) return GB_OK;
     return gb__fail(error, GB_USAGE, "%d workers: from 1 to %d can serve", config->workers,
                     GB_MAX_WORKERS);
-}
-
-static gb_service *gb__service_start(const gb_service_config *config, const bool *stop,
-                                     gb_error *error)
-{
-    gb_service *s = calloc(1, sizeof *s);
-    gb_code code = s ? gb__check_workers(config, error) : gb__fail_memory(error);
-    if (!code) {
-        *s = (gb_service){.stop = stop, .output = -1};
-        if (config->command) {
-            code = gb__peer_start(s, config, error);
-        } else {
-            gb__child child = gb__wants_processes(config) ? gb__group_main : gb__child_main;
-            code = gb__service_spawn(s, child, config, NULL, error);
-            if (!code) code = gb__service_await(s, error);
-        }
-    }
-    if (!code) return s;
-    free(s);
-    return NULL;
-}
-
-GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *error)
-{
-    return gb__service_start(config, NULL, error);
-}
-
-GB_API int gb_service_port(const gb_service *service)
-{
-    return service->port;
-}
-
-GB_API int gb_service_pid(const gb_service *service)
-{
-    return service->pid;
-}
-
-GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
-{
-    char stop = GB__ASK_STOP;
-    if (service->socket < 0) {
-        gb_code code = gb__peer_stop(service, error);
-        free(service);
-        return code;
-    }
-    send(service->socket, &stop, 1, MSG_NOSIGNAL);
-    int status = gb__reap(service->pid, GB__STOP_PATIENCE_S);
-    close(service->socket);
-    free(service);
-    return gb__describe_end(status, error);
 }
 
 // ---- serve: until a signal ----------------------------------------------------------------------
@@ -10092,11 +10162,12 @@ GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *
     return code;
 }
 
-// ---- which modules bring the GIL back -----------------------------------------------------------
+// ---- a child's work -----------------------------------------------------------------------------
 
-// A child imports the application and every extension module that the measured process had, with
-// CPython's verbose output on: the warning names the first module only, this one names each.
-static void gb__culprits_child(const gb_python *python, const char *app, const char *names)
+// Which modules bring the GIL back: imports the application and every extension module that the
+// measured process had, with CPython's verbose output on: the warning names the first module only,
+// this one names each.
+static void gb__culprits_main(const gb__order *order)
 {
     static const char import_all[] = "import importlib, sys\n"
                                      "def run(names):\n"
@@ -10106,14 +10177,122 @@ static void gb__culprits_child(const gb_python *python, const char *app, const c
                                      "        except Exception:\n"
                                      "            pass\n";
     gb__app a;
-    if (gb__py_start(python, true, NULL)) _exit(1);
-    gb__app_load(&a, app, GB_WSGI, NULL);
+    if (gb__py_start(order->config.python, true, NULL)) _exit(1);
+    gb__app_load(&a, order->config.app, GB_WSGI, NULL);
     PyObject *namespace = gb__py_run(import_all, "gilbench");
     PyObject *run = namespace ? gb_py.PyDict_GetItemString(namespace, "run") : NULL;
-    PyObject *text = gb_py.PyUnicode_FromString(names);
+    PyObject *text = gb_py.PyUnicode_FromString(order->modules);
     if (run && text) gb_py.PyObject_CallOneArg(run, text);
     _exit(0);
 }
+
+static void gb__child_work(const gb__order *order, int socket)
+{
+    if (*order->modules) gb__culprits_main(order);
+    if (gb__wants_processes(&order->config)) gb__group_main(&order->config, socket);
+    gb__child_main(order, socket);
+}
+
+// What the parent's program has open is its own: descriptors cross an exec unless they are told not
+// to, and few libraries tell them.
+static void gb__close_others(int kept)
+{
+    struct dirent *entry;
+    DIR *all = opendir("/proc/self/fd");
+    while (all && (entry = readdir(all))) {
+        int fd = atoi(entry->d_name);
+        if (fd > STDERR_FILENO && fd != kept && fd != dirfd(all)) close(fd);
+    }
+    if (all) closedir(all);
+}
+
+// Runs before main, which a child never reaches.
+__attribute__((constructor)) static void gb__enter_as_child(void)
+{
+    static gb__order order;
+    const char *number = getenv(GB__CHILD_VARIABLE);
+    if (!number || !gb__is_program()) return;
+    int socket = atoi(number);
+    unsetenv(GB__CHILD_VARIABLE);
+    if (recv(socket, &order, sizeof order, 0) != (ssize_t)sizeof order) _exit(127);
+    fcntl(socket, F_SETFD, FD_CLOEXEC);
+    gb__close_others(socket);
+    prctl(PR_SET_NAME, program_invocation_short_name);  // exec called it "exe"
+    gb__order_adopt(&order);
+    gb__child_work(&order, socket);
+}
+
+// ---- the service --------------------------------------------------------------------------------
+
+// Starts a child of ours and waits until it serves.
+static gb_code gb__service_launch(gb_service *s, const gb_service_config *config, gb_error *error)
+{
+    gb__order order;
+    gb_code code = gb__order_make(&order, config, error);
+    if (!code) code = gb__service_spawn(s, gb__child_work, &order, -1, error);
+    if (code) return code;
+    if (!gb__wait_sign(s, GB__NOTE_PATIENCE_S) && !gb__flag_is_set(s->stop))
+        fprintf(stderr, "gilbench: still importing %s" GB__SERVES_ITSELF "\n",
+                config->app ? config->app : "builtin:wsgi");
+    return gb__service_await(s, error);
+}
+
+static gb_service *gb__service_start(const gb_service_config *config, const bool *stop,
+                                     gb_error *error)
+{
+    gb_service *s = calloc(1, sizeof *s);
+    gb_code code = s ? gb__check_workers(config, error) : gb__fail_memory(error);
+    if (!code) {
+        *s = (gb_service){.stop = stop, .output = -1};
+        code = config->command ? gb__peer_start(s, config, error)
+                               : gb__service_launch(s, config, error);
+    }
+    if (!code) return s;
+    free(s);
+    return NULL;
+}
+
+GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *error)
+{
+    return gb__service_start(config, NULL, error);
+}
+
+GB_API int gb_service_port(const gb_service *service)
+{
+    return service->port;
+}
+
+GB_API int gb_service_pid(const gb_service *service)
+{
+    return service->pid;
+}
+
+// *late tells that it had to be killed although what it served is complete.
+static gb_code gb__service_end(gb_service *service, bool *late, gb_error *error)
+{
+    char stop = GB__ASK_STOP;
+    gb_code code;
+    *late = false;
+    if (service->socket < 0) {
+        code = gb__peer_stop(service, late, error);
+    } else {
+        send(service->socket, &stop, 1, MSG_NOSIGNAL);
+        int status = gb__reap(service->pid, GB__STOP_PATIENCE_S);
+        *late = gb__ended_late(status);
+        code = gb__describe_end(status, error);
+        close(service->socket);
+    }
+    free(service);
+    return code;
+}
+
+GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
+{
+    bool late;
+    return gb__service_end(service, &late, error);
+}
+
+// ---- which modules bring the GIL back -----------------------------------------------------------
 
 // Takes the module's name out of "# loading module 'NAME', which requires the GIL".
 static void gb__add_culprit(gb__buf *found, const char *line, size_t len)
@@ -10124,7 +10303,7 @@ static void gb__add_culprit(gb__buf *found, const char *line, size_t len)
     start += sizeof before - 1;
     const char *end = memmem(start, len - (size_t)(start - line), after, sizeof after - 1);
     if (!end) return;
-    if (found->len) gb__buf_add(found, ",", 1);
+    if (found->len) gb__buf_str(found, ", ");
     gb__buf_add(found, start, (size_t)(end - start));
 }
 
@@ -10132,25 +10311,24 @@ static void gb__gil_culprits(const gb_python *python, const char *app, const cha
                              char *text, size_t size)
 {
     int ends[2];
+    gb__order order;
+    gb_service child;
     gb__buf output = {0}, found = {0};
-    pid_t parent = getpid();
-    if (pipe2(ends, O_CLOEXEC)) return;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        gb__child_begin(parent);
-        gb__culprits_child(python, app, names);
-    }
+    if (gb__order_make(&order, &(gb_service_config){.python = python, .app = app}, NULL) ||
+        pipe2(ends, O_CLOEXEC))
+        return;
+    gb__copy(order.modules, sizeof order.modules, names);
+    bool runs = !gb__service_spawn(&child, gb__child_work, &order, ends[1], NULL);
     close(ends[1]);
-    ssize_t n = pid > 0 ? 1 : 0;
+    ssize_t n = runs;
     while (n > 0 && gb__buf_reserve(&output, GB__READ_SIZE) &&
            gb__wait_ready(ends[0], POLLIN, gb_now_ns() + gb__seconds_ns(GB__START_PATIENCE_S))) {
         n = read(ends[0], output.data + output.len, GB__READ_SIZE);
         if (n > 0) output.len += (size_t)n;
     }
     close(ends[0]);
-    if (pid > 0) gb__reap(pid, 1);
+    if (runs) gb__reap(child.pid, 1);
+    if (runs) close(child.socket);
     gb_slice line, rest = {output.data, output.len};
     while (rest.len) {
         gb__split(rest, '\n', &line, &rest);
@@ -10339,8 +10517,9 @@ static gb_code gb__measure_load(gb__measuring *m, gb_error *error)
     if (!code && config->latency) gb_histogram_merge(config->latency, &result.latency);
     if (!code && config->uncorrected) gb_histogram_merge(config->uncorrected, &result.uncorrected);
     if (!code && !result.requests)
-        code = gb__fail(error, GB_MEASUREMENT, "no request was answered: %s",
-                        *result.first_error ? result.first_error : "the window was too short");
+        code = gb__fail(error, GB_MEASUREMENT, "no request was answered within %.3g s%s%s",
+                        result.warmup_s + result.seconds, *result.first_error ? ": " : "",
+                        result.first_error);
     gb_load_free(&result);
     return code;
 }
@@ -10363,7 +10542,7 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
     }
     gb_code code = gb__measure_load(&m, error);
     if (m.service->output >= 0) gb__peer_gil(m.service, python, round);
-    if (gb_service_stop(m.service, &ended) && code != GB_INTERRUPTED) {
+    if (gb__service_end(m.service, &round->ended_late, &ended) && code != GB_INTERRUPTED) {
         code = ended.code;
         *error = ended;
     }
@@ -10976,6 +11155,7 @@ GB__PRINTF(2, 3) static void gb__warn(gb_result *r, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    for (size_t n = strlen(text); n && text[n - 1] == '.'; n--) text[n - 1] = 0;
     for (size_t i = 0; i < r->warning_count; i++)
         if (!strcmp(r->warnings[i], text)) return;
     char(*grown)[512] = realloc(r->warnings, (r->warning_count + 1) * sizeof *grown);
@@ -11051,7 +11231,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     const gb_python *python = gb__find_python(r, c->python);
     uint64_t errors = 0;
     double share = 0, farthest = c->summary.rps.median;
-    size_t unsettled = 0, outliers = 0;
+    size_t unsettled = 0, outliers = 0, late = 0;
     char variant[GB__VARIANT];
     gb__variant(c, "", variant, sizeof variant);
     for (size_t i = 0; i < c->round_count; i++) {
@@ -11059,6 +11239,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         errors += gb_load_error_count(&round->errors);
         unsettled += round->unsettled;
         outliers += round->outlier;
+        late += round->ended_late;
         if (fabs(round->rps - c->summary.rps.median) > fabs(farthest - c->summary.rps.median))
             farthest = round->rps;
         if (round->cpu.client_share > share) share = round->cpu.client_share;
@@ -11075,6 +11256,10 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     if (unsettled)
         gb__warn(r, "%s: the rate had not settled when %zu of %zu windows began; try a longer "
                  "--warmup", c->id, unsettled, c->round_count);
+    if (late)
+        gb__warn(r, "%s: after %zu of %zu rounds the application did not end within a second (a "
+                 "thread that is no daemon, a slow atexit?); what was measured counts", c->id, late,
+                 c->round_count);
     if (errors) gb__warn(r, "%s: %llu requests failed", c->id, (unsigned long long)errors);
     if (share > 0.9)
         gb__warn(r, "%s: the client used %.0f %% of its CPU, so it may be the limit; try more "
