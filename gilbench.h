@@ -214,10 +214,9 @@
 //
 // compare --server 'granian --interface wsgi --port {port} shop:app' --app shop.py:app measures
 // that server on each build as well: same client, same topology, alternating with ours. The
-// command is split into words as a shell would, without one; {port}, {python}, {threads} and
-// {workers} are replaced. It runs with the build's directory first in PATH and is ready when its
-// path answers. From outside there is no anatomy, and of the GIL only CPython's warning that it
-// came back.
+// command is run by sh as `exec COMMAND`; {port}, {python}, {threads} and {workers} are replaced.
+// It runs with the build's directory first in PATH and is ready when its path answers. From outside
+// there is no anatomy, and of the GIL only CPython's warning that it came back.
 //
 // ENVIRONMENTS
 //
@@ -245,11 +244,14 @@
 // Strings in configurations are borrowed for the call (gb_server_start and gb_service_start copy
 // what they keep). Configurations are structs in which zero means the default. Different
 // servers, loads and results may be used from different threads; one object by one thread at a
-// time. gb_pythons, gb_service_start, gb_measure and gb_compare fork: call them while the
-// process has no other threads that hold locks. There is one interpreter a process:
-// gb_python_start and gb_serve are for a process that runs no other. The library never exits the
-// process and prints nothing, but for the application's tracebacks and the last words of
-// somebody else's server, which go to stderr.
+// time. gb_service_start, gb_measure and gb_compare execute this program again for each server: the
+// child does its work before main and has nothing of its parent's memory. gb_pythons forks, and so
+// do they for a handler that is a function of yours, whose memory then counts as the server's, and
+// in a shared library: call it while no other thread holds a lock. There is one interpreter a
+// process: gb_python_start and gb_serve are for a process that runs no other; gb_python_start sets
+// PYTHONHOME, PYTHON_GIL and PYTHON_JIT in its environment. The library never exits the
+// process and prints nothing, but for the application's tracebacks, the last words of somebody
+// else's server and a line when an import takes more than 5 s, which go to stderr.
 //
 // LICENSE
 //
@@ -710,9 +712,9 @@ typedef struct gb_service_config {
     int workers;              // default 1; each has server.threads threads, or an event loop
     gb_worker_model worker_model;
     gb_server_config server;  // handler and user are for builtin:c alone
-    // Somebody else's server instead of this one: a command, split into words as a shell would
-    // ('', "" and \), but without one. {port} (which it must have), {python}, {threads} and
-    // {workers} are replaced; the interpreter's directory comes first in its PATH.
+    // Somebody else's server instead of this one: a command, run by sh as `exec COMMAND`. {port}
+    // (which it must have), {python}, {threads} and {workers} are replaced; the interpreter's
+    // directory comes first in its PATH.
     const char *command;
     const char *ready_path;   // the command serves as soon as this answers; default "/json"
 } gb_service_config;
@@ -724,8 +726,11 @@ GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *
 
 typedef struct gb_service gb_service;  // a child process that serves
 
-// Forks; fails with GB_APP and the last line of the traceback (all of it goes to stderr) when the
-// application can't be imported. Call it before this process has threads of its own.
+// Fails with GB_APP and the last line of the traceback (all of it goes to stderr) when the
+// application can't be imported. The child executes this program again, so that it contains nothing
+// of this process's memory; but it is forked, and contains all of it, where server.handler is a
+// function or this header is compiled into a shared library: then call it before there are threads
+// of your own. The child ends with the thread that started it.
 GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *error);
 GB_API int gb_service_port(const gb_service *service);
 GB_API int gb_service_pid(const gb_service *service);
@@ -775,7 +780,7 @@ typedef struct gb_round {
     } gc;
     struct {
         int enabled_after_load;   // 0, 1, or -1 where there is no interpreter
-        char reenabled_by[512];   // comma-separated modules that brought the GIL back
+        char reenabled_by[512];   // modules that brought the GIL back: "a, b"
     } gil;
     double context_switches_per_request;
     uint64_t requests_per_worker[GB_MAX_WORKERS];
@@ -9599,89 +9604,40 @@ static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb__order
 
 // ================================================================================================
 // >>peers
-// A command in a process group of its own, started without a shell, so that what gets the signals
-// is what serves. It is asked over HTTP alone; what it prints is looked at when something is wrong.
+// A command in a process group of its own, started by a shell's `exec`: what gets the signals is
+// what serves. It is asked over HTTP alone; what it prints is looked at when something is wrong.
 
 #define GB__PEER_START_PATIENCE_S 30
 #define GB__PEER_STOP_PATIENCE_S 5
 #define GB__PEER_TAIL 4096  // bytes at the end of its output that are looked at
-#define GB__PEER_WORDS 128
-
-typedef struct gb__words {
-    char *items[GB__PEER_WORDS + 1];  // owned; ends with a NULL, as exec wants it
-    size_t count;
-} gb__words;
-
-static void gb__words_free(gb__words *w)
-{
-    for (size_t i = 0; i < w->count; i++) free(w->items[i]);
-    w->count = 0;
-}
-
-// A backslash takes the next character as it is; between double quotes only a quote or a backslash.
-static bool gb__is_escape(const char *s, char quote)
-{
-    if (*s != '\\' || !s[1] || quote == '\'') return false;
-    return !quote || s[1] == '"' || s[1] == '\\';
-}
-
-// Reads the next word at *at; false at the end. `open` tells a quote that isn't closed.
-static bool gb__next_word(const char **at, gb__buf *word, bool *open)
-{
-    char quote = 0;
-    const char *s = *at + strspn(*at, " \t\n");
-    if (!*s) return false;
-    gb__buf_str(word, "");
-    for (; *s && (quote || !strchr(" \t\n", *s)); s++) {
-        if (quote ? *s == quote : *s == '"' || *s == '\'') {
-            quote = quote ? 0 : *s;
-        } else {
-            if (gb__is_escape(s, quote)) s++;
-            gb__buf_add(word, s, 1);
-        }
-    }
-    *at = s;
-    *open = quote;
-    return true;
-}
-
-static gb_code gb__split_command(const char *command, gb__words *words, gb_error *error)
-{
-    const char *at = command;
-    bool open = false;
-    gb__buf word = {0};
-    *words = (gb__words){0};
-    while (gb__next_word(&at, &word, &open)) {
-        if (open || word.failed || words->count == GB__PEER_WORDS) break;
-        words->items[words->count++] = word.data;
-        word = (gb__buf){0};
-    }
-    bool more = word.data;
-    gb__buf_free(&word);
-    if (!more && words->count) return GB_OK;
-    gb__words_free(words);
-    return gb__fail(error, GB_USAGE, "the server's command \"%.200s\" %s", command,
-                    !more ? "is empty" : open ? "has a quote that isn't closed"
-                                              : "has too many words");
-}
 
 // The name of the program, for reports.
 static gb_code gb__check_command(const char *command, char *name, size_t size, gb_error *error)
 {
-    gb__words words;
+    char program[GB_PATH];
+    const char *start = command + strspn(command, " \t\n");
+    size_t len = strcspn(start, " \t\n");
     if (strlen(command) >= GB_PATH)
         return gb__fail(error, GB_USAGE, "the server's command is longer than %d bytes", GB_PATH);
-    gb_code code = gb__split_command(command, &words, error);
-    if (code) return code;
-    const char *program = words.items[0];
+    if (!len) return gb__fail(error, GB_USAGE, "the server's command \"%s\" is empty", command);
+    snprintf(program, sizeof program, "%.*s", (int)len, start);
     gb__copy(name, size, strcmp(program, "{python}") ? gb__basename(program) : "python");
-    gb__words_free(&words);
     if (strstr(command, "{port}")) return GB_OK;
     return gb__fail(error, GB_USAGE, "the server's command \"%.200s\" has no {port}, where it is "
                     "to listen", command);
 }
 
-static char *gb__fill_in(const char *word, const gb_service_config *config, int port)
+// As one word of a shell's, or as a part of one, also between double quotes if it is a usual path.
+static void gb__add_shell_word(gb__buf *b, const char *value)
+{
+    for (; *value; value++) {
+        bool plain = isalnum((unsigned char)*value) || strchr("/._-+", *value) || *value & 0x80;
+        gb__buf_printf(b, "%s%c", plain ? "" : "\\", *value);
+    }
+}
+
+// The command as a shell takes it; NULL when there is no memory.
+static char *gb__peer_command(const gb_service_config *config, int port)
 {
     char numbers[3][16];
     const int values[3] = {port, config->server.threads > 0 ? config->server.threads : 1,
@@ -9692,31 +9648,17 @@ static char *gb__fill_in(const char *word, const gb_service_config *config, int 
     } fields[] = {{"{port}", numbers[0]}, {"{threads}", numbers[1]}, {"{workers}", numbers[2]},
                   {"{python}", config->python->executable}};
     gb__buf b = {0};
-    gb__buf_str(&b, "");
-    while (*word) {
+    gb__buf_str(&b, "exec ");
+    for (const char *c = config->command; *c;) {
         size_t i = 0;
-        while (i < 4 && strncmp(word, fields[i].name, strlen(fields[i].name))) i++;
-        if (i < 4) gb__buf_str(&b, fields[i].value);
-        else gb__buf_add(&b, word, 1);
-        word += i < 4 ? strlen(fields[i].name) : 1;
+        while (i < 4 && strncmp(c, fields[i].name, strlen(fields[i].name))) i++;
+        if (i < 4) gb__add_shell_word(&b, fields[i].value);
+        else gb__buf_add(&b, c, 1);
+        c += i < 4 ? strlen(fields[i].name) : 1;
     }
     if (!b.failed) return b.data;
     gb__buf_free(&b);
     return NULL;
-}
-
-static gb_code gb__peer_words(const gb_service_config *config, int port, gb__words *words,
-                              gb_error *error)
-{
-    gb_code code = gb__split_command(config->command, words, error);
-    for (size_t i = 0; i < words->count && !code; i++) {
-        char *filled = gb__fill_in(words->items[i], config, port);
-        free(words->items[i]);
-        words->items[i] = filled;
-        if (!filled) code = gb__fail_memory(error);
-    }
-    if (code) gb__words_free(words);
-    return code;
 }
 
 // Everything of this build and nothing of another: what our own child gets by its configuration.
@@ -9735,8 +9677,7 @@ static void gb__peer_environment(const gb_python *python)
     gb__buf_free(&path);
 }
 
-static void gb__peer_child(const gb_python *python, const gb__words *words, int output,
-                           pid_t parent)
+static void gb__peer_child(const gb_python *python, const char *command, int output, pid_t parent)
 {
     gb__child_begin(parent);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -9744,27 +9685,25 @@ static void gb__peer_child(const gb_python *python, const gb__words *words, int 
         dup2(output, STDERR_FILENO) < 0)
         _exit(126);
     gb__peer_environment(python);
-    execvp(words->items[0], words->items);
-    dprintf(STDERR_FILENO, "can't execute %s: %s\n", words->items[0], strerror(errno));
+    execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    dprintf(STDERR_FILENO, "can't execute /bin/sh: %s\n", strerror(errno));
     _exit(127);
 }
 
 static gb_code gb__peer_spawn(gb_service *s, const gb_service_config *config, gb_error *error)
 {
-    gb__words words;
     int probe = gb__listen("127.0.0.1", 0, error);
     if (probe < 0) return GB_NETWORK;
     s->port = gb__bound_port(probe);
     close(probe);  // free again, and the kernel won't give it away again soon
-    gb_code code = gb__peer_words(config, s->port, &words, error);
-    if (code) return code;
+    char *command = gb__peer_command(config, s->port);
+    if (!command) return gb__fail_memory(error);
     s->output = memfd_create("gilbench-server", MFD_CLOEXEC);
     pid_t parent = getpid();
-    fflush(NULL);
     s->pid = s->output < 0 ? -1 : fork();
-    if (s->pid == 0) gb__peer_child(config->python, &words, s->output, parent);
+    if (s->pid == 0) gb__peer_child(config->python, command, s->output, parent);
     int saved = errno;
-    gb__words_free(&words);
+    free(command);
     if (s->pid > 0) {
         setpgid(s->pid, s->pid);  // as the child does: whoever comes first
         return GB_OK;
