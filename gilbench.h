@@ -10206,8 +10206,8 @@ GB_API int gb_service_pid(const gb_service *service)
     return service->pid;
 }
 
-// *late tells that it had to be killed although what it served is complete.
-static gb_code gb__service_end(gb_service *service, bool *late, gb_error *error)
+// *late tells that it had to be killed, which is no failure.
+static gb_code gb__service_end(gb_service *service, double patience_s, bool *late, gb_error *error)
 {
     char stop = GB__ASK_STOP;
     gb_code code;
@@ -10216,7 +10216,7 @@ static gb_code gb__service_end(gb_service *service, bool *late, gb_error *error)
         code = gb__peer_stop(service, late, error);
     } else {
         send(service->socket, &stop, 1, MSG_NOSIGNAL);
-        int status = gb__reap(service->pid, GB__STOP_PATIENCE_S);
+        int status = gb__reap(service->pid, patience_s);
         *late = gb__ended_late(status);
         code = gb__describe_end(status, error);
         close(service->socket);
@@ -10228,7 +10228,7 @@ static gb_code gb__service_end(gb_service *service, bool *late, gb_error *error)
 GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
 {
     bool late;
-    return gb__service_end(service, &late, error);
+    return gb__service_end(service, GB__STOP_PATIENCE_S, &late, error);
 }
 
 // ---- which modules bring the GIL back -----------------------------------------------------------
@@ -10470,6 +10470,7 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
     gb_error local = {0}, ended;
     const gb_python *python = config->service.python;
     gb_service_config service = config->service;
+    bool late;
     if (!error) error = &local;
     *round = (gb_round){.gil.enabled_after_load = -1};
     round->timeline.step_s = step_s > GB__TIMELINE_STEP_S ? step_s : GB__TIMELINE_STEP_S;
@@ -10481,10 +10482,13 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
     }
     gb_code code = gb__measure_load(&m, error);
     if (m.service->output >= 0) gb__peer_gil(m.service, python, round);
-    if (gb__service_end(m.service, &round->ended_late, &ended) && code != GB_INTERRUPTED) {
-        code = ended.code;
+    double patience_s = code ? GB__END_PATIENCE_S : GB__STOP_PATIENCE_S;
+    gb_code crashed = gb__service_end(m.service, patience_s, &late, &ended);
+    if (crashed && code != GB_INTERRUPTED) {
+        code = crashed;
         *error = ended;
     }
+    round->ended_late = late && !code;
     if (*m.reply.stats.extensions)
         gb__gil_culprits(python, config->service.app ? config->service.app : "builtin:wsgi",
                          m.reply.stats.extensions, round->gil.reenabled_by,
