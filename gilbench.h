@@ -9410,12 +9410,10 @@ static gb_code gb__order_make(gb__order *o, const gb_service_config *config, gb_
 {
     const char *texts[] = {config->app, config->loop, config->server.host};
     *o = (gb__order){.config = *config};
-    for (int i = 0; i < 3; i++) {
-        if (texts[i] && strlen(texts[i]) >= GB_PATH)
+    for (int i = 0; i < 3; i++)
+        if (texts[i] && snprintf(o->texts[i], GB_PATH, "%s", texts[i]) >= GB_PATH)
             return gb__fail(error, GB_USAGE, "\"%.80s...\" is longer than %d bytes", texts[i],
                             GB_PATH - 1);
-        if (texts[i]) gb__copy(o->texts[i], GB_PATH, texts[i]);
-    }
     if (config->python) o->python = *config->python;
     gb__order_adopt(o);
     return GB_OK;
@@ -9537,7 +9535,7 @@ static gb_code gb__describe_end(int status, gb_error *error)
     return GB_OK;
 }
 
-#define GB__CHILD_VARIABLE "GILBENCH_CHILD"  // tells this program that it is a child: its socket
+#define GB__CHILD_NAME "gilbench-child="  // argv[0] of a program that is one; its socket follows
 
 // Whether this code is in the program itself, which heads the list of objects, not in a library.
 static bool gb__is_program(void)
@@ -9546,19 +9544,6 @@ static bool gb__is_program(void)
     struct link_map *object = NULL;
     return dladdr1(gb__bootstrap, &info, (void **)&object, RTLD_DL_LINKMAP) && object &&
            !object->l_prev;
-}
-
-// The environment and one variable more.
-static char **gb__environment_with(char *variable)
-{
-    extern char **environ;
-    size_t n = 0;
-    while (environ[n]) n++;
-    char **all = calloc(n + 2, sizeof *all);
-    if (!all) return NULL;
-    all[0] = variable;
-    memcpy(all + 1, environ, n * sizeof *all);
-    return all;
 }
 
 typedef void (*gb__child)(const gb__order *order, int socket);
@@ -9571,16 +9556,15 @@ static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb__order
                                  int errors, gb_error *error)
 {
     int pair[2];
+    extern char **environ;
     pid_t parent = getpid();
-    char variable[32], *argv[] = {program_invocation_name, NULL}, **environment = NULL;
+    char name[32], *argv[] = {name, NULL};
     bool forked = order->place || order->config.server.handler || !gb__is_program();
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return gb__fail(error, GB_SYSTEM, "can't make a socket pair: %s", strerror(errno));
-    snprintf(variable, sizeof variable, GB__CHILD_VARIABLE "=%d", pair[1]);
+    snprintf(name, sizeof name, GB__CHILD_NAME "%d", pair[1]);
     if (forked) fflush(NULL);
-    else environment = gb__environment_with(variable);
-    bool ready = forked || (environment && send(pair[0], order, sizeof *order, MSG_NOSIGNAL) ==
-                                               (ssize_t)sizeof *order);
+    bool ready = forked || send(pair[0], order, sizeof *order, MSG_NOSIGNAL) > 0;
     s->pid = ready ? fork() : -1;
     if (s->pid == 0) {
         if (errors >= 0) dup2(errors, STDERR_FILENO);
@@ -9590,11 +9574,10 @@ static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb__order
             child(order, pair[1]);
         }
         fcntl(pair[1], F_SETFD, 0);
-        execve("/proc/self/exe", argv, environment);
+        execve("/proc/self/exe", argv, environ);
         _exit(127);
     }
     int saved = errno;
-    free(environment);
     close(pair[1]);
     s->socket = pair[0];
     if (s->pid > 0) return GB_OK;
@@ -10149,14 +10132,13 @@ static void gb__close_others(int kept)
 __attribute__((constructor)) static void gb__enter_as_child(void)
 {
     static gb__order order;
-    const char *number = getenv(GB__CHILD_VARIABLE);
-    if (!number || !gb__is_program()) return;
-    int socket = atoi(number);
-    unsetenv(GB__CHILD_VARIABLE);
+    int socket;
+    if (sscanf(program_invocation_name, GB__CHILD_NAME "%d", &socket) != 1 || !gb__is_program())
+        return;
     if (recv(socket, &order, sizeof order, 0) != (ssize_t)sizeof order) _exit(127);
     fcntl(socket, F_SETFD, FD_CLOEXEC);
     gb__close_others(socket);
-    prctl(PR_SET_NAME, program_invocation_short_name);  // exec called it "exe"
+    prctl(PR_SET_NAME, "gilbench-child");  // exec called it "exe"
     gb__order_adopt(&order);
     gb__child_work(&order, socket);
 }
