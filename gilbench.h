@@ -6469,19 +6469,13 @@ static bool gb__already_there(const gb__search *s, const char *dir, const char *
     return false;
 }
 
-static bool gb__is_shims(const char *dir)
-{
-    return !strcmp(gb__basename(dir), "shims");
-}
-
 static void gb__add_found(gb__search *s, const char *path)
 {
     char dir[GB_PATH];
     if (strlen(path) >= GB_PATH || !gb__is_python_name(gb__basename(path))) return;
     gb__copy(dir, sizeof dir, path);
     gb__to_parent(dir);
-    // One file behind all shims of a directory looks at the name it was called by.
-    if (!gb__is_file(path, X_OK) || (!gb__is_shims(dir) && gb__already_there(s, dir, path))) return;
+    if (!gb__is_file(path, X_OK) || gb__already_there(s, dir, path)) return;
     gb__candidate *c = gb__add(s);
     if (c) gb__copy(c->path, sizeof c->path, path);
 }
@@ -6588,14 +6582,11 @@ static gb_code gb__add_variable(gb__search *s, gb_error *error)
 
 static void gb__add_path(gb__search *s)
 {
-    char dir[GB_PATH], shims[GB_PATH] = "";
-    const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
-    // pyenv's shims take 0.2 s each and lead to the versions that are looked at anyway.
-    if (root) gb__path(shims, "%s/shims", root);
-    else if (home) gb__path(shims, "%s/.pyenv/shims", home);
+    char dir[GB_PATH];
     for (const char *path = getenv("PATH"); path && *path;) {
         size_t len = strcspn(path, ":");
-        if (len && gb__path(dir, "%.*s", (int)len, path) && !gb__same_file(dir, shims))
+        // pyenv's shims take 0.2 s each and lead to the versions that are looked at anyway.
+        if (len && gb__path(dir, "%.*s", (int)len, path) && strcmp(gb__basename(dir), "shims"))
             gb__add_bins(s, dir, "");
         path += len + (path[len] == ':');
     }
@@ -6610,25 +6601,18 @@ static void gb__add_machine(gb__search *s)
         {"XDG_DATA_HOME", ".local/share", "/uv/python/*/bin"},
         {"PYENV_ROOT", ".pyenv", "/versions/*/bin"},
         {"CONDA_PREFIX", NULL, "/bin"},
-        {NULL, "miniconda3", "/bin"},
-        {NULL, "miniconda3", "/envs/*/bin"},
-        {NULL, "miniforge3", "/bin"},
-        {NULL, "miniforge3", "/envs/*/bin"},
-        {NULL, "anaconda3", "/bin"},
-        {NULL, "anaconda3", "/envs/*/bin"},
         {"XDG_CACHE_HOME", ".cache", "/gilbench/cpython-*/bin"},
     };
     const char *home = getenv("HOME");
     gb__add_path(s);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        const char *root = places[i].variable ? getenv(places[i].variable) : NULL;
+        const char *root = getenv(places[i].variable);
         char dir[GB_PATH];
         if (root && *root) gb__add_bins(s, root, places[i].pattern);
         else if (home && *home && places[i].home && gb__path(dir, "%s/%s", home, places[i].home))
             gb__add_bins(s, dir, places[i].pattern);
     }
     gb__add_bins(s, "/usr/local/bin", "");
-    gb__add_bins(s, "/opt/hostedtoolcache/Python", "/*/*/bin");
 }
 
 static bool gb__same_build(const gb_python *a, const gb_python *b)
@@ -6639,17 +6623,12 @@ static bool gb__same_build(const gb_python *a, const gb_python *b)
            (!strcmp(a->libpython, b->libpython) || gb__same_file(a->libpython, b->libpython));
 }
 
-// A shim that fails has only said that no version is set; the same build is listed once.
+// The same build is listed once.
 static void gb__drop(gb__search *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         gb__candidate *c = &s->all[i];
-        char dir[GB_PATH];
-        if (c->wanted) continue;
-        gb__copy(dir, sizeof dir, c->path);
-        gb__to_parent(dir);
-        c->dropped = !c->answered && gb__is_shims(dir);
-        for (size_t j = 0; c->answered && j < i; j++)
+        for (size_t j = 0; !c->wanted && c->answered && j < i; j++)
             if (s->all[j].answered && gb__same_build(&c->python, &s->all[j].python))
                 c->dropped = true;
         if (c->dropped) c->python.usable = false;
@@ -6767,21 +6746,16 @@ GB_API gb_code gb_pythons(const char *const *wanted, size_t count, gb_python **l
 }
 
 // How fair a comparison of the two would be, given that they are of one version: above all, neither
-// is compiled for debugging; then both with a profile; then alike; then from one provider.
+// is compiled for debugging; then both with a profile; then alike; then by one compiler; then both
+// or none in an environment.
 static int gb__pair_score(const gb_python *a, const gb_python *b)
 {
-    char x[GB_PATH], y[GB_PATH];
-    int score = strcmp(a->optimized, "debug") && strcmp(b->optimized, "debug") ? 32 : 0;
-    if (strstr(a->optimized, "PGO") && strstr(b->optimized, "PGO")) score += 16;
-    if (!strcmp(a->optimized, b->optimized)) score += 8;
-    gb__copy(x, sizeof x, a->base_prefix);
-    gb__copy(y, sizeof y, b->base_prefix);
-    gb__to_parent(x);
-    gb__to_parent(y);
-    if (!strcmp(x, y)) score += 4;
-    if (!strcmp(a->compiler, b->compiler) && !strcmp(a->cflags, b->cflags)) score += 2;
+    bool debug = !strcmp(a->optimized, "debug") || !strcmp(b->optimized, "debug");
+    bool profile = strstr(a->optimized, "PGO") && strstr(b->optimized, "PGO");
+    bool alike = !strcmp(a->optimized, b->optimized);
+    bool compiler = !strcmp(a->compiler, b->compiler) && !strcmp(a->cflags, b->cflags);
     bool venv_a = strcmp(a->prefix, a->base_prefix), venv_b = strcmp(b->prefix, b->base_prefix);
-    return score + (venv_a == venv_b);
+    return 16 * !debug + 8 * profile + 4 * alike + 2 * compiler + (venv_a == venv_b);
 }
 
 // The default of a comparison: the newest version of which a GIL and a free-threaded build can be
@@ -6789,19 +6763,17 @@ static int gb__pair_score(const gb_python *a, const gb_python *b)
 static bool gb__python_pair(const gb_python *list, size_t n, const gb_python **gil,
                             const gb_python **ft)
 {
-    int best_hex = 0, best_score = -1;
+    int64_t best = -1;
     *gil = *ft = NULL;
     for (const gb_python *a = list; a < list + n; a++) {
         if (!a->usable || a->free_threaded) continue;
         for (const gb_python *b = list; b < list + n; b++) {
             if (!b->usable || !b->free_threaded || b->gil == 1 || b->hex != a->hex) continue;
-            int score = gb__pair_score(a, b);
-            bool newer = a->hex > best_hex, better = a->hex == best_hex && score > best_score;
-            if (!newer && !better) continue;
+            int64_t rank = (int64_t)a->hex * 32 + gb__pair_score(a, b);
+            if (rank <= best) continue;
             *gil = a;
             *ft = b;
-            best_hex = a->hex;
-            best_score = score;
+            best = rank;
         }
     }
     return *gil;
