@@ -116,8 +116,8 @@
 //
 // CPython 3.14 or newer (it is started through PEP 741) with a shared libpython. The GIL build and
 // the free-threaded one have different ABIs, so a program compiled for one can't run the other; but
-// code that only calls functions can, so each measurement forks, and the child loads the build's
-// libpython with dlopen and calls it through the table gb_py, which your code may use as well. A
+// code that only calls functions can, so each measurement has a child process, which loads the
+// build's libpython with dlopen and calls it through the table gb_py; your code may use it, too. A
 // virtual environment counts as its base build with its own site-packages. PYTHON* variables and
 // the locale count as they do for the command `python`, for every build and for every server alike;
 // but PYTHONHOME doesn't, and PYTHON_GIL and PYTHON_JIT are what gil= and jit= ask for.
@@ -5795,8 +5795,8 @@ static void gb__set_switch(const char *variable, int value)
     else setenv(variable, value ? "1" : "0", 1);
 }
 
-// What a measurement asks of an interpreter is in variables, for this build's own processes as for
-// other people's servers. Its other PYTHON* variables are the user's.
+// What a measurement asks of an interpreter: by variables, so that other people's servers get it as
+// ours does. All other PYTHON* variables are the user's.
 static void gb__python_environment(const gb_python *python)
 {
     unsetenv("PYTHONHOME");  // of some other build
@@ -9360,8 +9360,8 @@ static void gb__child_serve(gb__hosted *h, int socket)
     }
 }
 
-// What a child has to do. It goes through the socket to a child that executes this program anew,
-// where the pointers to texts are set again, and those to memory of the parent's are none.
+// What a child has to do. A child that executes this program again gets it through the socket and
+// sets the pointers to texts again; it uses no other.
 typedef struct gb__order {
     gb_service_config config;
     gb__place *place;     // of a worker, which is forked; else NULL
@@ -15384,8 +15384,8 @@ enum {
     X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE,                                            \
       "of ASGI: asyncio (default), uvloop, rloop")                                                 \
     X(SERVER, "server", 0, "COMMAND", GB__COMPARE,                                                 \
-      "also somebody else's server on each build; {port}, {python}, {threads} and {workers} in "   \
-      "its words are replaced; repeatable; name=TEXT,COMMAND")                                     \
+      "also somebody else's server on each build: sh runs `exec COMMAND`; {port}, {python}, "      \
+      "{threads} and {workers} in it are replaced; repeatable; name=TEXT,COMMAND")                 \
     X(CONNECTIONS, "connections", 0, "LIST", GB__COMPARE, "default 128")                           \
     X(LOAD_CONNECTIONS, "connections", 'c', "N", GB__LOAD, "default 64")                           \
     X(DURATION, "duration", 'd', "SECONDS", GB__COMPARE | GB__LOAD,                                \

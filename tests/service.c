@@ -1,5 +1,5 @@
 // The process that serves: it contains nothing of the program that started it, whose heap and
-// descriptors are large here and which has a second thread; and what it can't be told is refused.
+// descriptors are many here and which has a second thread; what it can't be told is refused.
 #define GILBENCH_IMPLEMENTATION
 #include "gilbench.h"
 #include "tap.h"
@@ -87,6 +87,16 @@ static void test_too_long(void)
     ok(strstr(error.text, "longer than"), "is refused with the reason");
 }
 
+static void test_command(void)
+{
+    static gb_python python = {.executable = "/a b/py'thon"};
+    gb_service_config config = {.python = &python, .workers = 2,
+                                .command = "{python} -b \"127.0.0.1:{port}\" {threads} {workers}"};
+    char *command = gb__peer_command(&config, 8000);
+    is_str(command, "exec /a\\ b/py\\'thon -b \"127.0.0.1:8000\" 1 2", "a command for sh");
+    free(command);
+}
+
 int main(void)
 {
     gb_python *found = NULL;
@@ -112,6 +122,7 @@ int main(void)
         compare(configs[i].python ? configs[i].python->id : configs[i].app, small[i], large[i]);
     if (heap) test_handler(heap);
     test_too_long();
+    test_command();
     free(found);
     free(heap);
     return tap_end();
