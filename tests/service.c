@@ -1,5 +1,5 @@
-// The process that serves: it contains nothing of the program that started it, whose heap and
-// descriptors are many here and which has a second thread; what it can't be told is refused.
+// The process that serves: it contains nothing of the program that started it, which has a large
+// heap, many descriptors and a second thread here; and what it can't be told is refused.
 #define GILBENCH_IMPLEMENTATION
 #include "gilbench.h"
 #include "tap.h"
