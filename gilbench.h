@@ -118,15 +118,17 @@
 //
 // CPython 3.14 or newer (it is started through PEP 741) with a shared libpython. The GIL build and
 // the free-threaded one have different ABIs, so a program compiled for one can't run the other; but
-// code that only calls functions can, so each measurement forks, and the child loads the build's
-// libpython with dlopen and calls it through the table gb_py, which your code may use as well. A
-// virtual environment counts as its base build with its own site-packages. PYTHON* variables don't
-// reach the interpreter, so that both builds start alike; give paths by --app and environments.
+// code that only calls functions can, so each measurement has a child process, which loads the
+// build's libpython with dlopen and calls it through the table gb_py; your code may use it, too. A
+// virtual environment counts as its base build with its own site-packages. PYTHON* variables and
+// the locale count as they do for the command `python`, for every build and for every server alike;
+// but PYTHONHOME doesn't, and PYTHON_GIL and PYTHON_JIT are what gil= and jit= ask for.
 //
 // APPLICATIONS
 //
 // FILE.py:NAME, or module:NAME found from the current directory; NAME may be dotted, and NAME()
-// calls a factory. The interface, WSGI (PEP 3333) or ASGI 3.0, is found out from the application.
+// calls a factory. A FILE.py among __init__.py's is that module of its package. The interface, WSGI
+// (PEP 3333) or ASGI 3.0, is found out from the application.
 // builtin:wsgi and builtin:asgi are the article's /json and /io (10 ms of sleep) in Python,
 // builtin:c the same in C: the control, which has no lock and no interpreter.
 //
@@ -220,10 +222,9 @@
 //
 // compare --server 'granian --interface wsgi --port {port} shop:app' --app shop.py:app measures
 // that server on each build as well: same client, same topology, alternating with ours. The
-// command is split into words as a shell would, without one; {port}, {python}, {threads} and
-// {workers} are replaced. It runs with the build's directory first in PATH and is ready when its
-// path answers. From outside there is no anatomy, and of the GIL only CPython's warning that it
-// came back.
+// command is run by sh as `exec COMMAND`; {port}, {python}, {threads} and {workers} are replaced.
+// It runs with the build's directory first in PATH and is ready when its path answers. From outside
+// there is no anatomy, and of the GIL only CPython's warning that it came back.
 //
 // ENVIRONMENTS
 //
@@ -251,11 +252,14 @@
 // Strings in configurations are borrowed for the call (gb_server_start and gb_service_start copy
 // what they keep). Configurations are structs in which zero means the default. Different
 // servers, loads and results may be used from different threads; one object by one thread at a
-// time. gb_pythons, gb_service_start, gb_measure and gb_compare fork: call them while the
-// process has no other threads that hold locks. There is one interpreter a process:
-// gb_python_start and gb_serve are for a process that runs no other. The library never exits the
-// process and prints nothing, but for the application's tracebacks and the last words of
-// somebody else's server, which go to stderr.
+// time. gb_service_start, gb_measure and gb_compare execute this program again for each server: the
+// child does its work before main and has nothing of its parent's memory. gb_pythons forks, and so
+// do they for a handler that is a function of yours, whose memory then counts as the server's, and
+// in a shared library: call it while no other thread holds a lock. There is one interpreter a
+// process: gb_python_start and gb_serve are for a process that runs no other; gb_python_start sets
+// PYTHONHOME, PYTHON_GIL and PYTHON_JIT in its environment. The library never exits the
+// process and prints nothing, but for the application's tracebacks, the last words of somebody
+// else's server and a line when an import takes more than 5 s, which go to stderr.
 //
 // LICENSE
 //
@@ -712,9 +716,9 @@ typedef struct gb_service_config {
     int workers;              // default 1; each has server.threads threads, or an event loop
     gb_worker_model worker_model;
     gb_server_config server;  // handler and user are for builtin:c alone
-    // Somebody else's server instead of this one: a command, split into words as a shell would
-    // ('', "" and \), but without one. {port} (which it must have), {python}, {threads} and
-    // {workers} are replaced; the interpreter's directory comes first in its PATH.
+    // Somebody else's server instead of this one: a command, run by sh as `exec COMMAND`. {port}
+    // (which it must have), {python}, {threads} and {workers} are replaced; the interpreter's
+    // directory comes first in its PATH.
     const char *command;
     const char *ready_path;   // the command serves as soon as this answers; default "/json"
 } gb_service_config;
@@ -726,8 +730,11 @@ GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *
 
 typedef struct gb_service gb_service;  // a child process that serves
 
-// Forks; fails with GB_APP and the last line of the traceback (all of it goes to stderr) when the
-// application can't be imported. Call it before this process has threads of its own.
+// Fails with GB_APP and the last line of the traceback (all of it goes to stderr) when the
+// application can't be imported. The child executes this program again, so that it contains nothing
+// of this process's memory; but it is forked, and contains all of it, where server.handler is a
+// function or this header is compiled into a shared library: then call it before there are threads
+// of your own. The child ends with the thread that started it.
 GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *error);
 GB_API int gb_service_port(const gb_service *service);
 GB_API int gb_service_pid(const gb_service *service);
@@ -755,6 +762,7 @@ typedef struct gb_round {
     double warmup_s;              // until the rate had settled
     bool unsettled;               // it had not within ten times the warm-up asked for
     bool outlier;                 // req/s far from the other rounds'; it counts all the same
+    bool ended_late;              // afterwards the server didn't end in time and was killed
     double seconds;
     double rps;
     gb_latency latency_ms;        // corrected for coordinated omission where there is a rate
@@ -776,7 +784,7 @@ typedef struct gb_round {
     } gc;
     struct {
         int enabled_after_load;   // 0, 1, or -1 where there is no interpreter
-        char reenabled_by[512];   // comma-separated modules that brought the GIL back
+        char reenabled_by[512];   // modules that brought the GIL back: "a, b"
     } gil;
     double context_switches_per_request;
     uint64_t requests_per_worker[GB_MAX_WORKERS];
@@ -986,6 +994,7 @@ GB_API int gb_main(int argc, char **argv);
 #include <fcntl.h>
 #include <glob.h>
 #include <limits.h>
+#include <link.h>
 #include <locale.h>
 #include <math.h>
 #include <netdb.h>
@@ -5199,24 +5208,38 @@ static gb_code gb__py_init_error(PyInitConfig *config, const gb_python *python, 
     return code;
 }
 
-// PEP 741 starts isolated, so PYTHON* variables count only once `use_environment` is set; the JIT
-// has no other switch, so the rest of them must go first.
-static bool gb__py_use_jit(PyInitConfig *config, bool on)
+static void gb__set_switch(const char *variable, int value)
 {
-    extern char **environ;
-    for (char **e = environ; *e;) {
-        char name[64];
-        size_t len = strcspn(*e, "=");
-        if (strncmp(*e, "PYTHON", 6) || len >= sizeof name) {
-            e++;
-            continue;
-        }
-        memcpy(name, *e, len);
-        name[len] = 0;
-        unsetenv(name);  // moves the rest of environ up by one
-    }
-    return !setenv("PYTHON_JIT", on ? "1" : "0", 1) &&
-           !gb_py.PyInitConfig_SetInt(config, "use_environment", 1);
+    if (value < 0) unsetenv(variable);
+    else setenv(variable, value ? "1" : "0", 1);
+}
+
+// What a measurement asks of an interpreter: by variables, so that other people's servers get it as
+// ours does. All other PYTHON* variables are the user's.
+static void gb__python_environment(const gb_python *python)
+{
+    unsetenv("PYTHONHOME");  // of some other build
+    gb__set_switch("PYTHON_GIL", python->gil);
+    gb__set_switch("PYTHON_JIT", python->use_jit);
+}
+
+// PEP 741 starts isolated; this is what a `python3` does instead. CPython's documentation has -1
+// for "as the environment and the locale say", which PyInitConfig_SetInt takes as UINT_MAX. Where
+// one of these isn't taken, its default is as good.
+static void gb__py_as_command(PyInitConfig *config)
+{
+    const char *development = getenv("PYTHONDEVMODE");
+    const struct {
+        const char *name;
+        int64_t value;
+    } options[] = {
+        {"isolated", 0}, {"use_environment", 1}, {"user_site_directory", 1}, {"safe_path", 0},
+        {"configure_locale", 1}, {"coerce_c_locale", UINT_MAX}, {"coerce_c_locale_warn", UINT_MAX},
+        {"utf8_mode", UINT_MAX}, {"use_hash_seed", UINT_MAX}, {"tracemalloc", UINT_MAX},
+        {"perf_profiling", UINT_MAX}, {"int_max_str_digits", UINT_MAX},
+        {"dev_mode", development && *development}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        gb_py.PyInitConfig_SetInt(config, options[i].name, options[i].value);
 }
 
 static gb_code gb__py_start(const gb_python *python, bool verbose, gb_error *error)
@@ -5225,25 +5248,20 @@ static gb_code gb__py_start(const gb_python *python, bool verbose, gb_error *err
     if (code) return code;
     PyInitConfig *config = gb_py.PyInitConfig_Create();
     if (!config) return gb__fail_memory(error);
-    // An isolated start reads no locale; UTF-8 is what `python3` uses everywhere today.
-    bool ok = !gb_py.PyInitConfig_SetInt(config, "utf8_mode", 1) &&
-              !gb_py.PyInitConfig_SetStr(config, "executable", python->executable);
+    if (python->gil >= 0 && !gb_py.PyInitConfig_HasOption(config, "enable_gil")) {
+        gb_py.PyInitConfig_Free(config);
+        return gb__fail(error, GB_USAGE, "%s is not a free-threaded build: gil=%d needs one",
+                        python->id, python->gil);
+    }
+    gb__python_environment(python);
+    gb__py_as_command(config);
+    bool ok = !gb_py.PyInitConfig_SetStr(config, "executable", python->executable);
     if (ok && verbose) ok = !gb_py.PyInitConfig_SetInt(config, "verbose", 1);
     if (ok && *python->home) ok = !gb_py.PyInitConfig_SetStr(config, "home", python->home);
-    if (ok && python->gil >= 0) {
-        if (!gb_py.PyInitConfig_HasOption(config, "enable_gil")) {
-            gb_py.PyInitConfig_Free(config);
-            return gb__fail(error, GB_USAGE,
-                            "%s is not a free-threaded build: gil=%d needs one", python->id,
-                            python->gil);
-        }
-        ok = !gb_py.PyInitConfig_SetInt(config, "enable_gil", python->gil);
-    }
-    if (ok && python->use_jit >= 0) ok = gb__py_use_jit(config, python->use_jit);
     if (!ok || gb_py.Py_InitializeFromInitConfig(config) < 0)
         return gb__py_init_error(config, python, error);
     gb_py.PyInitConfig_Free(config);
-    // As in `python3`, where they are exceptions; an isolated start leaves the signals alone.
+    // As in `python3`, where they are exceptions; an embedded start leaves the signals alone.
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     return GB_OK;
@@ -5870,19 +5888,13 @@ static bool gb__already_there(const gb__search *s, const char *dir, const char *
     return false;
 }
 
-static bool gb__is_shims(const char *dir)
-{
-    return !strcmp(gb__basename(dir), "shims");
-}
-
 static void gb__add_found(gb__search *s, const char *path)
 {
     char dir[GB_PATH];
     if (strlen(path) >= GB_PATH || !gb__is_python_name(gb__basename(path))) return;
     gb__copy(dir, sizeof dir, path);
     gb__to_parent(dir);
-    // One file behind all shims of a directory looks at the name it was called by.
-    if (!gb__is_file(path, X_OK) || (!gb__is_shims(dir) && gb__already_there(s, dir, path))) return;
+    if (!gb__is_file(path, X_OK) || gb__already_there(s, dir, path)) return;
     gb__candidate *c = gb__add(s);
     if (c) gb__copy(c->path, sizeof c->path, path);
 }
@@ -5989,14 +6001,11 @@ static gb_code gb__add_variable(gb__search *s, gb_error *error)
 
 static void gb__add_path(gb__search *s)
 {
-    char dir[GB_PATH], shims[GB_PATH] = "";
-    const char *root = getenv("PYENV_ROOT"), *home = getenv("HOME");
-    // pyenv's shims take 0.2 s each and lead to the versions that are looked at anyway.
-    if (root) gb__path(shims, "%s/shims", root);
-    else if (home) gb__path(shims, "%s/.pyenv/shims", home);
+    char dir[GB_PATH];
     for (const char *path = getenv("PATH"); path && *path;) {
         size_t len = strcspn(path, ":");
-        if (len && gb__path(dir, "%.*s", (int)len, path) && !gb__same_file(dir, shims))
+        // pyenv's shims take 0.2 s each and lead to the versions that are looked at anyway.
+        if (len && gb__path(dir, "%.*s", (int)len, path) && strcmp(gb__basename(dir), "shims"))
             gb__add_bins(s, dir, "");
         path += len + (path[len] == ':');
     }
@@ -6011,25 +6020,18 @@ static void gb__add_machine(gb__search *s)
         {"XDG_DATA_HOME", ".local/share", "/uv/python/*/bin"},
         {"PYENV_ROOT", ".pyenv", "/versions/*/bin"},
         {"CONDA_PREFIX", NULL, "/bin"},
-        {NULL, "miniconda3", "/bin"},
-        {NULL, "miniconda3", "/envs/*/bin"},
-        {NULL, "miniforge3", "/bin"},
-        {NULL, "miniforge3", "/envs/*/bin"},
-        {NULL, "anaconda3", "/bin"},
-        {NULL, "anaconda3", "/envs/*/bin"},
         {"XDG_CACHE_HOME", ".cache", "/gilbench/cpython-*/bin"},
     };
     const char *home = getenv("HOME");
     gb__add_path(s);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        const char *root = places[i].variable ? getenv(places[i].variable) : NULL;
+        const char *root = getenv(places[i].variable);
         char dir[GB_PATH];
         if (root && *root) gb__add_bins(s, root, places[i].pattern);
         else if (home && *home && places[i].home && gb__path(dir, "%s/%s", home, places[i].home))
             gb__add_bins(s, dir, places[i].pattern);
     }
     gb__add_bins(s, "/usr/local/bin", "");
-    gb__add_bins(s, "/opt/hostedtoolcache/Python", "/*/*/bin");
 }
 
 static bool gb__same_build(const gb_python *a, const gb_python *b)
@@ -6040,17 +6042,12 @@ static bool gb__same_build(const gb_python *a, const gb_python *b)
            (!strcmp(a->libpython, b->libpython) || gb__same_file(a->libpython, b->libpython));
 }
 
-// A shim that fails has only said that no version is set; the same build is listed once.
+// The same build is listed once.
 static void gb__drop(gb__search *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         gb__candidate *c = &s->all[i];
-        char dir[GB_PATH];
-        if (c->wanted) continue;
-        gb__copy(dir, sizeof dir, c->path);
-        gb__to_parent(dir);
-        c->dropped = !c->answered && gb__is_shims(dir);
-        for (size_t j = 0; c->answered && j < i; j++)
+        for (size_t j = 0; !c->wanted && c->answered && j < i; j++)
             if (s->all[j].answered && gb__same_build(&c->python, &s->all[j].python))
                 c->dropped = true;
         if (c->dropped) c->python.usable = false;
@@ -6168,21 +6165,16 @@ GB_API gb_code gb_pythons(const char *const *wanted, size_t count, gb_python **l
 }
 
 // How fair a comparison of the two would be, given that they are of one version: above all, neither
-// is compiled for debugging; then both with a profile; then alike; then from one provider.
+// is compiled for debugging; then both with a profile; then alike; then by one compiler; then both
+// or none in an environment.
 static int gb__pair_score(const gb_python *a, const gb_python *b)
 {
-    char x[GB_PATH], y[GB_PATH];
-    int score = strcmp(a->optimized, "debug") && strcmp(b->optimized, "debug") ? 32 : 0;
-    if (strstr(a->optimized, "PGO") && strstr(b->optimized, "PGO")) score += 16;
-    if (!strcmp(a->optimized, b->optimized)) score += 8;
-    gb__copy(x, sizeof x, a->base_prefix);
-    gb__copy(y, sizeof y, b->base_prefix);
-    gb__to_parent(x);
-    gb__to_parent(y);
-    if (!strcmp(x, y)) score += 4;
-    if (!strcmp(a->compiler, b->compiler) && !strcmp(a->cflags, b->cflags)) score += 2;
+    bool debug = !strcmp(a->optimized, "debug") || !strcmp(b->optimized, "debug");
+    bool profile = strstr(a->optimized, "PGO") && strstr(b->optimized, "PGO");
+    bool alike = !strcmp(a->optimized, b->optimized);
+    bool compiler = !strcmp(a->compiler, b->compiler) && !strcmp(a->cflags, b->cflags);
     bool venv_a = strcmp(a->prefix, a->base_prefix), venv_b = strcmp(b->prefix, b->base_prefix);
-    return score + (venv_a == venv_b);
+    return 16 * !debug + 8 * profile + 4 * alike + 2 * compiler + (venv_a == venv_b);
 }
 
 // The default of a comparison: the newest version of which a GIL and a free-threaded build can be
@@ -6190,19 +6182,17 @@ static int gb__pair_score(const gb_python *a, const gb_python *b)
 static bool gb__python_pair(const gb_python *list, size_t n, const gb_python **gil,
                             const gb_python **ft)
 {
-    int best_hex = 0, best_score = -1;
+    int64_t best = -1;
     *gil = *ft = NULL;
     for (const gb_python *a = list; a < list + n; a++) {
         if (!a->usable || a->free_threaded) continue;
         for (const gb_python *b = list; b < list + n; b++) {
             if (!b->usable || !b->free_threaded || b->gil == 1 || b->hex != a->hex) continue;
-            int score = gb__pair_score(a, b);
-            bool newer = a->hex > best_hex, better = a->hex == best_hex && score > best_score;
-            if (!newer && !better) continue;
+            int64_t rank = (int64_t)a->hex * 32 + gb__pair_score(a, b);
+            if (rank <= best) continue;
             *gil = a;
             *ft = b;
-            best_hex = a->hex;
-            best_score = score;
+            best = rank;
         }
     }
     return *gil;
@@ -6221,22 +6211,34 @@ GB__OPTIMIZE_AGAIN
 
 static const char gb__bootstrap[] =
     "import gc, os, sys\n"
+    "def missing(error, name):\n"
+    "    if 'relative import' in str(error):\n"
+    "        error.msg += f'; write package.module:{name}, from where the package is'\n"
+    "    elif isinstance(error, ModuleNotFoundError):\n"
+    "        error.msg = f'{error} in {sys.executable}: install it, or set PYTHONPATH'\n"
     "def load(spec):\n"
+    "    import importlib.util\n"
     "    where, colon, name = spec.rpartition(':')\n"
+    "    dirs, module = [os.getcwd()], where\n"
     "    if where.endswith('.py'):\n"
-    "        import importlib.util\n"
+    "        os.stat(where)\n"
     "        path = os.path.abspath(where)\n"
-    "        sys.path.insert(0, os.path.dirname(path))\n"
-    "        stem = os.path.basename(path)[:-3]\n"
-    "        found = importlib.util.spec_from_file_location(stem, path)\n"
-    "        module = importlib.util.module_from_spec(found)\n"
-    "        sys.modules[stem] = module\n"
-    "        found.loader.exec_module(module)\n"
-    "    else:\n"
-    "        import importlib\n"
-    "        sys.path.insert(0, os.getcwd())\n"
-    "        module = importlib.import_module(where)\n"
-    "    app = module\n"
+    "        root, module = os.path.split(path[:-3])\n"
+    "        while os.path.exists(os.path.join(root, '__init__.py')):\n"
+    "            root, package = os.path.split(root)\n"
+    "            module = f'{package}.{module}'.removesuffix('.__init__')\n"
+    "        dirs.insert(0, root)\n"
+    "    sys.path[:0] = dict.fromkeys(dirs)\n"
+    "    try:\n"
+    "        if where.endswith('.py') and root == os.path.dirname(path):\n"
+    "            found = importlib.util.spec_from_file_location(module, path)\n"
+    "            app = sys.modules[module] = importlib.util.module_from_spec(found)\n"
+    "            found.loader.exec_module(app)\n"
+    "        else:\n"
+    "            app = importlib.import_module(module)\n"
+    "    except ImportError as error:\n"
+    "        missing(error, name)\n"
+    "        raise\n"
     "    for part in name.removesuffix('()').split('.'):\n"
     "        app = getattr(app, part)\n"
     "    return app() if name.endswith('()') else app\n"
@@ -6249,14 +6251,19 @@ static const char gb__bootstrap[] =
     "        signature = inspect.signature(app)\n"
     "    except ValueError:\n"
     "        return 'wsgi'\n"
-    "    for name, count in ('wsgi', 2), ('asgi', 3):\n"
+    "    def takes(count):\n"
     "        try:\n"
-    "            signature.bind(*[None] * count)\n"
-    "            return name\n"
+    "            return signature.bind(*[None] * count)\n"
     "        except TypeError:\n"
-    "            pass\n"
-    "    raise TypeError('it takes neither 2 arguments, as WSGI, nor 3, as ASGI; '\n"
-    "                    'NAME() calls one that makes the application')\n"
+    "            return None\n"
+    "    wsgi, asgi = takes(2), takes(3)\n"
+    "    kinds = [p.kind for p in signature.parameters.values()]\n"
+    "    if wsgi and asgi and inspect.Parameter.VAR_POSITIONAL in kinds:\n"
+    "        raise TypeError('it takes any number of arguments; say --interface wsgi or asgi')\n"
+    "    if not wsgi and not asgi:\n"
+    "        raise TypeError('it takes neither 2 arguments, as WSGI, nor 3, as ASGI; '\n"
+    "                        'NAME() calls one that makes the application')\n"
+    "    return 'wsgi' if wsgi else 'asgi'\n"
     "def extensions():\n"
     "    from importlib.machinery import ExtensionFileLoader\n"
     "    specs = ((n, getattr(m, '__spec__', None)) for n, m in list(sys.modules.items()))\n"
@@ -8211,7 +8218,10 @@ static gb_code gb__asgi_open(gb__asgi *g, gb__app *app, const char *loop, gb__ga
 // gb__reply answers.
 
 #define GB__START_PATIENCE_S 120  // an application's imports may take a while
+#define GB__NOTE_PATIENCE_S 5     // then a line says what it may be waiting for
 #define GB__STOP_PATIENCE_S 15
+#define GB__END_PATIENCE_S 1      // for finalizing, when nothing is served any more
+#define GB__ENDED_LATE 75         // the status of a child that needed longer
 #define GB__PHASE_BUCKETS 4608    // of a histogram with 2 digits, rounded up
 
 // A histogram as it goes from process to process, so that the workers' can be added up.
@@ -8536,8 +8546,8 @@ static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
     gb_py.PyThreadState_DeleteCurrent();
 }
 
-// Finalizes, so that the application's atexit handlers run; false when that went wrong.
-static bool gb__hosted_stop(gb__hosted *h)
+// Nothing is served any more.
+static void gb__hosted_close(gb__hosted *h)
 {
     gb__begin_stop(h->stop_event);
     gb__dispatcher_join(&h->dispatcher);
@@ -8545,6 +8555,13 @@ static bool gb__hosted_stop(gb__hosted *h)
     for (int i = 0; i < h->count; i++) gb__begin_stop(h->servers[i]->stop_event);
     for (int i = 0; i < h->count; i++) gb_server_stop(h->servers[i]);
     gb__dispatcher_close(&h->dispatcher);
+    h->count = 0;
+}
+
+// Finalizes, so that the application's atexit handlers run; false when that went wrong.
+static bool gb__hosted_stop(gb__hosted *h)
+{
+    gb__hosted_close(h);
     if (h->owns_stop_event) close(h->stop_event);
     if (!h->has_python) return true;
     gb_py.PyEval_RestoreThread(h->state);
@@ -8607,26 +8624,72 @@ static void gb__child_serve(gb__hosted *h, int socket)
     pthread_join(id, NULL);
 }
 
+// What a child has to do. A child that executes this program again gets it through the socket and
+// sets the pointers to texts again; it uses no other.
+typedef struct gb__order {
+    gb_service_config config;
+    gb__place *place;     // of a worker, which is forked; else NULL
+    gb_python python;
+    char texts[3][GB_PATH];
+    char modules[4096];   // to be tried for whether they bring the GIL back; "" to serve
+} gb__order;
+
+static void gb__order_adopt(gb__order *o)
+{
+    const char **texts[] = {&o->config.app, &o->config.loop, &o->config.server.host};
+    for (int i = 0; i < 3; i++)
+        if (*texts[i]) *texts[i] = o->texts[i];
+    if (o->config.python) o->config.python = &o->python;
+}
+
+static gb_code gb__order_make(gb__order *o, const gb_service_config *config, gb_error *error)
+{
+    const char *texts[] = {config->app, config->loop, config->server.host};
+    *o = (gb__order){.config = *config};
+    for (int i = 0; i < 3; i++)
+        if (texts[i] && snprintf(o->texts[i], GB_PATH, "%s", texts[i]) >= GB_PATH)
+            return gb__fail(error, GB_USAGE, "\"%.80s...\" is longer than %d bytes", texts[i],
+                            GB_PATH - 1);
+    if (config->python) o->python = *config->python;
+    gb__order_adopt(o);
+    return GB_OK;
+}
+
 // A child of its own process group, so that the terminal's Ctrl-C reaches the parent alone, which
 // then ends it in order; it can't outlive the parent. What the application prints is no result.
+// The parent may have threads, so between fork and exec this calls only what is safe there.
 static void gb__child_begin(pid_t parent)
 {
+    sigset_t none;
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     dup2(STDERR_FILENO, STDOUT_FILENO);
 }
 
-static void gb__child_main(const gb_service_config *config, gb__place *place, int socket)
+// What has been measured doesn't wait for an application's last thread or atexit handler.
+static void *gb__end_late(void *unused)
+{
+    (void)unused;
+    gb__sleep_until(gb_now_ns() + GB__END_PATIENCE_S * GB__NS);
+    _exit(GB__ENDED_LATE);
+}
+
+static void gb__child_main(const gb__order *order, int socket)
 {
     gb__hosted h;
+    pthread_t id;
     gb__reply reply = {0};
-    gb_code code = gb__hosted_start(&h, config, place, &reply.error);
+    gb_code code = gb__hosted_start(&h, &order->config, order->place, &reply.error);
     reply.error.code = code;
     reply.port = gb__hosted_port(&h);
     if (gb__tell(socket, &reply) && !code) gb__child_serve(&h, socket);
+    gb__hosted_close(&h);
+    pthread_create(&id, NULL, gb__end_late, NULL);
     bool ended = gb__hosted_stop(&h);
     fflush(NULL);
     _exit(code || !ended);
@@ -8634,17 +8697,27 @@ static void gb__child_main(const gb_service_config *config, gb__place *place, in
 
 // ---- the parent ---------------------------------------------------------------------------------
 
-static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s, gb_error *error)
+// Waits until the child has written or has ended; false (and errno) when it didn't in that time or
+// the measurement is to stop. In short steps: an import that hangs must not keep Ctrl-C waiting.
+static bool gb__wait_sign(const gb_service *s, double patience_s)
 {
     uint64_t now = gb_now_ns(), deadline = now + gb__seconds_ns(patience_s);
-    // In short steps: an import that hangs must not keep Ctrl-C waiting.
     while (!gb__wait_ready(s->socket, POLLIN, now + GB__NS / 10)) {
         now = gb_now_ns();
-        if (gb__flag_is_set(s->stop)) return gb__fail(error, GB_INTERRUPTED, "interrupted");
-        if (errno != ETIMEDOUT || now >= deadline)
-            return gb__fail(error, GB_MEASUREMENT, "the server gave no sign within %.0f s",
-                            patience_s);
+        if (errno != ETIMEDOUT || now >= deadline || gb__flag_is_set(s->stop)) return false;
     }
+    return true;
+}
+
+static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s,
+                              const char *remedy, gb_error *error)
+{
+    bool sign = gb__wait_sign(s, patience_s);
+    if (!sign && gb__flag_is_set(s->stop))
+        return gb__fail(error, GB_INTERRUPTED, "interrupted");
+    if (!sign)
+        return gb__fail(error, GB_MEASUREMENT, "the server gave no sign within %.0f s%s",
+                        patience_s, remedy);
     ssize_t n;
     while ((n = recv(s->socket, reply, sizeof *reply, 0)) < 0 && errno == EINTR) continue;
     if (n == (ssize_t)sizeof *reply) return GB_OK;
@@ -8656,7 +8729,7 @@ static gb_code gb__ask(gb_service *s, char what, gb__reply *reply, gb_error *err
     if (s->socket < 0) return GB_OK;  // somebody else's server answers HTTP only
     if (send(s->socket, &what, 1, MSG_NOSIGNAL) != 1)
         return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
-    gb_code code = gb__wait_reply(s, reply, GB__STOP_PATIENCE_S, error);
+    gb_code code = gb__wait_reply(s, reply, GB__STOP_PATIENCE_S, "", error);
     if (!code && reply->error.code) {
         code = reply->error.code;
         *error = reply->error;
@@ -8680,11 +8753,15 @@ static int gb__reap(pid_t pid, double patience_s)
     return done == 0 ? -1 : status;
 }
 
+static bool gb__ended_late(int status)
+{
+    return status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == GB__ENDED_LATE);
+}
+
+// A failure where the child crashed; to end late is none.
 static gb_code gb__describe_end(int status, gb_error *error)
 {
-    if (status == -1)
-        return gb__fail(error, GB_MEASUREMENT, "the server did not stop within %d s and was killed",
-                        GB__STOP_PATIENCE_S);
+    if (gb__ended_late(status)) return GB_OK;
     if (WIFSIGNALED(status))
         return gb__fail(error, GB_MEASUREMENT, "the server's process was ended by signal %d (%s)",
                         WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -8694,116 +8771,92 @@ static gb_code gb__describe_end(int status, gb_error *error)
     return GB_OK;
 }
 
-typedef void (*gb__child)(const gb_service_config *config, gb__place *place, int socket);
+#define GB__CHILD_NAME "gilbench-child="  // argv[0] of a program that is one; its socket follows
 
-// Forks a child that does what `child` says.
-static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb_service_config *config,
-                                 gb__place *place, gb_error *error)
+// Whether this code is in the program itself, which heads the list of objects, not in a library.
+static bool gb__is_program(void)
+{
+    Dl_info info;
+    struct link_map *object = NULL;
+    return dladdr1(gb__bootstrap, &info, (void **)&object, RTLD_DL_LINKMAP) && object &&
+           !object->l_prev;
+}
+
+typedef void (*gb__child)(const gb__order *order, int socket);
+
+// Starts a child that does `order`. It executes this program again, so that it has nothing of this
+// process's memory, and the constructor below does what `child` does. It is only forked where that
+// memory is needed, for a handler and for a worker's place, or where the program isn't this code's.
+// `errors`, if it isn't -1, becomes its stderr.
+static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb__order *order,
+                                 int errors, gb_error *error)
 {
     int pair[2];
+    extern char **environ;
     pid_t parent = getpid();
+    char name[32], *argv[] = {name, NULL};
+    bool forked = order->place || order->config.server.handler || !gb__is_program();
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return gb__fail(error, GB_SYSTEM, "can't make a socket pair: %s", strerror(errno));
-    fflush(NULL);
-    s->pid = fork();
+    snprintf(name, sizeof name, GB__CHILD_NAME "%d", pair[1]);
+    if (forked) fflush(NULL);
+    bool ready = forked || send(pair[0], order, sizeof *order, MSG_NOSIGNAL) > 0;
+    s->pid = ready ? fork() : -1;
     if (s->pid == 0) {
-        close(pair[0]);
+        if (errors >= 0) dup2(errors, STDERR_FILENO);
         gb__child_begin(parent);
-        child(config, place, pair[1]);
+        if (forked) {
+            close(pair[0]);
+            child(order, pair[1]);
+        }
+        fcntl(pair[1], F_SETFD, 0);
+        execve("/proc/self/exe", argv, environ);
+        _exit(127);
     }
     int saved = errno;
     close(pair[1]);
     s->socket = pair[0];
     if (s->pid > 0) return GB_OK;
     close(pair[0]);
-    return gb__fail(error, GB_SYSTEM, "can't fork: %s", strerror(saved));
+    return gb__fail(error, GB_SYSTEM, "can't start a process: %s", strerror(saved));
 }
 
 // ================================================================================================
 // >>peers
-// A command in a process group of its own, started without a shell, so that what gets the signals
-// is what serves. It is asked over HTTP alone; what it prints is looked at when something is wrong.
+// A command in a process group of its own, started by a shell's `exec`: what gets the signals is
+// what serves. It is asked over HTTP alone; what it prints is looked at when something is wrong.
 
 #define GB__PEER_START_PATIENCE_S 30
 #define GB__PEER_STOP_PATIENCE_S 5
 #define GB__PEER_TAIL 4096  // bytes at the end of its output that are looked at
-#define GB__PEER_WORDS 128
-
-typedef struct gb__words {
-    char *items[GB__PEER_WORDS + 1];  // owned; ends with a NULL, as exec wants it
-    size_t count;
-} gb__words;
-
-static void gb__words_free(gb__words *w)
-{
-    for (size_t i = 0; i < w->count; i++) free(w->items[i]);
-    w->count = 0;
-}
-
-// A backslash takes the next character as it is; between double quotes only a quote or a backslash.
-static bool gb__is_escape(const char *s, char quote)
-{
-    if (*s != '\\' || !s[1] || quote == '\'') return false;
-    return !quote || s[1] == '"' || s[1] == '\\';
-}
-
-// Reads the next word at *at; false at the end. `open` tells a quote that isn't closed.
-static bool gb__next_word(const char **at, gb__buf *word, bool *open)
-{
-    char quote = 0;
-    const char *s = *at + strspn(*at, " \t\n");
-    if (!*s) return false;
-    gb__buf_str(word, "");
-    for (; *s && (quote || !strchr(" \t\n", *s)); s++) {
-        if (quote ? *s == quote : *s == '"' || *s == '\'') {
-            quote = quote ? 0 : *s;
-        } else {
-            if (gb__is_escape(s, quote)) s++;
-            gb__buf_add(word, s, 1);
-        }
-    }
-    *at = s;
-    *open = quote;
-    return true;
-}
-
-static gb_code gb__split_command(const char *command, gb__words *words, gb_error *error)
-{
-    const char *at = command;
-    bool open = false;
-    gb__buf word = {0};
-    *words = (gb__words){0};
-    while (gb__next_word(&at, &word, &open)) {
-        if (open || word.failed || words->count == GB__PEER_WORDS) break;
-        words->items[words->count++] = word.data;
-        word = (gb__buf){0};
-    }
-    bool more = word.data;
-    gb__buf_free(&word);
-    if (!more && words->count) return GB_OK;
-    gb__words_free(words);
-    return gb__fail(error, GB_USAGE, "the server's command \"%.200s\" %s", command,
-                    !more ? "is empty" : open ? "has a quote that isn't closed"
-                                              : "has too many words");
-}
 
 // The name of the program, for reports.
 static gb_code gb__check_command(const char *command, char *name, size_t size, gb_error *error)
 {
-    gb__words words;
+    char program[GB_PATH];
+    const char *start = command + strspn(command, " \t\n");
+    size_t len = strcspn(start, " \t\n");
     if (strlen(command) >= GB_PATH)
         return gb__fail(error, GB_USAGE, "the server's command is longer than %d bytes", GB_PATH);
-    gb_code code = gb__split_command(command, &words, error);
-    if (code) return code;
-    const char *program = words.items[0];
+    if (!len) return gb__fail(error, GB_USAGE, "the server's command \"%s\" is empty", command);
+    snprintf(program, sizeof program, "%.*s", (int)len, start);
     gb__copy(name, size, strcmp(program, "{python}") ? gb__basename(program) : "python");
-    gb__words_free(&words);
     if (strstr(command, "{port}")) return GB_OK;
     return gb__fail(error, GB_USAGE, "the server's command \"%.200s\" has no {port}, where it is "
                     "to listen", command);
 }
 
-static char *gb__fill_in(const char *word, const gb_service_config *config, int port)
+// As one word of a shell's, or as a part of one, also between double quotes if it is a usual path.
+static void gb__add_shell_word(gb__buf *b, const char *value)
+{
+    for (; *value; value++) {
+        bool plain = isalnum((unsigned char)*value) || strchr("/._-+", *value) || *value & 0x80;
+        gb__buf_printf(b, "%s%c", plain ? "" : "\\", *value);
+    }
+}
+
+// The command as a shell takes it; NULL when there is no memory.
+static char *gb__peer_command(const gb_service_config *config, int port)
 {
     char numbers[3][16];
     const int values[3] = {port, config->server.threads > 0 ? config->server.threads : 1,
@@ -8814,37 +8867,17 @@ static char *gb__fill_in(const char *word, const gb_service_config *config, int 
     } fields[] = {{"{port}", numbers[0]}, {"{threads}", numbers[1]}, {"{workers}", numbers[2]},
                   {"{python}", config->python->executable}};
     gb__buf b = {0};
-    gb__buf_str(&b, "");
-    while (*word) {
+    gb__buf_str(&b, "exec ");
+    for (const char *c = config->command; *c;) {
         size_t i = 0;
-        while (i < 4 && strncmp(word, fields[i].name, strlen(fields[i].name))) i++;
-        if (i < 4) gb__buf_str(&b, fields[i].value);
-        else gb__buf_add(&b, word, 1);
-        word += i < 4 ? strlen(fields[i].name) : 1;
+        while (i < 4 && strncmp(c, fields[i].name, strlen(fields[i].name))) i++;
+        if (i < 4) gb__add_shell_word(&b, fields[i].value);
+        else gb__buf_add(&b, c, 1);
+        c += i < 4 ? strlen(fields[i].name) : 1;
     }
     if (!b.failed) return b.data;
     gb__buf_free(&b);
     return NULL;
-}
-
-static gb_code gb__peer_words(const gb_service_config *config, int port, gb__words *words,
-                              gb_error *error)
-{
-    gb_code code = gb__split_command(config->command, words, error);
-    for (size_t i = 0; i < words->count && !code; i++) {
-        char *filled = gb__fill_in(words->items[i], config, port);
-        free(words->items[i]);
-        words->items[i] = filled;
-        if (!filled) code = gb__fail_memory(error);
-    }
-    if (code) gb__words_free(words);
-    return code;
-}
-
-static void gb__set_switch(const char *variable, int value)
-{
-    if (value < 0) unsetenv(variable);
-    else setenv(variable, value ? "1" : "0", 1);
 }
 
 // Everything of this build and nothing of another: what our own child gets by its configuration.
@@ -8859,14 +8892,11 @@ static void gb__peer_environment(const gb_python *python)
     setenv("PATH", path.data ? path.data : dir, 1);
     if (strcmp(python->prefix, python->base_prefix)) setenv("VIRTUAL_ENV", python->prefix, 1);
     else unsetenv("VIRTUAL_ENV");
-    unsetenv("PYTHONHOME");
-    gb__set_switch("PYTHON_GIL", python->gil);
-    gb__set_switch("PYTHON_JIT", python->use_jit);
+    gb__python_environment(python);
     gb__buf_free(&path);
 }
 
-static void gb__peer_child(const gb_python *python, const gb__words *words, int output,
-                           pid_t parent)
+static void gb__peer_child(const gb_python *python, const char *command, int output, pid_t parent)
 {
     gb__child_begin(parent);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -8874,27 +8904,25 @@ static void gb__peer_child(const gb_python *python, const gb__words *words, int 
         dup2(output, STDERR_FILENO) < 0)
         _exit(126);
     gb__peer_environment(python);
-    execvp(words->items[0], words->items);
-    dprintf(STDERR_FILENO, "can't execute %s: %s\n", words->items[0], strerror(errno));
+    execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    dprintf(STDERR_FILENO, "can't execute /bin/sh: %s\n", strerror(errno));
     _exit(127);
 }
 
 static gb_code gb__peer_spawn(gb_service *s, const gb_service_config *config, gb_error *error)
 {
-    gb__words words;
     int probe = gb__listen("127.0.0.1", 0, error);
     if (probe < 0) return GB_NETWORK;
     s->port = gb__bound_port(probe);
     close(probe);  // free again, and the kernel won't give it away again soon
-    gb_code code = gb__peer_words(config, s->port, &words, error);
-    if (code) return code;
+    char *command = gb__peer_command(config, s->port);
+    if (!command) return gb__fail_memory(error);
     s->output = memfd_create("gilbench-server", MFD_CLOEXEC);
     pid_t parent = getpid();
-    fflush(NULL);
     s->pid = s->output < 0 ? -1 : fork();
-    if (s->pid == 0) gb__peer_child(config->python, &words, s->output, parent);
+    if (s->pid == 0) gb__peer_child(config->python, command, s->output, parent);
     int saved = errno;
-    gb__words_free(&words);
+    free(command);
     if (s->pid > 0) {
         setpgid(s->pid, s->pid);  // as the child does: whoever comes first
         return GB_OK;
@@ -9006,14 +9034,14 @@ static gb_code gb__peer_start(gb_service *s, const gb_service_config *config, gb
 }
 
 // SIGTERM is how these servers are stopped, so the status that one gives is no failure.
-static gb_code gb__peer_stop(gb_service *s, gb_error *error)
+static gb_code gb__peer_stop(gb_service *s, bool *late, gb_error *error)
 {
     gb_code code = GB_OK;
     if (gb__peer_has_ended(s)) {
         code = gb__peer_died(s, GB_MEASUREMENT, "during the measurement", error);
     } else {
         kill(s->pid, SIGTERM);
-        gb__reap(s->pid, GB__PEER_STOP_PATIENCE_S);
+        *late = gb__reap(s->pid, GB__PEER_STOP_PATIENCE_S) == -1;
     }
     close(s->output);
     return code;
@@ -9038,11 +9066,14 @@ static void gb__peer_gil(const gb_service *s, const gb_python *python, gb_round 
 
 // ---- either -------------------------------------------------------------------------------------
 
-// Waits until a child that was forked serves. Otherwise it is gone afterwards.
+#define GB__SERVES_ITSELF                                                                          \
+    "; if it calls app.run() at import, put that behind if __name__ == '__main__'"
+
+// Waits until a child of ours serves. Otherwise it is gone afterwards.
 static gb_code gb__service_await(gb_service *s, gb_error *error)
 {
     gb__reply reply = {0};
-    gb_code code = gb__wait_reply(s, &reply, GB__START_PATIENCE_S, error);
+    gb_code code = gb__wait_reply(s, &reply, GB__START_PATIENCE_S, GB__SERVES_ITSELF, error);
     if (!code && !reply.error.code) {
         s->port = reply.port;
         return GB_OK;
@@ -9064,6 +9095,7 @@ typedef struct gb__group {
     gb__dispatcher dispatcher;
     gb_service workers[GB_MAX_WORKERS];
     int count;
+    bool late;  // one of them ended late
 } gb__group;
 
 static gb_code gb__worker_failed(int i, gb_code code, gb_error *error)
@@ -9074,7 +9106,7 @@ static gb_code gb__worker_failed(int i, gb_code code, gb_error *error)
 
 // A worker's inbox is closed here before the next is forked: nobody else has it then, and what is
 // sent to one that is gone comes back as an error.
-static gb_code gb__group_add(gb__group *g, const gb_service_config *config, gb_error *error)
+static gb_code gb__group_add(gb__group *g, gb__order *order, gb_error *error)
 {
     int pair[2];
     gb__dispatcher *d = &g->dispatcher;
@@ -9083,7 +9115,8 @@ static gb_code gb__group_add(gb__group *g, const gb_service_config *config, gb_e
                         strerror(errno));
     d->targets[d->count++] = pair[0];
     gb__place place = {.inbox = pair[1], .port = d->port, .stop_event = -1, .multiprocess = true};
-    gb_code code = gb__service_spawn(&g->workers[g->count], gb__child_main, config, &place, error);
+    order->place = &place;
+    gb_code code = gb__service_spawn(&g->workers[g->count], gb__child_main, order, -1, error);
     close(pair[1]);
     if (!code) g->count++;
     return code;
@@ -9092,10 +9125,11 @@ static gb_code gb__group_add(gb__group *g, const gb_service_config *config, gb_e
 static gb_code gb__group_start(gb__group *g, const gb_service_config *config, int stop_event,
                                gb_error *error)
 {
-    gb_service_config one = *config;
+    gb__order one;
     *g = (gb__group){0};
-    one.workers = 1;
-    gb_code code = gb__dispatcher_open(&g->dispatcher, config, stop_event, error);
+    gb_code code = gb__order_make(&one, config, error);
+    one.config.workers = 1;
+    if (!code) code = gb__dispatcher_open(&g->dispatcher, config, stop_event, error);
     g->dispatcher.processes = true;
     for (int i = 0; i < config->workers && !code; i++) code = gb__group_add(g, &one, error);
     // Together they import in the time of one.
@@ -9172,20 +9206,21 @@ static gb_code gb__group_stop(gb__group *g, gb_error *error)
     for (int i = 0; i < g->count; i++) {
         gb_service *w = &g->workers[i];
         if (!w->pid) continue;
-        gb_code ended = gb__describe_end(gb__reap(w->pid, GB__STOP_PATIENCE_S), error);
+        int status = gb__reap(w->pid, GB__STOP_PATIENCE_S);
+        gb_code ended = gb__describe_end(status, error);
         if (ended) code = gb__worker_failed(i, ended, error);
+        g->late |= gb__ended_late(status);
         close(w->socket);
     }
     gb__dispatcher_close(&g->dispatcher);
     return code;
 }
 
-static void gb__group_main(const gb_service_config *config, gb__place *place, int socket)
+static void gb__group_main(const gb_service_config *config, int socket)
 {
     gb__group g;
     gb__reply reply = {0};
     gb_error ignored;
-    (void)place;
     gb_code code = gb__group_start(&g, config, eventfd(0, EFD_CLOEXEC), &reply.error);
     reply.error.code = code;
     reply.port = g.dispatcher.port;
@@ -9197,7 +9232,7 @@ static void gb__group_main(const gb_service_config *config, gb__place *place, in
     }
     gb_code stopped = gb__group_stop(&g, &ignored);
     // A worker that is gone has been told of by name; the status says less and would hide it.
-    _exit(!reply.error.code && stopped);
+    _exit(reply.error.code ? 0 : stopped ? 1 : g.late ? GB__ENDED_LATE : 0);
 }
 
 static gb_worker_model gb__worker_model(const gb_python *python, gb_worker_model wanted)
@@ -9217,56 +9252,6 @@ static gb_code gb__check_workers(const gb_service_config *config, gb_error *erro
     if (config->workers >= 0 && config->workers <= GB_MAX_WORKERS) return GB_OK;
     return gb__fail(error, GB_USAGE, "%d workers: from 1 to %d can serve", config->workers,
                     GB_MAX_WORKERS);
-}
-
-static gb_service *gb__service_start(const gb_service_config *config, const bool *stop,
-                                     gb_error *error)
-{
-    gb_service *s = calloc(1, sizeof *s);
-    gb_code code = s ? gb__check_workers(config, error) : gb__fail_memory(error);
-    if (!code) {
-        *s = (gb_service){.stop = stop, .output = -1};
-        if (config->command) {
-            code = gb__peer_start(s, config, error);
-        } else {
-            gb__child child = gb__wants_processes(config) ? gb__group_main : gb__child_main;
-            code = gb__service_spawn(s, child, config, NULL, error);
-            if (!code) code = gb__service_await(s, error);
-        }
-    }
-    if (!code) return s;
-    free(s);
-    return NULL;
-}
-
-GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *error)
-{
-    return gb__service_start(config, NULL, error);
-}
-
-GB_API int gb_service_port(const gb_service *service)
-{
-    return service->port;
-}
-
-GB_API int gb_service_pid(const gb_service *service)
-{
-    return service->pid;
-}
-
-GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
-{
-    char stop = GB__ASK_STOP;
-    if (service->socket < 0) {
-        gb_code code = gb__peer_stop(service, error);
-        free(service);
-        return code;
-    }
-    send(service->socket, &stop, 1, MSG_NOSIGNAL);
-    int status = gb__reap(service->pid, GB__STOP_PATIENCE_S);
-    close(service->socket);
-    free(service);
-    return gb__describe_end(status, error);
 }
 
 // ---- serve: until a signal ----------------------------------------------------------------------
@@ -9348,11 +9333,12 @@ GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *
     return code;
 }
 
-// ---- which modules bring the GIL back -----------------------------------------------------------
+// ---- a child's work -----------------------------------------------------------------------------
 
-// A child imports the application and every extension module that the measured process had, with
-// CPython's verbose output on: the warning names the first module only, this one names each.
-static void gb__culprits_child(const gb_python *python, const char *app, const char *names)
+// Which modules bring the GIL back: imports the application and every extension module that the
+// measured process had, with CPython's verbose output on: the warning names the first module only,
+// this one names each.
+static void gb__culprits_main(const gb__order *order)
 {
     static const char import_all[] = "import importlib, sys\n"
                                      "def run(names):\n"
@@ -9362,14 +9348,121 @@ static void gb__culprits_child(const gb_python *python, const char *app, const c
                                      "        except Exception:\n"
                                      "            pass\n";
     gb__app a;
-    if (gb__py_start(python, true, NULL)) _exit(1);
-    gb__app_load(&a, app, GB_WSGI, NULL);
+    if (gb__py_start(order->config.python, true, NULL)) _exit(1);
+    gb__app_load(&a, order->config.app, GB_WSGI, NULL);
     PyObject *namespace = gb__py_run(import_all, "gilbench");
     PyObject *run = namespace ? gb_py.PyDict_GetItemString(namespace, "run") : NULL;
-    PyObject *text = gb_py.PyUnicode_FromString(names);
+    PyObject *text = gb_py.PyUnicode_FromString(order->modules);
     if (run && text) gb_py.PyObject_CallOneArg(run, text);
     _exit(0);
 }
+
+static void gb__child_work(const gb__order *order, int socket)
+{
+    if (*order->modules) gb__culprits_main(order);
+    if (gb__wants_processes(&order->config)) gb__group_main(&order->config, socket);
+    gb__child_main(order, socket);
+}
+
+// What the parent's program has open is its own: descriptors cross an exec unless they are told not
+// to, and few libraries tell them.
+static void gb__close_others(int kept)
+{
+    struct dirent *entry;
+    DIR *all = opendir("/proc/self/fd");
+    while (all && (entry = readdir(all))) {
+        int fd = atoi(entry->d_name);
+        if (fd > STDERR_FILENO && fd != kept && fd != dirfd(all)) close(fd);
+    }
+    if (all) closedir(all);
+}
+
+// Runs before main, which a child never reaches.
+__attribute__((constructor)) static void gb__enter_as_child(void)
+{
+    static gb__order order;
+    int socket;
+    if (sscanf(program_invocation_name, GB__CHILD_NAME "%d", &socket) != 1 || !gb__is_program())
+        return;
+    if (recv(socket, &order, sizeof order, 0) != (ssize_t)sizeof order) _exit(127);
+    fcntl(socket, F_SETFD, FD_CLOEXEC);
+    gb__close_others(socket);
+    prctl(PR_SET_NAME, "gilbench-child");  // exec called it "exe"
+    gb__order_adopt(&order);
+    gb__child_work(&order, socket);
+}
+
+// ---- the service --------------------------------------------------------------------------------
+
+// Starts a child of ours and waits until it serves.
+static gb_code gb__service_launch(gb_service *s, const gb_service_config *config, gb_error *error)
+{
+    gb__order order;
+    gb_code code = gb__order_make(&order, config, error);
+    if (!code) code = gb__service_spawn(s, gb__child_work, &order, -1, error);
+    if (code) return code;
+    if (!gb__wait_sign(s, GB__NOTE_PATIENCE_S) && !gb__flag_is_set(s->stop))
+        fprintf(stderr, "gilbench: still importing %s" GB__SERVES_ITSELF "\n",
+                config->app ? config->app : "builtin:wsgi");
+    return gb__service_await(s, error);
+}
+
+static gb_service *gb__service_start(const gb_service_config *config, const bool *stop,
+                                     gb_error *error)
+{
+    gb_service *s = calloc(1, sizeof *s);
+    gb_code code = s ? gb__check_workers(config, error) : gb__fail_memory(error);
+    if (!code) {
+        *s = (gb_service){.stop = stop, .output = -1};
+        code = config->command ? gb__peer_start(s, config, error)
+                               : gb__service_launch(s, config, error);
+    }
+    if (!code) return s;
+    free(s);
+    return NULL;
+}
+
+GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *error)
+{
+    return gb__service_start(config, NULL, error);
+}
+
+GB_API int gb_service_port(const gb_service *service)
+{
+    return service->port;
+}
+
+GB_API int gb_service_pid(const gb_service *service)
+{
+    return service->pid;
+}
+
+// *late tells that it had to be killed, which is no failure.
+static gb_code gb__service_end(gb_service *service, double patience_s, bool *late, gb_error *error)
+{
+    char stop = GB__ASK_STOP;
+    gb_code code;
+    *late = false;
+    if (service->socket < 0) {
+        code = gb__peer_stop(service, late, error);
+    } else {
+        send(service->socket, &stop, 1, MSG_NOSIGNAL);
+        int status = gb__reap(service->pid, patience_s);
+        *late = gb__ended_late(status);
+        code = gb__describe_end(status, error);
+        close(service->socket);
+    }
+    free(service);
+    return code;
+}
+
+GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
+{
+    bool late;
+    return gb__service_end(service, GB__STOP_PATIENCE_S, &late, error);
+}
+
+// ---- which modules bring the GIL back -----------------------------------------------------------
 
 // Takes the module's name out of "# loading module 'NAME', which requires the GIL".
 static void gb__add_culprit(gb__buf *found, const char *line, size_t len)
@@ -9380,7 +9473,7 @@ static void gb__add_culprit(gb__buf *found, const char *line, size_t len)
     start += sizeof before - 1;
     const char *end = memmem(start, len - (size_t)(start - line), after, sizeof after - 1);
     if (!end) return;
-    if (found->len) gb__buf_add(found, ",", 1);
+    if (found->len) gb__buf_str(found, ", ");
     gb__buf_add(found, start, (size_t)(end - start));
 }
 
@@ -9388,25 +9481,24 @@ static void gb__gil_culprits(const gb_python *python, const char *app, const cha
                              char *text, size_t size)
 {
     int ends[2];
+    gb__order order;
+    gb_service child;
     gb__buf output = {0}, found = {0};
-    pid_t parent = getpid();
-    if (pipe2(ends, O_CLOEXEC)) return;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        gb__child_begin(parent);
-        gb__culprits_child(python, app, names);
-    }
+    if (gb__order_make(&order, &(gb_service_config){.python = python, .app = app}, NULL) ||
+        pipe2(ends, O_CLOEXEC))
+        return;
+    gb__copy(order.modules, sizeof order.modules, names);
+    bool runs = !gb__service_spawn(&child, gb__child_work, &order, ends[1], NULL);
     close(ends[1]);
-    ssize_t n = pid > 0 ? 1 : 0;
+    ssize_t n = runs;
     while (n > 0 && gb__buf_reserve(&output, GB__READ_SIZE) &&
            gb__wait_ready(ends[0], POLLIN, gb_now_ns() + gb__seconds_ns(GB__START_PATIENCE_S))) {
         n = read(ends[0], output.data + output.len, GB__READ_SIZE);
         if (n > 0) output.len += (size_t)n;
     }
     close(ends[0]);
-    if (pid > 0) gb__reap(pid, 1);
+    if (runs) gb__reap(child.pid, 1);
+    if (runs) close(child.socket);
     gb_slice line, rest = {output.data, output.len};
     while (rest.len) {
         gb__split(rest, '\n', &line, &rest);
@@ -9595,8 +9687,9 @@ static gb_code gb__measure_load(gb__measuring *m, gb_error *error)
     if (!code && config->latency) gb_histogram_merge(config->latency, &result.latency);
     if (!code && config->uncorrected) gb_histogram_merge(config->uncorrected, &result.uncorrected);
     if (!code && !result.requests)
-        code = gb__fail(error, GB_MEASUREMENT, "no request was answered: %s",
-                        *result.first_error ? result.first_error : "the window was too short");
+        code = gb__fail(error, GB_MEASUREMENT, "no request was answered within %.3g s%s%s",
+                        result.warmup_s + result.seconds, *result.first_error ? ": " : "",
+                        result.first_error);
     gb_load_free(&result);
     return code;
 }
@@ -9608,6 +9701,7 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
     gb_error local = {0}, ended;
     const gb_python *python = config->service.python;
     gb_service_config service = config->service;
+    bool late;
     if (!error) error = &local;
     *round = (gb_round){.gil.enabled_after_load = -1};
     round->timeline.step_s = step_s > GB__TIMELINE_STEP_S ? step_s : GB__TIMELINE_STEP_S;
@@ -9619,10 +9713,13 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
     }
     gb_code code = gb__measure_load(&m, error);
     if (m.service->output >= 0) gb__peer_gil(m.service, python, round);
-    if (gb_service_stop(m.service, &ended) && code != GB_INTERRUPTED) {
-        code = ended.code;
+    double patience_s = code ? GB__END_PATIENCE_S : GB__STOP_PATIENCE_S;
+    gb_code crashed = gb__service_end(m.service, patience_s, &late, &ended);
+    if (crashed && code != GB_INTERRUPTED) {
+        code = crashed;
         *error = ended;
     }
+    round->ended_late = late && !code;
     if (*m.reply.stats.extensions)
         gb__gil_culprits(python, config->service.app ? config->service.app : "builtin:wsgi",
                          m.reply.stats.extensions, round->gil.reenabled_by,
@@ -10232,6 +10329,7 @@ GB__PRINTF(2, 3) static void gb__warn(gb_result *r, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    for (size_t n = strlen(text); n && text[n - 1] == '.'; n--) text[n - 1] = 0;
     for (size_t i = 0; i < r->warning_count; i++)
         if (!strcmp(r->warnings[i], text)) return;
     char(*grown)[512] = realloc(r->warnings, (r->warning_count + 1) * sizeof *grown);
@@ -10307,7 +10405,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     const gb_python *python = gb__find_python(r, c->python);
     uint64_t errors = 0;
     double share = 0, farthest = c->summary.rps.median;
-    size_t unsettled = 0, outliers = 0;
+    size_t unsettled = 0, outliers = 0, late = 0;
     char variant[GB__VARIANT];
     gb__variant(c, "", variant, sizeof variant);
     for (size_t i = 0; i < c->round_count; i++) {
@@ -10315,6 +10413,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         errors += gb_load_error_count(&round->errors);
         unsettled += round->unsettled;
         outliers += round->outlier;
+        late += round->ended_late;
         if (fabs(round->rps - c->summary.rps.median) > fabs(farthest - c->summary.rps.median))
             farthest = round->rps;
         if (round->cpu.client_share > share) share = round->cpu.client_share;
@@ -10331,6 +10430,10 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     if (unsettled)
         gb__warn(r, "%s: the rate had not settled when %zu of %zu windows began; try a longer "
                  "--warmup", c->id, unsettled, c->round_count);
+    if (late)
+        gb__warn(r, "%s: after %zu of %zu rounds the application did not end within a second (a "
+                 "thread that is no daemon, a slow atexit?); what was measured counts", c->id, late,
+                 c->round_count);
     if (errors) gb__warn(r, "%s: %llu requests failed", c->id, (unsigned long long)errors);
     if (share > 0.9)
         gb__warn(r, "%s: the client used %.0f %% of its CPU, so it may be the limit; try more "
@@ -14558,8 +14661,8 @@ enum {
     X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE,                                            \
       "of ASGI: asyncio (default), uvloop, rloop")                                                 \
     X(SERVER, "server", 0, "COMMAND", GB__COMPARE,                                                 \
-      "also somebody else's server on each build; {port}, {python}, {threads} and {workers} in "   \
-      "its words are replaced; repeatable; name=TEXT,COMMAND")                                     \
+      "also somebody else's server on each build: sh runs `exec COMMAND`; {port}, {python}, "      \
+      "{threads} and {workers} in it are replaced; repeatable; name=TEXT,COMMAND")                 \
     X(CONNECTIONS, "connections", 0, "LIST", GB__COMPARE, "default 128")                           \
     X(LOAD_CONNECTIONS, "connections", 'c', "N", GB__LOAD, "default 64")                           \
     X(DURATION, "duration", 'd', "SECONDS", GB__COMPARE | GB__LOAD,                                \

@@ -146,4 +146,41 @@ SKIP: {
     like($symbols, qr/\A\S+ T first_reason\n\z/, 'GILBENCH_STATIC leaves nothing to be seen');
 }
 
+# ---- in a library, whose program knows nothing of children and would run its main for each
+
+my $library = file('library.c', <<'END');
+#define GILBENCH_STATIC
+#define GILBENCH_IMPLEMENTATION
+#include "gilbench.h"
+int measure(void);
+int measure(void)
+{
+    gb_error error;
+    gb_round round;
+    gb_measure_config config = {.service = {.app = "builtin:c"},
+                                .load = {.connections = 2, .duration_s = 0.1}};
+    if (gb_measure(&config, &round, &error)) puts(error.text);
+    return round.requests > 0;
+}
+END
+my $user = file('user.c', <<'END');
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+int main(int argc, char **argv)
+{
+    int (*measure)(void) = NULL;
+    void *library = argc > 1 ? dlopen(argv[1], RTLD_NOW) : NULL;
+    void *symbol = library ? dlsym(library, "measure") : NULL;
+    memcpy(&measure, &symbol, sizeof measure);
+    printf("measured: %d\n", measure ? measure() : -1);
+    return 0;
+}
+END
+if (builds('a library', $cc, '-std=c11', '-I', $top, '-shared', '-fPIC', $library, '-pthread', '-ldl',
+    '-o', "$work/library.so") && builds('its program', $cc, $user, '-ldl', '-o', "$work/user"))
+{
+    is((run("$work/user", "$work/library.so"))[1], "measured: 1\n", 'measures');
+}
+
 done_testing();

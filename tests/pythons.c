@@ -211,15 +211,11 @@ static void test_pair(void)
     list[6] = build("3.15.0", 0x030f00f0, true, "PGO");
     ok(gb__python_pair(list, 7, &gil, &ft) && ft == &list[6], "any before a debug build");
     list[7] = list[6];
-    strcpy(list[0].base_prefix, "/opt/one/gil");
-    strcpy(list[6].base_prefix, "/opt/two/ft");
-    strcpy(list[7].base_prefix, "/opt/one/ft");
-    for (int i = 0; i < N; i++) strcpy(list[i].prefix, list[i].base_prefix);
-    ok(gb__python_pair(list, 8, &gil, &ft) && ft == &list[7], "both from one provider");
-    strcpy(list[7].prefix, "/home/x/venv");
-    strcpy(list[6].base_prefix, "/opt/one/other");
-    strcpy(list[6].prefix, "/opt/one/other");
-    ok(gb__python_pair(list, 8, &gil, &ft) && ft == &list[6], "no environment on one side only");
+    strcpy(list[6].compiler, "another");
+    ok(gb__python_pair(list, 8, &gil, &ft) && ft == &list[7], "both by one compiler");
+    strcpy(list[6].compiler, list[7].compiler);
+    strcpy(list[6].prefix, "/home/x/venv");
+    ok(gb__python_pair(list, 8, &gil, &ft) && ft == &list[7], "no environment on one side only");
 }
 
 int main(void)

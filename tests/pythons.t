@@ -146,7 +146,6 @@ script("$top/mise/shims/python3.14", "echo 'no version is set' >&2; exit 127");
 script("$top/home/.pyenv/shims/python3.14", "touch $top/ran");
 fake("$top/home/.pyenv/versions/3.14.7/bin/python3.14");
 fake("$top/home/.local/share/uv/python/cpython-3.14.6-linux/bin/python3.14", version => '3.14.6');
-fake("$top/home/miniforge3/envs/lab/bin/python3.14", version => '3.14.5');
 fake("$top/home/.cache/gilbench/cpython-3.14.4/bin/python3.14", version => '3.14.4');
 fake("$top/home/.cache/gilbench/build-cpython-3.14.3/bin/python3.14", version => '3.14.3');
 fake("$top/path with [a] *?/python3.14t", version => '3.14.2', free_threaded => 1);
@@ -160,7 +159,7 @@ symlink '3.14.7', "$top/home/.pyenv/versions/3.14";
 });
 my %count;
 $count{ $_->{version} }++ for grep { $_->{executable} =~ m{^\Q$top\E/} } @$list;
-is_deeply(\%count, { map { ("3.14.$_" => 1) } 2, 4 .. 7 },
+is_deeply(\%count, { map { ("3.14.$_" => 1) } 2, 4, 6, 7 },
     'each place is looked at, each build listed once');
 ok(!-e "$top/ran", "pyenv's shims are not asked");
 
