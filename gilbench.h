@@ -486,6 +486,11 @@ typedef struct gb_load_config {
     const bool *stop;            // set to true (by a signal handler, say) to end early
 } gb_load_config;
 
+typedef struct gb_answer {
+    int status;
+    uint64_t size;               // of its body
+} gb_answer;
+
 typedef struct gb_load_result {
     double warmup_s;             // how long it was
     bool unsettled;              // the rate had not settled when it ended
@@ -497,10 +502,7 @@ typedef struct gb_load_result {
     uint64_t bytes;              // received
     gb_load_errors errors;
     uint64_t statuses[6];        // complete answers within it by class: [2] is 2xx; [5] is the rest
-    struct {
-        int status;
-        uint64_t size;           // of its body
-    } first_answer;
+    gb_answer first_answer;
     double rps;                  // requests / seconds
     gb_histogram latency;        // of what was to start within it; with a rate from the intended
                                  // start (corrected for coordinated omission). Of what is
@@ -2610,24 +2612,25 @@ static int gb__next_field(char *data, size_t len, size_t *at, gb_slice *line)
 // Parses an answer's head; 0, GB__PARTIAL, or above 0 and why when it is malformed.
 static int gb__parse_response(gb__response *r, char *data, size_t len)
 {
+    static const char *const problems[] = {
+        [GB__LINE_LONG] = "the answer's head is too long",
+        [GB__LINE_BAD] = "a field in the answer's head is malformed"};
     gb__head_seen seen = {0};
     gb_slice line, name, value;
     size_t at = 0;
     *r = (gb__response){0};
     int got = gb__next_line(data, len, GB_MAX_HEAD, &at, &line);
-    if (got == GB__LINE_OK && !gb__parse_status_line(r, line)) got = GB__LINE_BAD;
-    if (got == GB__LINE_BAD) return gb__malformed(r, "the answer was not HTTP/1.x");
+    if (got == GB__LINE_BAD || (got == GB__LINE_OK && !gb__parse_status_line(r, line)))
+        return gb__malformed(r, "the answer was not HTTP/1.x");
     while (got == GB__LINE_OK) {
         got = gb__next_field(data, len, &at, &line);
         if (got != GB__LINE_OK || !line.len) break;
         if (!gb__parse_field(line, &name, &value)) got = GB__LINE_BAD;
         else if (gb__response_field(r, &seen, data, name, value)) return 1;
     }
-    if (got == GB__LINE_LONG) return gb__malformed(r, "the answer's head is too long");
-    if (got == GB__LINE_BAD) return gb__malformed(r, "a field in the answer's head is malformed");
-    if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
     r->head_len = at;
-    return 0;
+    if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
+    return got == GB__LINE_OK ? 0 : gb__malformed(r, problems[got]);
 }
 
 // The chunked coding (RFC 9112, 7.1), decoded where it lies. Zero it to begin.
@@ -2669,89 +2672,60 @@ static int gb__hex_digit(char c)
     return -1;
 }
 
-// A byte behind a chunk's size: for each state the one that a kind of byte leads to, where there is
-// one. Never another digit: two readers would disagree about the size.
-static void gb__chunk_size_line(gb__chunked *c, char byte)
+// The framing, but for the digits of a size: the state that a byte leads to. Another digit behind a
+// blank would make two readers disagree about the size.
+static unsigned gb__chunk_next(unsigned state, char byte)
 {
     enum {
-        B = GB__CHUNK_BLANK, X = GB__CHUNK_EXTENSION, N = GB__CHUNK_NAME, M = GB__CHUNK_NAME_END,
-        E = GB__CHUNK_EQUALS, V = GB__CHUNK_VALUE, Q = GB__CHUNK_QUOTED, C = GB__CHUNK_ESCAPED,
-        S = GB__CHUNK_SIZE_END, P = GB__CHUNK_PADDING, A = GB__CHUNK_ANYTHING, L = GB__CHUNK_SIZE_LF
+        X = GB__CHUNK_EXTENSION, N = GB__CHUNK_NAME, M = GB__CHUNK_NAME_END, E = GB__CHUNK_EQUALS,
+        V = GB__CHUNK_VALUE, Q = GB__CHUNK_QUOTED, C = GB__CHUNK_ESCAPED, S = GB__CHUNK_SIZE_END,
+        B = GB__CHUNK_BLANK, P = GB__CHUNK_PADDING, A = GB__CHUNK_ANYTHING, L = GB__CHUNK_SIZE_LF,
+        T = GB__CHUNK_TRAILER, K = GB__CHUNK_TRAILER_NAME, W = GB__CHUNK_TRAILER_VALUE
     };
-    static const unsigned char next[][8] = {  // ; = " backslash token blank other CR
-        [GB__CHUNK_SIZE_END] = {X, 0, 0, 0, 0, B, 0, L},
-        [GB__CHUNK_BLANK] = {X, 0, 0, 0, 0, B, 0, 0},
-        [GB__CHUNK_EXTENSION] = {0, 0, 0, 0, N, X, 0, 0},
-        [GB__CHUNK_NAME] = {X, E, 0, 0, N, M, 0, L},
-        [GB__CHUNK_NAME_END] = {X, E, 0, 0, 0, M, 0, 0},
-        [GB__CHUNK_EQUALS] = {0, 0, Q, 0, V, E, 0, 0},
-        [GB__CHUNK_VALUE] = {X, 0, 0, 0, V, B, 0, L},
-        [GB__CHUNK_QUOTED] = {Q, Q, S, C, Q, Q, Q, 0},
-        [GB__CHUNK_ESCAPED] = {Q, Q, Q, Q, Q, Q, Q, 0},
-        [GB__CHUNK_PADDING] = {A, 0, 0, 0, 0, P, 0, L},
-        [GB__CHUNK_ANYTHING] = {A, A, A, A, A, A, A, L},
+    static const unsigned char next[][10] = {  // ; = " \ : CR LF blank token other
+        [GB__CHUNK_SIZE_END] = {X, 0, 0, 0, 0, L, 0, B, 0, 0},
+        [GB__CHUNK_BLANK] = {X, 0, 0, 0, 0, 0, 0, B, 0, 0},
+        [GB__CHUNK_EXTENSION] = {0, 0, 0, 0, 0, 0, 0, X, N, 0},
+        [GB__CHUNK_NAME] = {X, E, 0, 0, 0, L, 0, M, N, 0},
+        [GB__CHUNK_NAME_END] = {X, E, 0, 0, 0, 0, 0, M, 0, 0},
+        [GB__CHUNK_EQUALS] = {0, 0, Q, 0, 0, 0, 0, E, V, 0},
+        [GB__CHUNK_VALUE] = {X, 0, 0, 0, 0, L, 0, B, V, 0},
+        [GB__CHUNK_QUOTED] = {Q, Q, S, C, Q, 0, 0, Q, Q, Q},
+        [GB__CHUNK_ESCAPED] = {Q, Q, Q, Q, Q, 0, 0, Q, Q, Q},
+        [GB__CHUNK_PADDING] = {A, 0, 0, 0, 0, L, 0, P, 0, 0},
+        [GB__CHUNK_ANYTHING] = {A, A, A, A, A, L, 0, A, A, A},
+        [GB__CHUNK_SIZE_LF] = {0, 0, 0, 0, 0, 0, GB__CHUNK_DATA, 0, 0, 0},
+        [GB__CHUNK_DATA_CR] = {0, 0, 0, 0, 0, GB__CHUNK_DATA_LF, 0, 0, 0, 0},
+        [GB__CHUNK_TRAILER] = {0, 0, 0, 0, 0, GB__CHUNK_LAST_LF, 0, 0, K, 0},
+        [GB__CHUNK_TRAILER_NAME] = {0, 0, 0, 0, W, 0, 0, 0, K, 0},
+        [GB__CHUNK_TRAILER_VALUE] = {W, W, W, W, W, GB__CHUNK_TRAILER_LF, 0, W, W, W},
+        [GB__CHUNK_TRAILER_LF] = {0, 0, 0, 0, 0, 0, T, 0, 0, 0},
+        [GB__CHUNK_LAST_LF] = {0, 0, 0, 0, 0, 0, GB__CHUNK_DONE, 0, 0, 0},
     };
-    static const char marks[] = ";=\"\\";
-    const char *mark = memchr(marks, byte, 4);
-    size_t kind = mark ? (size_t)(mark - marks)
-                  : gb__is_token_char((unsigned char)byte) ? 4
-                  : byte == ' ' || byte == '\t' ? 5
-                  : byte == '\r' ? 7 : 6;
-    bool text = byte == '\r' || gb__is_value_char((unsigned char)byte);
-    c->state = text && next[c->state][kind] ? next[c->state][kind] : GB__CHUNK_BAD;
-}
-
-static void gb__chunk_size_byte(gb__chunked *c, char byte)
-{
-    int digit = gb__hex_digit(byte);
-    if (digit >= 0 && c->overhead <= 15) {
-        c->left = c->left << 4 | (uint64_t)digit;
-    } else if (c->overhead < 2 || digit >= 0) {
-        c->state = GB__CHUNK_BAD;
-    } else {
-        c->state = c->tolerant ? GB__CHUNK_PADDING : GB__CHUNK_SIZE_END;
-        gb__chunk_size_line(c, byte);
-    }
-}
-
-static void gb__chunk_expect(gb__chunked *c, char byte, char expected, int next)
-{
-    c->state = byte == expected ? (unsigned)next : (unsigned)GB__CHUNK_BAD;
+    static const char kinds[] = ";=\"\\:\r\n ";
+    unsigned char c = (unsigned char)(byte == '\t' ? ' ' : byte);
+    const char *kind = memchr(kinds, c, sizeof kinds - 1);
+    size_t column = kind ? (size_t)(kind - kinds) : gb__is_token_char(c) ? 8 : 9;
+    bool taken = (kind || gb__is_value_char(c)) && next[state][column];
+    return taken ? next[state][column] : GB__CHUNK_BAD;
 }
 
 // One byte of framing, that is, of anything but data.
 static void gb__chunk_byte(gb__chunked *c, char byte)
 {
-    if (++c->overhead > GB_MAX_HEAD) c->state = GB__CHUNK_BAD;
-    switch (c->state) {
-    case GB__CHUNK_SIZE: gb__chunk_size_byte(c, byte); break;
-    case GB__CHUNK_SIZE_LF:
-        gb__chunk_expect(c, byte, '\n', c->left ? GB__CHUNK_DATA : GB__CHUNK_TRAILER);
-        break;
-    case GB__CHUNK_DATA_CR: gb__chunk_expect(c, byte, '\r', GB__CHUNK_DATA_LF); break;
-    case GB__CHUNK_DATA_LF:
-        gb__chunk_expect(c, byte, '\n', GB__CHUNK_SIZE);
+    int digit = gb__hex_digit(byte);
+    if (c->state == GB__CHUNK_DATA_LF && byte == '\n') {
+        c->state = GB__CHUNK_SIZE;
         c->overhead = 0;
-        break;
-    case GB__CHUNK_TRAILER:
-        if (byte == '\r') c->state = GB__CHUNK_LAST_LF;
-        else if (gb__is_token_char((unsigned char)byte)) c->state = GB__CHUNK_TRAILER_NAME;
-        else c->state = GB__CHUNK_BAD;
-        break;
-    case GB__CHUNK_TRAILER_NAME:
-        if (byte == ':') c->state = GB__CHUNK_TRAILER_VALUE;
-        else if (!gb__is_token_char((unsigned char)byte)) c->state = GB__CHUNK_BAD;
-        break;
-    case GB__CHUNK_TRAILER_VALUE:
-        if (byte == '\r') c->state = GB__CHUNK_TRAILER_LF;
-        else if (!gb__is_value_char((unsigned char)byte)) c->state = GB__CHUNK_BAD;
-        break;
-    case GB__CHUNK_TRAILER_LF: gb__chunk_expect(c, byte, '\n', GB__CHUNK_TRAILER); break;
-    case GB__CHUNK_LAST_LF: gb__chunk_expect(c, byte, '\n', GB__CHUNK_DONE); break;
-    case GB__CHUNK_DATA:
-    case GB__CHUNK_DONE:
-    case GB__CHUNK_BAD: break;
-    default: gb__chunk_size_line(c, byte);
+    } else if (++c->overhead > GB_MAX_HEAD) {
+        c->state = GB__CHUNK_BAD;
+    } else if (c->state == GB__CHUNK_SIZE && digit >= 0 && c->overhead <= 15) {
+        c->left = c->left << 4 | (uint64_t)digit;
+    } else {
+        if (c->state == GB__CHUNK_SIZE && c->overhead > 1)
+            c->state = c->tolerant ? GB__CHUNK_PADDING : GB__CHUNK_SIZE_END;
+        c->state = gb__chunk_next(c->state, byte);
+        if (c->state == GB__CHUNK_DATA && !c->left) c->state = GB__CHUNK_TRAILER;
     }
 }
 
@@ -4983,13 +4957,7 @@ typedef struct gb__url {
 
 typedef struct gb__link {
     int fd;  // -1 while there is none
-    enum {
-        GB__LINK_DOWN,
-        GB__LINK_CONNECTING,
-        GB__LINK_IDLE,    // waits for the schedule
-        GB__LINK_BUSY,
-        GB__LINK_DONE     // there is nothing left for it to ask
-    } state;
+    enum { GB__LINK_DOWN, GB__LINK_CONNECTING, GB__LINK_IDLE, GB__LINK_BUSY, GB__LINK_DONE } state;
     bool answered;        // at least once
     bool ended;           // the server sends nothing more
     bool ticket;          // for its next request
@@ -5033,12 +5001,8 @@ typedef struct gb__client_thread {
     gb__buf known_head;   // of the last answer, and what it means
     gb__response known;
     uint64_t next_check;
-    uint64_t requests, started, unanswered, bytes, statuses[6];
     _Atomic uint64_t answered;  // well, in the window or not; the calling thread looks at it
-    gb_load_errors errors;
-    gb__response first;   // answer, with the size of its body as its length
-    char first_error[256], redirect[256];
-    gb_histogram latency, uncorrected;
+    gb_load_result part;  // of the result: what this thread counts
     uint64_t last_start;
     uint64_t last_end;    // of a request that counts, whatever came of it
 } gb__client_thread;
@@ -5091,11 +5055,6 @@ static gb_code gb__parse_url(const char *url, gb__url *u, gb_error *error)
     return GB_OK;
 }
 
-static bool gb__is_clean_line(const char *line)
-{
-    return gb__all(gb__slice(line), gb__is_value_char) && *line;
-}
-
 static gb_code gb__compose_request(gb__client *c, const gb__url *u, gb_error *error)
 {
     const gb_load_config *k = &c->config;
@@ -5113,8 +5072,7 @@ static gb_code gb__compose_request(gb__client *c, const gb__url *u, gb_error *er
                    (int)target, u->target);
     for (size_t i = 0; i < k->header_count; i++) {
         gb_slice name, value;
-        if (!gb__is_clean_line(k->headers[i]) ||
-            !gb__parse_field(gb__slice(k->headers[i]), &name, &value))
+        if (!gb__parse_field(gb__slice(k->headers[i]), &name, &value))
             return gb__fail(error, GB_USAGE, "\"%s\" is not a header: give \"Name: value\"",
                             k->headers[i]);
         has_host |= gb__slice_is_nocase(name, "host");
@@ -5150,10 +5108,10 @@ static void gb__load_error(gb__client_thread *t, uint64_t *counter, const char *
     if (now < atomic_load_explicit(&t->client->begin, memory_order_relaxed)) return;
     ++*counter;
     t->last_end = now;
-    if (*t->first_error) return;
+    if (*t->part.first_error) return;
     va_list args;
     va_start(args, format);
-    vsnprintf(t->first_error, sizeof t->first_error, format, args);
+    vsnprintf(t->part.first_error, sizeof t->part.first_error, format, args);
     va_end(args);
 }
 
@@ -5204,7 +5162,7 @@ static void gb__connect_failed(gb__client_thread *t, gb__link *l, const char *wh
     bool counts = l->ticket || gb__take_ticket(t->client);
     l->ticket = false;
     gb__link_down(l, gb_now_ns() + GB__RETRY_NS);
-    if (counts) gb__load_error(t, &t->errors.connect, "connect: %s", why);
+    if (counts) gb__load_error(t, &t->part.errors.connect, "connect: %s", why);
     else gb__link_done(t, l);
 }
 
@@ -5240,7 +5198,7 @@ static void gb__link_send(gb__client_thread *t, gb__link *l)
             // The server may have said why it takes no more: what has arrived has an event to come.
             if (recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
             errno = saved;
-            gb__load_error(t, &t->errors.write, "write: %s", strerror(errno));
+            gb__load_error(t, &t->part.errors.write, "write: %s", strerror(errno));
             gb__link_down(l, gb_now_ns() + GB__RETRY_NS);
             return;
         }
@@ -5259,7 +5217,7 @@ static void gb__link_begin(gb__client_thread *t, gb__link *l, uint64_t intended,
     l->found = !k->expect || !*k->expect;
     l->pending.len = 0;
     t->issued++;
-    t->started += gb__in_window(t->client, now);
+    t->part.started += gb__in_window(t->client, now);
     gb__link_send(t, l);
 }
 
@@ -5288,21 +5246,20 @@ static void gb__count_answer(gb__client_thread *t, const gb__link *l, uint64_t n
     uint64_t before = atomic_load_explicit(&t->answered, memory_order_relaxed);
     atomic_store_explicit(&t->answered, before + 1, memory_order_relaxed);  // nobody else writes
     if (gb__in_window(t->client, now)) {
-        t->requests++;
+        t->part.requests++;
         t->last_end = now;
     }
     if (!gb__in_window(t->client, l->intended)) return;
-    gb_histogram_record(&t->latency, now - l->intended);
-    if (t->interval_ns > 0) gb_histogram_record(&t->uncorrected, now - l->started);
+    gb_histogram_record(&t->part.latency, now - l->intended);
+    if (t->interval_ns > 0) gb_histogram_record(&t->part.uncorrected, now - l->started);
 }
 
 static void gb__count_status(gb__client_thread *t, const gb__link *l, uint64_t now)
 {
     if (!gb__in_window(t->client, now)) return;
-    t->statuses[l->head.status < 600 ? l->head.status / 100 : 5]++;
-    if (t->first.status || l->head.status < 200) return;
-    t->first = l->head;
-    t->first.content_length = l->body_size;
+    t->part.statuses[l->head.status < 600 ? l->head.status / 100 : 5]++;
+    if (!t->part.first_answer.status && l->head.status >= 200)
+        t->part.first_answer = (gb_answer){l->head.status, l->body_size};
 }
 
 // An answer is complete: checks it, counts it, and goes on.
@@ -5315,16 +5272,14 @@ static void gb__link_answered(gb__client_thread *t, gb__link *l, uint64_t now)
     }
     gb__count_status(t, l, now);
     if (l->head.status >= 400) {
-        gb__load_error(t, &t->errors.status, "the answer's status was %d", l->head.status);
+        gb__load_error(t, &t->part.errors.status, "the answer's status was %d", l->head.status);
     } else if (!l->found) {
         size_t shown = l->pending.len < GB__EXCERPT ? l->pending.len : GB__EXCERPT;
-        gb__load_error(t, &t->errors.unexpected, "the body ended with \"%.*s\"", (int)shown,
+        gb__load_error(t, &t->part.errors.unexpected, "the body ended with \"%.*s\"", (int)shown,
                        shown ? l->pending.data + l->pending.len - shown : "");
     } else {
         gb__count_answer(t, l, now);
     }
-    l->pending.len = 0;
-    l->state = GB__LINK_IDLE;
     bool delimited = l->head.has_length || l->head.chunked;
     if (!k->no_keepalive && l->head.keep_alive && delimited && !l->ended &&
         l->sent == t->client->request.len) {
@@ -5427,8 +5382,8 @@ static ssize_t gb__link_head(gb__client_thread *t, gb__link *l, char *data, size
         gb__count_status(t, l, now);  // interim answers come before the one that counts
         at += l->head.head_len;
     }
-    if (l->head.status / 100 == 3 && !*t->redirect)
-        snprintf(t->redirect, sizeof t->redirect, "%.*s", (int)l->head.location.len,
+    if (l->head.status / 100 == 3 && !*t->part.redirect)
+        snprintf(t->part.redirect, sizeof t->part.redirect, "%.*s", (int)l->head.location.len,
                  data + at + l->head.location.at);
     gb__link_expect_body(t->client, l);
     return (ssize_t)(at + l->head.head_len);
@@ -5447,7 +5402,7 @@ static void gb__link_input(gb__client_thread *t, gb__link *l, char *data, size_t
     else if (used < 0) problem = "a chunk of the answer is malformed";
     else if (!gb__link_complete(l)) return;
     else if ((size_t)(head + used) < len) problem = "more came than the answer's length";
-    if (problem) gb__link_broken(t, l, &t->errors.malformed, problem);
+    if (problem) gb__link_broken(t, l, &t->part.errors.malformed, problem);
     else gb__link_answered(t, l, now);
 }
 
@@ -5461,9 +5416,9 @@ static void gb__link_closed(gb__client_thread *t, gb__link *l, int why)
         l->body_left = 0;
         gb__link_answered(t, l, gb_now_ns());
     } else if (!why && (l->has_head || l->pending.len)) {
-        gb__link_broken(t, l, &t->errors.truncated, "closed in the middle of an answer");
+        gb__link_broken(t, l, &t->part.errors.truncated, "closed in the middle of an answer");
     } else {
-        gb__link_broken(t, l, &t->errors.read, why ? strerror(why) : "closed without an answer");
+        gb__link_broken(t, l, &t->part.errors.read, why ? strerror(why) : "closed without an answer");
     }
 }
 
@@ -5473,7 +5428,7 @@ static void gb__link_receive(gb__client_thread *t, gb__link *l)
     do {
         size_t kept = l->has_head ? 0 : l->pending.len;
         if (l->pending.failed) {
-            gb__link_broken(t, l, &t->errors.read, "out of memory");
+            gb__link_broken(t, l, &t->part.errors.read, "out of memory");
             return;
         }
         // A head that came in pieces is parsed again as a whole.
@@ -5481,7 +5436,7 @@ static void gb__link_receive(gb__client_thread *t, gb__link *l)
         n = recv(l->fd, t->input + kept, GB__RECV_SIZE, MSG_DONTWAIT);
         if (n > 0) {
             uint64_t now = gb_now_ns();
-            if (gb__in_window(t->client, now)) t->bytes += (uint64_t)n;
+            if (gb__in_window(t->client, now)) t->part.bytes += (uint64_t)n;
             if (kept) l->pending.len = 0;
             if (l->state == GB__LINK_BUSY) gb__link_input(t, l, t->input, kept + (size_t)n, now);
         } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -5540,7 +5495,7 @@ static void gb__check_links(gb__client_thread *t, uint64_t now)
     for (int i = 0; i < t->link_count; i++) {
         gb__link *l = &t->links[i];
         if (l->state == GB__LINK_BUSY && l->started + patience < now)
-            gb__link_broken(t, l, &t->errors.timeout, "no complete answer in time");
+            gb__link_broken(t, l, &t->part.errors.timeout, "no complete answer in time");
         else if (l->state == GB__LINK_CONNECTING && l->started + patience < now)
             gb__connect_failed(t, l, "timed out");
         if (l->state == GB__LINK_DOWN && l->retry_at <= now) gb__link_connect(t, l, now);
@@ -5551,7 +5506,7 @@ static void gb__check_links(gb__client_thread *t, uint64_t now)
 // slowest answer took, but for a second at least, and never beyond the timeout.
 static uint64_t gb__drain_ns(const gb__client_thread *t)
 {
-    uint64_t ns = 2 * (t->interval_ns > 0 ? t->uncorrected.max : t->latency.max);
+    uint64_t ns = 2 * (t->interval_ns > 0 ? t->part.uncorrected.max : t->part.latency.max);
     uint64_t timeout = gb__seconds_ns(t->client->config.timeout_s);
     if (ns < GB__NS) ns = GB__NS;
     return ns < timeout ? ns : timeout;
@@ -5559,9 +5514,9 @@ static uint64_t gb__drain_ns(const gb__client_thread *t)
 
 static void gb__count_unanswered(gb__client_thread *t, uint64_t intended, uint64_t now)
 {
-    t->unanswered++;
+    t->part.unanswered++;
     t->last_end = now;
-    gb_histogram_record(&t->latency, now - intended);
+    gb_histogram_record(&t->part.latency, now - intended);
 }
 
 // What has got no answer by now, and what should have started and had no connection for it. Its
@@ -5574,7 +5529,7 @@ static void gb__give_up(gb__client_thread *t, uint64_t now)
         bool connects = l->state == GB__LINK_CONNECTING && t->interval_ns <= 0;
         if (l->state != GB__LINK_BUSY && !connects) continue;
         gb__count_unanswered(t, connects ? l->started : l->intended, now);
-        if (t->interval_ns > 0) gb_histogram_record(&t->uncorrected, now - l->started);
+        if (t->interval_ns > 0) gb_histogram_record(&t->part.uncorrected, now - l->started);
     }
     for (; t->interval_ns > 0 && gb__next_start(t, now) < atomic_load(&c->end) &&
            gb__take_ticket(c); t->issued++)
@@ -5658,8 +5613,8 @@ static gb_code gb__client_thread_init(gb__client *c, int i, gb_error *error)
     if (!t->links || !t->input) return gb__fail_memory(error);
     for (int j = 0; j < t->link_count; j++) t->links[j].fd = -1;
     if (c->config.rate > 0) t->interval_ns = 1e9 * n / (c->config.rate * t->link_count);
-    gb_code code = gb_histogram_init(&t->latency, 3, error);
-    if (!code) code = gb_histogram_init(&t->uncorrected, 3, error);
+    gb_code code = gb_histogram_init(&t->part.latency, 3, error);
+    if (!code) code = gb_histogram_init(&t->part.uncorrected, 3, error);
     if (code) return code;
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
     t->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -5679,8 +5634,7 @@ static void gb__client_thread_free(gb__client_thread *t)
     free(t->links);
     free(t->input);
     gb__buf_free(&t->known_head);
-    gb_histogram_free(&t->latency);
-    gb_histogram_free(&t->uncorrected);
+    gb_load_free(&t->part);
     if (t->epoll >= 0) close(t->epoll);
     if (t->timer >= 0) close(t->timer);
 }
@@ -5783,23 +5737,20 @@ static uint64_t gb__client_cpu_ns(const gb__client *c)
 static void gb__load_merge(gb__client *c, gb_load_result *r)
 {
     for (int i = 0; i < c->started; i++) {
-        gb__client_thread *t = &c->threads[i];
-        r->requests += t->requests;
-        r->started += t->started;
-        r->unanswered += t->unanswered;
-        r->bytes += t->bytes;
-        for (int class = 1; class < 6; class++) r->statuses[class] += t->statuses[class];
-        if (!r->first_answer.status) {
-            r->first_answer.status = t->first.status;
-            r->first_answer.size = t->first.content_length;
-        }
-#define GB__MERGE(name, text) r->errors.name += t->errors.name;
+        const gb_load_result *part = &c->threads[i].part;
+        r->requests += part->requests;
+        r->started += part->started;
+        r->unanswered += part->unanswered;
+        r->bytes += part->bytes;
+        for (int class = 1; class < 6; class++) r->statuses[class] += part->statuses[class];
+        if (!r->first_answer.status) r->first_answer = part->first_answer;
+#define GB__MERGE(name, text) r->errors.name += part->errors.name;
         GB_LOAD_ERRORS(GB__MERGE)
 #undef GB__MERGE
-        if (!*r->first_error) gb__copy(r->first_error, sizeof r->first_error, t->first_error);
-        if (!*r->redirect) gb__copy(r->redirect, sizeof r->redirect, t->redirect);
-        gb_histogram_merge(&r->latency, &t->latency);
-        gb_histogram_merge(&r->uncorrected, &t->uncorrected);
+        if (!*r->first_error) gb__copy(r->first_error, sizeof r->first_error, part->first_error);
+        if (!*r->redirect) gb__copy(r->redirect, sizeof r->redirect, part->redirect);
+        gb_histogram_merge(&r->latency, &part->latency);
+        gb_histogram_merge(&r->uncorrected, &part->uncorrected);
     }
 }
 
