@@ -147,8 +147,8 @@
 //
 //     malformed request line or field, bare CR, LF or NUL, obs-fold, bad chunk    400, close
 //     Content-Length with Transfer-Encoding, two different lengths                400, close
-//     unknown transfer coding, CONNECT                                            501, close
-//     Host missing or twice in HTTP/1.1                                           400, close
+//     a transfer coding before chunked, CONNECT                                   501, close
+//     Host missing or twice in HTTP/1.1, Content-Type or its like twice           400, close
 //     request line over 8 KiB                                                     414, close
 //     fields over 64 KiB or 128 of them                                           431, close
 //     body over 16 MiB (gb_server_config.max_body)                                413, close
@@ -2240,8 +2240,8 @@ GB__OPTIMIZE_AGAIN
 // >>http
 // HTTP/1.1 messages (RFC 9110, RFC 9112): parsers over bytes that the caller keeps, and the text of
 // heads. Pure: no sockets, no allocation but a buffer's. Offsets, not pointers, so that the bytes
-// may move between two calls. Where the RFC leaves a choice the strict one is taken, because two
-// readers that differ about where a message ends are what request smuggling lives on.
+// may move between two calls. Where the RFC leaves a choice a request gets the strict one, because
+// two readers that differ about where a message ends are what request smuggling lives on.
 
 enum { GB__PARTIAL = -1 };  // parsers: more bytes are needed; 0 is done, above 0 a status to answer
 
@@ -5332,14 +5332,15 @@ static ssize_t gb__link_body(gb__client_thread *t, gb__link *l, const char *data
 
 static void gb__link_expect_body(const gb__client *c, gb__link *l)
 {
-    bool none = c->is_head || !gb__status_has_body(l->head.status);
     l->has_head = true;
-    if (none) l->head.chunked = l->head.has_length = false;
-    if (none) l->body_left = 0;
-    else if (l->head.has_length) l->body_left = l->head.content_length;
-    else l->body_left = UINT64_MAX;  // to the close, unless it is chunked
-    if (none) l->head.has_length = true;
     l->chunked = (gb__chunked){.tolerant = true};
+    if (c->is_head || !gb__status_has_body(l->head.status)) {
+        l->head.chunked = false;
+        l->head.has_length = true;
+        l->head.content_length = 0;
+    }
+    // Without a length to the close, unless it is chunked.
+    l->body_left = l->head.has_length ? l->head.content_length : UINT64_MAX;
 }
 
 static bool gb__link_complete(const gb__link *l)
@@ -5365,8 +5366,7 @@ static int gb__parse_head(gb__client_thread *t, gb__response *r, char *data, siz
     return 0;
 }
 
-// Takes the head at the start of the bytes; how long it is, 0 when more is to come, -1 when it
-// is malformed.
+// Takes the head at the start of the bytes: its length, 0 when more is to come, -1 when it is bad.
 static ssize_t gb__link_head(gb__client_thread *t, gb__link *l, char *data, size_t len,
                              uint64_t now)
 {
@@ -5418,7 +5418,8 @@ static void gb__link_closed(gb__client_thread *t, gb__link *l, int why)
     } else if (!why && (l->has_head || l->pending.len)) {
         gb__link_broken(t, l, &t->part.errors.truncated, "closed in the middle of an answer");
     } else {
-        gb__link_broken(t, l, &t->part.errors.read, why ? strerror(why) : "closed without an answer");
+        gb__link_broken(t, l, &t->part.errors.read,
+                        why ? strerror(why) : "closed without an answer");
     }
 }
 

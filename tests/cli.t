@@ -274,8 +274,8 @@ is(finish($load), 0, 'an empty body');
 like($head, qr{\APOST / HTTP/1\.1\r\n.*^Content-Length: 0\r$}ms, 'is posted');
 like($head, qr/^X-Own: yes\r$/m, 'with the header given');
 
-refused(2, qr/"Content-Length: 5" and a body exclude each other/, 'load', $json_url, '-HContent-Length: 5',
-    '--body', "$top/empty");
+refused(2, qr/"Content-Length: 5" and a body exclude each other/, 'load', $json_url,
+    '-HContent-Length: 5', '--body', "$top/empty");
 
 # A redirect is an answer, and said. The same connection is kept for as long as the client asks.
 sub load_of {
