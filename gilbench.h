@@ -441,7 +441,7 @@ GB_API void gb_server_stop(gb_server *server);
     X(write, "the connection broke while a request was sent")                                      \
     X(timeout, "no complete answer in time")                                                       \
     X(truncated, "the connection closed in the middle of an answer")                               \
-    X(malformed, "the answer was no good HTTP/1.x")                                                \
+    X(malformed, "an answer that breaks the rules of HTTP/1.x")                                    \
     X(status, "an answer with a status of 400 or more")                                            \
     X(unexpected, "a body without the expected text")
 
@@ -2637,28 +2637,15 @@ static int gb__parse_response(gb__response *r, char *data, size_t len)
 typedef struct gb__chunked {
     enum {
         GB__CHUNK_SIZE,
-        GB__CHUNK_SIZE_END,      // behind a size, or an extension's quotes
-        GB__CHUNK_BLANK,         // before the next extension
-        GB__CHUNK_EXTENSION,
-        GB__CHUNK_NAME,
-        GB__CHUNK_NAME_END,
-        GB__CHUNK_EQUALS,
-        GB__CHUNK_VALUE,
-        GB__CHUNK_QUOTED,
-        GB__CHUNK_ESCAPED,
-        GB__CHUNK_PADDING,       // tolerated: blanks behind a size, which some servers pad it with,
-        GB__CHUNK_ANYTHING,      // and whatever may stand for an extension
-        GB__CHUNK_SIZE_LF,
-        GB__CHUNK_DATA,
-        GB__CHUNK_DATA_CR,
-        GB__CHUNK_DATA_LF,
-        GB__CHUNK_TRAILER,       // at the start of a line
-        GB__CHUNK_TRAILER_NAME,  // within one
-        GB__CHUNK_TRAILER_VALUE,
-        GB__CHUNK_TRAILER_LF,
-        GB__CHUNK_LAST_LF,
-        GB__CHUNK_DONE,
-        GB__CHUNK_BAD
+        GB__CHUNK_SIZE_END,  // behind a size, or an extension's quotes
+        GB__CHUNK_BLANK, GB__CHUNK_EXTENSION, GB__CHUNK_NAME, GB__CHUNK_NAME_END,
+        GB__CHUNK_EQUALS, GB__CHUNK_VALUE, GB__CHUNK_QUOTED, GB__CHUNK_ESCAPED,
+        // Tolerated: blanks behind a size, which some servers pad it with, and any extension.
+        GB__CHUNK_PADDING, GB__CHUNK_ANYTHING,
+        GB__CHUNK_SIZE_LF, GB__CHUNK_DATA, GB__CHUNK_DATA_CR, GB__CHUNK_DATA_LF,
+        GB__CHUNK_TRAILER,   // at the start of a line
+        GB__CHUNK_TRAILER_NAME, GB__CHUNK_TRAILER_VALUE, GB__CHUNK_TRAILER_LF,
+        GB__CHUNK_LAST_LF, GB__CHUNK_DONE, GB__CHUNK_BAD
     } state;
     bool tolerant;    // of an answer's size lines: nobody forwards what is read here
     uint64_t left;    // of the chunk
@@ -5574,7 +5561,8 @@ static gb_code gb__load_defaults(gb_load_config *k, gb_error *error)
     if (k->threads < 1 || k->threads > k->connections)
         return gb__fail(error, GB_USAGE, "%d client threads for %d connections: from 1 to as many "
                         "as connections work", k->threads, k->connections);
-    if (k->rate < 0) return gb__fail(error, GB_USAGE, "the rate is below zero");
+    if (k->rate < 0 || k->rate > 1e7)
+        return gb__fail(error, GB_USAGE, "%g requests a second: up to 10,000,000 work", k->rate);
     return GB_OK;
 }
 

@@ -1067,6 +1067,7 @@ static void test_refused_configs(void)
         {.url = "http://127.0.0.1:9/", .connections = 2, .threads = 3},
         {.url = "http://127.0.0.1:9/", .threads = -1},
         {.url = "http://127.0.0.1:9/", .rate = -1},
+        {.url = "http://127.0.0.1:9/", .rate = 1e8},
         {.url = "gopher://127.0.0.1/"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         gb_error error = {0};
