@@ -188,7 +188,7 @@ sub test_scope {
     is_deeply($scope->{client}, ['127.0.0.1', $socket->sockport], 'the client');
     is_deeply($scope->{server}, ['127.0.0.1', 0 + $s->{port}], 'the server');
     is_deeply($scope->{state}, { count => 1, kept => [] }, 'the state of the lifespan');
-    print $socket "GET /\xff HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    print $socket "GET /%ff HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
     $scope = json(answer($socket));
     is_deeply($scope->{state}, { count => 1, kept => [1] }, 'a shallow copy for each request');
     is_deeply([@$scope{qw(http_version method path)}], ['1.0', 'GET', "/\x{fffd}"],
