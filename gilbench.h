@@ -1166,6 +1166,13 @@ GB__PRINTF(2, 3) static void gb__buf_printf(gb__buf *b, const char *format, ...)
     va_end(args);
 }
 
+// Drops the first n bytes.
+static void gb__buf_consume(gb__buf *b, size_t n)
+{
+    if (n) memmove(b->data, b->data + n, b->len - n);
+    b->len -= n;
+}
+
 // printf needs a locale, a format and 100 ns; a response's Content-Length needs none of them.
 static void gb__buf_u64(gb__buf *b, uint64_t value)
 {
@@ -3775,8 +3782,7 @@ static void gb__conn_next(gb_exchange *x)
     gb__conn *c = x->conn;
     gb__buf *pending = &c->pending;
     size_t end = x->at + (size_t)x->body_left;
-    if (pending->len > end) memmove(pending->data, pending->data + end, pending->len - end);
-    pending->len -= end < pending->len ? end : pending->len;
+    gb__buf_consume(pending, end < pending->len ? end : pending->len);
     if (!pending->len) gb__buf_free(pending);
     c->deadline = gb__idle_deadline(x->thread->server, x->lap);
     if (pending->len || c->readable || x->thread->stopping) gb__conn_again(x->thread, c);
@@ -3878,11 +3884,11 @@ static void gb__keep_input(gb__thread *t, gb__conn *c, uint64_t now)
 }
 
 // Has the requests in thread->in answered one after the other, as long as each is at once, and
-// keeps the rest.
+// keeps the rest. Empty lines before a request are none of it (RFC 9112, 2.2).
 static void gb__serve_input(gb__thread *t, gb__conn *c, uint64_t since)
 {
     gb__buf *in = &t->in;
-    while (in->len) {
+    while (gb__buf_consume(in, gb__empty_lines(in->data, in->len)), in->len) {
         int status = gb__parse_request(&t->request, in->data, in->len);
         if (!status && t->request.content_length > t->server->config.max_body) status = 413;
         if (status > 0) {
@@ -3893,9 +3899,7 @@ static void gb__serve_input(gb__thread *t, gb__conn *c, uint64_t since)
         c->partial = false;
         if (!gb__answer_request(t, c, since)) return;
         // What is behind the request's body, read or not, is the next request.
-        size_t end = c->exchange.at + (size_t)c->exchange.body_left;
-        memmove(in->data, in->data + end, in->len - end);
-        in->len -= end;
+        gb__buf_consume(in, c->exchange.at + (size_t)c->exchange.body_left);
         since = c->exchange.lap;
     }
     gb__keep_input(t, c, since);
@@ -6735,8 +6739,7 @@ static int gb__wsgi_read_ahead(gb__wsgi_call *c, size_t size)
 {
     gb__buf *b = &c->ahead;
     // What is left is a part of a line at most; moving it keeps a long body from piling up here.
-    if (c->ahead_at) memmove(b->data, b->data + c->ahead_at, b->len - c->ahead_at);
-    b->len -= c->ahead_at;
+    gb__buf_consume(b, c->ahead_at);
     c->ahead_at = 0;
     if (!gb__buf_reserve(b, size)) {
         gb_py.PyErr_NoMemory();
