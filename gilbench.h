@@ -756,6 +756,7 @@ typedef struct gb_round {
     gb_latency latency_ms;        // corrected for coordinated omission where there is a rate
     gb_latency uncorrected_ms;    // with a rate only
     struct {
+        double service;           // the headline: see MEMORY AND CPU
         double rss, rss_peak, pss, uss;
     } memory_mb;                  // of the server's process tree; 1 MB = 1,000,000 bytes
     struct {
@@ -787,6 +788,18 @@ typedef struct gb_round {
     } timeline;
 } gb_round;
 
+// What the rounds of a cell are summarised by.
+typedef enum gb_metric {
+    GB_RPS,
+    GB_LATENCY_P50,
+    GB_LATENCY_P99,
+    GB_MEMORY,                    // those before and this are what cells are compared by
+    GB_LATENCY_MEAN,
+    GB_RSS_PEAK,
+    GB_PSS,
+    GB_METRIC_COUNT
+} gb_metric;
+
 typedef struct gb_cell {
     char id[256];                 // scenario/python/topology
     char source[64];              // which of several results it is from; "" where there is one
@@ -805,9 +818,7 @@ typedef struct gb_cell {
     size_t round_count;
     gb_histogram latency;         // of all rounds; owned, as is the next
     gb_histogram uncorrected;     // with a rate only
-    struct {
-        gb_interval rps, latency_mean, latency_p50, latency_p99, rss_peak, pss;
-    } summary;                    // over the rounds that have a measurement; NAN without any
+    gb_interval summary[GB_METRIC_COUNT];  // over the rounds with a measurement; NAN without any
 } gb_cell;
 
 typedef struct gb_measure_config {
@@ -10707,82 +10718,65 @@ static const gb_python *gb__find_python(const gb_result *r, const char *id)
 // deviations of 1.5 to 5 %, up to 60 rounds); with the noise threshold 0 to 2 verdicts are wrong.
 #define GB__ENOUGH_ROUNDS 10
 
-static double gb__metric_rps(const gb_round *r)
-{
-    return r->rps;
-}
-
-static double gb__metric_mean(const gb_round *r)
-{
-    return r->latency_ms.mean;
-}
-
-static double gb__metric_p50(const gb_round *r)
-{
-    return r->latency_ms.p50;
-}
-
-static double gb__metric_p99(const gb_round *r)
-{
-    return r->latency_ms.p99;
-}
-
-static double gb__metric_rss(const gb_round *r)
-{
-    return r->memory_mb.rss_peak;
-}
-
-static double gb__metric_pss(const gb_round *r)
-{
-    return r->memory_mb.pss;
-}
-
-// What cells are compared by; what the verdict is where a ratio is above 1, and where it is below;
-// and how both are said.
+// A figure of each round: where it is, whether less of it is better, and how each gb_verdict on it
+// is said.
 typedef struct gb__metric {
     const char *name, *title;
-    double (*of)(const gb_round *);
-    gb_verdict more, less;
-    const char *words[3];  // of each gb_verdict
+    size_t offset;  // of the double in gb_round
+    bool less_is_better;
+    const char *words[3];
 } gb__metric;
 
-#define GB__PACE_WORDS {"no difference", "faster", "slower"}
-#define GB__SIZE_WORDS {"no difference", "less", "more"}
+#define GB__METRIC(name, title, place, less, better, worse)                                        \
+    {name, title, offsetof(gb_round, place), less, {"no difference", better, worse}}
 
-static const gb__metric gb__metrics[] = {
-    {"rps", "req/s", gb__metric_rps, GB_FASTER, GB_SLOWER, GB__PACE_WORDS},
-    {"latency_ms.p50", "p50", gb__metric_p50, GB_SLOWER, GB_FASTER, GB__PACE_WORDS},
-    {"latency_ms.p99", "p99", gb__metric_p99, GB_SLOWER, GB_FASTER, GB__PACE_WORDS},
-    {"memory_mb.rss_peak", "peak RSS", gb__metric_rss, GB_SLOWER, GB_FASTER, GB__SIZE_WORDS},
-    {"memory_mb.pss", "PSS", gb__metric_pss, GB_SLOWER, GB_FASTER, GB__SIZE_WORDS}};
+// By gb_metric; cells are compared by the first GB__METRICS.
+static const gb__metric gb__metrics[GB_METRIC_COUNT] = {
+    GB__METRIC("rps", "req/s", rps, false, "faster", "slower"),
+    GB__METRIC("latency_ms.p50", "p50", latency_ms.p50, true, "faster", "slower"),
+    GB__METRIC("latency_ms.p99", "p99", latency_ms.p99, true, "faster", "slower"),
+    GB__METRIC("memory_mb.service", "memory", memory_mb.service, true, "less", "more"),
+    GB__METRIC("latency_ms.mean", "mean", latency_ms.mean, true, "faster", "slower"),
+    GB__METRIC("memory_mb.rss_peak", "peak RSS", memory_mb.rss_peak, true, "less", "more"),
+    GB__METRIC("memory_mb.pss", "PSS", memory_mb.pss, true, "less", "more")};
 
-enum { GB__METRICS = sizeof gb__metrics / sizeof *gb__metrics };
+enum { GB__METRICS = GB_MEMORY + 1 };
 
-// The metric of each round that has a measurement; NULL without memory. The caller frees it.
-static double *gb__metric_values(const gb_cell *c, double (*metric)(const gb_round *), size_t *n)
+static double gb__round_figure(const gb_round *r, size_t offset)
+{
+    double figure;
+    memcpy(&figure, (const char *)r + offset, sizeof figure);
+    return figure;
+}
+
+// The figure at `offset` of each round that has a measurement; NULL without memory. The caller
+// frees it.
+static double *gb__figures(const gb_cell *c, size_t offset, size_t *n)
 {
     double *values = calloc(c->round_count + 1, sizeof *values);
     *n = 0;
     for (size_t i = 0; values && i < c->round_count; i++)
-        if (!*c->rounds[i].problem) values[(*n)++] = metric(&c->rounds[i]);
+        if (!*c->rounds[i].problem) values[(*n)++] = gb__round_figure(&c->rounds[i], offset);
     return values;
 }
 
-static gb_interval gb__summarise(const gb_cell *c, double (*metric)(const gb_round *),
-                                 uint64_t seed)
+static gb_interval gb__summarise(const gb_cell *c, const gb__metric *metric, uint64_t seed)
 {
     size_t n;
-    double *values = gb__metric_values(c, metric, &n);
+    double *values = gb__figures(c, metric->offset, &n);
     gb_interval interval = {NAN, NAN, NAN};
     if (values && n) interval = gb_median_ci(values, n, seed);
     free(values);
     return interval;
 }
 
+// Of what is not in the table.
 static double gb__cell_median(const gb_cell *c, double (*metric)(const gb_round *))
 {
-    size_t n;
-    double *values = gb__metric_values(c, metric, &n);
+    size_t n = 0;
+    double *values = calloc(c->round_count + 1, sizeof *values);
+    for (size_t i = 0; values && i < c->round_count; i++)
+        if (!*c->rounds[i].problem) values[n++] = metric(&c->rounds[i]);
     double median = values ? gb__median(values, n) : NAN;
     free(values);
     return median;
@@ -10794,8 +10788,8 @@ static double gb__cell_median(const gb_cell *c, double (*metric)(const gb_round 
 static void gb__mark_outliers(gb_cell *c)
 {
     size_t n;
-    double median = gb__cell_median(c, gb__metric_rps);
-    double *off = gb__metric_values(c, gb__metric_rps, &n);
+    double *off = gb__figures(c, offsetof(gb_round, rps), &n);
+    double median = off ? gb__median(off, n) : NAN;
     for (size_t i = 0; off && i < n; i++) off[i] = fabs(off[i] - median);
     double spread = 1.4826 * (off ? gb__median(off, n) : NAN);
     free(off);
@@ -10808,12 +10802,8 @@ static void gb__mark_outliers(gb_cell *c)
 
 static void gb__summarise_cell(gb_cell *c, uint64_t seed)
 {
-    c->summary.rps = gb__summarise(c, gb__metric_rps, seed);
-    c->summary.latency_mean = gb__summarise(c, gb__metric_mean, seed);
-    c->summary.latency_p50 = gb__summarise(c, gb__metric_p50, seed);
-    c->summary.latency_p99 = gb__summarise(c, gb__metric_p99, seed);
-    c->summary.rss_peak = gb__summarise(c, gb__metric_rss, seed);
-    c->summary.pss = gb__summarise(c, gb__metric_pss, seed);
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
+        c->summary[i] = gb__summarise(c, &gb__metrics[i], seed);
     gb__mark_outliers(c);
 }
 
@@ -10826,8 +10816,8 @@ static bool gb__same_topology(const gb_cell *a, const gb_cell *b)
 static gb_verdict gb__judge(const gb__metric *metric, gb_interval ratio, size_t n)
 {
     // A single round has no spread: it can't show that a difference is real.
-    if (n > 1 && ratio.lo > 1 + GB__NOISE_THRESHOLD) return metric->more;
-    if (n > 1 && ratio.hi < 1 - GB__NOISE_THRESHOLD) return metric->less;
+    if (n > 1 && ratio.lo > 1 + GB__NOISE_THRESHOLD) return metric->less_is_better ? GB_SLOWER : GB_FASTER;
+    if (n > 1 && ratio.hi < 1 - GB__NOISE_THRESHOLD) return metric->less_is_better ? GB_FASTER : GB_SLOWER;
     return GB_NO_DIFFERENCE;
 }
 
@@ -10840,8 +10830,9 @@ static gb_interval gb__paired_ratio(const gb_cell *baseline, const gb_cell *cand
     *n = 0;
     for (size_t i = 0; ratios && i < baseline->round_count && i < candidate->round_count; i++) {
         const gb_round *a = &baseline->rounds[i], *b = &candidate->rounds[i];
-        if (!*a->problem && !*b->problem && metric->of(a) > 0)
-            ratios[(*n)++] = metric->of(b) / metric->of(a);
+        double of_a = gb__round_figure(a, metric->offset);
+        if (!*a->problem && !*b->problem && of_a > 0)
+            ratios[(*n)++] = gb__round_figure(b, metric->offset) / of_a;
     }
     if (*n) interval = gb_median_ci(ratios, *n, seed);
     free(ratios);
@@ -11030,7 +11021,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
 {
     const gb_python *python = gb__find_python(r, c->python);
     uint64_t errors = 0;
-    double share = 0, farthest = c->summary.rps.median;
+    double share = 0, farthest = c->summary[GB_RPS].median;
     size_t unsettled = 0, outliers = 0;
     char variant[GB__VARIANT];
     gb__variant(c, "", variant, sizeof variant);
@@ -11039,7 +11030,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         errors += gb_load_error_count(&round->errors);
         unsettled += round->unsettled;
         outliers += round->outlier;
-        if (fabs(round->rps - c->summary.rps.median) > fabs(farthest - c->summary.rps.median))
+        if (fabs(round->rps - c->summary[GB_RPS].median) > fabs(farthest - c->summary[GB_RPS].median))
             farthest = round->rps;
         if (round->cpu.client_share > share) share = round->cpu.client_share;
         if (*round->problem) gb__warn(r, "%s: %s", c->id, round->problem);
@@ -11050,7 +11041,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     }
     if (outliers)
         gb__warn(r, "%s: %zu of %zu rounds are far from the median of %.0f req/s, the farthest "
-                 "with %.0f (they count)", c->id, outliers, c->round_count, c->summary.rps.median,
+                 "with %.0f (they count)", c->id, outliers, c->round_count, c->summary[GB_RPS].median,
                  farthest);
     if (unsettled)
         gb__warn(r, "%s: the rate had not settled when %zu of %zu windows began; try a longer "
@@ -11364,8 +11355,8 @@ static gb_code gb__add_unpaired(gb_result *r, const gb_cell *baseline, const gb_
 {
     gb_code code = GB_OK;
     size_t n, m;
-    double *before = gb__metric_values(baseline, metric->of, &n);
-    double *after = gb__metric_values(candidate, metric->of, &m);
+    double *before = gb__figures(baseline, metric->offset, &n);
+    double *after = gb__figures(candidate, metric->offset, &m);
     bool fine = before && after && n && m;
     for (size_t i = 0; i < n && fine; i++) fine = before[i] > 0;
     if (!before || !after) code = gb__fail_memory(error);
@@ -11788,12 +11779,13 @@ static bool gb__cell_measured(const gb_cell *c)
 // Figures to three significant digits or the whole part, whichever shows more.
 static void gb__figure(gb__table *t, double value)
 {
-    gb__cell(t, "%.*f", value >= 100 ? 0 : value >= 10 ? 1 : 2, value);
+    if (!isfinite(value)) gb__cell(t, "-");
+    else gb__cell(t, "%.*f", value >= 100 ? 0 : value >= 10 ? 1 : 2, value);
 }
 
 static const gb__metric *gb__find_metric(const char *name)
 {
-    for (size_t i = 0; i < GB__METRICS; i++)
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
         if (!strcmp(gb__metrics[i].name, name)) return &gb__metrics[i];
     return NULL;
 }
@@ -11824,14 +11816,14 @@ static void gb__measured(gb__table *t, const gb_cell *c)
         for (int i = 0; i < 10; i++) gb__cell(t, i ? "-" : "failed");
         return;
     }
-    gb_interval rps = c->summary.rps;
+    gb_interval rps = c->summary[GB_RPS];
     gb__cell(t, "%.0f", rps.median);
     gb__cell(t, "%.1f %%", rps.median > 0 ? 50 * (rps.hi - rps.lo) / rps.median : 0);
-    gb__figure(t, c->summary.latency_mean.median);
-    gb__figure(t, gb__cell_median(c, gb__metric_p50));
-    gb__figure(t, c->summary.latency_p99.median);
-    gb__figure(t, c->summary.rss_peak.median);
-    gb__figure(t, gb__cell_median(c, gb__metric_pss));
+    gb__figure(t, c->summary[GB_LATENCY_MEAN].median);
+    gb__figure(t, c->summary[GB_LATENCY_P50].median);
+    gb__figure(t, c->summary[GB_LATENCY_P99].median);
+    gb__figure(t, c->summary[GB_MEMORY].median);
+    gb__figure(t, c->summary[GB_PSS].median);
     gb__figure(t, gb__cell_median(c, gb__metric_cpu));
     gb__cell(t, "%.2f", gb__cell_median(c, gb__metric_cores));
     if (*c->server) gb__cell(t, "-");
@@ -12657,6 +12649,7 @@ static const gb__key gb__sparse_keys[] = {
     GB__LIST(gb__sparse, bucket, gb__bucket_element, 1 << 16), GB__END};
 
 static const gb__key gb__memory_keys[] = {
+    GB__NAMED(NUMBER, gb_round, memory_mb.service, "service"),
     GB__NAMED(NUMBER, gb_round, memory_mb.rss, "rss"),
     GB__NAMED(NUMBER, gb_round, memory_mb.rss_peak, "rss_peak"),
     GB__NAMED(NUMBER, gb_round, memory_mb.pss, "pss"),
@@ -12721,12 +12714,13 @@ static const gb__key gb__round_keys[] = {
 static const gb__key gb__round_element = GB__PART(gb_round, gb__round_keys, NULL);
 
 static const gb__key gb__summary_keys[] = {
-    GB__INTERVAL(gb_cell, summary.rps, "rps"),
-    GB__INTERVAL(gb_cell, summary.latency_mean, "latency_ms.mean"),
-    GB__INTERVAL(gb_cell, summary.latency_p50, "latency_ms.p50"),
-    GB__INTERVAL(gb_cell, summary.latency_p99, "latency_ms.p99"),
-    GB__INTERVAL(gb_cell, summary.rss_peak, "memory_mb.rss_peak"),
-    GB__INTERVAL(gb_cell, summary.pss, "memory_mb.pss"), GB__END};
+    GB__INTERVAL(gb_cell, summary[GB_RPS], "rps"),
+    GB__INTERVAL(gb_cell, summary[GB_LATENCY_MEAN], "latency_ms.mean"),
+    GB__INTERVAL(gb_cell, summary[GB_LATENCY_P50], "latency_ms.p50"),
+    GB__INTERVAL(gb_cell, summary[GB_LATENCY_P99], "latency_ms.p99"),
+    GB__INTERVAL(gb_cell, summary[GB_MEMORY], "memory_mb.service"),
+    GB__INTERVAL(gb_cell, summary[GB_RSS_PEAK], "memory_mb.rss_peak"),
+    GB__INTERVAL(gb_cell, summary[GB_PSS], "memory_mb.pss"), GB__END};
 
 static const gb__key gb__cell_keys[] = {
     GB__NAMED(TEXT, gb_cell, id, "id", .flags = GB__NEEDED),
@@ -13270,13 +13264,11 @@ static bool gb__is_interval(gb_interval i)
 
 static const char *gb__cell_problem(gb_cell *c, const char **pythons, size_t n)
 {
-    const gb_interval all[] = {c->summary.rps, c->summary.latency_mean, c->summary.latency_p50,
-                               c->summary.latency_p99, c->summary.rss_peak, c->summary.pss};
     if (!*c->command && !strcmp(c->server, "gilbench")) *c->server = 0;
     if (*c->python && !gb__has_id(pythons, n, c->python))
         return "\"python\" must be \"\" or the id of one of \"pythons\"";
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!gb__is_interval(all[i])) return "an interval of its \"summary\" is none";
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
+        if (!gb__is_interval(c->summary[i])) return "an interval of its \"summary\" is none";
     return NULL;
 }
 
@@ -14292,7 +14284,7 @@ static double gb__most_rps(const gb__cells *g)
     double most = 0;
     for (size_t i = 0; i < g->count; i++) {
         const gb_cell *c = g->cells[i];
-        if (c->summary.rps.hi > most) most = c->summary.rps.hi;
+        if (c->summary[GB_RPS].hi > most) most = c->summary[GB_RPS].hi;
         for (size_t j = 0; j < c->round_count; j++)
             if (!*c->rounds[j].problem && c->rounds[j].rps > most) most = c->rounds[j].rps;
     }
@@ -14319,13 +14311,13 @@ static double gb__throughput_row(gb__buf *b, const gb_result *r, const gb_cell *
     gb__phrase name, figure;
     gb__small rps;
     const gb__reported *reported = gb__reported_of(r, c);
-    bool measured = isfinite(c->summary.rps.median) && gb__cell_measured(c);
+    bool measured = isfinite(c->summary[GB_RPS].median) && gb__cell_measured(c);
     gb__html(b, "<g class=\"%s\">\n", gb__class(r, c));
     gb__row_text(b, y, gb__name(c, name),
-                 measured ? gb__interval_text(c->summary.rps, figure) : "failed");
+                 measured ? gb__interval_text(c->summary[GB_RPS], figure) : "failed");
     if (measured) {
-        gb__svg_bar(b, "f", 0, y + 15, gb__scaled(s, c->summary.rps.median), 9);
-        gb__svg_whisker(b, s, c->summary.rps, y + 19.5);
+        gb__svg_bar(b, "f", 0, y + 15, gb__scaled(s, c->summary[GB_RPS].median), 9);
+        gb__svg_whisker(b, s, c->summary[GB_RPS], y + 19.5);
         gb__draw_rounds(b, c, s, y + 26);
     }
     gb__buf_str(b, "</g>\n");
@@ -14345,8 +14337,8 @@ static void gb__throughput_table(const gb__cells *g, gb__table *t, gb__buf *word
     for (size_t i = 0; i < g->count; i++) {
         const gb_cell *c = g->cells[i];
         const gb__reported *a = gb__reported_of(g->result, c);
-        const double values[] = {c->summary.rps.median, c->summary.rps.lo, c->summary.rps.hi,
-                                 c->summary.rss_peak.median, gb__figure_of(c, gb__metric_pss),
+        const double values[] = {c->summary[GB_RPS].median, c->summary[GB_RPS].lo, c->summary[GB_RPS].hi,
+                                 c->summary[GB_RSS_PEAK].median, c->summary[GB_PSS].median,
                                  gb__figure_of(c, gb__metric_cores),
                                  a && a->rps ? a->rps : (double)NAN};
         gb__small text;
@@ -14356,7 +14348,7 @@ static void gb__throughput_table(const gb__cells *g, gb__table *t, gb__buf *word
             gb__cell(t, "%s", gb__number(text, values[j]));
         gb__cell(t, "%zu", c->round_count);
         gb__buf_printf(words, "%s with %s: %s. ", name, topology,
-                       gb__interval_text(c->summary.rps, interval));
+                       gb__interval_text(c->summary[GB_RPS], interval));
     }
 }
 
@@ -14581,7 +14573,7 @@ static void gb__chart_figure_close(gb__chart *k, gb__table *t)
 
 static void gb__points_of_threads(gb__trace *s, const gb_cell *c)
 {
-    gb__add_point(s, c->threads, c->summary.rps.median, c->summary.rps.lo, c->summary.rps.hi);
+    gb__add_point(s, c->threads, c->summary[GB_RPS].median, c->summary[GB_RPS].lo, c->summary[GB_RPS].hi);
 }
 
 static void gb__threads_figure(gb__buf *b, const gb__cells *g)
@@ -14610,8 +14602,8 @@ static void gb__threads_figure(gb__buf *b, const gb__cells *g)
 
 static void gb__points_of_memory(gb__trace *s, const gb_cell *c)
 {
-    gb__add_point(s, c->summary.rss_peak.median, c->summary.rps.median, c->summary.rps.lo,
-                  c->summary.rps.hi);
+    gb__add_point(s, c->summary[GB_RSS_PEAK].median, c->summary[GB_RPS].median, c->summary[GB_RPS].lo,
+                  c->summary[GB_RPS].hi);
 }
 
 static void gb__memory_figure(gb__buf *b, const gb__cells *g)
@@ -14935,7 +14927,7 @@ static void gb__say_figures(gb__buf *b, const gb__cells *g)
         gb__html(b, measured ? "<li><b>%s</b> with %s: %s requests a second.</li>\n"
                              : "<li><b>%s</b> with %s: %s.</li>\n",
                  gb__name(c, name), gb__topology_text(g, c, topology),
-                 measured ? gb__interval_text(c->summary.rps, figure) : "no measurement");
+                 measured ? gb__interval_text(c->summary[GB_RPS], figure) : "no measurement");
     }
 }
 

@@ -121,7 +121,8 @@ my @missing = (
 for my $cell (@{ $r->{cells} }) {
     push @missing, lacks('cell', $cell, qw(id scenario python interface path workers worker_model
         threads connections rate rounds summary));
-    for my $metric ('rps', 'latency_ms.mean', 'latency_ms.p99', 'memory_mb.rss_peak') {
+    for my $metric ('rps', 'latency_ms.mean', 'latency_ms.p99', 'memory_mb.service',
+        'memory_mb.rss_peak', 'memory_mb.pss') {
         push @missing, lacks('summary', $cell->{summary}, $metric),
             lacks("summary.$metric", $cell->{summary}{$metric}, qw(median ci95));
     }
@@ -129,7 +130,7 @@ for my $cell (@{ $r->{cells} }) {
         push @missing, lacks('round', $round, qw(requests errors seconds rps latency_ms memory_mb
             cpu anatomy_us gc gil context_switches_per_request requests_per_worker)),
             lacks('latency_ms', $round->{latency_ms}, @latency),
-            lacks('memory_mb', $round->{memory_mb}, qw(rss rss_peak pss uss)),
+            lacks('memory_mb', $round->{memory_mb}, qw(service rss rss_peak pss uss)),
             lacks('cpu', $round->{cpu}, qw(server_us_per_request client_us_per_request
                 client_share)),
             lacks('anatomy_us', $round->{anatomy_us}, qw(read attach_wait app write)),
@@ -162,8 +163,8 @@ is(scalar(grep { $_->{baseline} eq $_->{candidate} } @{ $r->{comparisons} }), 0,
 # ft and ft-gil against gil at two thread counts; 4 threads against 1 for each and the control.
 my %metrics;
 $metrics{ $_->{metric} }++ for @{ $r->{comparisons} };
-is_deeply(\%metrics, { map { $_ => 8 } qw(rps latency_ms.p50 latency_ms.p99 memory_mb.rss_peak
-    memory_mb.pss) }, 'eight of each metric');
+is_deeply(\%metrics, { map { $_ => 8 } qw(rps latency_ms.p50 latency_ms.p99
+    memory_mb.service) }, 'eight of each metric');
 is(scalar(grep { !($_->{ratio}{ci95}[0] <= $_->{ratio}{median} &&
     $_->{ratio}{median} <= $_->{ratio}{ci95}[1]) } @{ $r->{comparisons} }), 0,
     'ratios lie in their intervals');
@@ -177,7 +178,7 @@ for my $cell (values %cell) {
     for my $round (@{ $cell->{rounds} }) {
         my $id = $cell->{id};
         my $l = $round->{latency_ms};
-        my @zero = grep { $round->{memory_mb}{$_} <= 0 } qw(rss rss_peak pss uss);
+        my @zero = grep { $round->{memory_mb}{$_} <= 0 } qw(service rss rss_peak pss uss);
         push @wrong, "$id: $round->{problem}" if $round->{problem};
         push @wrong, "$id: errors" if sum0(values %{ $round->{errors} });
         push @wrong, "$id: nothing answered" unless $round->{requests} > 0;
@@ -223,7 +224,7 @@ for my $i (0 .. $#csv) {
     my $expected = join ' ', @$cell{qw(path workers threads connections)},
         sprintf('%.0f', $cell->{summary}{rps}{median});
     push @wrong, "CSV has $figures, JSON $expected" unless $figures eq $expected;
-    for (['mean ms', 'latency_ms.mean'], ['p99 ms', 'latency_ms.p99'], ['MB', 'memory_mb.rss_peak'])
+    for (['mean ms', 'latency_ms.mean'], ['p99 ms', 'latency_ms.p99'], ['MB', 'memory_mb.service'])
     {
         my ($shown, $is) = ($row{ $_->[0] }, $cell->{summary}{ $_->[1] }{median});
         push @wrong, "CSV has $shown, JSON $is" if abs($shown - $is) > 0.006 * $is + 0.006;

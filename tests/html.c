@@ -270,8 +270,8 @@ static void test_values_that_are_not_there(void)
     for (size_t i = 0; i < r.cell_count; i++) {
         gb_cell *c = &r.cells[i];
         gb_interval none = {NAN, NAN, NAN}, wild = {INFINITY, -INFINITY, 1e308};
-        c->summary.rps = i % 2 ? none : wild;
-        c->summary.rss_peak = i % 3 ? none : wild;
+        c->summary[GB_RPS] = i % 2 ? none : wild;
+        c->summary[GB_RSS_PEAK] = i % 3 ? none : wild;
         for (size_t j = 0; j < c->round_count; j++) {
             gb_round *round = &c->rounds[j];
             round->rps = j % 2 ? NAN : 1e308;

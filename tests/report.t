@@ -57,7 +57,7 @@ sub cell {
     my ($python, $threads, $factor, %more) = @_;
     my @rps = map { (1000 + 10 * $_) * $factor } 0 .. 7;
     my @rounds = map {
-        {   requests => int($_), seconds => 1, rps => $_, memory_mb => { rss_peak => 20.123456,
+        {   requests => int($_), seconds => 1, rps => $_, memory_mb => { service => 20.123456, rss_peak => 20.123456,
                 pss => 15.5, rss => 19, uss => 12 },
             latency_ms => { mean => 900 / $_, p50 => 800 / $_, p90 => 1000 / $_, p99 => 2000 / $_,
                 p999 => 2500 / $_, max => 3000 / $_ } }
@@ -70,6 +70,7 @@ sub cell {
         rounds => \@rounds, summary => { rps => interval($rps),
             'latency_ms.mean' => interval(900 / $rps), 'latency_ms.p50' => interval(800 / $rps),
             'latency_ms.p99' => interval(2000 / $rps), 'memory_mb.pss' => interval(15.5),
+            'memory_mb.service' => interval(20.123456),
             'memory_mb.rss_peak' => interval(20.123456) },
         latency_histogram => { digits => 3, total => 3, min_ns => 1000000, max_ns => 2000001,
             sum_ns => 4500001, buckets => [[1000000, 1], [1500000, 1], [2000000, 1]] },

@@ -29,7 +29,7 @@ static void make_round(gb_round *r, double rate)
     r->errors = (gb_load_errors){1, 2, 3, 4, 5, 6, 7, 8};
     made_numbers(&r->latency_ms.mean, sizeof r->latency_ms / sizeof(double));
     if (rate > 0) made_numbers(&r->uncorrected_ms.mean, sizeof r->latency_ms / sizeof(double));
-    made_numbers(&r->memory_mb.rss, sizeof r->memory_mb / sizeof(double));
+    made_numbers(&r->memory_mb.service, sizeof r->memory_mb / sizeof(double));
     made_numbers(&r->cpu.server_us_per_request, sizeof r->cpu / sizeof(double));
     made_numbers(&r->anatomy_us.read.mean, sizeof r->anatomy_us / sizeof(double));
     r->gc.collections = 17;
@@ -61,13 +61,11 @@ static void make_cell(gb_cell *c, const char *python, int threads, size_t rounds
     for (int i = 0; i < 40; i++)
         gb_histogram_record(&c->latency, gb__rng_next(&made_state) >> (20 + i % 30));
     if (c->rate > 0) gb_histogram_record(&c->uncorrected, 12345678);
-    gb_interval *summary = &c->summary.rps;
-    for (size_t i = 0; i < sizeof c->summary / sizeof *summary; i++) summary[i] = made_interval();
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++) c->summary[i] = made_interval();
 }
 
 static void make_failed(gb_cell *c)
 {
-    gb_interval *summary = &c->summary.rps;
     c->broken = true;
     for (size_t i = 0; i < c->round_count; i++) {
         c->rounds[i] = (gb_round){.gil.enabled_after_load = -1};
@@ -75,8 +73,8 @@ static void make_failed(gb_cell *c)
                  "it said: \"no\"\n\t<b>\x1b[31m\\ \xe2\x82\xac");
     }
     gb_histogram_reset(&c->latency);
-    for (size_t i = 0; i < sizeof c->summary / sizeof *summary; i++)
-        summary[i] = (gb_interval){NAN, NAN, NAN};
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
+        c->summary[i] = (gb_interval){NAN, NAN, NAN};
 }
 
 static void make_python(gb_python *p, const char *id, bool free_threaded)
