@@ -10770,18 +10770,6 @@ static gb_interval gb__summarise(const gb_cell *c, const gb__metric *metric, uin
     return interval;
 }
 
-// Of what is not in the table.
-static double gb__cell_median(const gb_cell *c, double (*metric)(const gb_round *))
-{
-    size_t n = 0;
-    double *values = calloc(c->round_count + 1, sizeof *values);
-    for (size_t i = 0; values && i < c->round_count; i++)
-        if (!*c->rounds[i].problem) values[n++] = metric(&c->rounds[i]);
-    double median = values ? gb__median(values, n) : NAN;
-    free(values);
-    return median;
-}
-
 // A round that is more than 3.5 robust standard deviations from the median (B. Iglewicz and
 // D. Hoaglin, How to Detect and Handle Outliers, 1993), and more than the few percent that nobody
 // would ask about. It is shown, and counts: a median and the interval of it bear with it.
@@ -11533,9 +11521,39 @@ GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *lab
 
 // ================================================================================================
 // >>table
-// Cells of text in rows, shown aligned, as Markdown and as CSV.
+// Figures and cells of text in rows, shown aligned, as Markdown and as CSV.
 
-typedef enum gb__tone { GB__PLAIN, GB__GOOD, GB__BAD } gb__tone;
+typedef char gb__small[32];
+
+// A figure for people: three significant digits, or the whole part where that shows more.
+static const char *gb__number(gb__small text, double value)
+{
+    int digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : value > 0 ? 3 : 0;
+    if (value < 999.5 || !(value < 1e12)) {
+        snprintf(text, sizeof(gb__small), !isfinite(value) ? "-" : value < 1e12 ? "%.*f" : "%.*g",
+                 digits, value);
+        return text;
+    }
+    char plain[32];
+    size_t len = (size_t)snprintf(plain, sizeof plain, "%.0f", value), out = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0) text[out++] = ',';
+        text[out++] = plain[i];
+    }
+    text[out] = 0;
+    return text;
+}
+
+// A figure for programs: as many digits as make it the same number again when it is read.
+static const char *gb__exact(gb__small text, double value)
+{
+    int digits = 9;
+    do snprintf(text, sizeof(gb__small), "%.*g", digits, value);
+    while (strtod(text, NULL) != value && (digits += 4) <= 17);
+    return text;
+}
+
+typedef enum gb__tone { GB__PLAIN, GB__GOOD, GB__BAD, GB__DIM } gb__tone;
 
 typedef struct gb__table {
     struct {
@@ -11560,17 +11578,6 @@ static void gb__add_clean(gb__buf *b, const char *text)
         else gb__buf_str(b, "?");
         s += n ? n : 1;
     }
-}
-
-GB__PRINTF(2, 3) static void gb__add_line(gb__buf *b, const char *format, ...)
-{
-    char text[4096];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    gb__add_clean(b, text);
-    gb__buf_str(b, "\n");
 }
 
 GB__PRINTF(2, 3) static void gb__cell(gb__table *t, const char *format, ...)
@@ -11624,7 +11631,7 @@ static size_t gb__column_width(const gb__table *t, size_t column)
 
 static void gb__add_padded(const gb__table *t, size_t i, size_t width, bool colour, gb__buf *b)
 {
-    static const char *const tones[] = {"", "\033[32m", "\033[31m"};
+    static const char *const tones[] = {"", "\033[32m", "\033[31m", "\033[2m"};
     const char *text = gb__table_text(t, i);
     size_t used = gb__text_width(text);
     int pad = width > used ? (int)(width - used) : 0;
@@ -11671,13 +11678,16 @@ static void gb__table_aligned(const gb__table *t, size_t width, bool colour, gb_
     }
 }
 
-// What would mean something in Markdown is only itself; figures have none of it but brackets.
+// What would mean something in Markdown, or become a link, is only itself; of that, figures have
+// nothing but brackets, which alone are no link.
 static void gb__add_escaped(gb__buf *b, const char *text, bool is_text)
 {
-    const char *special = is_text ? "|<&\\`*[]~$" : "|<&";
-    for (; *text; text++) {
-        if (strchr(special, *text)) gb__buf_str(b, "\\");
-        gb__buf_add(b, text, 1);
+    const char *special = is_text ? "|<&\\`*_[]~$#@" : "|<&";
+    for (const char *s = text; *s; s++) {
+        bool link = is_text && (!strncmp(s, "://", 3) ||
+                                (*s == '.' && s >= text + 3 && !strncasecmp(s - 3, "www", 3)));
+        if (link || strchr(special, *s)) gb__buf_str(b, "\\");
+        gb__buf_add(b, s, 1);
     }
 }
 
@@ -11730,106 +11740,6 @@ static gb_code gb__write_out(gb__buf *b, FILE *out, gb_error *error)
                   : gb__fail(error, GB_SYSTEM, "can't write the report: %s", strerror(saved));
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-static double gb__metric_cpu(const gb_round *r)
-{
-    return r->cpu.server_us_per_request;
-}
-
-static double gb__metric_cores(const gb_round *r)
-{
-    return r->cpu.server_cores;
-}
-
-// The share of the server's time with a request that went by before it could run Python.
-static double gb__metric_attach(const gb_round *r)
-{
-    double all = r->anatomy_us.read.mean + r->anatomy_us.attach_wait.mean +
-                 r->anatomy_us.app.mean + r->anatomy_us.write.mean;
-    return all > 0 ? 100 * r->anatomy_us.attach_wait.mean / all : 0;
-}
-
-static const gb_cell *gb__find_cell(const gb_result *r, const char *id)
-{
-    for (size_t i = 0; i < r->cell_count; i++)
-        if (!strcmp(r->cells[i].id, id)) return &r->cells[i];
-    return NULL;
-}
-
-static const gb_comparison *gb__find_comparison(const gb_result *r, const gb_cell *baseline,
-                                                const gb_cell *candidate, const char *metric)
-{
-    for (size_t i = 0; baseline && i < r->comparison_count; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        if (!strcmp(k->metric, metric) && !strcmp(k->baseline, baseline->id) &&
-            !strcmp(k->candidate, candidate->id))
-            return k;
-    }
-    return NULL;
-}
-
-static bool gb__cell_measured(const gb_cell *c)
-{
-    for (size_t i = 0; i < c->round_count; i++)
-        if (!*c->rounds[i].problem) return true;
-    return false;
-}
-
-// Figures to three significant digits or the whole part, whichever shows more.
-static void gb__figure(gb__table *t, double value)
-{
-    if (!isfinite(value)) gb__cell(t, "-");
-    else gb__cell(t, "%.*f", value >= 100 ? 0 : value >= 10 ? 1 : 2, value);
-}
-
-static const gb__metric *gb__find_metric(const char *name)
-{
-    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
-        if (!strcmp(gb__metrics[i].name, name)) return &gb__metrics[i];
-    return NULL;
-}
-
-static void gb__ratio(gb__table *t, const gb_comparison *k)
-{
-    const gb__metric *metric = k ? gb__find_metric(k->metric) : NULL;
-    if (!metric) {
-        gb__cell(t, "%s", "");
-        return;
-    }
-    t->tone = k->verdict == GB_FASTER ? GB__GOOD : k->verdict == GB_SLOWER ? GB__BAD : GB__PLAIN;
-    gb__cell(t, "%.2fx [%.2f, %.2f] %s", k->ratio.median, k->ratio.lo, k->ratio.hi,
-             metric->words[k->verdict]);
-    t->tone = GB__PLAIN;
-}
-
-// How many workers or threads; "-" where somebody else's command doesn't say.
-static void gb__topology(gb__table *t, const gb_cell *c, const char *field, int count)
-{
-    if (*c->server && !strstr(c->command, field)) gb__cell(t, "-");
-    else gb__cell(t, "%d", count);
-}
-
-static void gb__measured(gb__table *t, const gb_cell *c)
-{
-    if (!gb__cell_measured(c)) {
-        for (int i = 0; i < 10; i++) gb__cell(t, i ? "-" : "failed");
-        return;
-    }
-    gb_interval rps = c->summary[GB_RPS];
-    gb__cell(t, "%.0f", rps.median);
-    gb__cell(t, "%.1f %%", rps.median > 0 ? 50 * (rps.hi - rps.lo) / rps.median : 0);
-    gb__figure(t, c->summary[GB_LATENCY_MEAN].median);
-    gb__figure(t, c->summary[GB_LATENCY_P50].median);
-    gb__figure(t, c->summary[GB_LATENCY_P99].median);
-    gb__figure(t, c->summary[GB_MEMORY].median);
-    gb__figure(t, c->summary[GB_PSS].median);
-    gb__figure(t, gb__cell_median(c, gb__metric_cpu));
-    gb__cell(t, "%.2f", gb__cell_median(c, gb__metric_cores));
-    if (*c->server) gb__cell(t, "-");
-    else gb__cell(t, "%.0f %%", gb__cell_median(c, gb__metric_attach));
-}
-
 // ---- what the article reports (gb__reported_note says who and where); 0: not reported -----------
 
 typedef struct gb__reported {
@@ -11865,13 +11775,6 @@ static const gb__reported *gb__reported_of(const gb_result *r, const gb_cell *c)
     return NULL;
 }
 
-static bool gb__has_reported(const gb_result *r)
-{
-    for (size_t i = 0; i < r->cell_count; i++)
-        if (gb__reported_of(r, &r->cells[i])) return true;
-    return false;
-}
-
 static void gb__reported_cells(gb__table *t, const gb__reported *a)
 {
     char rps[16] = "", mean[16] = "", mb[16] = "";
@@ -11889,21 +11792,205 @@ static const char gb__reported_note[] =
     "GIL-Free\" (baro.dev, October 2025):\none run on 8 cores with 16 GB, Granian, rewrk; its WSGI "
     "rows don't say how many connections.\nAnother machine's figures: no target.\n";
 
-// ---- the table ----------------------------------------------------------------------------------
+// ---- the figures --------------------------------------------------------------------------------
 
-static void gb__main_heads(const gb_result *r, gb__table *t)
+enum { GB__SHOWN = 1, GB__CAN_BE_ZERO = 2 };  // in tables, not in CSV alone; else 0 is unknown
+
+typedef struct gb__column {
+    size_t offset;  // of a double in gb_round
+    const char *head;
+    int flags;
+} gb__column;
+
+#define GB__COLUMN(place, ...) {offsetof(gb_round, place), __VA_ARGS__}
+#define GB__PHASE_COLUMNS(phase, zero)                                                             \
+    GB__COLUMN(anatomy_us.phase.mean, #phase " us", zero),                                         \
+    GB__COLUMN(anatomy_us.phase.p99, #phase " p99 us", zero)
+
+// Of each figure the median of the rounds is reported; of a gb__metrics one its interval as well.
+static const gb__column gb__columns[] = {
+    GB__COLUMN(rps, "req/s", GB__SHOWN | GB__CAN_BE_ZERO),
+    GB__COLUMN(latency_ms.mean, "mean ms", GB__SHOWN),
+    GB__COLUMN(latency_ms.p50, "p50 ms", GB__SHOWN),
+    GB__COLUMN(latency_ms.p90, "p90 ms", 0),
+    GB__COLUMN(latency_ms.p99, "p99 ms", GB__SHOWN),
+    GB__COLUMN(latency_ms.p999, "p99.9 ms", 0),
+    GB__COLUMN(latency_ms.max, "max ms", 0),
+    GB__COLUMN(uncorrected_ms.mean, "uncorrected mean ms", 0),
+    GB__COLUMN(uncorrected_ms.p50, "uncorrected p50 ms", 0),
+    GB__COLUMN(uncorrected_ms.p99, "uncorrected p99 ms", 0),
+    GB__COLUMN(memory_mb.service, "MB", GB__SHOWN),
+    GB__COLUMN(memory_mb.rss_peak, "peak RSS MB", GB__SHOWN),
+    GB__COLUMN(memory_mb.rss, "RSS MB", 0),
+    GB__COLUMN(memory_mb.pss, "PSS MB", 0),
+    GB__COLUMN(memory_mb.uss, "USS MB", 0),
+    GB__COLUMN(cpu.server_us_per_request, "CPU us/req", GB__SHOWN),
+    GB__COLUMN(cpu.server_cores, "cores", GB__SHOWN),
+    GB__COLUMN(cpu.client_us_per_request, "client us/req", 0),
+    GB__COLUMN(cpu.client_share, "client share", 0),
+    GB__COLUMN(other_cores, "other cores", GB__CAN_BE_ZERO),
+    GB__COLUMN(steal_ms, "steal ms", GB__CAN_BE_ZERO),
+    GB__COLUMN(context_switches_per_request, "switches/req", GB__CAN_BE_ZERO),
+    GB__COLUMN(gc.pause_ms, "GC pauses ms", GB__CAN_BE_ZERO),
+    GB__PHASE_COLUMNS(read, 0),
+    GB__PHASE_COLUMNS(attach_wait, GB__CAN_BE_ZERO),
+    GB__PHASE_COLUMNS(app, 0),
+    GB__PHASE_COLUMNS(write, 0),
+    GB__COLUMN(warmup_s, "warm-up s", 0),
+    GB__COLUMN(seconds, "window s", 0)};
+
+enum { GB__COLUMNS = sizeof gb__columns / sizeof *gb__columns };
+
+// NAN where there is no measurement.
+static double gb__median_at(const gb_cell *c, size_t offset)
 {
-    static const char *const heads[] = {
-        "endpoint", "variant", "workers", "threads", "interface", "connections", "req/s", "+-",
-        "mean ms", "p50 ms", "p99 ms", "MB", "PSS MB", "CPU us/req", "cores", "GIL wait"};
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) gb__cell(t, "%s", heads[i]);
-    if (gb__has_reported(r)) {
-        gb__cell(t, "reported req/s");
-        gb__cell(t, "reported ms");
-        gb__cell(t, "reported MB");
-    }
-    gb__cell(t, "against the first build");
+    size_t n;
+    double *values = gb__figures(c, offset, &n);
+    double median = values && n ? gb__median(values, n) : (double)NAN;
+    free(values);
+    return median;
 }
+
+// What it is of gb__metrics; GB_METRIC_COUNT if it is none of them.
+static size_t gb__metric_at(size_t offset)
+{
+    size_t i = 0;
+    while (i < GB_METRIC_COUNT && gb__metrics[i].offset != offset) i++;
+    return i;
+}
+
+// The waits for the GIL that happen within an event loop or in somebody else's server are not seen.
+static bool gb__sees_waits(const gb_cell *c)
+{
+    return c->interface == GB_WSGI && !*c->server;
+}
+
+static double gb__figure(const gb_cell *c, const gb__column *k)
+{
+    double median = gb__median_at(c, k->offset);
+    bool wait = k->offset == offsetof(gb_round, anatomy_us.attach_wait.mean) ||
+                k->offset == offsetof(gb_round, anatomy_us.attach_wait.p99);
+    if (wait && !gb__sees_waits(c)) return NAN;
+    return median > 0 || k->flags & GB__CAN_BE_ZERO ? median : (double)NAN;
+}
+
+static bool gb__cell_measured(const gb_cell *c)
+{
+    for (size_t i = 0; i < c->round_count; i++)
+        if (!*c->rounds[i].problem) return true;
+    return false;
+}
+
+// ---- a result, and what was looked up in it once ------------------------------------------------
+
+// Two cells that were compared, and what each metric says of them; NULL: nothing.
+typedef struct gb__pair {
+    const gb_cell *baseline, *candidate;
+    const gb_comparison *of[GB_METRIC_COUNT];
+} gb__pair;
+
+typedef struct gb__view {
+    const gb_result *result;
+    gb__pair *pairs;  // in the order of their candidates; owned
+    size_t pair_count;
+    gb_metric memory;  // the peak of RSS where a file is too old for anything better
+    bool rates, sources, reported;  // some cell has one
+    bool failed;
+} gb__view;
+
+static int gb__pair_order(const void *a, const void *b)
+{
+    const gb__pair *p = a, *q = b;
+    if (p->candidate != q->candidate) return p->candidate < q->candidate ? -1 : 1;
+    return (p->baseline > q->baseline) - (p->baseline < q->baseline);
+}
+
+static int gb__id_order(const void *a, const void *b)
+{
+    return strcmp((*(const gb_cell *const *)a)->id, (*(const gb_cell *const *)b)->id);
+}
+
+static int gb__id_search(const void *id, const void *cell)
+{
+    return strcmp(id, (*(const gb_cell *const *)cell)->id);
+}
+
+static const gb__metric *gb__find_metric(const char *name)
+{
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
+        if (!strcmp(gb__metrics[i].name, name)) return &gb__metrics[i];
+    return NULL;
+}
+
+// A pair for each comparison, of which those of the same cells are then put together.
+static void gb__add_pairs(gb__view *v, const gb_cell **by_id)
+{
+    const gb_result *r = v->result;
+    size_t n = 0, size = sizeof *by_id;
+    for (size_t i = 0; i < r->comparison_count; i++) {
+        const gb_comparison *k = &r->comparisons[i];
+        const gb__metric *metric = gb__find_metric(k->metric);
+        const gb_cell **baseline = bsearch(k->baseline, by_id, r->cell_count, size, gb__id_search);
+        const gb_cell **candidate = bsearch(k->candidate, by_id, r->cell_count, size,
+                                            gb__id_search);
+        if (!metric || !baseline || !candidate) continue;
+        v->pairs[n].baseline = *baseline;
+        v->pairs[n].candidate = *candidate;
+        v->pairs[n++].of[metric - gb__metrics] = k;
+    }
+    if (n) qsort(v->pairs, n, sizeof *v->pairs, gb__pair_order);
+    for (size_t i = 0; i < n; i++) {
+        gb__pair *last = &v->pairs[v->pair_count - (v->pair_count > 0)];
+        if (!v->pair_count || gb__pair_order(last, &v->pairs[i]))
+            *(last = &v->pairs[v->pair_count++]) = v->pairs[i];
+        for (size_t m = 0; m < GB_METRIC_COUNT; m++)
+            if (v->pairs[i].of[m]) last->of[m] = v->pairs[i].of[m];
+    }
+    v->pairs[v->pair_count] = (gb__pair){NULL, NULL, {NULL}};
+}
+
+static gb__view gb__look_up(const gb_result *r)
+{
+    gb__view v = {.result = r, .memory = GB_RSS_PEAK};
+    const gb_cell **by_id = calloc(r->cell_count + 1, sizeof *by_id);
+    v.pairs = calloc(r->comparison_count + 1, sizeof *v.pairs);
+    v.failed = !by_id || !v.pairs;
+    for (size_t i = 0; i < r->cell_count && !v.failed; i++) {
+        const gb_cell *c = by_id[i] = &r->cells[i];
+        if (c->summary[GB_MEMORY].median > 0) v.memory = GB_MEMORY;
+        v.rates |= c->rate > 0;
+        v.sources |= *c->source != 0;
+        v.reported |= gb__reported_of(r, c) != NULL;
+    }
+    if (!v.failed && r->cell_count) {
+        qsort(by_id, r->cell_count, sizeof *by_id, gb__id_order);
+        gb__add_pairs(&v, by_id);
+    }
+    free(by_id);
+    return v;
+}
+
+// Those of a candidate stand together, the first of them here; behind the last is one of another.
+static const gb__pair *gb__pairs_of(const gb__view *v, const gb_cell *c)
+{
+    size_t lo = 0, hi = v->pair_count;
+    while (lo < hi) {
+        size_t middle = (lo + hi) / 2;
+        if (v->pairs[middle].candidate < c) lo = middle + 1;
+        else hi = middle;
+    }
+    return &v->pairs[lo];
+}
+
+static const gb_comparison *gb__find_comparison(const gb__view *v, const gb_cell *baseline,
+                                                const gb_cell *c, gb_metric metric)
+{
+    for (const gb__pair *p = gb__pairs_of(v, c); p->candidate == c; p++)
+        if (p->baseline == baseline) return p->of[metric];
+    return NULL;
+}
+
+// ---- what cells are called ----------------------------------------------------------------------
 
 static const char *const gb__interfaces[] = {"auto", "wsgi", "asgi", "c", NULL};
 
@@ -11912,22 +11999,169 @@ static const char *gb__interface_text(gb_interface interface)
     return gb__interfaces[interface];
 }
 
-// A free-threaded row that isn't one says so, with the first of the modules.
-static void gb__row_name(gb__table *t, const gb_result *r, const gb_cell *c)
+// The modules that brought the GIL of a free-threaded build back; NULL: none did.
+static const char *gb__gil_is_back(const gb_result *r, const gb_cell *c)
 {
-    char variant[GB__VARIANT];
     const gb_python *python = gb__find_python(r, c->python);
-    gb__variant(c, "C handler", variant, sizeof variant);
     for (size_t i = 0; i < c->round_count; i++) {
         const gb_round *round = &c->rounds[i];
-        const char *modules = round->gil.reenabled_by;
-        if (!gb__gil_came_back(python, round)) continue;
-        if (!*modules) modules = "an extension";
-        gb__cell(t, "%s, GIL back: %.*s%s", variant, (int)strcspn(modules, ","), modules,
-                 strchr(modules, ',') ? ", ..." : "");
-        return;
+        if (gb__gil_came_back(python, round))
+            return *round->gil.reenabled_by ? round->gil.reenabled_by : "an extension";
     }
-    gb__cell(t, "%s", variant);
+    return NULL;
+}
+
+typedef char gb__phrase[256];
+
+// A free-threaded row that isn't one says so wherever it is named.
+static const char *gb__name(const gb_result *r, const gb_cell *c, gb__phrase text)
+{
+    char variant[GB__VARIANT];
+    gb__variant(c, "C handler", variant, sizeof variant);
+    snprintf(text, sizeof(gb__phrase), "%s%s", variant, gb__gil_is_back(r, c) ? ", GIL back" : "");
+    return text;
+}
+
+// Does a GIL rule this cell's threads?
+static bool gb__cell_has_gil(const gb_result *r, const gb_cell *c)
+{
+    const gb_python *python = gb__find_python(r, c->python);
+    return python && (gb__has_gil(python) || gb__gil_is_back(r, c));
+}
+
+// ---- ratios and verdicts in words ---------------------------------------------------------------
+
+static const char *gb__ratio_text(gb__phrase text, gb_interval i)
+{
+    bool known = isfinite(i.median) && isfinite(i.lo) && isfinite(i.hi);
+    snprintf(text, sizeof(gb__phrase), known ? "%.2fx [%.2f, %.2f]" : "-", i.median, i.lo, i.hi);
+    return text;
+}
+
+static const char *gb__verdict_words(const gb_comparison *k)
+{
+    return gb__find_metric(k->metric)->words[k->verdict];
+}
+
+static gb__tone gb__tone_of(const gb_comparison *k)
+{
+    switch (k->verdict) {
+    case GB_FASTER: return GB__GOOD;
+    case GB_SLOWER: return GB__BAD;
+    case GB_NO_DIFFERENCE: return GB__PLAIN;
+    default: return GB__DIM;
+    }
+}
+
+static void gb__ratio(gb__table *t, const gb_comparison *k)
+{
+    gb__phrase ratio;
+    t->tone = k ? gb__tone_of(k) : GB__PLAIN;
+    if (k) gb__cell(t, "%s %s", gb__ratio_text(ratio, k->ratio), gb__verdict_words(k));
+    else gb__cell(t, "%s", "");
+    t->tone = GB__PLAIN;
+}
+
+// ---- where a request's time went ----------------------------------------------------------------
+
+static const struct {
+    size_t offset;
+    const char *name, *words;
+} gb__phases[GB__PHASES] = {
+    {offsetof(gb_round, anatomy_us.read.mean), "read", "reading it"},
+    {offsetof(gb_round, anatomy_us.attach_wait.mean), "wait", "waiting to run Python"},
+    {offsetof(gb_round, anatomy_us.app.mean), "app", "the application"},
+    {offsetof(gb_round, anatomy_us.write.mean), "write", "writing the answer"}};
+
+// The phases of a request, in us, and all of it; 0 where nothing is known.
+static double gb__anatomy(const gb_cell *c, double us[GB__PHASES])
+{
+    double all = 0;
+    for (int i = 0; i < GB__PHASES; i++) {
+        bool seen = i != GB__PHASE_ATTACH || gb__sees_waits(c);
+        us[i] = seen ? gb__median_at(c, gb__phases[i].offset) : 0;
+        if (!(us[i] > 0)) us[i] = 0;
+        all += us[i];
+    }
+    return isfinite(all) ? all : 0;
+}
+
+// "97 % of 1,328 us was waiting for the GIL"; "" where nothing is known.
+static const char *gb__dominant(const gb_result *r, const gb_cell *c, gb__phrase text)
+{
+    gb__small figure;
+    double us[GB__PHASES], all = gb__anatomy(c, us);
+    int most = 0;
+    *text = 0;
+    if (!(all > 0)) return text;
+    for (int i = 1; i < GB__PHASES; i++)
+        if (us[i] > us[most]) most = i;
+    bool gil = most == GB__PHASE_ATTACH && gb__cell_has_gil(r, c);
+    snprintf(text, sizeof(gb__phrase), "%.0f %% of %s us was %s%s", 100 * us[most] / all,
+             gb__number(figure, all), gil ? "waiting for the GIL" : gb__phases[most].words,
+             c->interface == GB_ASGI ? " (an event loop's waits aren't seen)" : "");
+    return text;
+}
+
+// "1.02 of 2 cores; collections paused it for 3 % of the time"
+static const char *gb__busy(const gb_result *r, const gb_cell *c, gb__phrase text)
+{
+    gb__small cores;
+    double pauses = gb__median_at(c, offsetof(gb_round, gc.pause_ms));
+    double paused = 0.1 * pauses / gb__median_at(c, offsetof(gb_round, seconds));
+    gb__number(cores, gb__median_at(c, offsetof(gb_round, cpu.server_cores)));
+    int n = snprintf(text, sizeof(gb__phrase), "%s of %d cores", cores, r->host.cpus);
+    if (paused >= 1)
+        snprintf(text + n, sizeof(gb__phrase) - (size_t)n,
+                 "; collections paused it for %.0f %% of the time", paused);
+    return text;
+}
+
+// ---- the table of all cells ---------------------------------------------------------------------
+
+static bool gb__is_shown(const gb__view *v, const gb__column *k)
+{
+    size_t metric = gb__metric_at(k->offset);
+    bool other_memory = (metric == GB_MEMORY || metric == GB_RSS_PEAK) && metric != v->memory;
+    return k->flags & GB__SHOWN && !other_memory;
+}
+
+static void gb__heads(gb__table *t, const char *const *heads)
+{
+    for (; *heads; heads++) gb__cell(t, "%s", *heads);
+}
+
+static void gb__main_heads(const gb__view *v, gb__table *t)
+{
+    gb__heads(t, (const char *const[]){"endpoint", "variant", "workers", "threads", "interface",
+                                       "connections", v->rates ? "rate" : NULL, NULL});
+    for (size_t i = 0; i < GB__COLUMNS; i++) {
+        if (gb__is_shown(v, &gb__columns[i])) gb__cell(t, "%s", gb__columns[i].head);
+        if (!i) gb__cell(t, "+-");
+    }
+    gb__cell(t, "GIL wait");
+    if (v->reported)
+        gb__heads(t, (const char *const[]){"reported req/s", "reported ms", "reported MB", NULL});
+    gb__cell(t, "against the first build");
+}
+
+// With the first of the modules that are to blame for a GIL that is back.
+static void gb__row_name(gb__table *t, const gb_result *r, const gb_cell *c)
+{
+    gb__phrase name;
+    const char *modules = gb__gil_is_back(r, c);
+    gb__name(r, c, name);
+    if (modules)
+        gb__cell(t, "%s: %.*s%s", name, (int)strcspn(modules, ","), modules,
+                 strchr(modules, ',') ? ", ..." : "");
+    else gb__cell(t, "%s", name);
+}
+
+// How many workers or threads; "-" where somebody else's command doesn't say.
+static void gb__topology(gb__table *t, const gb_cell *c, const char *field, int count)
+{
+    if (*c->server && !strstr(c->command, field)) gb__cell(t, "-");
+    else gb__cell(t, "%d", count);
 }
 
 static void gb__row_keys(gb__table *t, const gb_result *r, const gb_cell *c)
@@ -11938,292 +12172,281 @@ static void gb__row_keys(gb__table *t, const gb_result *r, const gb_cell *c)
     gb__topology(t, c, "{threads}", c->threads);
 }
 
-static void gb__main_row(gb__table *t, const gb_result *r, const gb_cell *c)
+static void gb__measured(const gb__view *v, gb__table *t, const gb_cell *c)
 {
-    const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
-    gb__row_keys(t, r, c);
-    gb__cell(t, "%s", gb__interface_text(c->interface));
-    gb__cell(t, "%d", c->connections);
-    gb__measured(t, c);
-    if (gb__has_reported(r)) gb__reported_cells(t, gb__reported_of(r, c));
-    gb__ratio(t, gb__find_comparison(r, first, c, "rps"));
+    gb__small text;
+    bool measured = gb__cell_measured(c);
+    for (size_t i = 0; i < GB__COLUMNS; i++) {
+        gb_interval rps = c->summary[GB_RPS];
+        double half = 50 * (rps.hi - rps.lo) / rps.median;
+        if (!i && !measured) gb__cell(t, "failed");
+        else if (gb__is_shown(v, &gb__columns[i]))
+            gb__cell(t, "%s", gb__number(text, gb__figure(c, &gb__columns[i])));
+        if (!i) gb__cell(t, measured && isfinite(half) ? "%.1f %%" : "-", half);
+    }
+    double us[GB__PHASES], all = gb__anatomy(c, us);
+    bool seen = all > 0 && gb__sees_waits(c);
+    gb__cell(t, seen ? "%.0f %%" : "-", 100 * us[GB__PHASE_ATTACH] / all);
 }
 
-static void gb__main_table(const gb_result *r, gb__table *t)
+static void gb__main_row(const gb__view *v, gb__table *t, const gb_cell *c)
 {
+    gb__small text;
+    const gb_cell *first = gb__baseline(v->result, c, GB__AGAINST_BUILD);
+    gb__row_keys(t, v->result, c);
+    gb__cell(t, "%s", gb__interface_text(c->interface));
+    gb__cell(t, "%d", c->connections);
+    if (v->rates) gb__cell(t, "%s", gb__number(text, c->rate > 0 ? c->rate : (double)NAN));
+    gb__measured(v, t, c);
+    if (v->reported) gb__reported_cells(t, gb__reported_of(v->result, c));
+    gb__ratio(t, gb__find_comparison(v, first, c, GB_RPS));
+}
+
+static void gb__main_table(const gb__view *v, gb__table *t)
+{
+    const gb_result *r = v->result;
     *t = (gb__table){.left = 2, .keys = 4};
-    gb__main_heads(r, t);
+    gb__main_heads(v, t);
     t->columns = t->count;
-    for (size_t i = 0; i < r->cell_count; i++) gb__main_row(t, r, &r->cells[i]);
+    for (size_t i = 0; i < r->cell_count; i++) gb__main_row(v, t, &r->cells[i]);
 }
 
 // ---- the verdicts: every pair that was compared, by every metric --------------------------------
 
 // What of the baseline is not as it is in the candidate.
-static void gb__against_text(const gb_result *r, const gb_cell *baseline, const gb_cell *c,
-                             char *text, size_t size)
+static const char *gb__against(const gb_result *r, const gb__pair *p, gb__phrase text)
 {
-    char variant[GB__VARIANT];
-    gb__variant(baseline, "C handler", variant, sizeof variant);
+    const gb_cell *baseline = p->baseline;
+    gb__phrase name;
     const char *file = *r->name ? gb__basename(r->name) : "the first result";
-    if (strcmp(baseline->source, c->source))
-        snprintf(text, size, "%s%s%s", variant, *baseline->source ? "" : " in ",
+    gb__name(r, baseline, name);
+    if (strcmp(baseline->source, p->candidate->source))
+        snprintf(text, sizeof(gb__phrase), "%.150s%s%.100s", name, *baseline->source ? "" : " in ",
                  *baseline->source ? "" : file);
-    else if (baseline->threads == c->threads) snprintf(text, size, "%s", variant);
-    else snprintf(text, size, "%d thread%s", baseline->threads, baseline->threads == 1 ? "" : "s");
+    else if (baseline->threads == p->candidate->threads) gb__copy(text, sizeof(gb__phrase), name);
+    else
+        snprintf(text, sizeof(gb__phrase), "%d thread%s", baseline->threads,
+                 baseline->threads == 1 ? "" : "s");
+    return text;
 }
 
-static void gb__verdict_row(gb__table *t, const gb_result *r, const gb_comparison *k)
+static void gb__verdict_table(const gb__view *v, gb__table *t)
 {
-    const gb_cell *baseline = gb__find_cell(r, k->baseline);
-    const gb_cell *candidate = gb__find_cell(r, k->candidate);
-    char against[GB__VARIANT + sizeof r->name];
-    if (!baseline || !candidate) return;
-    gb__against_text(r, baseline, candidate, against, sizeof against);
-    gb__row_keys(t, r, candidate);
-    gb__cell(t, "%s", against);
-    for (size_t i = 0; i < GB__METRICS; i++)
-        gb__ratio(t, gb__find_comparison(r, baseline, candidate, gb__metrics[i].name));
-}
-
-static void gb__verdict_table(const gb_result *r, gb__table *t)
-{
-    static const char *const heads[] = {"endpoint", "variant", "workers", "threads", "against"};
+    bool said[GB_METRIC_COUNT] = {false};
+    gb__phrase against;
     *t = (gb__table){.left = 2, .keys = 5};
-    for (size_t i = 0; i < t->keys; i++) gb__cell(t, "%s", heads[i]);
-    for (size_t i = 0; i < GB__METRICS; i++) gb__cell(t, "%s", gb__metrics[i].title);
+    gb__heads(t, (const char *const[]){"endpoint", "variant", "workers", "threads", "against",
+                                       NULL});
+    for (size_t i = 0; i < v->pair_count; i++)
+        for (size_t m = 0; m < GB_METRIC_COUNT; m++) said[m] |= v->pairs[i].of[m] != NULL;
+    for (size_t m = 0; m < GB_METRIC_COUNT; m++)
+        if (said[m]) gb__cell(t, "%s", gb__metrics[m].title);
     t->columns = t->count;
-    // Each pair stands in the list once for each metric.
-    for (size_t i = 0; i < r->comparison_count; i++)
-        if (!strcmp(r->comparisons[i].metric, "rps")) gb__verdict_row(t, r, &r->comparisons[i]);
-}
-
-// ---- where a request's time went, in words ------------------------------------------------------
-
-static double gb__metric_read(const gb_round *r)
-{
-    return r->anatomy_us.read.mean;
-}
-
-static double gb__metric_attach_us(const gb_round *r)
-{
-    return r->anatomy_us.attach_wait.mean;
-}
-
-static double gb__metric_app(const gb_round *r)
-{
-    return r->anatomy_us.app.mean;
-}
-
-static double gb__metric_write(const gb_round *r)
-{
-    return r->anatomy_us.write.mean;
-}
-
-static double gb__metric_pause(const gb_round *r)
-{
-    return r->seconds > 0 ? 0.1 * r->gc.pause_ms / r->seconds : 0;
-}
-
-// The phases of a request in the order they happen: medians of the rounds' means, in us.
-static void gb__cell_anatomy(const gb_cell *c, double us[4])
-{
-    us[0] = gb__cell_median(c, gb__metric_read);
-    us[1] = gb__cell_median(c, gb__metric_attach_us);
-    us[2] = gb__cell_median(c, gb__metric_app);
-    us[3] = gb__cell_median(c, gb__metric_write);
-}
-
-static void gb__add_anatomy(const gb_result *r, const gb_cell *c, gb__buf *b)
-{
-    static const char *const what[] = {"reading it", "waiting for the GIL", "the application",
-                                       "writing the answer"};
-    double us[4], all = 0, paused = gb__cell_median(c, gb__metric_pause);
-    char variant[GB__VARIANT];
-    size_t most = 0;
-    gb__cell_anatomy(c, us);
-    for (size_t i = 0; i < 4; i++) {
-        all += us[i];
-        if (us[i] > us[most]) most = i;
+    for (size_t i = 0; i < v->pair_count; i++) {
+        gb__row_keys(t, v->result, v->pairs[i].candidate);
+        gb__cell(t, "%s", gb__against(v->result, &v->pairs[i], against));
+        for (size_t m = 0; m < GB_METRIC_COUNT; m++)
+            if (said[m]) gb__ratio(t, v->pairs[i].of[m]);
     }
-    if (!(all > 0)) return;
-    gb__variant(c, "C handler", variant, sizeof variant);
-    const gb_python *python = gb__find_python(r, c->python);
-    bool has_gil = !python || gb__has_gil(python);
-    gb__add_clean(b, c->path);
-    gb__buf_str(b, ", ");
-    gb__add_clean(b, variant);
-    gb__buf_printf(b, ", %d x %d: %.0f %% of %.*f us was %s; %.2f of %d cores", c->workers,
-                   c->threads, 100 * us[most] / all, all < 100, all,
-                   most == 1 && !has_gil ? "waiting to run Python" : what[most],
-                   gb__cell_median(c, gb__metric_cores), r->host.cpus);
-    if (paused >= 1) gb__buf_printf(b, "; collections paused it for %.0f %% of the time", paused);
-    gb__buf_str(b, ".\n");
 }
 
-static void gb__add_anatomies(const gb_result *r, gb__buf *b)
+// ---- the table and Markdown ---------------------------------------------------------------------
+
+typedef struct gb__paper {
+    gb__buf text;
+    bool markdown, colour;
+    size_t width;  // of a terminal; 0: any
+} gb__paper;
+
+// A line of a list, which begins with what it is about.
+GB__PRINTF(3, 4)
+static void gb__add_item(gb__paper *p, const char *about, const char *format, ...)
 {
-    gb__buf_str(b, "\nWhat most of a request's time in the server went on (workers x threads):"
-                   "\n\n");
-    for (size_t i = 0; i < r->cell_count; i++)
-        if (!*r->cells[i].server && gb__cell_measured(&r->cells[i]))
-            gb__add_anatomy(r, &r->cells[i], b);
+    char line[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    const char *const parts[] = {about, line};
+    for (int i = 0; i < 2; i++) {
+        gb__buf clean = {0};
+        gb__add_clean(&clean, parts[i]);
+        if (p->markdown) gb__buf_str(&p->text, i ? "**: " : "- **");
+        else if (i) gb__buf_str(&p->text, ": ");
+        if (p->markdown && clean.data) gb__add_escaped(&p->text, clean.data, true);
+        else gb__buf_add(&p->text, clean.data, clean.len);
+        p->text.failed |= clean.failed;
+        gb__buf_free(&clean);
+    }
+    gb__buf_str(&p->text, "\n");
 }
 
-// ---- all of it ----------------------------------------------------------------------------------
+// Frees the table.
+static void gb__add_table(gb__paper *p, gb__table *t)
+{
+    if (t->count > t->columns) {
+        if (p->markdown) gb__table_markdown(t, &p->text);
+        else gb__table_aligned(t, p->width, p->colour, &p->text);
+        gb__buf_str(&p->text, "\n");
+    }
+    p->text.failed |= t->failed;
+    gb__table_free(t);
+}
 
-static void gb__add_heading(const gb_result *r, gb__buf *b)
+static void gb__add_builds(gb__paper *p, const gb_result *r)
 {
     const gb_host *h = &r->host;
-    gb__add_line(b, "%s, %d CPUs, %.0f GB, %s, %s", *h->cpu_model ? h->cpu_model : "unknown CPU",
-                 h->cpus, (double)h->memory / 1e9, h->kernel, r->started);
+    if (p->markdown) gb__buf_str(&p->text, "## What free-threading does here\n\n");
+    gb__add_item(p, "Machine", "%s, %d CPUs, %.0f GB, %s, %s",
+                 *h->cpu_model ? h->cpu_model : "unknown CPU", h->cpus, (double)h->memory / 1e9,
+                 h->kernel, r->started);
     for (size_t i = 0; i < r->python_count; i++) {
-        const gb_python *p = &r->pythons[i];
-        gb__add_line(b, "%s: CPython %s%s%s, %s, %s", p->id, p->version,
-                     p->free_threaded ? " free-threaded" : "",
-                     p->gil == 1 ? " with the GIL forced on" : "", p->optimized, p->executable);
+        const gb_python *python = &r->pythons[i];
+        gb__add_item(p, python->id, "CPython %s%s%s, %s, %s", python->version,
+                     python->free_threaded ? " free-threaded" : "",
+                     python->gil == 1 ? " with the GIL forced on" : "", python->optimized,
+                     python->executable);
     }
-    gb__buf_str(b, "\n");
+    gb__buf_str(&p->text, "\n");
 }
 
-static bool gb__has_sources(const gb_result *r)
+static void gb__add_anatomies(gb__paper *p, const gb_result *r)
 {
-    for (size_t i = 0; i < r->cell_count; i++)
-        if (*r->cells[i].source) return true;
-    return false;
+    gb__buf_str(&p->text, "What most of a request's time in the server went on (workers x "
+                "threads):\n\n");
+    for (size_t i = 0; i < r->cell_count; i++) {
+        const gb_cell *c = &r->cells[i];
+        gb__phrase name, most, busy;
+        char about[sizeof c->path + sizeof name + 32];
+        if (!*gb__dominant(r, c, most)) continue;
+        snprintf(about, sizeof about, "%s, %s, %d x %d", c->path, gb__name(r, c, name), c->workers,
+                 c->threads);
+        gb__add_item(p, about, "%s; %s.", most, gb__busy(r, c, busy));
+    }
+    gb__buf_str(&p->text, "\n");
 }
 
-static void gb__add_notes(const gb_result *r, bool markdown, gb__buf *b)
+static void gb__add_notes(gb__paper *p, const gb__view *v)
 {
+    const gb_result *r = v->result;
     size_t rounds = 0;
     for (size_t i = 0; i < r->cell_count; i++)
         if (r->cells[i].round_count > rounds) rounds = r->cells[i].round_count;
-    gb__buf_printf(b, "\nMedians of %zu rounds, each on a fresh server; +-: half of the 95 %% "
-                   "interval. Ratios are paired within\nrounds, with 95 %% intervals. MB: peak "
-                   "RSS, "
-                   "summed over the server's processes; PSS: shared pages counted\nonce; 1 MB = "
-                   "1,000,000 bytes. GIL wait: share of a request's time in the server spent "
-                   "waiting to run Python.\nC handler: the same server without Python.\n", rounds);
-    if (gb__has_sources(r))
-        gb__buf_str(b, "What has an @ is from a result of that name. Rounds of two results aren't "
-                    "paired: there the ratio is one of\nmedians.\n");
-    if (gb__has_reported(r)) gb__buf_str(b, gb__reported_note);
-    for (size_t i = 0; i < r->warning_count; i++) {
-        gb__buf warning = {0};
-        gb__add_clean(&warning, r->warnings[i]);
-        gb__buf_str(b, i ? "Warning: " : "\nWarning: ");
-        if (markdown && warning.data) gb__add_escaped(b, warning.data, true);
-        else gb__buf_add(b, warning.data, warning.len);
-        gb__buf_str(b, ".\n");
-        b->failed |= warning.failed;
-        gb__buf_free(&warning);
-    }
+    gb__buf_printf(&p->text, "Medians of %zu rounds, each on a fresh server; +-: half of the 95 %% "
+                   "interval. Ratios are paired within\nrounds, with 95 %% intervals. %s; 1 MB = "
+                   "1,000,000 bytes.\nGIL wait: share of a request's time in the server spent "
+                   "waiting to run Python; \"-\" where that isn't seen: in\nan event loop, in "
+                   "somebody else's server. C handler: the same server without Python.\n", rounds,
+                   v->memory == GB_MEMORY ? "MB: memory of the server's processes, with what they "
+                   "share counted once" : "peak RSS MB: summed over the server's processes");
+    if (v->sources)
+        gb__buf_str(&p->text, "What has an @ is from a result of that name. Rounds of two results "
+                    "aren't paired: there the ratio is one of\nmedians.\n");
+    if (v->reported) gb__buf_str(&p->text, gb__reported_note);
+    if (r->warning_count) gb__buf_str(&p->text, "\n");
+    for (size_t i = 0; i < r->warning_count; i++)
+        gb__add_item(p, "Warning", "%s.", r->warnings[i]);
 }
 
-// How wide `out` is, if it is a terminal, and whether it wants colour (no-color.org).
-static size_t gb__terminal_width(FILE *out, bool *colour)
+static gb_code gb__write_paper(gb__paper *p, const gb_result *r, FILE *out, gb_error *error)
 {
-    struct winsize size;
-    const char *off = getenv("NO_COLOR"), *kind = getenv("TERM");
-    bool terminal = isatty(fileno(out));
-    *colour = terminal && !(off && *off) && !(kind && !strcmp(kind, "dumb"));
-    return terminal && !ioctl(fileno(out), TIOCGWINSZ, &size) ? size.ws_col : 0;
+    gb__table t;
+    gb__view v = gb__look_up(r);
+    locale_t before = gb__use_point();
+    if (!v.failed) {
+        gb__add_builds(p, r);
+        gb__main_table(&v, &t);
+        gb__add_table(p, &t);
+        gb__verdict_table(&v, &t);
+        gb__add_table(p, &t);
+        gb__add_anatomies(p, r);
+        gb__add_notes(p, &v);
+    }
+    p->text.failed |= v.failed;
+    free(v.pairs);
+    gb__restore_locale(before);
+    return gb__write_out(&p->text, out, error);
 }
 
+// Its width counts, and whether it wants colour (no-color.org).
 GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *error)
 {
-    gb__table t, verdicts;
-    gb__buf b = {0};
-    locale_t before = gb__use_point();
-    bool colour;
-    size_t width = gb__terminal_width(out, &colour);
-    gb__add_heading(result, &b);
-    gb__main_table(result, &t);
-    gb__verdict_table(result, &verdicts);
-    gb__table_aligned(&t, width, colour, &b);
-    gb__buf_str(&b, "\n");
-    if (verdicts.count > verdicts.columns) gb__table_aligned(&verdicts, width, colour, &b);
-    gb__add_anatomies(result, &b);
-    gb__add_notes(result, false, &b);
-    b.failed |= t.failed || verdicts.failed;
-    gb__table_free(&t);
-    gb__table_free(&verdicts);
-    gb__restore_locale(before);
-    return gb__write_out(&b, out, error);
+    struct winsize size;
+    gb__paper p = {.markdown = false};
+    const char *off = getenv("NO_COLOR"), *kind = getenv("TERM");
+    bool terminal = isatty(fileno(out));
+    p.colour = terminal && !(off && *off) && !(kind && !strcmp(kind, "dumb"));
+    if (terminal && !ioctl(fileno(out), TIOCGWINSZ, &size)) p.width = size.ws_col;
+    return gb__write_paper(&p, result, out, error);
 }
 
 GB_API gb_code gb_report_markdown(const gb_result *result, FILE *out, gb_error *error)
 {
-    gb__table t, verdicts;
-    gb__buf b = {0};
-    locale_t before = gb__use_point();
-    gb__main_table(result, &t);
-    gb__verdict_table(result, &verdicts);
-    gb__table_markdown(&t, &b);
-    gb__buf_str(&b, "\n");
-    if (verdicts.count > verdicts.columns) gb__table_markdown(&verdicts, &b);
-    gb__add_notes(result, true, &b);
-    b.failed |= t.failed || verdicts.failed;
-    gb__table_free(&t);
-    gb__table_free(&verdicts);
-    gb__restore_locale(before);
-    return gb__write_out(&b, out, error);
+    return gb__write_paper(&(gb__paper){.markdown = true}, result, out, error);
 }
 
-// A row a cell, everything in a column of its own, in the digits of the table.
-static void gb__csv_ratio(gb__table *t, const gb_comparison *k)
+// ---- CSV: a row a cell, then a row a pair, with ratios to the one it is against -----------------
+
+static void gb__csv_figure(gb__table *t, double value)
 {
-    gb__cell(t, "%s", k ? k->baseline : "");
-    if (k) gb__cell(t, "%.2f", k->ratio.median);
-    if (k) gb__cell(t, "%.2f", k->ratio.lo);
-    if (k) gb__cell(t, "%.2f", k->ratio.hi);
-    for (int i = 0; i < 3 && !k; i++) gb__cell(t, "%s", "");
-    gb__cell(t, "%s", k ? gb_verdict_text(k->verdict) : "");
+    gb__small text;
+    gb__cell(t, "%s", isfinite(value) ? gb__exact(text, value) : "");
 }
 
-// What the cell was in the first result.
-static const gb_comparison *gb__find_before(const gb_result *r, const gb_cell *c)
+static void gb__csv_keys(gb__table *t, const gb_result *r, const gb_cell *c, const char *against)
 {
-    for (size_t i = 0; i < r->comparison_count && *c->source; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        if (strcmp(k->candidate, c->id) || strcmp(k->metric, "rps")) continue;
-        const gb_cell *baseline = gb__find_cell(r, k->baseline);
-        if (baseline && strcmp(baseline->source, c->source)) return k;
-    }
-    return NULL;
-}
-
-static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c)
-{
-    const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
     gb__cell(t, "%s", c->id);
+    gb__cell(t, "%s", against);
     gb__cell(t, "%s", c->scenario);
     gb__row_keys(t, r, c);
     gb__cell(t, "%s", gb__interface_text(c->interface));
     gb__cell(t, "%d", c->connections);
-    gb__measured(t, c);
-    gb__csv_ratio(t, gb__find_comparison(r, first, c, "rps"));
-    if (gb__has_sources(r)) gb__csv_ratio(t, gb__find_before(r, c));
+    gb__csv_figure(t, c->rate > 0 ? c->rate : (double)NAN);
+    gb__cell(t, "%zu", c->round_count);
+}
+
+// A cell's figures, or where there is a pair what it says of them.
+static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c, const gb__pair *p)
+{
+    gb__csv_keys(t, r, c, p ? p->baseline->id : "");
+    for (size_t i = 0; i < GB__COLUMNS; i++) {
+        size_t m = gb__metric_at(gb__columns[i].offset);
+        bool summed = m < GB_METRIC_COUNT;
+        const gb_comparison *k = p && summed ? p->of[m] : NULL;
+        gb_interval none = {NAN, NAN, NAN}, of = k ? k->ratio : p || !summed ? none : c->summary[m];
+        gb__csv_figure(t, p ? of.median : gb__figure(c, &gb__columns[i]));
+        if (!summed) continue;
+        gb__csv_figure(t, of.lo);
+        gb__csv_figure(t, of.hi);
+        gb__cell(t, "%s", k ? gb__verdict_words(k) : "");
+    }
 }
 
 GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error)
 {
-    static const char *const heads[] = {
-        "id", "scenario", "endpoint", "variant", "workers", "threads", "interface", "connections",
-        "req/s", "+-", "mean ms", "p50 ms", "p99 ms", "MB", "PSS MB", "CPU us/req", "cores",
-        "GIL wait", "against", "ratio", "ratio lo", "ratio hi", "verdict", "before", "change",
-        "change lo", "change hi", "change verdict"};
-    const size_t changes = 5;  // the last columns, of several results
-    size_t columns = sizeof heads / sizeof *heads - (gb__has_sources(result) ? 0 : changes);
     gb__table t = {0};
     gb__buf b = {0};
+    gb__view v = gb__look_up(result);
     locale_t before = gb__use_point();
-    for (size_t i = 0; i < columns; i++) gb__cell(&t, "%s", heads[i]);
+    gb__heads(&t, (const char *const[]){"id", "against", "scenario", "endpoint", "variant",
+                                        "workers", "threads", "interface", "connections", "rate",
+                                        "rounds", NULL});
+    for (size_t i = 0; i < GB__COLUMNS; i++) {
+        static const char *const more[] = {" lo", " hi", " verdict"};
+        const char *head = gb__columns[i].head;
+        gb__cell(&t, "%s", head);
+        for (int j = 0; j < 3 && gb__metric_at(gb__columns[i].offset) < GB_METRIC_COUNT; j++)
+            gb__cell(&t, "%s%s", head, more[j]);
+    }
     t.columns = t.count;
-    for (size_t i = 0; i < result->cell_count; i++) gb__csv_row(&t, result, &result->cells[i]);
+    for (size_t i = 0; i < result->cell_count; i++)
+        gb__csv_row(&t, result, &result->cells[i], NULL);
+    for (size_t i = 0; i < v.pair_count; i++)
+        gb__csv_row(&t, result, v.pairs[i].candidate, &v.pairs[i]);
     gb__table_csv(&t, &b);
-    b.failed |= t.failed;
+    b.failed |= t.failed || v.failed;
     gb__table_free(&t);
+    free(v.pairs);
     gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
@@ -12291,18 +12514,10 @@ static void gb__json_close(gb__json *j, const char *bracket)
     j->depth--;
 }
 
-// With as many digits as make it the same number again when it is read.
 static void gb__json_number(gb__json *j, double value)
 {
-    char text[32];
-    int digits = 9;
-    if (!isfinite(value)) {
-        gb__buf_str(&j->text, "null");
-        return;
-    }
-    do snprintf(text, sizeof text, "%.*g", digits, value);
-    while (strtod(text, NULL) != value && (digits += 4) <= 17);
-    gb__buf_str(&j->text, text);
+    gb__small text;
+    gb__buf_str(&j->text, isfinite(value) ? gb__exact(text, value) : "null");
 }
 
 static void gb__json_state(gb__json *j, int state)
@@ -13415,40 +13630,35 @@ static gb_code gb__make_directory(const char *directory, gb_error *error)
 // Lower has to be better, so throughput is the time a request took of the server's: 1 / (req/s).
 // Memory has a file of its own, because a comparison of two files also sums up all that is in them.
 
-// What a file is about.
+// What a file is about: figures of a round.
 typedef struct gb__series {
     const char *end, *unit;
+    size_t count;
     struct {
-        const char *name;                 // behind that of the cell
-        double (*of)(const gb_round *);   // in the unit
-    } values[2];
+        const char *name;  // behind that of the cell
+        size_t offset;     // in gb_round
+    } values[3];
 } gb__series;
 
-static double gb__metric_seconds(const gb_round *r)
-{
-    return r->rps > 0 ? 1 / r->rps : 0;
-}
+static const gb__series gb__pyperf_time = {
+    ".json", "second", 1, {{"", offsetof(gb_round, rps)}}};
+static const gb__series gb__pyperf_memory = {
+    "+memory.json", "byte", 3, {{" memory", offsetof(gb_round, memory_mb.service)},
+                                {" peak RSS", offsetof(gb_round, memory_mb.rss_peak)},
+                                {" PSS", offsetof(gb_round, memory_mb.pss)}}};
 
 static double gb__whole_bytes(double mb)
 {
     return mb > 0 ? (double)(uint64_t)(mb * 1e6 + 0.5) : 0;
 }
 
-static double gb__metric_rss_bytes(const gb_round *r)
+// In the file's unit; 0 where there is none.
+static double gb__pyperf_value(const gb__series *series, size_t which, const gb_round *r)
 {
-    return gb__whole_bytes(r->memory_mb.rss_peak);
+    double figure = gb__round_figure(r, series->values[which].offset);
+    if (*r->problem || !(figure > 0)) return 0;
+    return series == &gb__pyperf_time ? 1 / figure : gb__whole_bytes(figure);
 }
-
-static double gb__metric_pss_bytes(const gb_round *r)
-{
-    return gb__whole_bytes(r->memory_mb.pss);
-}
-
-static const gb__series gb__pyperf_time = {
-    ".json", "second", {{"", gb__metric_seconds}, {NULL, NULL}}};
-static const gb__series gb__pyperf_memory = {
-    "+memory.json", "byte",
-    {{" peak RSS", gb__metric_rss_bytes}, {" PSS", gb__metric_pss_bytes}}};
 
 // pyperf refuses a value that is empty, or has a line break in it.
 static void gb__pyperf_text(gb__json *j, const char *key, const char *text)
@@ -13498,7 +13708,7 @@ static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *roun
         gb__pyperf_text(j, "date", date);
     }
     gb__pyperf_count(j, "duration", round->seconds);
-    gb__pyperf_count(j, "mem_max_rss", gb__metric_rss_bytes(round));
+    gb__pyperf_count(j, "mem_max_rss", gb__whole_bytes(round->memory_mb.rss_peak));
     gb__json_close(j, "}");
     gb__json_close(j, "}");
 }
@@ -13515,12 +13725,11 @@ static size_t gb__pyperf_twins(const gb_result *r, const gb_cell *c)
 
 // A benchmark; none where there is no round to show.
 static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
-                            const gb__series *series, int which)
+                            const gb__series *series, size_t which)
 {
-    double (*of)(const gb_round *) = series->values[which].of;
     bool any = false;
     for (size_t i = 0; i < c->round_count; i++)
-        any |= !*c->rounds[i].problem && of(&c->rounds[i]) > 0;
+        any |= gb__pyperf_value(series, which, &c->rounds[i]) > 0;
     if (!any) return;
     gb__json_key(j, NULL);
     gb__json_open(j, "{");
@@ -13538,8 +13747,8 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
     gb__json_key(j, "runs");
     gb__json_open(j, "[");
     for (size_t i = 0; i < c->round_count; i++) {
-        const gb_round *round = &c->rounds[i];
-        if (!*round->problem && of(round) > 0) gb__pyperf_run(j, r, round, of(round));
+        double value = gb__pyperf_value(series, which, &c->rounds[i]);
+        if (value > 0) gb__pyperf_run(j, r, &c->rounds[i], value);
     }
     gb__json_close(j, "]");
     gb__json_close(j, "}");
@@ -13573,7 +13782,7 @@ static void gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p
     gb__json_key(j, "benchmarks");
     gb__json_open(j, "[");
     for (size_t i = 0; i < r->cell_count; i++)
-        for (int k = 0; k < 2 && series->values[k].of; k++)
+        for (size_t k = 0; k < series->count; k++)
             if (!strcmp(r->cells[i].python, p->id))
                 gb__pyperf_cell(j, r, &r->cells[i], series, k);
     bool any = j->comma;
@@ -13639,12 +13848,11 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
 
 // ================================================================================================
 // >>svg
-// What the pictures of the HTML report are made of: escaped text, scales, marks, and charts of
-// several lines. A picture is as wide as a phone, in its own units, and the page sets several side
-// by side instead of stretching one: so that text keeps its size. Pure: buffers and cells only.
+// What the HTML report is made of: escaped text, scales, and charts of several lines, each with a
+// table below that is its legend and has its values. A chart is as wide as a phone, in its own
+// units, and the page sets several side by side. Pure: buffers and cells only.
 
 #define GB__PICTURE 320.0  // width of each
-#define GB__LINE 13.0      // from one line of text to the next
 
 // ---- text ---------------------------------------------------------------------------------------
 
@@ -13688,70 +13896,6 @@ GB__PRINTF(2, 3) static void gb__html(gb__buf *b, const char *format, ...)
     }
     va_end(args);
     gb__buf_str(b, format);
-}
-
-// How wide a character is, in units, as no usual font sets it wider.
-static double gb__char_width(uint32_t c)
-{
-    if (c >= 0x1100) return 11.5;
-    if (c < 0x80 && strchr("il.,:;|!'j[]()/ ", (int)c)) return 4.4;
-    if (c < 0x80 && strchr("mwMW@%", (int)c)) return 10.8;
-    return c >= 'A' && c <= 'Z' ? 8.4 : 7;
-}
-
-// The width of what the first `end` bytes of a text show.
-static double gb__units(const char *text, size_t end)
-{
-    double width = 0;
-    for (size_t i = 0, n; i < end && text[i]; i += n ? n : 1) {
-        const unsigned char *s = (const unsigned char *)text + i;
-        n = gb__utf8_length(s);
-        width += gb__char_width(n ? gb__code_point(s, n) : 0xfffd);
-    }
-    return width;
-}
-
-static size_t gb__next_char(const char *text, size_t i)
-{
-    size_t n = gb__utf8_length((const unsigned char *)text + i);
-    return i + (n ? n : 1);
-}
-
-// Cuts out of the middle what doesn't fit: names that begin alike tend to end differently.
-static void gb__fit(char *to, size_t size, const char *text, double width)
-{
-    size_t len = strlen(text), head = 0, tail = 0;
-    double all = gb__units(text, len), room = (width - 10) / 2;
-    if (all <= width) {
-        gb__copy(to, size, text);
-        return;
-    }
-    for (size_t next; (next = gb__next_char(text, head)) < len &&
-                      gb__units(text, next) <= room;)
-        head = next;
-    while (tail < len && all - gb__units(text, tail) > room) tail = gb__next_char(text, tail);
-    snprintf(to, size, "%.*s\xe2\x80\xa6%s", (int)head, text, text + tail);
-}
-
-typedef char gb__small[32];
-
-// A figure for people: 41,200, 3.14, 0.05, or "-" for none.
-static const char *gb__number(gb__small text, double value)
-{
-    int digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-    if (value < 999.5 || !(value < 1e12)) {
-        snprintf(text, sizeof(gb__small), !isfinite(value) ? "-" : value < 1e12 ? "%.*f" : "%.*g",
-                 digits, value);
-        return text;
-    }
-    char plain[32];
-    size_t len = (size_t)snprintf(plain, sizeof plain, "%.0f", value), out = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (i && (len - i) % 3 == 0) text[out++] = ',';
-        text[out++] = plain[i];
-    }
-    text[out] = 0;
-    return text;
 }
 
 // ---- scales -------------------------------------------------------------------------------------
@@ -13852,32 +13996,80 @@ static const char *gb__tick_text(gb__small text, double value)
     return text;
 }
 
-// ---- marks --------------------------------------------------------------------------------------
+// ---- charts: a line a variant -------------------------------------------------------------------
 
-// A picture says in words what it shows to whoever can't see it.
-static void gb__svg_open(gb__buf *b, double height, const char *title, const gb__buf *words)
+enum { GB__POINTS = 128, GB__MARKS = 12 };
+
+typedef struct gb__trace {
+    gb__phrase name;
+    const char *class;  // its colour
+    size_t shape, count;
+    double x[GB__POINTS], y[GB__POINTS];
+    double lo[GB__POINTS], hi[GB__POINTS];  // around y
+    double marked[GB__MARKS];               // y at each of the chart's marks; 0: nothing there
+} gb__trace;
+
+typedef struct gb__chart {
+    const char *title, *note, *x_unit, *y_unit;
+    bool log;             // y
+    bool markers;         // at each point, with its interval; else at the end
+    double marks[GB__MARKS];        // where x is labelled
+    gb__small labels[GB__MARKS];
+    size_t mark_count;
+    gb__trace *traces;    // owned
+    size_t count;
+    gb__scale x, y;
+} gb__chart;
+
+static void gb__add_point(gb__trace *s, double x, double y, gb_interval i)
 {
-    gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\">", GB__PICTURE, height);
-    gb__html(b, "<title>%s</title><desc>%s</desc>\n", title, words->data ? words->data : "");
+    if (s->count == GB__POINTS || !isfinite(x) || !isfinite(y)) return;
+    s->x[s->count] = x;
+    s->y[s->count] = y;
+    s->lo[s->count] = isfinite(i.lo) ? i.lo : y;
+    s->hi[s->count++] = isfinite(i.hi) ? i.hi : y;
+}
+
+static int gb__by_last(const void *a, const void *b)
+{
+    const gb__trace *s = a, *t = b;
+    double x = s->y[s->count - 1], y = t->y[t->count - 1];
+    return (x < y) - (x > y);
+}
+
+// Puts the traces in the order in which they end, without the empty ones, and fits the scales.
+static void gb__chart_fit(gb__chart *k)
+{
+    double least = INFINITY, most = 0, low = INFINITY, high = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < k->count; i++) {
+        const gb__trace *s = &k->traces[i];
+        for (size_t j = 0; j < s->count; j++) {
+            if (s->x[j] < least) least = s->x[j];
+            if (s->x[j] > most) most = s->x[j];
+            if (s->lo[j] < low) low = s->lo[j];
+            if (s->hi[j] > high) high = s->hi[j];
+        }
+        if (s->count) k->traces[n++] = *s;
+    }
+    k->count = n;
+    if (!n) return;
+    qsort(k->traces, n, sizeof *k->traces, gb__by_last);
+    // By percentile it is linear, and latency not; by threads it is the other way round.
+    k->x = (gb__scale){least, most, 44, GB__PICTURE - 12, k->log};
+    k->y = k->log ? gb__log_scale(low > 1e-3 ? low : 1e-3, high, 156, 22)
+                  : gb__linear(high, 156, 22);
 }
 
 static void gb__svg_text(gb__buf *b, const char *class, double x, double y, const char *text)
 {
     gb__buf_printf(b, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">", class, x, y);
-    gb__html_text(b, text);
-    gb__buf_str(b, "</text>\n");
+    gb__html(b, "%s</text>\n", text);
 }
 
 static void gb__svg_line(gb__buf *b, const char *class, double x1, double y1, double x2, double y2)
 {
     gb__buf_printf(b, "<path class=\"%s\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", class, x1, y1, x2, y2);
-}
-
-static void gb__svg_bar(gb__buf *b, const char *class, double x, double y, double width,
-                        double height)
-{
-    gb__buf_printf(b, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
-                   class, x, y, width > 0.5 ? width : 0.5, height);
 }
 
 // A shape a build, so that nobody needs its colour.
@@ -13890,212 +14082,97 @@ static void gb__svg_marker(gb__buf *b, size_t shape, double x, double y)
                    shapes[shape]);
 }
 
-// A value's 95 % interval along x.
-static void gb__svg_whisker(gb__buf *b, const gb__scale *s, gb_interval i, double y)
-{
-    if (!isfinite(i.lo) || !isfinite(i.hi)) return;
-    double lo = gb__scaled(s, i.lo), hi = gb__scaled(s, i.hi);
-    gb__buf_printf(b, "<path class=\"w\" d=\"M%.1f %.1fv6M%.1f %.1fv6M%.1f %.1fH%.1f\"/>\n", lo,
-                   y - 3, hi, y - 3, lo, y, hi);
-}
-
-// ---- charts: a line a variant, labelled where it ends -------------------------------------------
-
-#define GB__POINTS 128
-
-typedef struct gb__trace {
-    char name[200];
-    const char *class;  // its colour
-    size_t shape, count;
-    double x[GB__POINTS], y[GB__POINTS];
-    double lo[GB__POINTS], hi[GB__POINTS];  // around y
-} gb__trace;
-
-typedef struct gb__chart {
-    gb__buf *b;
-    const char *title, *x_unit, *y_unit;
-    bool log;             // y
-    bool markers;         // at each point, with its interval; else at the end, with a band
-    gb__trace *series;   // owned
-    size_t count;
-    double least, most;   // of x
-    gb__scale x, y;
-    double labelled_to;   // where the last label on the x axis ended
-} gb__chart;
-
-static void gb__add_point(gb__trace *s, double x, double y, double lo, double hi)
-{
-    if (s->count == GB__POINTS || !isfinite(x) || !isfinite(y)) return;
-    s->x[s->count] = x;
-    s->y[s->count] = y;
-    s->lo[s->count] = isfinite(lo) ? lo : y;
-    s->hi[s->count++] = isfinite(hi) ? hi : y;
-}
-
-static int gb__by_last(const void *a, const void *b)
-{
-    const gb__trace *s = a, *t = b;
-    double x = s->y[s->count - 1], y = t->y[t->count - 1];
-    return (x < y) - (x > y);
-}
-
-// Puts the series in the order in which they end, without the empty ones; false where none is left.
-static bool gb__chart_sort(gb__chart *k)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < k->count; i++)
-        if (k->series[i].count) k->series[n++] = k->series[i];
-    k->count = n;
-    k->least = INFINITY;
-    k->most = 0;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < k->series[i].count; j++) {
-            k->least = k->series[i].x[j] < k->least ? k->series[i].x[j] : k->least;
-            k->most = k->series[i].x[j] > k->most ? k->series[i].x[j] : k->most;
-        }
-    if (n) qsort(k->series, n, sizeof *k->series, gb__by_last);
-    return n && k->most > 0;
-}
-
-static void gb__chart_words(const gb__chart *k, gb__buf *words)
-{
-    gb__small x, y;
-    for (size_t i = 0; i < k->count; i++) {
-        const gb__trace *s = &k->series[i];
-        size_t last = s->count - 1;
-        gb__buf_printf(words, "%s: %s %s at %s %s", s->name, gb__number(y, s->y[0]), k->y_unit,
-                       gb__tick_text(x, s->x[0]), k->x_unit);
-        if (last)
-            gb__buf_printf(words, ", %s at %s", gb__number(y, s->y[last]),
-                           gb__tick_text(x, s->x[last]));
-        gb__buf_str(words, ". ");
-    }
-}
-
-// The y axis fits what there is; the labels at the right get the room they need, within reason.
-static void gb__chart_scales(gb__chart *k)
-{
-    double label = 20, min = INFINITY, max = 0;
-    double bottom = 156 + GB__LINE * (k->count > 10 ? (double)k->count - 10 : 0);
-    for (size_t i = 0; i < k->count; i++) {
-        const gb__trace *s = &k->series[i];
-        double width = gb__units(s->name, SIZE_MAX);
-        if (width > label) label = width < 100 ? width : 100;
-        for (size_t j = 0; j < s->count; j++) {
-            if (s->lo[j] < min) min = s->lo[j];
-            if (s->hi[j] > max) max = s->hi[j];
-        }
-    }
-    k->x.from = 40;
-    k->x.to = GB__PICTURE - 14 - label;
-    k->y = k->log ? gb__log_scale(min > 1e-3 ? min : 1e-3, max, bottom, 22)
-                  : gb__linear(max, bottom, 22);
-}
-
-// Draws the frame and the y axis. Without words for who can't see it, it says how each line ends.
-static void gb__chart_open(gb__chart *k, const char *words)
+// A label that would touch the one before it is left out.
+static void gb__chart_axes(const gb__chart *k, gb__buf *b)
 {
     gb__small text;
-    double ticks[GB__MOST_TICKS];
-    gb__buf desc = {0};
-    gb__chart_scales(k);
-    if (words) gb__buf_str(&desc, words);
-    else gb__chart_words(k, &desc);
-    gb__svg_open(k->b, k->y.from + 34, k->title, &desc);
-    gb__buf_free(&desc);
+    double ticks[GB__MOST_TICKS], used = 0;
     size_t n = gb__ticks(&k->y, ticks);
     for (size_t i = 0; i < n; i++) {
         double y = gb__scaled(&k->y, ticks[i]);
-        gb__svg_line(k->b, ticks[i] <= 0 ? "x" : "g", k->x.from, y, k->x.to, y);
-        gb__svg_text(k->b, "u e", k->x.from - 6, y + 4, gb__tick_text(text, ticks[i]));
+        gb__svg_line(b, ticks[i] <= 0 ? "x" : "g", k->x.from, y, k->x.to, y);
+        gb__svg_text(b, "e", k->x.from - 6, y + 4, gb__tick_text(text, ticks[i]));
     }
-    gb__svg_text(k->b, "u", 0, 10, k->y_unit);
-    gb__svg_text(k->b, "u e", k->x.to, k->y.from + 30, k->x_unit);
-}
-
-// A label that would touch the one before it is left out.
-static void gb__chart_x_tick(gb__chart *k, double value, const char *text)
-{
-    double x = gb__scaled(&k->x, value), half = gb__units(text, SIZE_MAX) / 2;
-    gb__svg_line(k->b, "g", x, k->y.to, x, k->y.from);
-    if (x - half < k->labelled_to + 4) return;
-    gb__svg_text(k->b, "u c", x, k->y.from + 14, text);
-    k->labelled_to = x + half;
-}
-
-static void gb__chart_x_ticks(gb__chart *k)
-{
-    gb__small text;
-    double ticks[GB__MOST_TICKS];
-    size_t n = gb__ticks(&k->x, ticks);
-    for (size_t i = 0; i < n; i++) gb__chart_x_tick(k, ticks[i], gb__tick_text(text, ticks[i]));
-}
-
-// A line through values[0], values[1], ..., and back through those of `back`, if there are any.
-static void gb__chart_line(const gb__chart *k, const gb__trace *s, const double *values,
-                           const double *back)
-{
-    gb__buf_str(k->b, back ? "<path class=\"a\" d=\"" : "<path class=\"l\" d=\"");
-    for (size_t i = 0; i < (back ? 2 : 1) * s->count; i++) {
-        size_t at = i < s->count ? i : 2 * s->count - 1 - i;
-        gb__buf_printf(k->b, "%s%.1f %.1f", i ? "L" : "M", gb__scaled(&k->x, s->x[at]),
-                       gb__scaled(&k->y, i < s->count ? values[at] : back[at]));
+    for (size_t i = 0; i < k->mark_count; i++) {
+        double x = gb__scaled(&k->x, k->marks[i]), half = 3.5 * (double)strlen(k->labels[i]);
+        gb__svg_line(b, "g", x, k->y.to, x, k->y.from);
+        if (x - half < used + 4) continue;
+        gb__svg_text(b, "c", x, k->y.from + 14, k->labels[i]);
+        used = x + half;
     }
-    gb__buf_str(k->b, "\"/>\n");
+    gb__svg_text(b, "", 0, 10, k->y_unit);
+    gb__svg_text(b, "e", k->x.to + 10, k->y.from + 30, k->x_unit);
 }
 
-static void gb__chart_points(const gb__chart *k, const gb__trace *s)
+static void gb__chart_trace(const gb__chart *k, const gb__trace *s, gb__buf *b)
 {
+    gb__html(b, "<g class=\"%s\"><path class=\"l\" d=\"", s->class);
+    for (size_t i = 0; i < s->count; i++)
+        gb__buf_printf(b, "%s%.1f %.1f", i ? "L" : "M", gb__scaled(&k->x, s->x[i]),
+                       gb__scaled(&k->y, s->y[i]));
+    gb__buf_str(b, "\"/>\n");
     for (size_t i = k->markers ? 0 : s->count - 1; i < s->count; i++) {
         double x = gb__scaled(&k->x, s->x[i]);
         if (k->markers)
-            gb__svg_line(k->b, "w", x, gb__scaled(&k->y, s->lo[i]), x, gb__scaled(&k->y, s->hi[i]));
-        gb__svg_marker(k->b, s->shape, x, gb__scaled(&k->y, s->y[i]));
+            gb__svg_line(b, "w", x, gb__scaled(&k->y, s->lo[i]), x, gb__scaled(&k->y, s->hi[i]));
+        gb__svg_marker(b, s->shape, x, gb__scaled(&k->y, s->y[i]));
     }
+    gb__buf_str(b, "</g>\n");
 }
 
-// A thin line leads from the last point to its label at the height of `y`.
-static void gb__chart_label(const gb__chart *k, const gb__trace *s, double y)
+// What the lines are, and their values where x is labelled.
+static void gb__chart_legend(const gb__chart *k, gb__buf *b)
 {
-    char text[256];
-    size_t last = s->count - 1;
-    gb__fit(text, sizeof text, s->name, GB__PICTURE - k->x.to - 13);
-    gb__buf_printf(k->b, "<path class=\"d\" d=\"M%.1f %.1fL%.1f %.1fh4\"/>\n",
-                   gb__scaled(&k->x, s->x[last]) + 5, gb__scaled(&k->y, s->y[last]),
-                   k->x.to + 6, y);
-    gb__svg_text(k->b, "t", k->x.to + 13, y + 4, text);
-}
-
-// Labels are at least a line of text apart; where that leaves too little room below, those that
-// don't fit move up.
-static void gb__chart_close(gb__chart *k)
-{
-    double y = 0;
+    gb__small text;
+    gb__html(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"%s\"><table>\n"
+             "<thead><tr><th class=\"s\" scope=\"col\">%s</th>", k->title, k->x_unit);
+    for (size_t i = 0; i < k->mark_count; i++)
+        gb__html(b, "<th scope=\"col\">%s</th>", k->labels[i]);
+    gb__buf_str(b, "</tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < k->count; i++) {
-        const gb__trace *s = &k->series[i];
-        double end = gb__scaled(&k->y, s->y[s->count - 1]);
-        double lowest = k->y.from - GB__LINE * (double)(k->count - 1 - i);
-        y = i && end < y + GB__LINE ? y + GB__LINE : end;
-        if (y > lowest) y = lowest;
-        gb__buf_printf(k->b, "<g class=\"%s\">\n", s->class);
-        if (!k->markers) gb__chart_line(k, s, s->lo, s->hi);
-        gb__chart_line(k, s, s->y, NULL);
-        gb__chart_points(k, s);
-        gb__chart_label(k, s, y);
-        gb__buf_str(k->b, "</g>\n");
+        const gb__trace *s = &k->traces[i];
+        gb__html(b, "<tr><th class=\"s %s\" scope=\"row\"><svg class=\"key\" "
+                 "viewBox=\"-12 -6 24 12\" aria-hidden=\"true\"><path class=\"l\" "
+                 "d=\"M-12 0H12\"/>", s->class);
+        gb__svg_marker(b, s->shape, 0, 0);
+        gb__html(b, "</svg> %s</th>", s->name);
+        for (size_t j = 0; j < k->mark_count; j++)
+            gb__html(b, "<td>%s</td>",
+                     gb__number(text, s->marked[j] > 0 ? s->marked[j] : (double)NAN));
+        gb__buf_str(b, "</tr>\n");
     }
-    gb__buf_str(k->b, "</svg>\n");
+    gb__buf_str(b, "</tbody></table></div>\n");
+}
+
+// Frees the traces; nothing is drawn where there are none.
+static void gb__chart_draw(gb__chart *k, gb__buf *b)
+{
+    b->failed |= !k->traces;
+    if (k->traces) gb__chart_fit(k);
+    if (k->traces && k->count) {
+        gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", k->title, k->note);
+        gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f 190\" role=\"img\">", GB__PICTURE);
+        gb__html(b, "<title>%s</title><desc>%s, by %s. The table below has the values.</desc>\n",
+                 k->title, k->y_unit, k->x_unit);
+        gb__chart_axes(k, b);
+        for (size_t i = 0; i < k->count; i++) gb__chart_trace(k, &k->traces[i], b);
+        gb__buf_str(b, "</svg>\n");
+        gb__chart_legend(k, b);
+        gb__buf_str(b, "</figure>\n");
+    }
+    free(k->traces);
 }
 
 // ================================================================================================
 // >>bars
-// Pictures of a scenario's cells in rows: throughput, and the anatomy of a request. Each stands
-// within a figure that has its values in a table as well. What has no values isn't drawn.
+// Rows of text with bars below: throughput, memory, and where a request's time goes. A bar is HTML,
+// its ends in percent of the row; all that it shows stands above it as text, too.
 
 // ---- cells that are shown together --------------------------------------------------------------
 
 // Of one scenario, by topology; borrowed from the result.
 typedef struct gb__cells {
+    const gb__view *view;
     const gb_result *result;
     const gb_cell **cells;
     size_t count;
@@ -14109,9 +14186,10 @@ static int gb__topology_order(const gb_cell *a, const gb_cell *b)
     return (a->threads > b->threads) - (a->threads < b->threads);
 }
 
-static gb__cells gb__gather(const gb_result *r, const char *scenario)
+static gb__cells gb__gather(const gb__view *v, const char *scenario)
 {
-    gb__cells g = {.result = r, .cells = calloc(r->cell_count + 1, sizeof(void *))};
+    const gb_result *r = v->result;
+    gb__cells g = {v, r, calloc(r->cell_count + 1, sizeof(void *)), 0, false, false};
     for (size_t i = 0; g.cells && i < r->cell_count; i++) {
         const gb_cell *c = &r->cells[i];
         size_t at = g.count;
@@ -14141,19 +14219,11 @@ static gb__cells gb__part(const gb__cells *g, size_t start, bool same_threads)
     return part;
 }
 
-typedef char gb__phrase[200];
-
-static const char *gb__name(const gb_cell *c, gb__phrase text)
-{
-    gb__variant(c, "C handler", text, sizeof(gb__phrase));
-    return text;
-}
-
 static const char *gb__topology_text(const gb__cells *g, const gb_cell *c, gb__phrase text)
 {
     char workers[40] = "", connections[40] = "";
     if (g->workers)
-        snprintf(workers, sizeof workers, "%d worker%s \xc3\x97 ", c->workers,
+        snprintf(workers, sizeof workers, "%d worker%s x ", c->workers,
                  c->workers == 1 ? "" : "s");
     if (g->connections)
         snprintf(connections, sizeof connections, ", %d connections", c->connections);
@@ -14179,26 +14249,13 @@ static const char *gb__class(const gb_result *r, const gb_cell *c)
     return (*c->server ? others : own)[gb__look(r, c)];
 }
 
-// NAN where there is no measurement.
-static double gb__figure_of(const gb_cell *c, double (*metric)(const gb_round *))
-{
-    return gb__cell_measured(c) ? gb__cell_median(c, metric) : (double)NAN;
-}
+// ---- tables -------------------------------------------------------------------------------------
 
-static const char *gb__interval_text(gb_interval i, gb__phrase text)
-{
-    gb__small median, lo, hi;
-    snprintf(text, sizeof(gb__phrase), "%s [%s, %s]", gb__number(median, i.median),
-             gb__number(lo, i.lo), gb__number(hi, i.hi));
-    return text;
-}
-
-// ---- figures and their tables -------------------------------------------------------------------
+static const char *const gb__tones[] = {"", "good", "bad", "mute"};  // of each gb__tone
 
 // Frees the table.
 static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
 {
-    static const char *const tones[] = {"", "good", "bad"};
     gb__html(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"%s\"><table>"
              "<caption>%s</caption>\n<thead>", caption, caption);
     for (size_t i = 0; i < t->count; i++) {
@@ -14208,7 +14265,7 @@ static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
         gb__html(b, head   ? "<th scope=\"col\" class=\"%s%s\">%s</th>"
                     : left ? "<th scope=\"row\" class=\"%s%s\">%s</th>"
                            : "<td class=\"%s%s\">%s</td>",
-                 left ? "s " : "", tones[t->cells[i].tone], gb__table_text(t, i));
+                 left ? "s " : "", gb__tones[t->cells[i].tone], gb__table_text(t, i));
         if (column + 1 == t->columns) gb__buf_str(b, "</tr>\n");
     }
     gb__buf_str(b, t->count > t->columns ? "</tbody></table></div>\n"
@@ -14217,419 +14274,220 @@ static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
     gb__table_free(t);
 }
 
+// ---- rows ---------------------------------------------------------------------------------------
+
 static void gb__figure_open(gb__buf *b, const char *title, const char *note)
 {
     gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", title, note);
 }
 
-static void gb__figure_close(gb__buf *b, gb__table *t, const char *caption)
+// Where a value is on the way from 0 to the most, in percent.
+static double gb__percent(double value, double most)
 {
-    gb__buf_str(b, "<details><summary>The figures as a table</summary>\n");
-    gb__table_html(t, b, caption);
-    gb__buf_str(b, "</details></figure>\n");
+    double percent = 100 * value / most;
+    return percent > 0 ? percent < 100 ? percent : 100 : 0;
 }
 
-// ---- bars: rows of a name at the left, a figure at the right, and marks below -------------------
+static void gb__mark_at(gb__buf *b, const char *class, double from, double to)
+{
+    gb__buf_printf(b, "<i class=\"%s\" style=\"left:%.2f%%;width:%.2f%%\"></i>", class, from,
+                   to - from);
+}
 
-#define GB__BARS_END (GB__PICTURE - 16)  // leaves room for half of the last tick's label
+// A name and a figure; the marks of its bar follow.
+static void gb__row_open(gb__buf *b, const char *class, const char *name, const char *figure,
+                         const char *verdict, gb__tone tone)
+{
+    gb__html(b, "<div class=\"row %s\"><span>%s</span> <span>%s <b class=\"%s\">%s</b></span>"
+             "<div class=\"bar\">", class, name, figure, gb__tones[tone], verdict);
+}
 
-static void gb__row_text(gb__buf *b, double y, const char *name, const char *figure)
+static void gb__row_close(gb__buf *b, const char *note)
+{
+    gb__html(b, *note ? "</div><small>%s</small></div>\n" : "</div></div>\n", note);
+}
+
+static void gb__row_heading(gb__buf *b, const gb__cells *g, const gb_cell *last, const gb_cell *c)
 {
     gb__phrase text;
-    gb__fit(text, sizeof text, name, GB__PICTURE - 8 - gb__units(figure, SIZE_MAX));
-    gb__svg_text(b, "t", 0, y + 10, text);
-    gb__svg_text(b, "e", GB__PICTURE - 1, y + 10, figure);
+    if (!last || !gb__same_topology(last, c))
+        gb__html(b, "<h4>%s</h4>\n", gb__topology_text(g, c, text));
 }
 
-// Returns the heading's height: 0 where the topology goes on.
-static double gb__row_heading(gb__buf *b, const gb__cells *g, const gb_cell *last,
-                              const gb_cell *c, double y)
-{
-    gb__phrase text;
-    if (last && gb__same_topology(last, c)) return 0;
-    gb__svg_text(b, "h", 0, y + 12, gb__topology_text(g, c, text));
-    return 22;
-}
+// ---- throughput and memory ----------------------------------------------------------------------
 
-static void gb__row_axis(gb__buf *b, const gb__scale *s, double y, const char *unit)
-{
-    gb__small text;
-    double ticks[GB__MOST_TICKS];
-    size_t n = gb__ticks(s, ticks);
-    gb__svg_line(b, "x", s->from, y, s->to, y);
-    for (size_t i = 0; i < n; i++) {
-        double x = gb__scaled(s, ticks[i]);
-        gb__svg_line(b, "x", x, y, x, y + 4);
-        gb__svg_text(b, i ? "u c" : "u", x, y + 15, gb__tick_text(text, ticks[i]));
-    }
-    gb__svg_text(b, "u e", GB__PICTURE, y + 29, unit);
-}
-
-// A picture of rows, whose height is known when they are drawn.
-static void gb__rows_close(gb__buf *b, gb__buf *rows, gb__buf *words, double height,
-                           const char *title)
-{
-    gb__svg_open(b, height, title, words);
-    gb__buf_add(b, rows->data ? rows->data : "", rows->len);
-    gb__buf_str(b, "</svg>\n");
-    b->failed |= rows->failed;
-    gb__buf_free(rows);
-    gb__buf_free(words);
-}
-
-// ---- throughput ---------------------------------------------------------------------------------
-
-static double gb__most_rps(const gb__cells *g)
+// The most of a metric that the Pythons, or the control, came to in any round.
+static double gb__most_of(const gb__cells *g, gb_metric m, bool control)
 {
     double most = 0;
     for (size_t i = 0; i < g->count; i++) {
         const gb_cell *c = g->cells[i];
-        if (c->summary[GB_RPS].hi > most) most = c->summary[GB_RPS].hi;
-        for (size_t j = 0; j < c->round_count; j++)
-            if (!*c->rounds[j].problem && c->rounds[j].rps > most) most = c->rounds[j].rps;
+        if (gb__cell_is_control(c) != control) continue;
+        if (c->summary[m].hi > most) most = c->summary[m].hi;
+        for (size_t j = 0; j < c->round_count; j++) {
+            double value = gb__round_figure(&c->rounds[j], gb__metrics[m].offset);
+            if (!*c->rounds[j].problem && value > most) most = value;
+        }
     }
     return most;
 }
 
-// Each round as a stroke; an outlier as a ring.
-static void gb__draw_rounds(gb__buf *b, const gb_cell *c, const gb__scale *s, double y)
+// Where a picture ends: what does without Python may be many times as fast, and must not squeeze
+// the others at its foot. What goes beyond is cut, and says so.
+static double gb__picture_end(const gb__cells *g, gb_metric m)
 {
-    gb__buf_str(b, "<path class=\"d\" d=\"M0 0");
-    for (size_t i = 0; i < c->round_count; i++) {
-        const gb_round *round = &c->rounds[i];
-        if (*round->problem || !isfinite(round->rps)) continue;
-        gb__buf_printf(b, "M%.1f %.1f%s", gb__scaled(s, round->rps), y,
-                       round->outlier ? "a2.5 2.5 0 1 0 .1 0z" : "v5");
-    }
-    gb__buf_str(b, "\"/>\n");
+    double own = gb__most_of(g, m, false), control = gb__most_of(g, m, true);
+    return own > 0 && control > 2 * own ? own : control > own ? control : own;
 }
 
-// Returns how high it is.
-static double gb__throughput_row(gb__buf *b, const gb_result *r, const gb_cell *c,
-                                 const gb__scale *s, double y)
+static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_metric m,
+                           double end)
 {
-    gb__phrase name, figure;
-    gb__small rps;
-    const gb__reported *reported = gb__reported_of(r, c);
-    bool measured = isfinite(c->summary[GB_RPS].median) && gb__cell_measured(c);
-    gb__html(b, "<g class=\"%s\">\n", gb__class(r, c));
-    gb__row_text(b, y, gb__name(c, name),
-                 measured ? gb__interval_text(c->summary[GB_RPS], figure) : "failed");
-    if (measured) {
-        gb__svg_bar(b, "f", 0, y + 15, gb__scaled(s, c->summary[GB_RPS].median), 9);
-        gb__svg_whisker(b, s, c->summary[GB_RPS], y + 19.5);
-        gb__draw_rounds(b, c, s, y + 26);
+    gb__phrase name, figure, note = "";
+    gb__small median, lo, hi;
+    gb_interval i = c->summary[m];
+    const gb__reported *reported = m == GB_RPS ? gb__reported_of(g->result, c) : NULL;
+    bool measured = isfinite(i.median) && gb__cell_measured(c), cut = measured && i.median > end;
+    snprintf(figure, sizeof figure, measured ? "%s [%s, %s]" : "failed",
+             gb__number(median, i.median), gb__number(lo, i.lo), gb__number(hi, i.hi));
+    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure, "", GB__PLAIN);
+    if (measured) gb__mark_at(b, cut ? "f cut" : "f", 0, gb__percent(i.median, end));
+    if (measured && !cut) gb__mark_at(b, "w", gb__percent(i.lo, end), gb__percent(i.hi, end));
+    for (size_t j = 0; j < c->round_count && measured && !cut; j++) {
+        const gb_round *r = &c->rounds[j];
+        double at = gb__percent(gb__round_figure(r, gb__metrics[m].offset), end);
+        if (!*r->problem) gb__mark_at(b, r->outlier ? "d far" : "d", at, at);
     }
-    gb__buf_str(b, "</g>\n");
-    if (!reported || !reported->rps) return measured ? 40 : 20;
-    snprintf(figure, sizeof figure, "the article reports %s", gb__number(rps, reported->rps));
-    gb__svg_text(b, "u", 0, y + 43, figure);
-    return 52;
+    if (reported && reported->rps)
+        snprintf(note, sizeof note, "the article reports %s", gb__number(median, reported->rps));
+    if (cut) snprintf(note, sizeof note, "beyond the scale");
+    gb__row_close(b, note);
 }
 
-static void gb__throughput_table(const gb__cells *g, gb__table *t, gb__buf *words)
+static void gb__metric_figure(gb__buf *b, const gb__cells *g, gb_metric m, const char *title,
+                              const char *note)
 {
-    static const char *const heads[] = {"variant", "topology", "req/s", "from", "to", "peak MB",
-                                        "PSS MB", "cores", "reported req/s", "rounds"};
-    gb__phrase name, topology, interval;
-    *t = (gb__table){.left = 2, .columns = sizeof heads / sizeof *heads};
-    for (size_t i = 0; i < t->columns; i++) gb__cell(t, "%s", heads[i]);
+    double end = gb__picture_end(g, m);
+    if (!(end > 0) && m != GB_RPS) return;
+    gb__figure_open(b, title, note);
     for (size_t i = 0; i < g->count; i++) {
-        const gb_cell *c = g->cells[i];
-        const gb__reported *a = gb__reported_of(g->result, c);
-        const double values[] = {c->summary[GB_RPS].median, c->summary[GB_RPS].lo, c->summary[GB_RPS].hi,
-                                 c->summary[GB_RSS_PEAK].median, c->summary[GB_PSS].median,
-                                 gb__figure_of(c, gb__metric_cores),
-                                 a && a->rps ? a->rps : (double)NAN};
-        gb__small text;
-        gb__cell(t, "%s", gb__name(c, name));
-        gb__cell(t, "%s", gb__topology_text(g, c, topology));
-        for (size_t j = 0; j < sizeof values / sizeof *values; j++)
-            gb__cell(t, "%s", gb__number(text, values[j]));
-        gb__cell(t, "%zu", c->round_count);
-        gb__buf_printf(words, "%s with %s: %s. ", name, topology,
-                       gb__interval_text(c->summary[GB_RPS], interval));
+        gb__row_heading(b, g, i ? g->cells[i - 1] : NULL, g->cells[i]);
+        gb__metric_row(b, g, g->cells[i], m, end);
     }
-}
-
-static void gb__throughput_figure(gb__buf *b, const gb__cells *g)
-{
-    gb__scale s = gb__linear(gb__most_rps(g), 0, GB__BARS_END);
-    gb__buf rows = {0}, words = {0};
-    gb__table t;
-    double y = 0;
-    for (size_t i = 0; i < g->count; i++) {
-        y += gb__row_heading(&rows, g, i ? g->cells[i - 1] : NULL, g->cells[i], y);
-        y += gb__throughput_row(&rows, g->result, g->cells[i], &s, y);
-    }
-    gb__row_axis(&rows, &s, y, "req/s");
-    gb__throughput_table(g, &t, &words);
-    gb__figure_open(b, "Throughput", "Requests a second: the median and its 95\xc2\xa0% interval. "
-                    "Each stroke below a bar is a round, a ring an outlier.");
-    gb__rows_close(b, &rows, &words, y + 32, "Throughput");
-    gb__figure_close(b, &t, "Throughput and memory");
+    gb__buf_str(b, "</figure>\n");
 }
 
 // ---- anatomy ------------------------------------------------------------------------------------
 
-#define GB__PHASES 4
-
-static const struct {
-    const char *name, *words;
-} gb__phases[GB__PHASES] = {{"read", "reading it"}, {"wait", "waiting to run Python"},
-                            {"app", "the application"}, {"write", "writing the answer"}};
-
-// Shares of the whole in %; returns the whole in us, 0 where nothing is known.
-static double gb__phase_shares(const gb_cell *c, double shares[GB__PHASES])
-{
-    double all = 0;
-    if (!gb__cell_measured(c) || *c->server) return 0;
-    gb__cell_anatomy(c, shares);
-    for (int i = 0; i < GB__PHASES; i++) {
-        if (!(shares[i] > 0)) shares[i] = 0;
-        all += shares[i];
-    }
-    for (int i = 0; i < GB__PHASES; i++) shares[i] *= all > 0 ? 100 / all : 0;
-    return isfinite(all) ? all : 0;
-}
-
-static double gb__metric_gil(const gb_round *r)
-{
-    return r->gil.enabled_after_load > 0;
-}
-
-// "97 % waiting for the GIL"; "" where nothing is known.
-static const char *gb__dominant(const gb_cell *c, gb__phrase text)
-{
-    double shares[GB__PHASES];
-    int most = 0;
-    *text = 0;
-    if (!(gb__phase_shares(c, shares) > 0)) return text;
-    for (int i = 1; i < GB__PHASES; i++)
-        if (shares[i] > shares[most]) most = i;
-    bool gil = most == 1 && gb__cell_median(c, gb__metric_gil) > 0;
-    snprintf(text, sizeof(gb__phrase), "%.0f\xc2\xa0%% %s", shares[most],
-             gil ? "waiting for the GIL" : gb__phases[most].words);
-    return text;
-}
-
-static void gb__anatomy_bar(gb__buf *b, const double shares[GB__PHASES], double y)
+static void gb__anatomy_row(gb__buf *b, const gb__cells *g, const gb_cell *c)
 {
     static const char *const classes[] = {"f p0", "f p1", "f p2", "f p3"};
-    double x = 0;
+    double us[GB__PHASES], all = gb__anatomy(c, us), from = 0;
+    gb__phrase name, busy, figure;
+    gb__small text;
+    gb__buf note = {0};
+    snprintf(figure, sizeof figure, "%s us", gb__number(text, all));
+    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure, "", GB__PLAIN);
     for (int i = 0; i < GB__PHASES; i++) {
-        double width = GB__PICTURE * shares[i] / 100;
-        if (width >= 1.5) gb__svg_bar(b, classes[i], x, y, width - 1, 15);
-        if (width > gb__units(gb__phases[i].name, SIZE_MAX) + 6)
-            gb__svg_text(b, "on c", x + width / 2, y + 11.5, gb__phases[i].name);
-        x += width;
+        double to = from + gb__percent(us[i], all);
+        if (us[i] > 0) gb__mark_at(b, classes[i], from, to);
+        from = to;
+        bool seen = i != GB__PHASE_ATTACH || gb__sees_waits(c);
+        gb__buf_printf(&note, "%s %s, ", gb__phases[i].name,
+                       gb__number(text, seen ? us[i] : (double)NAN));
     }
-}
-
-static void gb__anatomy_row(gb__buf *b, const gb_result *r, const gb_cell *c, double y)
-{
-    gb__phrase name, text;
-    gb__small figure;
-    double shares[GB__PHASES], all = gb__phase_shares(c, shares);
-    snprintf(text, sizeof text, "%s \xc2\xb5s", gb__number(figure, all));
-    gb__html(b, "<g class=\"%s\">\n", gb__class(r, c));
-    gb__row_text(b, y, gb__name(c, name), text);
-    gb__buf_str(b, "</g>\n");
-    gb__anatomy_bar(b, shares, y + 15);
-    gb__svg_text(b, "u", 0, y + 42, gb__dominant(c, text));
-    snprintf(text, sizeof text, "%s cores, GC %.1f\xc2\xa0%%",
-             gb__number(figure, gb__cell_median(c, gb__metric_cores)),
-             gb__cell_median(c, gb__metric_pause));
-    gb__svg_text(b, "u e", GB__PICTURE, y + 42, text);
-}
-
-static double gb__metric_switches(const gb_round *r)
-{
-    return r->context_switches_per_request;
-}
-
-static double gb__metric_collections(const gb_round *r)
-{
-    return (double)r->gc.collections;
-}
-
-static double gb__phase_p99(const gb_cell *c, int phase)
-{
-    double *values = calloc(c->round_count + 1, sizeof *values);
-    size_t n = 0;
-    for (size_t i = 0; values && i < c->round_count; i++) {
-        const gb_round *r = &c->rounds[i];
-        const gb_phase phases[GB__PHASES] = {r->anatomy_us.read, r->anatomy_us.attach_wait,
-                                             r->anatomy_us.app, r->anatomy_us.write};
-        if (!*r->problem) values[n++] = phases[phase].p99;
-    }
-    double median = values ? gb__median(values, n) : (double)NAN;
-    free(values);
-    return median;
-}
-
-static void gb__anatomy_table_row(const gb__cells *g, const gb_cell *c, gb__table *t)
-{
-    gb__phrase text;
-    gb__small figure;
-    double shares[GB__PHASES], all = gb__phase_shares(c, shares);
-    gb__cell(t, "%s", gb__name(c, text));
-    gb__cell(t, "%s", gb__topology_text(g, c, text));
-    for (int i = 0; i < GB__PHASES; i++) {
-        gb__cell(t, "%s", gb__number(figure, shares[i] * all / 100));
-        gb__cell(t, "%s", gb__number(figure, gb__phase_p99(c, i)));
-    }
-    gb__cell(t, "%s", gb__number(figure, gb__cell_median(c, gb__metric_cores)));
-    gb__cell(t, "%.0f", gb__cell_median(c, gb__metric_collections));
-    gb__cell(t, "%.1f", gb__cell_median(c, gb__metric_pause));
-    gb__cell(t, "%s", gb__number(figure, gb__cell_median(c, gb__metric_switches)));
+    gb__buf_str(&note, gb__busy(g->result, c, busy));
+    gb__row_close(b, note.data ? note.data : "");
+    gb__buf_free(&note);
 }
 
 static void gb__anatomy_figure(gb__buf *b, const gb__cells *g)
 {
-    static const char *const heads[] = {
-        "variant", "topology", "read \xc2\xb5s", "p99", "wait \xc2\xb5s", "p99", "app \xc2\xb5s",
-        "p99", "write \xc2\xb5s", "p99", "cores", "collections", "paused %", "switches a request"};
-    gb__table t = {.left = 2, .columns = sizeof heads / sizeof *heads};
-    gb__buf rows = {0}, words = {0};
-    gb__phrase name, topology, text;
+    gb__phrase text;
     const gb_cell *last = NULL;
-    double y = 0;
-    for (size_t i = 0; i < t.columns; i++) gb__cell(&t, "%s", heads[i]);
     for (size_t i = 0; i < g->count; i++) {
-        const gb_cell *c = g->cells[i];
-        if (!*gb__dominant(c, text)) continue;
-        y += gb__row_heading(&rows, g, last, c, y);
-        gb__anatomy_row(&rows, g->result, c, y);
-        gb__anatomy_table_row(g, last = c, &t);
-        gb__buf_printf(&words, "%s with %s: %s. ", gb__name(c, name),
-                       gb__topology_text(g, c, topology), text);
-        y += 54;
+        if (!*gb__dominant(g->result, g->cells[i], text)) continue;
+        if (!last)
+            gb__figure_open(b, "Anatomy of a request", "Its mean time in the server, and the parts "
+                            "of it: reading, waiting to run Python, the application, writing.");
+        if (!last)
+            for (int p = 0; p < GB__PHASES; p++)
+                gb__buf_printf(b, "<span class=\"swatch p%d\">%s</span> ", p, gb__phases[p].name);
+        gb__row_heading(b, g, last, g->cells[i]);
+        gb__anatomy_row(b, g, last = g->cells[i]);
     }
-    if (!last) {
-        gb__table_free(&t);
-        return;
-    }
-    gb__figure_open(b, "Anatomy of a request", "Its mean time in the server, and the shares of it: "
-                    "reading and parsing, waiting to run Python, the application, writing.");
-    gb__rows_close(b, &rows, &words, y, "Anatomy of a request");
-    gb__figure_close(b, &t, "Anatomy of a request: means and 99th percentiles");
+    if (last) gb__buf_str(b, "</figure>\n");
 }
 
 // ================================================================================================
 // >>lines
-// Pictures of how cells change: throughput against threads and memory, latency along its
-// percentiles, and the course of the window.
+// Charts of how cells change: throughput against threads, latency along its percentiles.
 
-typedef void (*gb__points)(gb__trace *, const gb_cell *);
-
-// Collects a series a variant; false where there is nothing to draw.
-static bool gb__chart_of(gb__chart *k, const gb__cells *g, gb__points points)
+// The trace that a cell belongs to, a new one where its variant has none yet.
+static gb__trace *gb__trace_of(gb__chart *k, const gb_result *r, const gb_cell *c)
 {
     gb__phrase name;
-    k->series = calloc(g->count + 1, sizeof *k->series);
-    k->b->failed |= !k->series;
-    for (size_t i = 0; k->series && i < g->count; i++) {
-        gb__trace *s = k->series;
-        gb__name(g->cells[i], name);
-        while (s < k->series + k->count && strcmp(s->name, name)) s++;
-        if (s == k->series + k->count) {
-            gb__copy(s->name, sizeof s->name, name);
-            s->class = gb__class(g->result, g->cells[i]);
-            s->shape = gb__look(g->result, g->cells[i]);
-            k->count++;
-        }
-        points(s, g->cells[i]);
+    gb__trace *s = k->traces;
+    gb__name(r, c, name);
+    while (s < k->traces + k->count && strcmp(s->name, name)) s++;
+    if (s == k->traces + k->count) {
+        gb__copy(s->name, sizeof s->name, name);
+        s->class = gb__class(r, c);
+        s->shape = gb__look(r, c);
+        k->count++;
     }
-    if (gb__chart_sort(k)) return true;
-    free(k->series);
-    return false;
+    return s;
 }
 
-// A row a value of x, from the series that has the most.
-static void gb__trace_table(const gb__chart *k, gb__table *t)
+static void gb__add_mark(gb__chart *k, double x, const char *label)
 {
-    gb__small text;
-    const gb__trace *longest = k->series;
-    for (size_t i = 0; i < k->count; i++)
-        if (k->series[i].count > longest->count) longest = &k->series[i];
-    *t = (gb__table){.left = 1, .columns = k->count + 1};
-    gb__cell(t, "%s", k->x_unit);
-    for (size_t i = 0; i < k->count; i++) gb__cell(t, "%s, %s", k->series[i].name, k->y_unit);
-    for (size_t j = 0; j < longest->count; j++) {
-        gb__cell(t, "%s", gb__tick_text(text, longest->x[j]));
-        for (size_t i = 0; i < k->count; i++)
-            gb__cell(t, "%s", gb__number(text, j < k->series[i].count ? k->series[i].y[j]
-                                                                      : (double)NAN));
-    }
+    if (k->mark_count == GB__MARKS) return;
+    k->marks[k->mark_count] = x;
+    gb__copy(k->labels[k->mark_count++], sizeof(gb__small), label);
 }
 
-static void gb__chart_figure_close(gb__chart *k, gb__table *t)
-{
-    gb__chart_close(k);
-    gb__figure_close(k->b, t, k->title);
-    free(k->series);
-}
-
-static void gb__points_of_threads(gb__trace *s, const gb_cell *c)
-{
-    gb__add_point(s, c->threads, c->summary[GB_RPS].median, c->summary[GB_RPS].lo, c->summary[GB_RPS].hi);
-}
-
+// A control that is beyond the scale that suits the others is left to the bars.
 static void gb__threads_figure(gb__buf *b, const gb__cells *g)
 {
-    gb__chart k = {.b = b, .title = "Throughput against threads", .x_unit = "threads",
-                   .y_unit = "req/s", .markers = true};
-    gb__phrase note = "The median and its 95\xc2\xa0% interval; threads on a log scale.";
+    gb__phrase title = "Throughput against threads";
+    gb__phrase note = "Requests a second: the median and its 95 % interval.";
     gb__small text;
-    gb__table t;
-    if (g->cells[0]->threads == g->cells[g->count - 1]->threads ||
-        !gb__chart_of(&k, g, gb__points_of_threads))
-        return;
+    if (g->cells[0]->threads == g->cells[g->count - 1]->threads) return;
+    gb__chart k = {.title = title, .note = note, .x_unit = "threads", .y_unit = "req/s",
+                   .markers = true, .traces = calloc(g->count + 1, sizeof *k.traces)};
+    double control = gb__most_of(g, GB_RPS, true);
+    bool beyond = control > gb__picture_end(g, GB_RPS);
+    if (beyond)
+        snprintf(note + strlen(note), sizeof note - strlen(note),
+                 " The C handler, at up to %s, is beyond this scale.", gb__number(text, control));
     if (g->workers || g->connections)
-        snprintf(note, sizeof note, "%d worker%s, %d connections; threads on a log scale.",
+        snprintf(title, sizeof title, "Throughput against threads, %d worker%s, %d connections",
                  g->cells[0]->workers, g->cells[0]->workers == 1 ? "" : "s",
                  g->cells[0]->connections);
-    k.x = (gb__scale){k.least, k.most, 0, 0, 0};
-    gb__figure_open(b, k.title, note);
-    gb__chart_open(&k, NULL);
-    for (size_t i = 0; i < g->count; i++)
-        if (!i || g->cells[i]->threads != g->cells[i - 1]->threads)
-            gb__chart_x_tick(&k, g->cells[i]->threads, gb__tick_text(text, g->cells[i]->threads));
-    gb__trace_table(&k, &t);
-    gb__chart_figure_close(&k, &t);
-}
-
-static void gb__points_of_memory(gb__trace *s, const gb_cell *c)
-{
-    gb__add_point(s, c->summary[GB_RSS_PEAK].median, c->summary[GB_RPS].median, c->summary[GB_RPS].lo,
-                  c->summary[GB_RPS].hi);
-}
-
-static void gb__memory_figure(gb__buf *b, const gb__cells *g)
-{
-    gb__chart k = {.b = b, .title = "Throughput against memory", .x_unit = "peak MB",
-                   .y_unit = "req/s", .markers = true};
-    gb__table t;
-    gb__buf words = {0};
-    if (!gb__chart_of(&k, g, gb__points_of_memory)) return;
-    k.x = gb__linear(k.most, 0, 0);
-    gb__figure_open(b, k.title, "Up is faster, left is smaller. A line joins the topologies of a "
-                    "build; its label stands at the largest.");
-    gb__chart_open(&k, NULL);
-    gb__chart_x_ticks(&k);
-    gb__throughput_table(g, &t, &words);
-    gb__chart_figure_close(&k, &t);
-    gb__buf_free(&words);
+    for (size_t i = 0; k.traces && i < g->count; i++) {
+        const gb_cell *c = g->cells[i];
+        if (!i || c->threads != g->cells[i - 1]->threads)
+            gb__add_mark(&k, c->threads, gb__tick_text(text, c->threads));
+        if (beyond && gb__cell_is_control(c)) continue;
+        gb__trace *s = gb__trace_of(&k, g->result, c);
+        gb__add_point(s, c->threads, c->summary[GB_RPS].median, c->summary[GB_RPS]);
+        if (c->threads <= k.marks[k.mark_count - 1])
+            s->marked[k.mark_count - 1] = c->summary[GB_RPS].median;
+    }
+    gb__chart_draw(&k, b);
 }
 
 // ---- latency ------------------------------------------------------------------------------------
 
+static double gb__log10(double x)
+{
+    return gb__log2(x) / gb__log2(10);
+}
+
 // From the smallest latency to the percentile that still has ten values beyond it, by
 // log10(1 / (1 - percentile)).
-static void gb__points_of_latency(gb__trace *s, const gb_cell *c)
+static void gb__latency_points(gb__trace *s, const gb_histogram *h)
 {
-    const gb_histogram *h = &c->latency;
     gb__walk walk = {h, 0, 0};
     for (int row = 0; row < GB__LADDER * GB__TICKS; row++) {
         // As in gb__hgrm_rows: left / whole of the values lie above this row.
@@ -14639,117 +14497,38 @@ static void gb__points_of_latency(gb__trace *s, const gb_cell *c)
         uint64_t rank = h->total - (uint64_t)beyond;
         if (beyond < 10) return;
         double ms = (double)gb__walk_to(&walk, rank ? rank : 1) / 1e6;
-        gb__add_point(s, gb__log2(whole / left) / gb__log2(10), ms, ms, ms);
-    }
-}
-
-static const double gb__percentiles[] = {50, 90, 99, 99.9, 99.99, 99.999, 99.9999};
-
-#define GB__PERCENTILES (sizeof gb__percentiles / sizeof *gb__percentiles)
-
-static void gb__latency_row(const gb__cells *g, double percentile, gb__table *t, gb__buf *words)
-{
-    gb__phrase name;
-    gb__small text;
-    for (size_t i = 0; i < g->count; i++) {
-        const gb_histogram *h = &g->cells[i]->latency;
-        bool shown = (double)h->total * (100 - percentile) >= 999.99;
-        double ms = (double)gb_histogram_percentile(h, percentile) / 1e6;
-        gb__cell(t, "%s", gb__number(text, shown ? ms : (double)NAN));
-        if (shown)
-            gb__buf_printf(words, "%s: %s ms at %g %%. ", gb__name(g->cells[i], name), text,
-                           percentile);
-    }
-}
-
-static void gb__latency_table(const gb__cells *g, gb__table *t, gb__buf *words)
-{
-    gb__phrase name;
-    gb__small text;
-    *t = (gb__table){.left = 1, .columns = g->count + 1};
-    gb__cell(t, "percentile");
-    for (size_t i = 0; i < g->count; i++) gb__cell(t, "%s, ms", gb__name(g->cells[i], name));
-    for (size_t p = 0; p < GB__PERCENTILES; p++) {
-        gb__cell(t, "%g", gb__percentiles[p]);
-        gb__latency_row(g, gb__percentiles[p], t, words);
-    }
-    gb__cell(t, "highest");
-    for (size_t i = 0; i < g->count; i++) {
-        const gb_histogram *h = &g->cells[i]->latency;
-        gb__cell(t, "%s", gb__number(text, h->total ? (double)h->max / 1e6 : (double)NAN));
+        gb__add_point(s, gb__log10(whole / left), ms, (gb_interval){ms, ms, ms});
     }
 }
 
 static void gb__latency_figure(gb__buf *b, const gb__cells *g)
 {
-    gb__chart k = {.b = b, .title = "Latency", .x_unit = "percentile", .y_unit = "ms (log scale)",
-                   .log = true};
-    gb__small text;
-    gb__table t;
-    gb__buf words = {0};
-    if (!gb__chart_of(&k, g, gb__points_of_latency)) return;
-    gb__latency_table(g, &t, &words);
-    k.x = (gb__scale){0, k.most, 0, 0, 1};
-    gb__figure_open(b, k.title, g->cells[0]->rate > 0
-                    ? "Of all rounds, from the scheduled start of each request: every stall counts."
-                    : "Of all rounds, as far as ten values lie beyond.");
-    gb__chart_open(&k, words.data);
-    for (size_t p = 0; p < GB__PERCENTILES; p++) {
-        double x = p ? (double)p : gb__log2(2) / gb__log2(10);
-        snprintf(text, sizeof text, "%g", gb__percentiles[p]);
-        if (x <= k.most) gb__chart_x_tick(&k, x, text);
-    }
-    gb__chart_figure_close(&k, &t);
-    gb__buf_free(&words);
-}
-
-// ---- over time ----------------------------------------------------------------------------------
-
-// The median of the rounds at each step of the window, within the lowest and the highest.
-static void gb__points_over_time(gb__trace *s, const gb_cell *c, bool memory)
-{
-    double *values = calloc(c->round_count + 1, sizeof *values);
-    for (int step = 0; values && step < GB_TIMELINE; step++) {
-        size_t n = 0;
-        double lo = INFINITY, hi = 0, length = 0;
-        for (size_t i = 0; i < c->round_count; i++) {
-            const gb_round *r = &c->rounds[i];
-            if (*r->problem || step >= r->timeline.count) continue;
-            double value = memory ? r->timeline.rss_mb[step] : r->timeline.rps[step];
-            if (!isfinite(value)) continue;
-            values[n++] = value;
-            length = r->timeline.step_s;
-            if (value < lo) lo = value;
-            if (value > hi) hi = value;
+    static const double percentiles[] = {50, 90, 99, 99.9, 99.99, 99.999, 99.9999};
+    gb__phrase title, topology;
+    gb__small label;
+    gb__chart k = {.title = title, .x_unit = "percentile", .y_unit = "ms", .log = true,
+                   .traces = calloc(g->count + 1, sizeof *k.traces),
+                   .note = g->cells[0]->rate > 0
+                               ? "Of all rounds, from the scheduled start of each request: every "
+                                 "stall counts. Log scale."
+                               : "Of all rounds, as far as ten values lie beyond. Log scale."};
+    snprintf(title, sizeof title, "Latency with %.200s",
+             gb__topology_text(g, g->cells[0], topology));
+    for (size_t i = 0; k.traces && i < g->count; i++)
+        gb__latency_points(gb__trace_of(&k, g->result, g->cells[i]), &g->cells[i]->latency);
+    for (size_t p = 0; k.traces && p < sizeof percentiles / sizeof *percentiles; p++) {
+        bool any = false;
+        snprintf(label, sizeof label, "%g", percentiles[p]);
+        for (size_t i = 0; i < g->count; i++) {
+            const gb_histogram *h = &g->cells[i]->latency;
+            if ((double)h->total * (100 - percentiles[p]) < 999.99) continue;
+            if (!any) gb__add_mark(&k, gb__log10(100 / (100 - percentiles[p])), label);
+            any = true;
+            gb__trace_of(&k, g->result, g->cells[i])->marked[k.mark_count - 1] =
+                (double)gb_histogram_percentile(h, percentiles[p]) / 1e6;
         }
-        if (n) gb__add_point(s, (step + 1) * length, gb__median(values, n), lo, hi);
     }
-    free(values);
-}
-
-static void gb__points_of_rps(gb__trace *s, const gb_cell *c)
-{
-    gb__points_over_time(s, c, false);
-}
-
-static void gb__points_of_rss(gb__trace *s, const gb_cell *c)
-{
-    gb__points_over_time(s, c, true);
-}
-
-static void gb__timeline_figure(gb__buf *b, const gb__cells *g, bool memory)
-{
-    gb__chart k = {.b = b, .title = memory ? "Memory over time" : "Throughput over time",
-                   .x_unit = "seconds", .y_unit = memory ? "RSS, MB" : "req/s"};
-    gb__table t;
-    if (!gb__chart_of(&k, g, memory ? gb__points_of_rss : gb__points_of_rps)) return;
-    k.x = gb__linear(k.most, 0, 0);
-    k.x.hi = k.most;
-    gb__figure_open(b, k.title, "Median and range of the rounds.");
-    gb__chart_open(&k, NULL);
-    gb__chart_x_ticks(&k);
-    gb__trace_table(&k, &t);
-    gb__chart_figure_close(&k, &t);
+    gb__chart_draw(&k, b);
 }
 
 // ================================================================================================
@@ -14763,12 +14542,12 @@ static void gb__timeline_figure(gb__buf *b, const gb__cells *g, bool memory)
 // usual colour blindness, and by shapes and dashes without any colour.
 static const char gb__style[] =
     ":root{color-scheme:light dark;--bg:#fcfcfa;--ink:#1b2127;--mute:#58626c;--rule:#d8dde1;"
-    "--box:#f1f3f4;--on:#fff;--good:#0a6a4c;--bad:#a62828;--b0:#0b61a8;--b1:#b04a00;--b2:#00715b;"
-    "--b3:#96387a;--b4:#6b5500;--k:#5a646e;--p0:#5f6f80;--p1:#b0382a;--p2:#1d6c88;--p3:#786334}\n"
+    "--box:#eef1f3;--good:#0a6a4c;--bad:#a62828;--b0:#0b61a8;--b1:#b04a00;--b2:#00715b;"
+    "--b3:#96387a;--b4:#6b5500;--k:#5a646e;--p0:#8a97a4;--p1:#c2402f;--p2:#2a7f9c;--p3:#b39b5e}\n"
     "@media screen and (prefers-color-scheme:dark){:root{--bg:#14171a;--ink:#e6e9eb;"
-    "--mute:#a4aeb7;--rule:#333a41;--box:#1e2327;--on:#14171a;--good:#5fd3a8;--bad:#ff9b92;"
-    "--b0:#74b6f4;--b1:#f4a25c;--b2:#4fcfa8;--b3:#e895c8;--b4:#d8c15a;--k:#a0abb5;--p0:#a9b6c3;"
-    "--p1:#ff9c8a;--p2:#7cc5de;--p3:#d6be86}}\n"
+    "--mute:#a4aeb7;--rule:#333a41;--box:#22282d;--good:#5fd3a8;--bad:#ff9b92;"
+    "--b0:#74b6f4;--b1:#f4a25c;--b2:#4fcfa8;--b3:#e895c8;--b4:#d8c15a;--k:#a0abb5;--p0:#77848f;"
+    "--p1:#f07f6d;--p2:#58adc9;--p3:#c9b06e}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0 auto;max-width:76rem;padding:2rem clamp(.9rem,4vw,2.5rem) 4rem;color:var(--ink);"
     "background:var(--bg);font:1rem/1.55 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;"
@@ -14777,31 +14556,21 @@ static const char gb__style[] =
     "h2{font-size:1.3rem;line-height:1.3;margin:3.2rem 0 .6rem;padding-top:.9rem;"
     "border-top:1px solid var(--rule)}\n"
     "h3{font-size:1.05rem;line-height:1.4;margin:1.8rem 0 .5rem}\n"
+    "h4{font-size:.85rem;margin:.9rem 0 .2rem}\n"
     "p,ul,dl{margin:.5rem 0;max-width:46rem}\nul{padding-left:1.2rem}\nli{margin:.3rem 0}\n"
-    "a{color:var(--b0)}\nb,td,th,dd{unicode-bidi:isolate}\n"
-    ".mute,caption,h3 span{color:var(--mute);font-weight:400}\n"
+    "a{color:var(--b0)}\nb,td,th,dd,.row span{unicode-bidi:isolate}\n"
+    ".mute,caption,h3 span,small{color:var(--mute);font-weight:400}\n"
     ".good{color:var(--good)}\n.bad{color:var(--bad)}\n.b0{--c:var(--b0)}.b1{--c:var(--b1)}"
     ".b2{--c:var(--b2)}.b3{--c:var(--b3)}.b4{--c:var(--b4)}.k{--c:var(--k)}.p0{--c:var(--p0)}"
     ".p1{--c:var(--p1)}.p2{--c:var(--p2)}.p3{--c:var(--p3)}\n"
     "main section:first-child h2{border:0;margin-top:1rem;padding:0}\n"
-    ".grid,.answer{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,18.5rem),"
-    "1fr));gap:2rem 2.2rem;align-items:start;margin:1rem 0}.stack{display:grid;gap:2rem}\n"
-    "@media(min-width:58rem){.answer{grid-template-columns:1fr minmax(18.5rem,23rem);gap:3rem}}\n"
+    ".grid,.answer{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),"
+    "1fr));gap:2rem 2.4rem;align-items:start;margin:1rem 0}\n"
+    "@media(min-width:58rem){.answer{grid-template-columns:1fr minmax(20rem,28rem);gap:3rem}}\n"
     ".answer h3:first-child{margin-top:0}\n"
-    "figure{margin:0;min-width:0;max-width:30rem;break-inside:avoid}\n"
-    "figcaption{font-size:.9rem;line-height:1.4;margin-bottom:.6rem}\n"
-    "figcaption{color:var(--mute)}figcaption b{display:block;color:var(--ink)}\n"
-    "svg{display:block;width:100%;height:auto;font-size:11px}\n"
-    "text{fill:var(--ink)}.e{text-anchor:end}.c{text-anchor:middle}.h{font-weight:600}"
-    ".t{fill:var(--c)}.u{fill:var(--mute)}.on{fill:var(--on)}\n"
-    ".f{fill:var(--c)}.o .f{fill-opacity:.25;stroke:var(--c)}.a{fill:var(--c);opacity:.16}"
-    ".m{fill:var(--c);stroke:var(--c)}.o .m,.k .m{fill:none;stroke-width:1.5}\n"
-    ".l,.d,.w,.g,.x{fill:none;stroke:var(--c);stroke-width:1.6;stroke-linejoin:round}"
-    ".d{stroke-width:.7}.w{stroke:var(--ink);stroke-width:1.3}.g{stroke:var(--rule);"
-    "stroke-width:1}.x{stroke:var(--mute);stroke-width:1}\n"
-    ".b1 .l{stroke-dasharray:8 3}.b2 .l{stroke-dasharray:4 2}.b3 .l{stroke-dasharray:8 3 2 3}"
-    ".b4 .l{stroke-dasharray:3 3}.k .l{stroke-dasharray:1.5 2.5}\n"
-    "details{margin-top:.6rem;font-size:.9rem}\nsummary{cursor:pointer;color:var(--mute)}\n"
+    "figure{margin:0;min-width:0;max-width:34rem;break-inside:avoid}\n"
+    "figcaption{font-size:.9rem;line-height:1.4;margin-bottom:.6rem;color:var(--mute)}"
+    "figcaption b{display:block;color:var(--ink)}\n"
     ".scroll{overflow-x:auto;margin:.5rem 0;background:linear-gradient(to right,var(--bg) 50%,"
     "transparent),linear-gradient(to left,var(--bg) 50%,transparent) 100% 0,linear-gradient("
     "to right,var(--rule),transparent),linear-gradient(to left,var(--rule),transparent) 100% 0;"
@@ -14812,84 +14581,100 @@ static const char gb__style[] =
     "th,td{padding:.35rem .8em .35rem 0;text-align:right;white-space:nowrap;"
     "border-bottom:1px solid var(--rule);font-weight:400}\nthead th{color:var(--mute);"
     "vertical-align:bottom;white-space:normal}tr :last-child{padding-right:.1rem}"
-    ".s{text-align:left}\n"
+    ".s{text-align:left}figure table{width:100%}figure tbody th{color:var(--c)}\n"
     "dl{display:grid;gap:0 1.5rem}dt{color:var(--mute)}dd{margin:0 0 .4rem}"
     "@media(min-width:40rem){dl{grid-template-columns:13rem 1fr}}\n"
     ".note{background:var(--box);border-left:3px solid var(--bad);padding:.6rem .9rem}\n"
-    "@media print{:root{font-size:9pt;--bg:#fff}body{max-width:none;padding:0}.scroll{overflow:"
-    "visible}table{font-size:6pt}th,td{padding:.2rem .3rem .2rem 0}details{display:none}"
-    "h2,h3{break-after:avoid}}\n";
+    "@media print{:root{font-size:9pt;--bg:#fff}*{print-color-adjust:exact}body{max-width:none;"
+    "padding:0}.scroll{overflow:visible}table{font-size:6pt}th,td{padding:.2rem .3rem .2rem 0}"
+    "h2,h3,h4{break-after:avoid}}\n";
 
-static bool gb__is_first_of(const gb_result *r, size_t i)
+// Of rows of bars, and of charts.
+static const char gb__picture_style[] =
+    ".row{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 .8rem;font-size:.82rem;"
+    "line-height:1.4;margin:.35rem 0 .6rem;break-inside:avoid}.row span:first-child{color:var(--c)}"
+    ".row span+span{margin-left:auto;text-align:right}.row small{flex:0 0 100%}\n"
+    ".bar{position:relative;flex:0 0 100%;height:.85rem;margin:.15rem 0;background:var(--box);"
+    "overflow:hidden}.bar i{position:absolute;top:0;height:100%}\n"
+    ".bar .f{background:var(--c);height:66%}.bar .f[class*=p]{height:100%;border-right:1px solid "
+    "var(--bg)}.o .f{opacity:.45}.bar .cut{background:repeating-linear-gradient(135deg,var(--c) 0 "
+    "6px,transparent 6px 9px)}\n"
+    ".bar .w{height:33%;top:16.5%;border:solid var(--ink);border-width:0 1px;background:"
+    "linear-gradient(var(--ink),var(--ink)) 0 50%/100% 1px no-repeat}"
+    ".bar .d{top:70%;height:30%;border-left:1px solid var(--c)}.bar .far{border-color:var(--bad)}"
+    ".bar .one{border-left:1px dashed var(--mute)}.bar .w.r{height:60%;top:20%}"
+    ".bar .at{border:solid var(--c);border-width:.35rem .22rem;height:.7rem;top:.08rem;"
+    "margin-left:-.22rem;border-radius:.3rem}\n"
+    ".swatch{font-size:.82rem;color:var(--mute);margin-right:.7rem}.swatch::before{content:'';"
+    "display:inline-block;width:.7rem;height:.7rem;margin-right:.3rem;background:var(--c)}\n"
+    "svg{display:block;width:100%;height:auto;font-size:11px}.key{display:inline-block;"
+    "width:1.9rem;height:.9rem;vertical-align:-.15rem}\n"
+    "text{fill:var(--mute)}.e{text-anchor:end}.c{text-anchor:middle}\n"
+    ".m{fill:var(--c);stroke:var(--c)}.o .m,.k .m{fill:var(--bg);stroke-width:1.5}\n"
+    ".l,path.w,.g,.x{fill:none;stroke:var(--c);stroke-width:1.6;stroke-linejoin:round}"
+    "path.w{stroke-width:1.2}.g{stroke:var(--rule);stroke-width:1}"
+    ".x{stroke:var(--mute);stroke-width:1}\n"
+    ".b1 .l{stroke-dasharray:8 3}.b2 .l{stroke-dasharray:4 2}.b3 .l{stroke-dasharray:8 3 2 3}"
+    ".b4 .l{stroke-dasharray:3 3}.k .l{stroke-dasharray:1.5 2.5}\n";
+
+// Calls `show` for the cells of each scenario.
+static void gb__each_scenario(gb__buf *b, const gb__view *v,
+                              void (*show)(gb__buf *, const gb__cells *))
 {
-    for (size_t j = 0; j < i; j++)
-        if (!strcmp(r->cells[j].scenario, r->cells[i].scenario)) return false;
-    return true;
+    const gb_result *r = v->result;
+    for (size_t i = 0; i < r->cell_count; i++) {
+        size_t first = 0;
+        while (strcmp(r->cells[first].scenario, r->cells[i].scenario)) first++;
+        if (first < i) continue;
+        gb__cells g = gb__gather(v, r->cells[i].scenario);
+        if (g.cells) show(b, &g);
+        b->failed |= !g.cells;
+        free(g.cells);
+    }
 }
 
 // ---- the answer ---------------------------------------------------------------------------------
 
 // Is it one build, or one server, against another where nothing else differs?
-static bool gb__is_answer(const gb_cell *baseline, const gb_cell *candidate)
+static bool gb__is_answer(const gb__pair *p)
 {
-    return baseline && candidate && !gb__cell_is_control(candidate) &&
-           !gb__cell_is_control(baseline) && gb__same_topology(baseline, candidate);
+    return p->of[GB_RPS] && !gb__cell_is_control(p->candidate) &&
+           !gb__cell_is_control(p->baseline) && gb__same_topology(p->baseline, p->candidate);
 }
 
-static bool gb__is_subject(const gb_result *r, const gb_cell *baseline, const gb_cell *candidate)
+static bool gb__is_subject(const gb__view *v, const gb__pair *p)
 {
-    if (gb__has_sources(r)) return strcmp(baseline->source, candidate->source);
-    return !*baseline->server;
+    if (v->sources) return strcmp(p->baseline->source, p->candidate->source);
+    return !*p->baseline->server;
 }
 
-static const char *gb__ratio_words(gb_interval i, gb__phrase text)
+// "Free-threaded ", where that is what it was when it had served.
+static const char *gb__kind(const gb_result *r, const gb_cell *c, const char *word)
 {
-    gb__small median, lo, hi;
-    snprintf(text, sizeof(gb__phrase), "%s\xc3\x97 [%s,\xc2\xa0%s]", gb__number(median, i.median),
-             gb__number(lo, i.lo), gb__number(hi, i.hi));
-    return text;
-}
-
-static const char *gb__verdict_words(const gb_comparison *k)
-{
-    const gb__metric *metric = gb__find_metric(k->metric);
-    return metric ? metric->words[k->verdict] : gb_verdict_text(k->verdict);
-}
-
-static const char *gb__verdict_class(const gb_comparison *k)
-{
-    return k->verdict == GB_FASTER ? "good" : k->verdict == GB_SLOWER ? "bad" : "mute";
-}
-
-static bool gb__has_no_gil(const gb_result *r, const gb_cell *c)
-{
-    const gb_python *python = gb__find_python(r, c->python);
-    return python && python->free_threaded && python->gil != 1;
+    return gb__cell_has_gil(r, c) ? "" : word;
 }
 
 static void gb__say_other(gb__buf *b, const gb_comparison *k, const char *what)
 {
     gb__phrase ratio;
     if (k)
-        gb__html(b, " %s is %s: <b class=\"%s\">%s</b>.", what, gb__ratio_words(k->ratio, ratio),
-                 gb__verdict_class(k), gb__verdict_words(k));
+        gb__html(b, " %s is %s: <b class=\"%s\">%s</b>.", what, gb__ratio_text(ratio, k->ratio),
+                 gb__tones[gb__tone_of(k)], gb__verdict_words(k));
 }
 
-static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb_comparison *k,
-                          const gb_cell *baseline, const gb_cell *candidate)
+static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb__pair *p)
 {
     const gb_result *r = g->result;
+    const gb_comparison *k = p->of[GB_RPS];
     gb__phrase name, other, topology, ratio;
     gb__html(b, "<li>%s<b>%s</b> serves <b>%s</b> the requests of %s%s with %s: "
-             "<b class=\"%s\">%s</b>.", gb__has_no_gil(r, candidate) ? "Free-threaded " : "",
-             gb__name(candidate, name), gb__ratio_words(k->ratio, ratio),
-             gb__has_no_gil(r, baseline) ? "free-threaded " : "", gb__name(baseline, other),
-             gb__topology_text(g, candidate, topology), gb__verdict_class(k),
+             "<b class=\"%s\">%s</b>.", gb__kind(r, p->candidate, "Free-threaded "),
+             gb__name(r, p->candidate, name), gb__ratio_text(ratio, k->ratio),
+             gb__kind(r, p->baseline, "free-threaded "), gb__name(r, p->baseline, other),
+             gb__topology_text(g, p->candidate, topology), gb__tones[gb__tone_of(k)],
              gb__verdict_words(k));
-    gb__say_other(b, gb__find_comparison(r, baseline, candidate, "latency_ms.p99"),
-                  "Its p99 latency");
-    gb__say_other(b, gb__find_comparison(r, baseline, candidate, "memory_mb.rss_peak"),
-                  "Its peak memory");
+    gb__say_other(b, p->of[GB_LATENCY_P99], "Its p99 latency");
+    gb__say_other(b, p->of[g->view->memory], "Its memory");
     gb__buf_str(b, "</li>\n");
 }
 
@@ -14898,20 +14683,16 @@ static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb_comparison *k
 // another, where there are two; else what differs between the builds, not others' servers.
 static size_t gb__say_ratios(gb__buf *b, const gb__cells *g, bool everything)
 {
-    const gb_result *r = g->result;
     size_t said = 0;
-    for (size_t i = 0; i < r->comparison_count; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        const gb_cell *baseline = gb__find_cell(r, k->baseline);
-        const gb_cell *candidate = gb__find_cell(r, k->candidate);
-        if (strcmp(k->metric, "rps") || !gb__is_answer(baseline, candidate) ||
-            strcmp(candidate->scenario, g->cells[0]->scenario) ||
-            !(everything || gb__is_subject(r, baseline, candidate)) ||
-            !(gb__same_topology(candidate, g->cells[0]) ||
-              gb__same_topology(candidate, g->cells[g->count - 1])))
+    for (size_t i = 0; i < g->count; i++) {
+        const gb_cell *c = g->cells[i];
+        if (!gb__same_topology(c, g->cells[0]) && !gb__same_topology(c, g->cells[g->count - 1]))
             continue;
-        gb__say_ratio(b, g, k, baseline, candidate);
-        said++;
+        for (const gb__pair *p = gb__pairs_of(g->view, c); p->candidate == c; p++) {
+            if (!gb__is_answer(p) || !(everything || gb__is_subject(g->view, p))) continue;
+            gb__say_ratio(b, g, p);
+            said++;
+        }
     }
     return said;
 }
@@ -14919,15 +14700,16 @@ static size_t gb__say_ratios(gb__buf *b, const gb__cells *g, bool everything)
 // Without anything to compare with: the figures themselves.
 static void gb__say_figures(gb__buf *b, const gb__cells *g)
 {
-    gb__phrase name, topology, figure;
+    gb__phrase name, topology;
+    gb__small rps;
     for (size_t i = 0; i < g->count; i++) {
         const gb_cell *c = g->cells[i];
         bool measured = gb__cell_measured(c);
         if (gb__cell_is_control(c)) continue;
         gb__html(b, measured ? "<li><b>%s</b> with %s: %s requests a second.</li>\n"
                              : "<li><b>%s</b> with %s: %s.</li>\n",
-                 gb__name(c, name), gb__topology_text(g, c, topology),
-                 measured ? gb__interval_text(c->summary[GB_RPS], figure) : "no measurement");
+                 gb__name(g->result, c, name), gb__topology_text(g, c, topology),
+                 measured ? gb__number(rps, c->summary[GB_RPS].median) : "no measurement");
     }
 }
 
@@ -14938,12 +14720,12 @@ static void gb__say_why(gb__buf *b, const gb__cells *g)
     for (size_t i = 0; i < g->count; i++) {
         const gb_cell *c = g->cells[i];
         if (gb__cell_is_control(c) || !gb__same_topology(c, g->cells[g->count - 1]) ||
-            !*gb__dominant(c, text))
+            !*gb__dominant(g->result, c, text))
             continue;
         if (!n++)
-            gb__html(b, "<p>What took most of a request's time in the server with %s: ",
+            gb__html(b, "<p>Of a request's time in the server with %s",
                      gb__topology_text(g, c, topology));
-        gb__html(b, n > 1 ? ", %s (%s)" : "%s (%s)", text, gb__name(c, name));
+        gb__html(b, n > 1 ? "; %s: %s" : ", %s: %s", gb__name(g->result, c, name), text);
     }
     if (n) gb__buf_str(b, ".</p>\n");
 }
@@ -14966,106 +14748,55 @@ static void gb__say_scenario(gb__buf *b, const gb__cells *g)
 
 // ---- a picture of the answer --------------------------------------------------------------------
 
-static double gb__most_ratio(const gb_result *r)
+static double gb__most_ratio(const gb__view *v)
 {
     double most = 1;
-    for (size_t i = 0; i < r->comparison_count; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        if (!strcmp(k->metric, "rps") && k->ratio.hi > most &&
-            gb__is_answer(gb__find_cell(r, k->baseline), gb__find_cell(r, k->candidate)))
-            most = k->ratio.hi;
-    }
+    for (size_t i = 0; i < v->pair_count; i++)
+        if (gb__is_answer(&v->pairs[i]) && v->pairs[i].of[GB_RPS]->ratio.hi > most)
+            most = v->pairs[i].of[GB_RPS]->ratio.hi;
     return most;
 }
 
-// The ratios of a scenario, each with its interval beside a line at 1. Returns how high they are.
-static double gb__ratio_rows(gb__buf *b, const gb__cells *g, const gb__scale *s, double y,
-                             gb__buf *words)
+// The ratios of a scenario, each with its interval beside a line at 1.
+static void gb__ratio_rows(gb__buf *b, const gb__cells *g)
 {
     const gb_result *r = g->result;
     gb__phrase name, other, topology, ratio;
     char text[3 * sizeof(gb__phrase)];
-    gb__small figure;
-    double top = y;
-    for (size_t i = 0; i < r->comparison_count; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        const gb_cell *baseline = gb__find_cell(r, k->baseline);
-        const gb_cell *c = gb__find_cell(r, k->candidate);
-        if (strcmp(k->metric, "rps") || !gb__is_answer(baseline, c) ||
-            strcmp(c->scenario, g->cells[0]->scenario))
-            continue;
-        if (y <= top) gb__svg_text(b, "h", 0, (y += 22) - 10, c->scenario);
-        snprintf(text, sizeof text, "%s / %s, %s", gb__name(c, name), gb__name(baseline, other),
-                 gb__topology_text(g, c, topology));
-        snprintf(ratio, sizeof ratio, "%s\xc3\x97 %s", gb__number(figure, k->ratio.median),
-                 gb__verdict_words(k));
-        gb__html(b, "<g class=\"%s\">\n", gb__class(r, c));
-        gb__row_text(b, y, text, ratio);
-        gb__svg_line(b, "x", gb__scaled(s, 1), y + 14, gb__scaled(s, 1), y + 27);
-        gb__svg_whisker(b, s, k->ratio, y + 20);
-        if (isfinite(k->ratio.median))
-            gb__svg_marker(b, gb__look(r, c), gb__scaled(s, k->ratio.median), y + 20);
-        gb__buf_str(b, "</g>\n");
-        gb__buf_printf(words, "%s, %s: %s. ", c->scenario, text, ratio);
-        y += 32;
+    double most = gb__most_ratio(g->view);
+    const gb__pair *last = NULL;
+    for (size_t i = 0; i < g->count; i++) {
+        const gb_cell *c = g->cells[i];
+        for (const gb__pair *p = gb__pairs_of(g->view, c); p->candidate == c; p++) {
+            if (!gb__is_answer(p)) continue;
+            const gb_comparison *k = p->of[GB_RPS];
+            if (!last) gb__html(b, "<h4>%s</h4>\n", c->scenario);
+            last = p;
+            snprintf(text, sizeof text, "%s / %s, %s", gb__name(r, c, name),
+                     gb__name(r, p->baseline, other), gb__topology_text(g, c, topology));
+            gb__row_open(b, gb__class(r, c), text, gb__ratio_text(ratio, k->ratio),
+                         gb__verdict_words(k), gb__tone_of(k));
+            gb__mark_at(b, "one", gb__percent(1, most), gb__percent(1, most));
+            gb__mark_at(b, "w r", gb__percent(k->ratio.lo, most), gb__percent(k->ratio.hi, most));
+            gb__mark_at(b, "at", gb__percent(k->ratio.median, most),
+                        gb__percent(k->ratio.median, most));
+            gb__row_close(b, "");
+        }
     }
-    return y;
 }
 
-static void gb__ratio_figure(gb__buf *b, const gb_result *r)
+static void gb__ratio_figure(gb__buf *b, const gb__view *v)
 {
-    gb__scale s = gb__linear(gb__most_ratio(r), 0, GB__BARS_END);
-    gb__buf rows = {0}, words = {0};
-    gb__table t;
-    double y = 0;
-    for (size_t i = 0; i < r->cell_count; i++) {
-        if (!gb__is_first_of(r, i)) continue;
-        gb__cells g = gb__gather(r, r->cells[i].scenario);
-        if (g.cells) y = gb__ratio_rows(&rows, &g, &s, y, &words);
-        free(g.cells);
-    }
-    gb__verdict_table(r, &t);
-    if (y > 0) {
-        gb__row_axis(&rows, &s, y, "times the requests a second");
-        gb__figure_open(b, "Requests against each other", "Ratios: the median and its "
-                        "95\xc2\xa0% interval. The upright line is no difference.");
-        gb__rows_close(b, &rows, &words, y + 32, "Requests against each other");
-        gb__figure_close(b, &t, "Every comparison: ratios with 95\xc2\xa0% intervals");
-    }
-    gb__table_free(&t);
+    size_t i = 0;
+    while (i < v->pair_count && !gb__is_answer(&v->pairs[i])) i++;
+    if (i == v->pair_count) return;
+    gb__figure_open(b, "Requests against each other", "Ratios of req/s: the median and its 95 % "
+                    "interval. The dashed line is no difference.");
+    gb__each_scenario(b, v, gb__ratio_rows);
+    gb__buf_str(b, "</figure>\n");
 }
 
 // ---- the page -----------------------------------------------------------------------------------
-
-// Calls `show` for the cells of each scenario.
-static void gb__each_scenario(gb__buf *b, const gb_result *r,
-                              void (*show)(gb__buf *, const gb__cells *))
-{
-    for (size_t i = 0; i < r->cell_count; i++) {
-        if (!gb__is_first_of(r, i)) continue;
-        gb__cells g = gb__gather(r, r->cells[i].scenario);
-        if (g.cells) show(b, &g);
-        b->failed |= !g.cells;
-        free(g.cells);
-    }
-}
-
-static void gb__topology_figures(gb__buf *b, const gb__cells *g)
-{
-    gb__phrase topology;
-    gb__buf figures = {0};
-    gb__latency_figure(&figures, g);
-    gb__timeline_figure(&figures, g, false);
-    gb__timeline_figure(&figures, g, true);
-    if (figures.len) {
-        gb__html(b, "<h3>With %s</h3>\n<div class=\"grid\">\n",
-                 gb__topology_text(g, g->cells[0], topology));
-        gb__buf_add(b, figures.data, figures.len);
-        gb__buf_str(b, "</div>\n");
-    }
-    b->failed |= figures.failed;
-    gb__buf_free(&figures);
-}
 
 static void gb__scenario_section(gb__buf *b, const gb__cells *g)
 {
@@ -15077,29 +14808,32 @@ static void gb__scenario_section(gb__buf *b, const gb__cells *g)
     if (!g->connections) gb__html(b, ", %s connections", gb__tick_text(text, c->connections));
     if (c->rate > 0) gb__html(b, ", %s requests a second offered", gb__number(text, c->rate));
     gb__buf_str(b, "</p>\n<div class=\"grid\">\n");
-    gb__throughput_figure(b, g);
+    gb__metric_figure(b, g, GB_RPS, "Throughput", "Requests a second: the median and its 95 % "
+                      "interval. Each stroke below a bar is a round; one far off is red.");
+    gb__metric_figure(b, g, g->view->memory, "Memory", "Of the server, in MB: the median and its "
+                      "95 % interval.");
     gb__anatomy_figure(b, g);
-    gb__buf_str(b, "<div class=\"stack\">\n");
     for (size_t i = 0; i < g->count; i += part.count) {
         part = gb__part(g, i, false);
         gb__threads_figure(b, &part);
     }
-    gb__memory_figure(b, g);
-    gb__buf_str(b, "</div>\n</div>\n");
     for (size_t i = 0; i < g->count; i += part.count) {
         part = gb__part(g, i, true);
-        gb__topology_figures(b, &part);
+        gb__latency_figure(b, &part);
     }
-    gb__buf_str(b, "</section>\n");
+    gb__buf_str(b, "</div>\n</section>\n");
 }
 
-static void gb__all_figures(gb__buf *b, const gb_result *r)
+static void gb__all_figures(gb__buf *b, const gb__view *v)
 {
     gb__table t;
     gb__buf_str(b, "<section>\n<h2>All figures</h2>\n");
-    gb__main_table(r, &t);
-    gb__table_html(&t, b, "Every cell: medians of its rounds");
-    if (gb__has_reported(r)) gb__html(b, "<p class=\"mute\">%s</p>\n", gb__reported_note);
+    gb__main_table(v, &t);
+    gb__table_html(&t, b, "Every cell: medians of its rounds; +-: half of the 95 % interval");
+    if (v->reported) gb__html(b, "<p class=\"mute\">%s</p>\n", gb__reported_note);
+    gb__verdict_table(v, &t);
+    if (v->pair_count) gb__table_html(&t, b, "Every comparison: ratios with 95 % intervals");
+    gb__table_free(&t);
     gb__buf_str(b, "</section>\n");
 }
 
@@ -15186,6 +14920,7 @@ static void gb__page_head(gb__buf *b, const gb_result *r)
     gb__page_title(b, r);
     gb__buf_str(b, " - gilbench</title>\n<style>\n");
     gb__buf_str(b, gb__style);
+    gb__buf_str(b, gb__picture_style);
     gb__buf_str(b, "</style>\n</head>\n<body>\n<header>\n<h1>");
     gb__page_title(b, r);
     gb__html(b, "</h1>\n<p class=\"mute\">%s, %s CPUs, %s</p>\n",
@@ -15196,22 +14931,23 @@ static void gb__page_head(gb__buf *b, const gb_result *r)
     gb__buf_str(b, "</header>\n<main>\n");
 }
 
-static void gb__page(gb__buf *b, const gb_result *r)
+static void gb__page(gb__buf *b, const gb__view *v)
 {
+    const gb_result *r = v->result;
     gb__small text;
     gb__page_head(b, r);
     gb__buf_str(b, "<section>\n<h2>The answer</h2>\n<div class=\"answer\">\n<div>\n");
-    gb__each_scenario(b, r, gb__say_scenario);
+    gb__each_scenario(b, v, gb__say_scenario);
     if (!r->cell_count) gb__buf_str(b, "<p>Nothing was measured.</p>\n");
     if (r->warning_count)
         gb__html(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%s "
                  "warning%s</a>.</p>\n", gb__tick_text(text, (double)r->warning_count),
                  r->warning_count == 1 ? "" : "s");
     gb__buf_str(b, "</div>\n");
-    gb__ratio_figure(b, r);
+    gb__ratio_figure(b, v);
     gb__buf_str(b, "</div>\n</section>\n");
-    gb__each_scenario(b, r, gb__scenario_section);
-    gb__all_figures(b, r);
+    gb__each_scenario(b, v, gb__scenario_section);
+    gb__all_figures(b, v);
     gb__machine(b, r);
     gb__builds(b, r);
     gb__warnings(b, r);
@@ -15220,16 +14956,15 @@ static void gb__page(gb__buf *b, const gb_result *r)
                 ".</p></footer>\n</body>\n</html>\n");
 }
 
-// Wherever the program around this one lives, its page has a decimal point.
 GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error)
 {
     gb__buf b = {0};
-    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    if (!plain) return gb__fail_memory(error);
-    locale_t before = uselocale(plain);
-    gb__page(&b, result);
-    uselocale(before);
-    freelocale(plain);
+    gb__view v = gb__look_up(result);
+    locale_t before = gb__use_point();
+    if (!v.failed) gb__page(&b, &v);
+    b.failed |= v.failed;
+    free(v.pairs);
+    gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
 
