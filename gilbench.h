@@ -11867,7 +11867,9 @@ static bool gb__sees_waits(const gb_cell *c)
 
 static double gb__figure(const gb_cell *c, const gb__column *k)
 {
-    double median = gb__median_at(c, k->offset);
+    size_t metric = gb__metric_at(k->offset);
+    bool summed = metric < GB_METRIC_COUNT && isfinite(c->summary[metric].median);
+    double median = summed ? c->summary[metric].median : gb__median_at(c, k->offset);
     bool wait = k->offset == offsetof(gb_round, anatomy_us.attach_wait.mean) ||
                 k->offset == offsetof(gb_round, anatomy_us.attach_wait.p99);
     if (wait && !gb__sees_waits(c)) return NAN;
@@ -12312,18 +12314,21 @@ static void gb__add_builds(gb__paper *p, const gb_result *r)
 
 static void gb__add_anatomies(gb__paper *p, const gb_result *r)
 {
-    gb__buf_str(&p->text, "What most of a request's time in the server went on (workers x "
-                "threads):\n\n");
+    bool any = false;
     for (size_t i = 0; i < r->cell_count; i++) {
         const gb_cell *c = &r->cells[i];
         gb__phrase name, most, busy;
         char about[sizeof c->path + sizeof name + 32];
         if (!*gb__dominant(r, c, most)) continue;
+        if (!any)
+            gb__buf_str(&p->text, "What most of a request's time in the server went on (workers x "
+                        "threads):\n\n");
+        any = true;
         snprintf(about, sizeof about, "%s, %s, %d x %d", c->path, gb__name(r, c, name), c->workers,
                  c->threads);
         gb__add_item(p, about, "%s; %s.", most, gb__busy(r, c, busy));
     }
-    gb__buf_str(&p->text, "\n");
+    if (any) gb__buf_str(&p->text, "\n");
 }
 
 static void gb__add_notes(gb__paper *p, const gb__view *v)
