@@ -175,10 +175,15 @@
 //
 // MEMORY AND CPU
 //
-// From /proc over the server's whole process tree: RSS, its peak within the window, PSS (shared
-// pages divided by their users) and USS (private pages). 1 MB is 1,000,000 bytes. CPU is user
-// plus system time, of the server and of the client apart; where the client used up its own CPU
-// it may be the limit, and a warning says so.
+// From /proc over the server's whole process tree. Memory is that of the service, whoever else runs:
+// its anonymous pages, those that its processes share by fork once; and the resident pages of the
+// files that it maps (libpython, extensions), each file once, as much of it as the process has that
+// has most. To what is there at the window's end is added what each process had more at its peak
+// within the window. Beside it stand RSS and its peak, sums over processes in which a shared page
+// counts several times; PSS, which divides it by all who map it, strangers included; and USS, the
+// private pages. 1 MB is 1,000,000 bytes. CPU is user plus system time, of the server and of the
+// client apart, over the time between its two readings; where the client used up its own CPU it may
+// be the limit, and a warning says so.
 //
 // WHERE A REQUEST'S TIME GOES
 //
@@ -365,12 +370,14 @@ typedef struct gb_usage {
     size_t processes, threads;
     uint64_t rss;                   // bytes now; a page shared by two processes counts twice
     uint64_t rss_peak;              // bytes; sum of each process's highest RSS since gb_peak_reset
-    uint64_t pss, uss;              // bytes; 0 unless asked for with `exact`
+    uint64_t pss, uss;              // bytes; 0 unless asked for with `exact`, as is the next
+    uint64_t service;               // bytes; the highest since gb_peak_reset, each page once
+    uint64_t at;                    // gb_now_ns() when the CPU time was read
     uint64_t user_ns, system_ns;    // CPU time since each process started
     uint64_t context_switches;      // voluntary and involuntary, of the threads that are alive
 } gb_usage;
 
-// `exact` also reads smaps_rollup (PSS, USS): it walks the page tables and stalls the process's
+// `exact` also reads smaps (PSS, USS, service): it walks the page tables and stalls the process's
 // own mmap for milliseconds, so it belongs at the end of a window.
 GB_API gb_code gb_usage_read(int pid, bool exact, gb_usage *usage, gb_error *error);
 GB_API void gb_peak_reset(int pid);  // peak RSS of the tree counts from here
@@ -1920,12 +1927,67 @@ static void gb__add_switches(int pid, gb__buf *text, gb_usage *usage)
     closedir(dir);
 }
 
+// A file that a tree maps (memory shared on purpose is one, too): how much of it is resident in the
+// process that is being looked at, and in the one that has most of it.
+typedef struct gb__file {
+    uint64_t device, inode, here, most;
+} gb__file;
+
+typedef struct gb__files {
+    gb__file *items;
+    size_t count;
+} gb__files;
+
+static gb__file *gb__find_file(gb__files *files, uint64_t device, uint64_t inode)
+{
+    for (size_t i = 0; i < files->count; i++)
+        if (files->items[i].inode == inode && files->items[i].device == device)
+            return &files->items[i];
+    gb__file *grown = realloc(files->items, (files->count + 1) * sizeof *grown);
+    if (!grown) return NULL;
+    files->items = grown;
+    grown[files->count] = (gb__file){.device = device, .inode = inode};
+    return &grown[files->count++];
+}
+
+// What of files a process has resident, by its smaps: a mapping's head ("addresses permissions
+// offset device inode path"), then its figures. What it wrote to in private is anonymous.
+static void gb__parse_smaps(const char *smaps, gb__files *files)
+{
+    gb__file *file = NULL;
+    for (const char *line = smaps; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        unsigned major, minor;
+        unsigned long long inode;
+        if (file && !strncmp(line, "Rss:", 4))
+            file->here += strtoull(line + 4, NULL, 10) * 1024;
+        else if (file && !strncmp(line, "Anonymous:", 10))
+            file->here -= strtoull(line + 10, NULL, 10) * 1024;
+        else if (sscanf(line, "%*x-%*x %*s %*x %x:%x %llu", &major, &minor, &inode) == 3)
+            file = inode ? gb__find_file(files, (uint64_t)major << 32 | minor, inode) : NULL;
+    }
+    for (size_t i = 0; i < files->count; i++) {
+        gb__file *f = &files->items[i];
+        if (f->here > f->most) f->most = f->here;
+        f->here = 0;
+    }
+}
+
 // False only when the kernel won't show this process to us: half a sum would look like a result.
-static bool gb__add_exact(int pid, gb__buf *text, gb_usage *usage)
+// Pages that a process shares by fork are divided among those that have them, so the parts add up
+// to each page once; with a file's pages they don't, because strangers may map it as well.
+static bool gb__add_exact(int pid, gb__buf *text, gb__files *files, gb_usage *usage)
 {
     if (!gb__proc_read(text, pid, "smaps_rollup")) return errno != EACCES && errno != EPERM;
     usage->pss += gb__proc_bytes(text->data, "Pss");
     usage->uss += gb__parse_uss(text->data);
+    usage->service += gb__proc_bytes(text->data, "Pss_Anon");
+    if (gb__proc_read(text, pid, "smaps")) gb__parse_smaps(text->data, files);
+    // At its peak in the window it had so much more than now; that is gone, so it was anonymous.
+    if (gb__proc_read(text, pid, "status")) {
+        uint64_t now = gb__proc_bytes(text->data, "VmRSS");
+        uint64_t peak = gb__proc_bytes(text->data, "VmHWM");
+        usage->service += peak > now ? peak - now : 0;
+    }
     return true;
 }
 
@@ -1941,14 +2003,36 @@ static bool gb__add_process(int pid, gb__buf *text, gb_usage *usage)
     usage->processes++;
     usage->threads += stat.threads;
     gb__add_cpu(pid, &stat, usage);
+    return true;
+}
+
+static void gb__add_memory(int pid, gb__buf *text, gb_usage *usage)
+{
     if (gb__proc_read(text, pid, "statm"))
         usage->rss += gb__parse_statm(text->data, gb__page_size());
     if (gb__proc_read(text, pid, "status"))
         usage->rss_peak += gb__proc_bytes(text->data, "VmHWM");
-    gb__add_switches(pid, text, usage);
-    return true;
 }
 
+static gb_code gb__usage_exact(const gb__processes *tree, gb__buf *text, gb_usage *usage,
+                               gb_error *error)
+{
+    gb__files files = {0};
+    gb_code code = GB_OK;
+    for (size_t i = 0; i < tree->count && !code; i++) {
+        int pid = tree->items[i].pid;
+        if (!gb__add_exact(pid, text, &files, usage))
+            code = gb__fail(error, GB_SYSTEM,
+                            "can't read /proc/%d/smaps_rollup: %s; the memory of a process needs "
+                            "its own user, or root", pid, strerror(errno));
+    }
+    for (size_t i = 0; i < files.count; i++) usage->service += files.items[i].most;
+    free(files.items);
+    return code;
+}
+
+// CPU time first, of all processes at once: it is divided by the time between two of these moments,
+// while the rest takes milliseconds where there are many threads.
 static gb_code gb__usage_read(const gb__processes *tree, bool exact, gb__buf *text,
                               gb_usage *usage, gb_error *error)
 {
@@ -1960,12 +2044,13 @@ static gb_code gb__usage_read(const gb__processes *tree, bool exact, gb__buf *te
                             "can't read /proc/%d/stat: %s; the process has ended, or /proc isn't "
                             "mounted", pid, strerror(errno));
         }
-        if (exact && !gb__add_exact(pid, text, usage))
-            return gb__fail(error, GB_SYSTEM,
-                            "can't read /proc/%d/smaps_rollup: %s; PSS and USS of a process need "
-                            "its own user, or root", pid, strerror(errno));
     }
-    return GB_OK;
+    usage->at = gb_now_ns();
+    for (size_t i = 0; i < tree->count; i++) {
+        gb__add_memory(tree->items[i].pid, text, usage);
+        gb__add_switches(tree->items[i].pid, text, usage);
+    }
+    return exact ? gb__usage_exact(tree, text, usage, error) : GB_OK;
 }
 
 GB_API gb_code gb_usage_read(int pid, bool exact, gb_usage *usage, gb_error *error)
@@ -2145,7 +2230,7 @@ typedef struct gb__sampler {
     // The thread's alone until it has ended:
     gb__processes tree;
     gb__buf text;
-    uint64_t samples, rss_sum, rss_max;
+    uint64_t samples, rss_sum;
     _Atomic uint64_t rss_last;  // others may look at it at any time
 } gb__sampler;
 
@@ -2159,7 +2244,6 @@ static void gb__sample(gb__sampler *s)
     if (!rss) return;
     s->samples++;
     s->rss_sum += rss;
-    if (rss > s->rss_max) s->rss_max = rss;
     atomic_store_explicit(&s->rss_last, rss, memory_order_relaxed);
 }
 
@@ -2210,20 +2294,18 @@ static gb_code gb__sampler_start(gb__sampler *s, int pid, double interval_s, gb_
     return gb__fail(error, GB_SYSTEM, "the memory sampler got no thread: %s", strerror(failed));
 }
 
-// Ends it at once. Gives the mean and the highest sum of the tree's RSS, in bytes; zeros when
-// nothing was seen, or the sampler wasn't running.
-static void gb__sampler_stop(gb__sampler *s, uint64_t *rss_mean, uint64_t *rss_max)
+// Ends it at once. Gives the mean of the sum of the tree's RSS, in bytes; 0 when nothing was seen,
+// or the sampler wasn't running.
+static uint64_t gb__sampler_stop(gb__sampler *s)
 {
-    *rss_mean = *rss_max = 0;
-    if (!s->running) return;
+    if (!s->running) return 0;
     while (eventfd_write(s->stop_fd, 1) && errno == EINTR) continue;
     pthread_join(s->thread, NULL);
     close(s->stop_fd);
-    if (s->samples) *rss_mean = s->rss_sum / s->samples;
-    *rss_max = s->rss_max;
     gb__processes_free(&s->tree);
     gb__buf_free(&s->text);
     s->running = false;
+    return s->samples ? s->rss_sum / s->samples : 0;
 }
 
 GB__OPTIMIZE_AGAIN
@@ -10164,7 +10246,7 @@ typedef struct gb__measuring {
     gb_usage before, after, exact;
     gb__machine_time machine;  // spent in the window, as is the next
     uint64_t own_ns;           // of this process
-    uint64_t rss_mean, rss_max;
+    uint64_t rss_mean;
     gb__reply reply;
     gb_code code;
     gb_error error;
@@ -10199,14 +10281,15 @@ static void gb__on_window(void *user, bool end)
         gb_peak_reset(pid);
         m->code = gb__sampler_start(&m->sampler, pid, 0, &m->error);
         if (!m->code) m->code = gb__ask(m->service, GB__ASK_BEGIN, &m->reply, &m->error);
-        if (!m->code) m->code = gb_usage_read(pid, false, &m->before, &m->error);
+        // The machine's time and the server's in the same order at both ends: the same time between.
         gb__measure_machine(m);
+        if (!m->code) m->code = gb_usage_read(pid, false, &m->before, &m->error);
         return;
     }
     gb__measure_machine(m);
     if (!m->code) m->code = gb_usage_read(pid, false, &m->after, &m->error);
     if (!m->code) m->code = gb__ask(m->service, GB__ASK_END, &m->reply, &m->error);
-    gb__sampler_stop(&m->sampler, &m->rss_mean, &m->rss_max);
+    m->rss_mean = gb__sampler_stop(&m->sampler);
     if (!m->code) m->code = gb_usage_read(pid, true, &m->exact, &m->error);
 }
 
@@ -10270,9 +10353,10 @@ static double gb__growth(uint64_t before, uint64_t after)
 static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_result *load,
                            int client_threads)
 {
-    double requests = load->requests ? (double)load->requests : 1;
     double cpu_ns = gb__growth(m->before.user_ns + m->before.system_ns,
                                m->after.user_ns + m->after.system_ns);
+    double counted_ns = gb__growth(m->before.at, m->after.at) + 1;  // longer than the window
+    double requests = counted_ns / 1e9 * load->rps + 1e-9;          // answered within that
     const gb__window_stats *s = &m->reply.stats;
     r->requests = load->requests;
     r->errors = load->errors;
@@ -10282,13 +10366,15 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
     r->rps = load->rps;
     r->latency_ms = gb__latency_ms(&load->latency);
     r->uncorrected_ms = gb__latency_ms(&load->uncorrected);
+    r->memory_mb.service = gb__mb(m->exact.service);
     r->memory_mb.rss = gb__mb(m->rss_mean);
     r->memory_mb.rss_peak = gb__mb(m->exact.rss_peak);
     r->memory_mb.pss = gb__mb(m->exact.pss);
     r->memory_mb.uss = gb__mb(m->exact.uss);
     r->cpu.server_us_per_request = cpu_ns / 1e3 / requests;
-    r->cpu.client_us_per_request = (double)load->cpu_ns / 1e3 / requests;
-    r->cpu.server_cores = cpu_ns / 1e9 / load->seconds;
+    r->cpu.client_us_per_request =
+        (double)load->cpu_ns / 1e3 / (double)(load->requests ? load->requests : 1);
+    r->cpu.server_cores = cpu_ns / counted_ns;
     r->cpu.client_share = (double)load->cpu_ns / 1e9 / load->seconds / client_threads;
     r->anatomy_us.read = gb__phase_us(&s->phases[GB__PHASE_READ]);
     r->anatomy_us.attach_wait = gb__phase_us(&s->phases[GB__PHASE_ATTACH]);
@@ -10304,7 +10390,7 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
     r->interface = s->interface;
     r->steal_ms = (double)m->machine.steal_ns / 1e6;
     double other_ns = (double)m->machine.busy_ns - cpu_ns - (double)m->own_ns;
-    r->other_cores = other_ns > 0 ? other_ns / 1e9 / load->seconds : 0;
+    r->other_cores = other_ns > 0 ? other_ns / counted_ns : 0;
 }
 
 static gb_code gb__measure_load(gb__measuring *m, gb_error *error)
