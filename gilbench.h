@@ -489,11 +489,14 @@ typedef struct gb_load_config {
 typedef struct gb_load_result {
     double warmup_s;             // how long it was
     bool unsettled;              // the rate had not settled when it ended
-    double seconds;              // of the measured window
+    double seconds;              // of the measured window: after a warm-up it is longer than asked
+                                 // for where answers take so long that it would hold few
+    double drift;                // req/s of its second half by those of its first; 0: can't be said
+    bool coarse;                 // answers came in bursts too far apart to know req/s from it
     uint64_t requests;           // answered well within it
     uint64_t bytes;              // received
     gb_load_errors errors;
-    double rps;                  // requests / seconds
+    double rps;                  // requests / seconds; after a warm-up counted softly, see METHOD
     gb_histogram latency;        // with a rate: from the intended start (corrected for
                                  // coordinated omission)
     gb_histogram uncorrected;    // with a rate: from the actual start; else empty
@@ -758,6 +761,8 @@ typedef struct gb_round {
     double warmup_s;              // until the rate had settled
     bool unsettled;               // it had not within ten times the warm-up asked for
     bool outlier;                 // req/s far from the other rounds'; it counts all the same
+    bool coarse;                  // as in gb_load_result, as are the next two
+    double drift;
     double seconds;
     double rps;
     gb_latency latency_ms;        // corrected for coordinated omission where there is a rate
@@ -4986,6 +4991,10 @@ typedef struct gb__pace {
     struct {
         uint64_t at, answered;
     } marks[GB__PACE_STEPS + 1];
+    uint64_t last;               // step with an answer
+    uint64_t gap;                // the longest from one of them to the next
+    uint64_t burst;              // how far apart bursts of answers may be
+    size_t steps, empty;         // since the window began; those without an answer
 } gb__pace;
 
 typedef struct gb__client gb__client;
@@ -5006,6 +5015,8 @@ typedef struct gb__client_thread {
     uint64_t next_check;
     uint64_t requests, bytes;
     _Atomic uint64_t answered;  // well, in the window or not; the calling thread looks at it
+    _Atomic uint64_t shortest;  // of their latencies; so it does at this
+    double counted;       // softly, in the window
     gb_load_errors errors;
     char first_error[256];
     gb_histogram latency, uncorrected;
@@ -5022,6 +5033,7 @@ struct gb__client {
     gb__client_thread *threads;
     int started;
     _Atomic uint64_t begin, end;  // of the window: what completes within it counts
+    _Atomic uint64_t ramp;        // at either end of it
     atomic_bool stop;
     atomic_int unanswered;        // connections that had no answer yet
     atomic_int busy_threads;      // that have not finished
@@ -5222,12 +5234,27 @@ static void gb__link_next(gb__client_thread *t, gb__link *l, uint64_t now)
     gb__link_send(t, l);
 }
 
+// Where threads sleep or a loop waits, answers come in bursts, and a plain count depends on how many
+// of them a window catches: twice as many for 200 ms as for 208. So an answer counts softly: near
+// either end of the window only by the part of the ramp that lies between.
+static double gb__weight(const gb__client *c, uint64_t now)
+{
+    uint64_t ramp = atomic_load_explicit(&c->ramp, memory_order_relaxed);
+    uint64_t since = now - atomic_load_explicit(&c->begin, memory_order_relaxed);
+    uint64_t left = atomic_load_explicit(&c->end, memory_order_relaxed) - now;
+    uint64_t inside = since < left ? since : left;
+    return inside < ramp ? (double)inside / (double)ramp : 1;
+}
+
 static void gb__count_answer(gb__client_thread *t, const gb__link *l, uint64_t now)
 {
     uint64_t before = atomic_load_explicit(&t->answered, memory_order_relaxed);
     atomic_store_explicit(&t->answered, before + 1, memory_order_relaxed);  // nobody else writes
+    if (!before || now - l->started < atomic_load_explicit(&t->shortest, memory_order_relaxed))
+        atomic_store_explicit(&t->shortest, now - l->started, memory_order_relaxed);
     if (!gb__in_window(t->client, now)) return;
     t->requests++;
+    t->counted += gb__weight(t->client, now);
     t->last = now;
     gb_histogram_record(&t->latency, now - l->intended);
     if (t->interval_ns > 0) gb_histogram_record(&t->uncorrected, now - l->started);
@@ -5484,6 +5511,9 @@ static void *gb__client_main(void *arg)
 // A load from its first connection to its result: the threads, the warm-up that ends when the rate
 // has settled, the window. All of this room is the calling thread's.
 
+// Answers further apart need a longer `duration_s`; the window doesn't grow by itself.
+#define GB__LONGEST_BURST_S 2.5
+
 static gb_code gb__load_defaults(gb_load_config *k, gb_error *error)
 {
     if (!k->connections) k->connections = 64;
@@ -5582,17 +5612,28 @@ static double gb__pace_rate(const gb__pace *p, size_t from, size_t to)
     return ns > 0 ? 1e9 * (double)(p->marks[to].answered - p->marks[from].answered) / ns : 0;
 }
 
+static uint64_t gb__answered(const gb__client *c)
+{
+    uint64_t answered = 0;
+    for (int i = 0; i < c->started; i++)
+        answered += atomic_load_explicit(&c->threads[i].answered, memory_order_relaxed);
+    return answered;
+}
+
 static void gb__pace_step(gb__client *c, uint64_t now)
 {
     gb__pace *p = &c->pace;
-    uint64_t answered = 0;
     if (p->count && now - p->marks[p->count - 1].at < GB__STEP_NS / 2) return;
-    for (int i = 0; i < c->started; i++)
-        answered += atomic_load_explicit(&c->threads[i].answered, memory_order_relaxed);
+    uint64_t answered = gb__answered(c);
     if (p->count == GB__PACE_STEPS + 1)
         memmove(p->marks, p->marks + 1, --p->count * sizeof *p->marks);
     p->marks[p->count].at = now;
     p->marks[p->count++].answered = answered;
+    bool empty = p->count > 1 && answered == p->marks[p->count - 2].answered;
+    p->steps++;
+    p->empty += empty;
+    if (p->last && now - p->last > p->gap) p->gap = now - p->last;
+    if (answered && !empty) p->last = now;
     if (!c->config.on_progress) return;
     gb_load_progress progress = {
         .seconds = (double)(now - p->began) / 1e9, .answered = answered,
@@ -5647,6 +5688,57 @@ static void gb__load_warm(gb__client *c, gb_load_result *r)
     r->warmup_s = (double)(gb_now_ns() - start) / 1e9;
 }
 
+// How far apart bursts of answers may be: as far as the shortest latency, which has not waited in a
+// queue, or the longest time in which none came.
+static uint64_t gb__burst_ns(const gb__client *c)
+{
+    uint64_t burst = 0, most = gb__seconds_ns(GB__LONGEST_BURST_S);
+    for (int i = 0; i < c->started; i++) {
+        uint64_t own = atomic_load(&c->threads[i].shortest);
+        if (own && (!burst || own < burst)) burst = own;
+    }
+    // A gap is as coarse as the steps that it was seen in, a latency is exact.
+    if (c->pace.gap > burst + burst / 4 + 2 * GB__STEP_NS) burst = c->pace.gap;
+    if (c->config.rate > 0 && (double)burst < 1e9 / c->config.rate)
+        burst = (uint64_t)(1e9 / c->config.rate);
+    return burst < 1000 ? 1000 : burst < most ? burst : most;
+}
+
+// Begins the window behind a warm-up. Its ramps, and the time from the middle of one to that of the
+// other, are whole multiples of the bursts' distance: then it doesn't matter where in a burst it
+// begins, and where the distance is off by a tenth, req/s are by a hundredth at most.
+static void gb__begin_window(gb__client *c)
+{
+    gb__pace *p = &c->pace;
+    uint64_t length = gb__seconds_ns(c->config.duration_s), burst = p->burst = gb__burst_ns(c);
+    uint64_t ramp = (length / 8 + burst - 1) / burst * burst;
+    uint64_t rest = length > 2 * ramp ? length - 2 * ramp : 0, start = gb_now_ns();
+    atomic_store(&c->ramp, ramp);
+    atomic_store(&c->end, start + 2 * ramp + (rest + burst - 1) / burst * burst);
+    atomic_store(&c->begin, start);
+    p->gap = p->steps = p->empty = 0;
+}
+
+// Runs through the window, with a look at its middle.
+static void gb__run_window(gb__client *c, gb_load_result *r)
+{
+    gb__pace *p = &c->pace;
+    uint64_t begin = atomic_load(&c->begin), end = atomic_load(&c->end);
+    uint64_t first = gb__answered(c), second, half = (end - begin) / 2;
+    gb__load_wait(c, begin + half, NULL);
+    double share = (double)(gb_now_ns() - begin) / (double)half;
+    second = gb__answered(c);
+    gb__load_wait(c, end, NULL);
+    first = second - first;
+    second = gb__answered(c) - second;
+    // Halves that hold few bursts differ by chance.
+    if (first && p->burst && half > 20 * p->burst && share < 1.5)
+        r->drift = (double)second / (2 - share) / ((double)first / share);
+    if (gb_now_ns() - p->last > p->gap) p->gap = gb_now_ns() - p->last;
+    uint64_t ramp = atomic_load(&c->ramp);
+    r->coarse = ramp && 2 * p->empty > p->steps && p->gap > ramp + ramp / 5 + GB__STEP_NS;
+}
+
 static uint64_t gb__client_cpu_ns(const gb__client *c)
 {
     uint64_t total = 0;
@@ -5664,6 +5756,7 @@ static void gb__load_merge(gb__client *c, gb_load_result *r)
     for (int i = 0; i < c->started; i++) {
         gb__client_thread *t = &c->threads[i];
         r->requests += t->requests;
+        r->rps += t->counted;  // the caller divides it
         r->bytes += t->bytes;
 #define GB__MERGE(name, text) r->errors.name += t->errors.name;
         GB_LOAD_ERRORS(GB__MERGE)
@@ -5693,25 +5786,26 @@ static uint64_t gb__last_answer(const gb__client *c, uint64_t begin)
 static void gb__load_conduct(gb__client *c, gb_load_result *r)
 {
     const gb_load_config *k = &c->config;
-    uint64_t start = atomic_load(&c->begin), cpu = 0;
+    uint64_t cpu = 0;
     if (k->warmup_s > 0) gb__load_warm(c, r);
     // Whatever it does at the start takes time, which is not the window's.
     if (k->on_window) k->on_window(k->user, false);
-    if (k->warmup_s > 0) {
-        start = gb_now_ns();
-        cpu = gb__client_cpu_ns(c);
-        atomic_store(&c->begin, start);
-    }
-    gb__load_wait(c, k->requests ? UINT64_MAX : start + gb__seconds_ns(k->duration_s), NULL);
-    uint64_t end = gb_now_ns();
-    atomic_store(&c->end, end);
+    if (k->warmup_s > 0) cpu = gb__client_cpu_ns(c);
+    if (k->warmup_s > 0) gb__begin_window(c);
+    gb__run_window(c, r);
+    uint64_t start = atomic_load(&c->begin), end = atomic_load(&c->end), now = gb_now_ns();
+    bool early = now < end;
+    if (early) atomic_store(&c->end, end = now);
     r->cpu_ns = gb__client_cpu_ns(c) - cpu;
     if (k->on_window) k->on_window(k->user, true);
     gb__client_join(c);
     gb__load_merge(c, r);
     if (k->requests) end = gb__last_answer(c, start);
     r->seconds = (double)(end - start) / 1e9;
-    r->rps = end > start ? (double)r->requests / r->seconds : 0;
+    // The ramps of a whole window count half.
+    double counted_s = r->seconds - (early ? 0 : (double)atomic_load(&c->ramp) / 1e9);
+    if (early) r->rps = (double)r->requests;
+    r->rps = counted_s > 0 ? r->rps / counted_s : 0;
 }
 
 static gb_code gb__client_spawn(gb__client *c, gb_error *error)
@@ -5729,7 +5823,8 @@ static gb_code gb__client_spawn(gb__client *c, gb_error *error)
     c->pace.began = gb_now_ns();
     // Without a warm-up the first request counts, and the window begins before it.
     atomic_store(&c->begin, c->config.warmup_s > 0 ? UINT64_MAX : c->pace.began);
-    atomic_store(&c->end, UINT64_MAX);
+    atomic_store(&c->end, c->config.requests || c->config.warmup_s > 0
+                              ? UINT64_MAX : c->pace.began + gb__seconds_ns(c->config.duration_s));
     for (; c->started < c->config.threads; c->started++) {
         gb__client_thread *t = &c->threads[c->started];
         int failed = pthread_create(&t->id, NULL, gb__client_main, t);
@@ -10362,6 +10457,8 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
     r->errors = load->errors;
     r->warmup_s = load->warmup_s;
     r->unsettled = load->unsettled;
+    r->coarse = load->coarse;
+    r->drift = load->drift;
     r->seconds = load->seconds;
     r->rps = load->rps;
     r->latency_ms = gb__latency_ms(&load->latency);
@@ -12780,6 +12877,8 @@ static const gb__key gb__round_keys[] = {
     GB__KEY(NUMBER, gb_round, warmup_s),
     GB__KEY(BOOL, gb_round, unsettled),
     GB__KEY(BOOL, gb_round, outlier),
+    GB__KEY(BOOL, gb_round, coarse),
+    GB__KEY(NUMBER, gb_round, drift),
     GB__KEY(NUMBER, gb_round, seconds),
     GB__KEY(NUMBER, gb_round, rps),
     GB__NAMED(OBJECT, gb_round, latency_ms, "latency_ms", .more = gb__latency_keys),
