@@ -528,6 +528,7 @@ typedef struct gb_python {
     char base_prefix[GB_PATH];
     char include[GB_PATH];     // where its Python.h is, if it has one
     char configure_args[2048];
+    char packages[4096];       // "flask 3.1.3, jinja2 3.1.6": what is installed; as far as it fits
     char compiler[256];
     char cflags[2048];
     bool usable;
@@ -893,8 +894,9 @@ typedef struct gb_plan {
     const int *connections;       // default 128
     size_t connection_count;
     int client_threads;           // default 1
-    int rounds;                   // default: from 8 to 60, as many as two minutes have room for,
-                                  // or 200 with a precision
+    int rounds;                   // default: at most 60, or 200 with a precision
+    double budget_s;              // no more rounds after so long, but 8 at least; default: 120
+                                  // without `rounds` and `precision`, else any time
     double precision;             // 0.02: no more rounds once each ratio's interval is within 2 %
                                   // of its median; default: 0.02 without `rounds`, else 0
     double duration_s, warmup_s;  // default 0.4 and 0.15
@@ -908,22 +910,35 @@ typedef struct gb_plan {
     const bool *stop;             // set to true to end early and keep what was measured
 } gb_plan;
 
-// Of memory, GB_FASTER means less and GB_SLOWER more.
-typedef enum gb_verdict { GB_NO_DIFFERENCE, GB_FASTER, GB_SLOWER } gb_verdict;
+// Of memory, GB_FASTER means less and GB_SLOWER more. There is no difference where the interval lies
+// within 1 % of 1; where neither can be said it is unclear, as it always is with fewer than 6 rounds.
+typedef enum gb_verdict { GB_NO_DIFFERENCE, GB_FASTER, GB_SLOWER, GB_UNCLEAR } gb_verdict;
 
 typedef struct gb_comparison {
     char scenario[64];
     char baseline[256], candidate[256];  // cell ids
-    const char *metric;                  // "rps", "latency_ms.p50", "latency_ms.p99",
-                                         // "memory_mb.rss_peak" or "memory_mb.pss"
+    const char *metric;                  // "rps", "latency_ms.p50", "latency_ms.p99" or
+                                         // "memory_mb.service"; older files have others
     gb_interval ratio;                   // candidate / baseline, paired within rounds
     gb_verdict verdict;
+    int rounds;                          // that are paired; 0: none, of two results
+    bool gil_back;                       // one of them is a free-threaded build whose GIL came
+                                         // back: no verdict
 } gb_comparison;
+
+// The part of a plan that its cells don't tell.
+typedef struct gb_method {
+    char loop[64], expect[256];
+    double duration_s, warmup_s, rate, precision;
+    int rounds, client_threads;
+    uint64_t seed;
+} gb_method;
 
 typedef struct gb_result {
     char name[256];               // of the file it was read from; "" if it was measured here
     char gilbench[32];            // the version that measured it
     char started[32];             // UTC, ISO 8601
+    gb_method plan;
     gb_host host;
     gb_python *pythons;
     size_t python_count;
@@ -949,6 +964,8 @@ GB_API gb_code gb_result_read(FILE *in, const char *name, gb_result *result, gb_
 GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *label,
                                gb_error *error);
 GB_API const char *gb_verdict_text(gb_verdict verdict);
+// About how many rounds would tell a difference of so much (0.05: 5 %); 0: can't be said.
+GB_API int gb_rounds_needed(const gb_comparison *comparison, double difference);
 
 // ---- reports ------------------------------------------------------------------------------------
 // Each goes to `out`, which stays open; a failed write is GB_SYSTEM.
@@ -5235,15 +5252,16 @@ static void gb__link_next(gb__client_thread *t, gb__link *l, uint64_t now)
 }
 
 // Where threads sleep or a loop waits, answers come in bursts, and a plain count depends on how many
-// of them a window catches: twice as many for 200 ms as for 208. So an answer counts softly: near
-// either end of the window only by the part of the ramp that lies between.
+// of them a window catches: twice as many for 200 ms as for 208. So an answer counts softly: on the
+// ramp at either end of the window only in part, by a curve without kinks.
 static double gb__weight(const gb__client *c, uint64_t now)
 {
     uint64_t ramp = atomic_load_explicit(&c->ramp, memory_order_relaxed);
     uint64_t since = now - atomic_load_explicit(&c->begin, memory_order_relaxed);
     uint64_t left = atomic_load_explicit(&c->end, memory_order_relaxed) - now;
     uint64_t inside = since < left ? since : left;
-    return inside < ramp ? (double)inside / (double)ramp : 1;
+    double x = inside < ramp ? (double)inside / (double)ramp : 1;
+    return x * x * (3 - 2 * x);
 }
 
 static void gb__count_answer(gb__client_thread *t, const gb__link *l, uint64_t now)
@@ -5706,13 +5724,14 @@ static uint64_t gb__burst_ns(const gb__client *c)
 
 // Begins the window behind a warm-up. Its ramps, and the time from the middle of one to that of the
 // other, are whole multiples of the bursts' distance: then it doesn't matter where in a burst it
-// begins, and where the distance is off by a tenth, req/s are by a hundredth at most.
+// begins. With two bursts to a ramp, req/s are by less than 2 % off where that distance is by 10 %.
 static void gb__begin_window(gb__client *c)
 {
     gb__pace *p = &c->pace;
     uint64_t length = gb__seconds_ns(c->config.duration_s), burst = p->burst = gb__burst_ns(c);
-    uint64_t ramp = (length / 8 + burst - 1) / burst * burst;
-    uint64_t rest = length > 2 * ramp ? length - 2 * ramp : 0, start = gb_now_ns();
+    uint64_t bursts = (length / 8 + burst - 1) / burst, ramp = (bursts > 2 ? bursts : 2) * burst;
+    uint64_t rest = length > 2 * ramp ? length - 2 * ramp : 0;
+    uint64_t start = gb_now_ns();
     atomic_store(&c->ramp, ramp);
     atomic_store(&c->end, start + 2 * ramp + (rest + burst - 1) / burst * burst);
     atomic_store(&c->begin, start);
@@ -5736,7 +5755,7 @@ static void gb__run_window(gb__client *c, gb_load_result *r)
         r->drift = (double)second / (2 - share) / ((double)first / share);
     if (gb_now_ns() - p->last > p->gap) p->gap = gb_now_ns() - p->last;
     uint64_t ramp = atomic_load(&c->ramp);
-    r->coarse = ramp && 2 * p->empty > p->steps && p->gap > ramp + ramp / 5 + GB__STEP_NS;
+    r->coarse = ramp && 2 * p->empty > p->steps && p->gap > ramp * 5 / 8 + GB__STEP_NS;
 }
 
 static uint64_t gb__client_cpu_ns(const gb__client *c)
@@ -10597,7 +10616,7 @@ GB_API const gb_scenario *gb_scenarios(void)
     return scenarios;
 }
 
-static const char *const gb__verdicts[] = {"no difference", "faster", "slower", NULL};
+static const char *const gb__verdicts[] = {"no difference", "faster", "slower", "unclear", NULL};
 
 GB_API const char *gb_verdict_text(gb_verdict verdict)
 {
@@ -10605,6 +10624,17 @@ GB_API const char *gb_verdict_text(gb_verdict verdict)
 }
 
 // ---- the plan -----------------------------------------------------------------------------------
+
+// By default there are as many rounds as the time has room for: a small difference needs many, since
+// those of a machine that others share differ by 5 to 10 %.
+static void gb__default_rounds(gb_plan *p)
+{
+    if (p->rounds) return;
+    p->rounds = p->precision > 0 ? 200 : 60;
+    if (p->precision > 0) return;
+    p->precision = 0.02;
+    if (p->budget_s <= 0) p->budget_s = 120;
+}
 
 static gb_plan gb__plan_defaults(const gb_plan *given)
 {
@@ -10622,18 +10652,8 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
     if (p.duration_s <= 0) p.duration_s = 0.4;
     if (p.warmup_s <= 0) p.warmup_s = 0.15;
     if (!p.seed) p.seed = 1;
+    gb__default_rounds(&p);
     return p;
-}
-
-// By default few cells get many rounds, which a small difference needs: the rounds of a machine
-// that others share differ by 5 to 10 %.
-static void gb__default_rounds(gb_plan *p, size_t cells)
-{
-    double room = 120 / ((double)(cells ? cells : 1) * (p->duration_s + p->warmup_s + 0.4));
-    if (p->rounds) return;
-    if (p->precision > 0) p->rounds = 200;
-    else p->rounds = room > 60 ? 60 : room < 8 ? 8 : (int)room;
-    if (p->precision <= 0) p->precision = 0.02;
 }
 
 static bool gb__cell_is_control(const gb_cell *c)
@@ -10641,14 +10661,19 @@ static bool gb__cell_is_control(const gb_cell *c)
     return !*c->python;
 }
 
-enum { GB__VARIANT = 144 };
+enum { GB__MAX_CELLS = 1024 };  // what a comparison, and its reports, end within reach with
+
+enum { GB__VARIANT = 160 };
 
 // What a row is of: "3.14.7", "3.14.7 granian", or the control.
 static void gb__variant(const gb_cell *c, const char *control, char *text, size_t size)
 {
-    bool marked = gb__cell_is_control(c) && *c->source;  // a build's id says where it is from
-    snprintf(text, size, "%s%s%s%s%s", gb__cell_is_control(c) ? control : c->python,
-             marked ? "@" : "", marked ? c->source : "", *c->server ? " " : "", c->server);
+    bool is_control = gb__cell_is_control(c);
+    bool marked = is_control && *c->source;  // a build's id says where it is from
+    bool grouped = is_control && c->workers > 1 && c->worker_model == GB_THREADS;
+    snprintf(text, size, "%s%s%s%s%s%s", is_control ? control : c->python,
+             grouped ? ", one process" : "", marked ? "@" : "", marked ? c->source : "",
+             *c->server ? " " : "", c->server);
 }
 
 // Adds the cell that has what `like` has, with this application.
@@ -10666,6 +10691,7 @@ static void gb__add_cell(gb_result *r, const gb_cell *like, const char *app)
 // The control answers the built-in paths only; an application's own path has none.
 static bool gb__has_control(const gb_plan *p, const gb_scenario *s)
 {
+    if (s->interface == GB_C) return true;  // it is what was asked for
     // Its /io sleeps in a thread: beside an event loop, which waits for all, it says nothing.
     bool io = !strcmp(s->path, "/io") && s->interface != GB_ASGI;
     return !p->no_control && (!strcmp(s->path, "/json") || io);
@@ -10686,6 +10712,30 @@ static bool gb__is_package(const char *prefix, const char *package)
     bool there = !glob(pattern, 0, NULL, &found);
     if (there) globfree(&found);
     return there;
+}
+
+// Distributions have their name and version in a directory's name, "flask-3.1.3.dist-info"; glob
+// sorts them.
+static void gb__read_packages(gb_python *python)
+{
+    char pattern[GB_PATH];
+    glob_t found;
+    size_t len = 0, size = sizeof python->packages;
+    *python->packages = 0;
+    if (!gb__path(pattern, "%s/lib/python3*/site-packages/*.dist-info", python->prefix)) return;
+    if (glob(pattern, 0, NULL, &found)) return;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char name[256];
+        gb__copy(name, sizeof name, gb__basename(found.gl_pathv[i]));
+        name[strcspn(name, "-")] = ' ';
+        char *end = strstr(name, ".dist-info");
+        if (end) *end = 0;
+        size_t more = strlen(name) + 2;
+        if (len + more >= size) break;
+        snprintf(python->packages + len, size - len, "%s%s", len ? ", " : "", name);
+        len = strlen(python->packages);
+    }
+    globfree(&found);
 }
 
 // Was this environment made from that build? "home = DIR" in pyvenv.cfg says where its python is.
@@ -10786,7 +10836,7 @@ static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, 
                     .connections = connections, .rate = p->rate};
     gb__copy(like.scenario, sizeof like.scenario, s->name);
     gb__copy(like.path, sizeof like.path, s->path);
-    for (size_t i = 0; i < r->python_count; i++) {
+    for (size_t i = 0; i < r->python_count && s->interface != GB_C; i++) {
         gb_cell own = like;
         gb__copy(own.python, sizeof own.python, r->pythons[i].id);
         own.worker_model = gb__worker_model(&r->pythons[i], p->worker_model);
@@ -10798,36 +10848,70 @@ static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, 
             gb__add_cell(r, &peer, app);
         }
     }
+    // The control is built as its rows are: where those differ in what a worker is, there are two.
+    bool seen[GB_THREADS + 1] = {false};
     like.interface = GB_C;
-    like.worker_model = gb__worker_model(NULL, p->worker_model);
-    if (gb__has_control(p, s)) gb__add_cell(r, &like, "builtin:c");
+    for (size_t i = 0; i < r->python_count && gb__has_control(p, s); i++) {
+        like.worker_model = gb__worker_model(&r->pythons[i], p->worker_model);
+        if (workers == 1) like.worker_model = gb__worker_model(NULL, p->worker_model);
+        if (!seen[like.worker_model]) gb__add_cell(r, &like, "builtin:c");
+        seen[like.worker_model] = true;
+    }
+}
+
+// What an application is shows when it is loaded; GB_AUTO where that fails, which a round will tell.
+static gb_interface gb__ask_interface(const gb_plan *p, const gb_python *python, const char *app)
+{
+    gb_service_config config = {.python = python, .app = app, .loop = p->loop};
+    gb__reply reply = {0};
+    gb_error error;
+    gb_service *service = gb__service_start(&config, p->stop, &error);
+    if (!service) return GB_AUTO;
+    gb_code code = gb__ask(service, GB__ASK_END, &reply, &error);
+    gb_service_stop(service, NULL);
+    return code ? GB_AUTO : reply.stats.interface;
+}
+
+// An event loop has only ever one thread, and the C handler no build: rows for more would be the
+// same again. Somebody else's server may have its threads all the same.
+static void gb__find_interface(const gb_plan *p, const gb_result *r, gb_scenario *s)
+{
+    const char *app = gb__scenario_app(r, s);
+    if (!strcmp(app, "builtin:c")) s->interface = GB_C;
+    if (s->interface == GB_AUTO && !s->threads && p->thread_count > 1 && !p->peer_count)
+        s->interface = gb__ask_interface(p, &r->pythons[0], app);
 }
 
 static gb_code gb__plan_cells(gb_plan *p, gb_result *r, gb_error *error)
 {
+    // Lists are short, but four of them multiply.
     size_t most = p->scenario_count * p->connection_count * p->thread_count * p->worker_count *
-                  (p->python_count * (1 + p->peer_count) + 1);
+                  (p->python_count * (1 + p->peer_count) + 2);
     r->cells = calloc(most ? most : 1, sizeof *r->cells);
     r->pythons = calloc(p->python_count + 1, sizeof *r->pythons);
     if (!r->cells || !r->pythons) return gb__fail_memory(error);
     memcpy(r->pythons, p->pythons, p->python_count * sizeof *r->pythons);
     r->python_count = p->python_count;
     gb__find_environments(p, r);
+    for (size_t i = 0; i < r->python_count; i++) gb__read_packages(&r->pythons[i]);
     for (size_t i = 0; i < p->scenario_count; i++) {
-        const gb_scenario *s = &p->scenarios[i];
-        if (!gb__scenario_app(r, s))
+        gb_scenario s = p->scenarios[i];
+        if (!gb__scenario_app(r, &s))
             return gb__fail(error, GB_APP, "%s needs %s and an environment with %s for each build: "
-                            "call it from gilbench's directory, after `make venvs`", s->name,
-                            s->app, s->package);
-        int threads = s->interface == GB_ASGI ? 1 : s->threads;  // an event loop has only ever one
-        for (size_t c = 0; c < (s->connections ? 1 : p->connection_count); c++)
-            for (size_t w = 0; w < (s->workers ? 1 : p->worker_count); w++)
+                            "call it from gilbench's directory, after `make venvs`", s.name, s.app,
+                            s.package);
+        gb__find_interface(p, r, &s);
+        int threads = s.interface == GB_ASGI ? 1 : s.threads;
+        for (size_t c = 0; c < (s.connections ? 1 : p->connection_count); c++)
+            for (size_t w = 0; w < (s.workers ? 1 : p->worker_count); w++)
                 for (size_t t = 0; t < (threads ? 1 : p->thread_count); t++)
-                    gb__add_cells(p, r, s, s->workers ? s->workers : p->workers[w],
+                    gb__add_cells(p, r, &s, s.workers ? s.workers : p->workers[w],
                                   threads ? threads : p->threads[t],
-                                  s->connections ? s->connections : p->connections[c]);
+                                  s.connections ? s.connections : p->connections[c]);
     }
-    gb__default_rounds(p, r->cell_count);
+    if (r->cell_count > GB__MAX_CELLS)
+        return gb__fail(error, GB_USAGE, "%zu rows: give fewer scenarios or shorter lists, %d rows "
+                        "at most", r->cell_count, GB__MAX_CELLS);
     for (size_t i = 0; i < r->cell_count; i++) {
         r->cells[i].rounds = calloc((size_t)p->rounds, sizeof *r->cells[i].rounds);
         if (!r->cells[i].rounds) return gb__fail_memory(error);
@@ -10891,8 +10975,9 @@ static const gb_python *gb__find_python(const gb_result *r, const char *id)
 // What the rounds say: medians, and ratios that are taken within a round, where the two sides stood
 // closest together, and summarised over rounds. Pure.
 
-// Whole percents are what repeated runs of the same thing differ by; a verdict needs the interval
-// to be clear of 1 by this much (criterion.rs calls it the noise threshold).
+// Whole percents are what repeated runs of the same thing differ by: a difference needs the interval
+// to be clear of 1 by this much (criterion.rs calls it the noise threshold), and "no difference"
+// needs it to be within.
 #define GB__NOISE_THRESHOLD 0.01
 
 #define GB__FEWEST_ROUNDS 6   // with less there is no interval of 95 %
@@ -10907,11 +10992,11 @@ typedef struct gb__metric {
     const char *name, *title;
     size_t offset;  // of the double in gb_round
     bool less_is_better;
-    const char *words[3];
+    const char *words[4];
 } gb__metric;
 
 #define GB__METRIC(name, title, place, less, better, worse)                                        \
-    {name, title, offsetof(gb_round, place), less, {"no difference", better, worse}}
+    {name, title, offsetof(gb_round, place), less, {"no difference", better, worse, "unclear"}}
 
 // By gb_metric; cells are compared by the first GB__METRICS.
 static const gb__metric gb__metrics[GB_METRIC_COUNT] = {
@@ -10996,12 +11081,46 @@ static bool gb__same_topology(const gb_cell *a, const gb_cell *b)
            a->connections == b->connections;
 }
 
-static gb_verdict gb__judge(const gb__metric *metric, gb_interval ratio, size_t n)
+static gb_verdict gb__judge(const gb__metric *metric, gb_interval ratio)
 {
-    // A single round has no spread: it can't show that a difference is real.
-    if (n > 1 && ratio.lo > 1 + GB__NOISE_THRESHOLD) return metric->less_is_better ? GB_SLOWER : GB_FASTER;
-    if (n > 1 && ratio.hi < 1 - GB__NOISE_THRESHOLD) return metric->less_is_better ? GB_FASTER : GB_SLOWER;
-    return GB_NO_DIFFERENCE;
+    const double lo = 1 - GB__NOISE_THRESHOLD, hi = 1 + GB__NOISE_THRESHOLD;
+    if (ratio.lo > hi) return metric->less_is_better ? GB_SLOWER : GB_FASTER;
+    if (ratio.hi < lo) return metric->less_is_better ? GB_FASTER : GB_SLOWER;
+    return ratio.lo >= lo && ratio.hi <= hi ? GB_NO_DIFFERENCE : GB_UNCLEAR;
+}
+
+// An interval's half gets narrower with the root of the rounds. It has to leave room for itself
+// between the difference and the threshold in four of five cases, which takes 1.4 halves.
+GB_API int gb_rounds_needed(const gb_comparison *c, double difference)
+{
+    double half = 0.7 * (c->ratio.hi - c->ratio.lo) / c->ratio.median;
+    double room = difference - GB__NOISE_THRESHOLD;
+    if (c->rounds < 2 || room <= 0 || !(c->ratio.median > 0)) return 0;
+    double rounds = c->rounds * (half / room) * (half / room) + 0.999;
+    if (!(rounds < 1e6)) return 0;
+    return rounds > GB__FEWEST_ROUNDS ? (int)rounds : GB__FEWEST_ROUNDS;
+}
+
+static bool gb__gil_came_back(const gb_python *python, const gb_round *round)
+{
+    return python && python->free_threaded && python->gil < 0 && round->gil.enabled_after_load > 0;
+}
+
+// A free-threaded row that isn't one.
+static bool gb__cell_has_gil_back(const gb_result *r, const gb_cell *c)
+{
+    const gb_python *python = gb__find_python(r, c->python);
+    for (size_t i = 0; i < c->round_count; i++)
+        if (gb__gil_came_back(python, &c->rounds[i])) return true;
+    return false;
+}
+
+// Answers came too rarely for most of its windows.
+static bool gb__is_coarse(const gb_cell *c)
+{
+    size_t coarse = 0;
+    for (size_t i = 0; i < c->round_count; i++) coarse += c->rounds[i].coarse;
+    return 2 * coarse > c->round_count;
 }
 
 // The ratio of each round that has both sides, median and interval; *n of them.
@@ -11031,8 +11150,12 @@ static gb_code gb__add_verdict(gb_result *r, const gb_cell *baseline, const gb_c
     if (!grown) return gb__fail_memory(error);
     r->comparisons = grown;
     gb_comparison *c = &r->comparisons[r->comparison_count++];
-    *c = (gb_comparison){.metric = metric->name, .ratio = ratio,
-                         .verdict = gb__judge(metric, ratio, n)};
+    *c = (gb_comparison){.metric = metric->name, .ratio = ratio, .rounds = (int)n};
+    c->gil_back = gb__cell_has_gil_back(r, baseline) || gb__cell_has_gil_back(r, candidate);
+    bool coarse = metric == &gb__metrics[GB_RPS] &&
+                  (gb__is_coarse(baseline) || gb__is_coarse(candidate));
+    bool judged = n >= GB__FEWEST_ROUNDS && !c->gil_back && !coarse;
+    c->verdict = judged ? gb__judge(metric, ratio) : GB_UNCLEAR;
     gb__copy(c->scenario, sizeof c->scenario, candidate->scenario);
     gb__copy(c->baseline, sizeof c->baseline, baseline->id);
     gb__copy(c->candidate, sizeof c->candidate, candidate->id);
@@ -11069,6 +11192,7 @@ static bool gb__is_against(const gb_cell *baseline, const gb_cell *c, int what)
     if (what == GB__AGAINST_SERVER)
         return python && !server && !*c->server && gb__same_topology(baseline, c);
     return python && server && baseline->workers == c->workers &&
+           baseline->worker_model == c->worker_model &&
            baseline->connections == c->connections && baseline->threads < c->threads;
 }
 
@@ -11083,19 +11207,27 @@ static const gb_cell *gb__baseline(const gb_result *r, const gb_cell *c, int wha
     return best;
 }
 
-// Is the ratio of req/s to the first build, and to somebody else's server, known well enough?
+static bool gb__is_known(const gb_plan *p, const gb_cell *baseline, const gb_cell *c, int metric)
+{
+    size_t n;
+    gb_interval ratio = gb__paired_ratio(baseline, c, &gb__metrics[metric], p->seed, &n);
+    double allowed = p->precision * ratio.median;
+    return !n || (ratio.hi - ratio.median <= allowed && ratio.median - ratio.lo <= allowed);
+}
+
+// Is the ratio to the first build, and to somebody else's server, known well enough? That of req/s,
+// or, where a rate fixes those, of latencies.
 static bool gb__is_precise(const gb_plan *p, const gb_result *r)
 {
     for (size_t i = 0; i < r->cell_count; i++)
         for (size_t j = 0; j < r->cell_count; j++) {
             const gb_cell *c = &r->cells[i], *baseline = &r->cells[j];
-            size_t n;
+            bool rated = c->rate > 0;
             if (baseline != gb__baseline(r, c, GB__AGAINST_BUILD) &&
                 !gb__is_against(baseline, c, GB__AGAINST_SERVER))
                 continue;
-            gb_interval ratio = gb__paired_ratio(baseline, c, &gb__metrics[0], p->seed, &n);
-            double allowed = p->precision * ratio.median;
-            if (n && !(ratio.hi - ratio.median <= allowed && ratio.median - ratio.lo <= allowed))
+            if (!gb__is_known(p, baseline, c, rated ? GB_LATENCY_P50 : GB_RPS) ||
+                (rated && !gb__is_known(p, baseline, c, GB_LATENCY_P99)))
                 return false;
         }
     return true;
@@ -11163,6 +11295,37 @@ static bool gb__same_args(const gb_python *a, const gb_python *b)
     return same;
 }
 
+// The first package that only one of them has, or in another version; false: there is none.
+static bool gb__other_package(const gb_python *a, const gb_python *b, gb_slice *package)
+{
+    gb_slice rest = gb__slice(a->packages);
+    while (rest.len) {
+        gb__split(rest, ',', package, &rest);
+        *package = gb__slice_trim(*package);
+        gb_slice others = gb__slice(b->packages), other;
+        bool same = false;
+        while (others.len && !same) {
+            gb__split(others, ',', &other, &others);
+            other = gb__slice_trim(other);
+            same = other.len == package->len && !memcmp(other.data, package->data, other.len);
+        }
+        if (!same) return true;
+    }
+    return false;
+}
+
+static void gb__warn_packages(gb_result *r, const gb_python *a, const gb_python *b)
+{
+    gb_slice package;
+    const gb_python *has = a, *lacks = b;
+    if (!gb__other_package(a, b, &package)) {
+        if (!gb__other_package(b, a, &package)) return;
+        has = b, lacks = a;
+    }
+    gb__warn(r, "%s and %s have not the same packages: %.*s is in %s, but not in %s", a->id, b->id,
+             (int)package.len, package.data, has->id, lacks->id);
+}
+
 static void gb__warn_builds(gb_result *r)
 {
     const gb_python *a = r->pythons;
@@ -11176,6 +11339,7 @@ static void gb__warn_builds(gb_result *r)
                      b->optimized);
         else if (strcmp(a->compiler, b->compiler) || !gb__same_args(a, b))
             gb__warn(r, "%s and %s have different compilers or configure arguments", a->id, b->id);
+        gb__warn_packages(r, a, b);
     }
 }
 
@@ -11195,9 +11359,32 @@ static void gb__warn_fallbacks(const gb_plan *p, gb_result *r)
     }
 }
 
-static bool gb__gil_came_back(const gb_python *python, const gb_round *round)
+// Are its req/s what they look like?
+static void gb__warn_rate(gb_result *r, const gb_cell *c)
 {
-    return python && python->free_threaded && python->gil < 0 && round->gil.enabled_after_load > 0;
+    gb_interval rps = c->summary[GB_RPS];
+    size_t n, drifting = 0;
+    double *drifts = gb__figures(c, offsetof(gb_round, drift), &n);
+    for (size_t i = 0; drifts && i < n; i++)
+        if (drifts[i] > 0) drifts[drifting++] = drifts[i];
+    gb_interval drift = {1, 1, 1};
+    if (drifts && drifting) drift = gb_median_ci(drifts, drifting, 1);
+    free(drifts);
+    if (drift.median > 1.05 && drift.lo > 1.01)
+        gb__warn(r, "%s: still getting faster: the second half of its windows had %.0f %% more "
+                 "req/s than the first; try a longer --warmup", c->id, 100 * (drift.median - 1));
+    if (drift.median < 0.95 && drift.hi < 0.99)
+        gb__warn(r, "%s: still getting slower: the second half of its windows had %.0f %% fewer "
+                 "req/s than the first; try a longer --warmup", c->id, 100 * (1 - drift.median));
+    if (gb__is_coarse(c))
+        gb__warn(r, "%s: too few answers to know req/s, which get no verdict; try a longer "
+                 "--duration", c->id);
+    if (rps.hi - rps.lo > 0.3 * rps.median)
+        gb__warn(r, "%s: its rounds are far apart: req/s are known from %.3g to %.3g only", c->id,
+                 rps.lo, rps.hi);
+    if (c->rate > 0 && rps.median < 0.98 * c->rate)
+        gb__warn(r, "%s: %.3g of %.3g req/s were answered: its latencies are those of a queue that "
+                 "grows", c->id, rps.median, c->rate);
 }
 
 static void gb__warn_cell(gb_result *r, const gb_cell *c)
@@ -11226,6 +11413,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         gb__warn(r, "%s: %zu of %zu rounds are far from the median of %.0f req/s, the farthest "
                  "with %.0f (they count)", c->id, outliers, c->round_count, c->summary[GB_RPS].median,
                  farthest);
+    gb__warn_rate(r, c);
     if (unsettled)
         gb__warn(r, "%s: the rate had not settled when %zu of %zu windows began; try a longer "
                  "--warmup", c->id, unsettled, c->round_count);
@@ -11282,7 +11470,9 @@ static void gb__warn_rounds(gb_result *r)
     bool few = false;  // an interruption makes them fewer than planned
     for (size_t i = 0; i < r->cell_count; i++)
         few |= r->cells[i].round_count < GB__FEWEST_ROUNDS;
-    if (few) gb__warn(r, "fewer than %d rounds can't give an interval of 95 %%", GB__FEWEST_ROUNDS);
+    if (few)
+        gb__warn(r, "fewer than %d rounds can't give an interval of 95 %%, so there are no verdicts",
+                 GB__FEWEST_ROUNDS);
     if (r->interrupted) gb__warn(r, "interrupted: what is here was measured before");
 }
 
@@ -11376,16 +11566,31 @@ static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__wat
     return true;
 }
 
+enum { GB__BUDGET_ROUNDS = 8 };  // that are measured however long they take
+
+// Is there time for one more round, which takes as long as those before?
+static bool gb__has_time(const gb_plan *p, const gb__watcher *w, int rounds)
+{
+    double spent = (double)(gb_now_ns() - w->start) / 1e9;
+    return p->budget_s <= 0 || rounds < GB__BUDGET_ROUNDS ||
+           spent + spent / rounds <= p->budget_s;
+}
+
 static void gb__tell_progress(gb__watcher *w, const gb_result *r, const gb_cell *c, size_t done)
 {
     const gb_plan *p = w->plan;
-    size_t total = r->cell_count * (size_t)p->rounds;
-    double each = done ? (double)(gb_now_ns() - w->start) / 1e9 / (double)done
-                       : p->duration_s + p->warmup_s + 0.3;
+    size_t total = r->cell_count * (size_t)p->rounds, fewest = r->cell_count * GB__BUDGET_ROUNDS;
+    double spent = (double)(gb_now_ns() - w->start) / 1e9;
+    double each = done ? spent / (double)done : p->duration_s + p->warmup_s + 0.3;
+    double left = each * (double)(total - done);
+    if (p->budget_s > 0 && spent + left > p->budget_s) {
+        left = fewest > done ? each * (double)(fewest - done) : 0;
+        if (left < p->budget_s - spent) left = p->budget_s - spent;
+    }
     w->progress = (gb_progress){.cell = c, .done = done, .total = total,
                                 .round = (int)(done / r->cell_count) + 1, .rounds = p->rounds,
                                 .at_most = p->precision > 0,
-                                .seconds_left = each * (double)(total - done)};
+                                .seconds_left = left};
     if (p->on_progress) p->on_progress(p->user, &w->progress);
 }
 
@@ -11434,6 +11639,7 @@ static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *firs
     if (!order) return gb__fail_memory(error);
     for (int round = 0; round < p->rounds && !r->interrupted; round++) {
         if (p->precision > 0 && round >= GB__ENOUGH_ROUNDS && gb__is_precise(p, r)) break;
+        if (!gb__has_time(p, &watcher, round)) break;
         gb__draw_order(r, order, order + r->cell_count, &rng);
         for (size_t i = 0; i < r->cell_count && !r->interrupted; i++, done++) {
             gb_cell *c = &r->cells[order[i]];
@@ -11447,6 +11653,17 @@ static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *firs
 
 // ---- all of it ----------------------------------------------------------------------------------
 
+static gb_method gb__method_of(const gb_plan *p)
+{
+    gb_method m = {.duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
+                   .precision = p->precision, .rounds = p->rounds,
+                   .client_threads = p->client_threads,
+                   .seed = p->seed & ((1ull << 53) - 1)};  // what a reader of JSON takes exactly
+    gb__copy(m.loop, sizeof m.loop, p->loop ? p->loop : "asyncio");
+    gb__copy(m.expect, sizeof m.expect, p->expect ? p->expect : "");
+    return m;
+}
+
 GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *error)
 {
     gb_plan p = gb__plan_defaults(plan);
@@ -11459,15 +11676,16 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     gb_host_read(&result->host);
     gmtime_r(&now, &tm);
     gb__copy(result->gilbench, sizeof result->gilbench, GB_VERSION);
+    result->plan = gb__method_of(&p);
     strftime(result->started, sizeof result->started, "%Y-%m-%dT%H:%M:%SZ", &tm);
     code = gb__plan_cells(&p, result, error);
     if (!code) code = gb__compare_rounds(&p, result, &first, error);
     if (!code) code = gb__add_comparisons(&p, result, error);
     if (code) return code;
     gb__warn_all(&p, result);
-    if (plan->precision > 0 && !result->interrupted && !gb__is_precise(&p, result))
-        gb__warn(result, "%d rounds were not enough for a precision of %g %%", p.rounds,
-                 100 * p.precision);
+    if (p.precision > 0 && !result->interrupted && !gb__is_precise(&p, result))
+        gb__warn(result, "%zu rounds were not enough for a precision of %g %%",
+                 result->cells[0].round_count, 100 * p.precision);
     if (result->interrupted) return gb__fail(error, GB_INTERRUPTED, "interrupted");
     if (first.code) return gb__fail(error, first.code, "%s", first.text);
     for (size_t i = 0; i < result->cell_count; i++)
@@ -11533,6 +11751,20 @@ static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from
     return NULL;
 }
 
+// Two results are two sessions, whose medians differ by more than the rounds within each say: by 2 %
+// (standard deviation) on a quiet machine. The interval of their ratio allows for both of them; of
+// 20,000 simulated pairs with 8 to 60 rounds a side, under 5 % get a false verdict with it (without,
+// 3 to 29 %).
+#define GB__SESSION_SD 0.02
+
+static gb_interval gb__allow_for_sessions(gb_interval i)
+{
+    double session = 1.96 * 1.4142 * GB__SESSION_SD * i.median;
+    double lo = i.median - i.lo, hi = i.hi - i.median;
+    return (gb_interval){i.median, i.median - gb__sqrt(lo * lo + session * session),
+                         i.median + gb__sqrt(hi * hi + session * session)};
+}
+
 static gb_code gb__add_unpaired(gb_result *r, const gb_cell *baseline, const gb_cell *candidate,
                                 const gb__metric *metric, gb_error *error)
 {
@@ -11542,10 +11774,13 @@ static gb_code gb__add_unpaired(gb_result *r, const gb_cell *baseline, const gb_
     double *after = gb__figures(candidate, metric->offset, &m);
     bool fine = before && after && n && m;
     for (size_t i = 0; i < n && fine; i++) fine = before[i] > 0;
+    for (size_t i = 0; i < m && fine; i++) fine = after[i] > 0;  // an older file lacks a metric
     if (!before || !after) code = gb__fail_memory(error);
-    if (fine)
-        code = gb__add_verdict(r, baseline, candidate, metric, gb_ratio_ci(before, n, after, m, 1),
-                               n < m ? n : m, error);
+    if (fine) {
+        gb_interval ratio = gb__allow_for_sessions(gb_ratio_ci(before, n, after, m, 1));
+        code = gb__add_verdict(r, baseline, candidate, metric, ratio, n < m ? n : m, error);
+        if (!code) r->comparisons[r->comparison_count - 1].rounds = 0;
+    }
     free(before);
     free(after);
     return code;
@@ -11578,12 +11813,40 @@ static void gb__warn_machines(gb_result *into, const gb_result *from, const char
     gb__warn_other(into, source, "memory", before, after);
 }
 
+static void gb__warn_other_figure(gb_result *r, const char *source, const char *what,
+                                  double before, double after)
+{
+    char old[32], new[32];
+    snprintf(old, sizeof old, "%g", before);
+    snprintf(new, sizeof new, "%g", after);
+    gb__warn_other(r, source, what, old, new);
+}
+
+// Older files don't say how they were measured.
+static void gb__warn_methods(gb_result *into, const gb_method *a, const gb_method *b,
+                             const char *source)
+{
+    if (!(a->duration_s > 0 && b->duration_s > 0)) return;
+    gb__warn_other(into, source, "event loop", a->loop, b->loop);
+    gb__warn_other(into, source, "expected text", a->expect, b->expect);
+    gb__warn_other_figure(into, source, "duration", a->duration_s, b->duration_s);
+    gb__warn_other_figure(into, source, "warm-up", a->warmup_s, b->warmup_s);
+    gb__warn_other_figure(into, source, "rate", a->rate, b->rate);
+    gb__warn_other_figure(into, source, "number of client threads", a->client_threads,
+                          b->client_threads);
+}
+
 static void gb__warn_other_build(gb_result *into, const gb_python *a, const gb_python *b,
                                  const char *source)
 {
     char name[140];
     snprintf(name, sizeof name, "%s@%s", b->id, source);
     gb__warn_other(into, name, "version", a->version, b->version);
+    if (a->free_threaded != b->free_threaded)
+        gb__warn(into, "%s is the %s build, not the %s one: what has changed is the build", name,
+                 b->free_threaded ? "free-threaded" : "GIL",
+                 a->free_threaded ? "free-threaded" : "GIL");
+    if (*a->packages && *b->packages) gb__warn_packages(into, a, b);
     gb__warn_other(into, name, "optimisation", a->optimized, b->optimized);
     gb__warn_other(into, name, "compiler", a->compiler, b->compiler);
     if (!gb__same_args(a, b)) gb__warn(into, "%s has other configure arguments", name);
@@ -11606,6 +11869,7 @@ static void gb__warn_merge(gb_result *into, const gb_result *from, const size_t 
 {
     size_t alike = 0;
     gb__warn_machines(into, from, source);
+    gb__warn_methods(into, &into->plan, &from->plan, source);
     for (size_t i = 0; i < from->python_count; i++) {
         const gb_python *like = gb__like_python(into, from, &from->pythons[i]);
         if (like) gb__warn_other_build(into, like, &from->pythons[i], source);
@@ -11616,6 +11880,9 @@ static void gb__warn_merge(gb_result *into, const gb_result *from, const size_t 
         alike++;
     }
     if (!alike) gb__warn(into, "no cell of %s has its like in the first result", source);
+    else gb__warn(into, "%s was another session: its rounds aren't paired with those of the first, "
+                  "and the intervals allow for the %g %% by which sessions differ", source,
+                  100 * GB__SESSION_SD);
     for (size_t i = 0; i < from->warning_count; i++)
         gb__warn(into, "%s: %s", source, from->warnings[i]);
 }
@@ -12760,7 +13027,6 @@ enum { GB__NEEDED = 1, GB__OMITTED = 2 };  // always there; left out where there
 // More than any plan makes; a file that says it has more isn't worth the wait.
 enum {
     GB__MAX_PYTHONS = 256,
-    GB__MAX_CELLS = 1024,
     GB__MAX_ROUNDS = 10000,
     GB__MAX_COMPARISONS = 16384,
     GB__MAX_WARNINGS = 16384,
@@ -12947,6 +13213,7 @@ static const gb__key gb__python_keys[] = {
     GB__KEY(TEXT, gb_python, include),
     GB__KEY(TEXT, gb_python, optimized),
     GB__KEY(TEXT, gb_python, configure_args),
+    GB__KEY(TEXT, gb_python, packages),
     GB__KEY(TEXT, gb_python, compiler),
     GB__KEY(TEXT, gb_python, cflags),
     GB__KEY(BOOL, gb_python, usable),
@@ -12966,13 +13233,26 @@ static const gb__key gb__host_keys[] = {
     GB__KEY(COUNT, gb_host, steal_ns),
     GB__KEY(COUNT, gb_host, swapped_pages), GB__END};
 
+static const gb__key gb__method_keys[] = {
+    GB__KEY(TEXT, gb_method, loop),
+    GB__KEY(TEXT, gb_method, expect),
+    GB__KEY(NUMBER, gb_method, duration_s),
+    GB__KEY(NUMBER, gb_method, warmup_s),
+    GB__KEY(NUMBER, gb_method, rate),
+    GB__KEY(NUMBER, gb_method, precision),
+    GB__NAMED(INT, gb_method, rounds, "rounds", .most = GB__MAX_ROUNDS),
+    GB__NAMED(INT, gb_method, client_threads, "client_threads", .most = GB__MAX_COUNT),
+    GB__KEY(COUNT, gb_method, seed), GB__END};
+
 static const gb__key gb__comparison_keys[] = {
     GB__KEY(TEXT, gb_comparison, scenario),
     GB__NAMED(TEXT, gb_comparison, baseline, "baseline", .flags = GB__NEEDED),
     GB__NAMED(TEXT, gb_comparison, candidate, "candidate", .flags = GB__NEEDED),
     GB__NAMED(NAME, gb_comparison, metric, "metric", .flags = GB__NEEDED),
     GB__INTERVAL(gb_comparison, ratio, "ratio"),
-    GB__NAMED(CHOICE, gb_comparison, verdict, "verdict", .more = gb__verdicts), GB__END};
+    GB__NAMED(CHOICE, gb_comparison, verdict, "verdict", .more = gb__verdicts),
+    GB__NAMED(INT, gb_comparison, rounds, "rounds", .most = GB__MAX_ROUNDS),
+    GB__KEY(BOOL, gb_comparison, gil_back), GB__END};
 
 static const gb__key gb__python_element = GB__PART(gb_python, gb__python_keys, NULL);
 static const gb__key gb__cell_element = GB__PART(gb_cell, gb__cell_keys, NULL);
@@ -12993,6 +13273,7 @@ static const gb__key gb__result_keys[] = {
     GB__KEY(TEXT, gb_result, gilbench),
     GB__KEY(TEXT, gb_result, started),
     {.key = "argv", .type = GB__IS_COMMAND},
+    GB__NAMED(OBJECT, gb_result, plan, "plan", .more = gb__method_keys, .flags = GB__OMITTED),
     GB__NAMED(OBJECT, gb_result, host, "host", .more = gb__host_keys),
     GB__LIST(gb_result, python, gb__python_element, GB__MAX_PYTHONS),
     GB__LIST(gb_result, cell, gb__cell_element, GB__MAX_CELLS),
