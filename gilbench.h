@@ -201,14 +201,22 @@
 // Ratios are taken within a round and summarised over rounds: median and 95 % bootstrap interval
 // (percentiles widened for few rounds; T. Hesterberg, "What Teachers Should Know About the
 // Bootstrap", 2015. For 6 to 30 ratios, normal, contaminated, bimodal or skewed, it missed the
-// truth in 1 to 6 % of 600 cases each, plain percentiles and BCa in 4 to 11 %). A verdict needs
-// the interval, not the median, to be clear of 1 by 1 %; with fewer than 6 rounds no interval of
-// 95 % is possible, and the report says so. Few cells get more rounds than many: by default they
-// go on until each ratio of req/s is known to 2 %, or two minutes are over. `make calibrate` shows
-// what verdicts are worth.
+// truth in 1 to 6 % of 600 cases each, plain percentiles and BCa in 4 to 11 %). "Faster" and
+// "slower" need the interval, not the median, to be clear of 1 by 1 %; "no difference" needs it to
+// lie within that 1 %; all else is "unclear", as is everything with fewer than 6 rounds, which give
+// no interval of 95 %, and a free-threaded build whose GIL came back. Few cells get more rounds than
+// many: by default they go on until each ratio of req/s (with a rate, of latencies) is known to 2 %,
+// or two minutes are over, but for 8 at least. `make calibrate` shows what verdicts are worth.
 //
-// The rounds of two results (gilbench report old.json new.json) aren't paired: there the ratio is
-// one of medians, with the bootstrap interval of two independent samples.
+// Answers that sleep or wait come in bursts: of all threads, or of all connections. How many bursts a
+// window catches is chance, so behind a warm-up answers near its ends count in part, and the window
+// is made to fit the bursts' distance, four of them at least (up to 10 s; beyond that, and where
+// few steps have answers, a warning says that req/s can't be known). Req/s are then right to 1 %
+// whatever the phase, and a window of 0.4 s lasts for 0.8 where an answer takes 0.2.
+//
+// The rounds of two results (gilbench report old.json new.json) aren't paired, and two sessions of
+// one machine differ by themselves: there the ratio is one of medians, and its interval that of two
+// independent samples, widened for sessions that differ by 2 %. About 7 % are the least it can tell.
 //
 // A free-threaded build turns its GIL on again when it imports an extension module that doesn't
 // declare that it runs without. The state is asked after the load, and every such module is named.
@@ -11314,16 +11322,14 @@ static bool gb__other_package(const gb_python *a, const gb_python *b, gb_slice *
     return false;
 }
 
-static void gb__warn_packages(gb_result *r, const gb_python *a, const gb_python *b)
+static void gb__warn_packages(gb_result *r, const gb_python *a, const gb_python *b,
+                              const char *b_name)
 {
     gb_slice package;
-    const gb_python *has = a, *lacks = b;
-    if (!gb__other_package(a, b, &package)) {
-        if (!gb__other_package(b, a, &package)) return;
-        has = b, lacks = a;
-    }
-    gb__warn(r, "%s and %s have not the same packages: %.*s is in %s, but not in %s", a->id, b->id,
-             (int)package.len, package.data, has->id, lacks->id);
+    bool in_a = gb__other_package(a, b, &package);
+    if (!in_a && !gb__other_package(b, a, &package)) return;
+    gb__warn(r, "%s and %s have not the same packages: %.*s is in %s, but not in %s", a->id, b_name,
+             (int)package.len, package.data, in_a ? a->id : b_name, in_a ? b_name : a->id);
 }
 
 static void gb__warn_builds(gb_result *r)
@@ -11339,7 +11345,7 @@ static void gb__warn_builds(gb_result *r)
                      b->optimized);
         else if (strcmp(a->compiler, b->compiler) || !gb__same_args(a, b))
             gb__warn(r, "%s and %s have different compilers or configure arguments", a->id, b->id);
-        gb__warn_packages(r, a, b);
+        gb__warn_packages(r, a, b, b->id);
     }
 }
 
@@ -11752,9 +11758,10 @@ static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from
 }
 
 // Two results are two sessions, whose medians differ by more than the rounds within each say: by 2 %
-// (standard deviation) on a quiet machine. The interval of their ratio allows for both of them; of
-// 20,000 simulated pairs with 8 to 60 rounds a side, under 5 % get a false verdict with it (without,
-// 3 to 29 %).
+// (standard deviation) on a quiet machine. The interval of their ratio allows for both of them: of
+// simulated pairs that differ by so much, with 8 to 60 rounds a side and a scatter of 2 to 10 %
+// within, 1 to 2 % get a false verdict (without, 1 to 50 %); 20 % of difference are seen in 44 to
+// 100 %.
 #define GB__SESSION_SD 0.02
 
 static gb_interval gb__allow_for_sessions(gb_interval i)
@@ -11846,7 +11853,7 @@ static void gb__warn_other_build(gb_result *into, const gb_python *a, const gb_p
         gb__warn(into, "%s is the %s build, not the %s one: what has changed is the build", name,
                  b->free_threaded ? "free-threaded" : "GIL",
                  a->free_threaded ? "free-threaded" : "GIL");
-    if (*a->packages && *b->packages) gb__warn_packages(into, a, b);
+    if (*a->packages && *b->packages) gb__warn_packages(into, a, b, name);
     gb__warn_other(into, name, "optimisation", a->optimized, b->optimized);
     gb__warn_other(into, name, "compiler", a->compiler, b->compiler);
     if (!gb__same_args(a, b)) gb__warn(into, "%s has other configure arguments", name);
