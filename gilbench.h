@@ -10422,6 +10422,17 @@ static double gb__mb(uint64_t bytes)
 
 #define GB__TIMELINE_STEP_S 0.05  // as often as memory is sampled
 
+// Makes room at the end of a timeline: two of its steps become one.
+static void gb__timeline_halve(gb_round *r)
+{
+    r->timeline.count = GB_TIMELINE / 2;
+    r->timeline.step_s *= 2;
+    for (int i = 0; i < GB_TIMELINE / 2; i++) {
+        r->timeline.rps[i] = (r->timeline.rps[2 * i] + r->timeline.rps[2 * i + 1]) / 2;
+        r->timeline.rss_mb[i] = (r->timeline.rss_mb[2 * i] + r->timeline.rss_mb[2 * i + 1]) / 2;
+    }
+}
+
 // Called by gb_load as well, in the same thread.
 static void gb__on_progress(void *user, const gb_load_progress *now)
 {
@@ -10431,7 +10442,8 @@ static void gb__on_progress(void *user, const gb_load_progress *now)
     if (k->on_progress) k->on_progress(k->user, now);
     if (!now->in_window || !m->at.in_window) {
         m->at = *now;
-    } else if (seconds >= m->round->timeline.step_s && m->round->timeline.count < GB_TIMELINE) {
+    } else if (seconds >= m->round->timeline.step_s) {
+        if (m->round->timeline.count == GB_TIMELINE) gb__timeline_halve(m->round);
         int i = m->round->timeline.count++;
         uint64_t rss = atomic_load_explicit(&m->sampler.rss_last, memory_order_relaxed);
         m->round->timeline.rps[i] = (double)(now->answered - m->at.answered) / seconds;
@@ -10549,13 +10561,12 @@ static gb_code gb__measure_load(gb__measuring *m, gb_error *error)
 GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_error *error)
 {
     gb__measuring m = {.config = config, .round = round, .reply.stats.gil = -1};
-    double step_s = config->load.duration_s / GB_TIMELINE;
     gb_error local = {0}, ended;
     const gb_python *python = config->service.python;
     gb_service_config service = config->service;
     if (!error) error = &local;
     *round = (gb_round){.gil.enabled_after_load = -1};
-    round->timeline.step_s = step_s > GB__TIMELINE_STEP_S ? step_s : GB__TIMELINE_STEP_S;
+    round->timeline.step_s = GB__TIMELINE_STEP_S;
     if (!service.ready_path) service.ready_path = config->path;
     m.service = gb__service_start(&service, config->load.stop, error);
     if (!m.service) {
@@ -15757,9 +15768,10 @@ enum {
       "before it, and until the rate has settled, within ten times that; default 0.15 or 0")       \
     X(REQUESTS, "requests", 'n', "N", GB__LOAD, "stop after so many instead of after a time")      \
     X(ROUNDS, "rounds", 0, "N", GB__COMPARE,                                                       \
-      "of all cells; default: from 8 to 60, as many as two minutes have room for")                 \
+      "of all cells; default: from 8 to 60, as many as two minutes have room for; 6 at least "     \
+      "for a verdict")                                                                             \
     X(PRECISION, "precision", 0, "P", GB__COMPARE,                                                 \
-      "no more rounds once each ratio is known to P; default 2%, or all of --rounds")              \
+      "no more rounds once req/s ratios (with a rate, latencies') are known to P; default 2%")     \
     X(RATE, "rate", 'r', "RATE", GB__COMPARE | GB__LOAD,                                           \
       "requests a second on a fixed schedule (open loop); default: as fast as answers come")       \
     X(METHOD, "method", 'm', "METHOD", GB__LOAD, "default GET, or POST with a body")               \
@@ -16113,11 +16125,13 @@ static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_interfa
 static gb_code gb__check_output(const gb__arguments *a, int id, gb_error *error)
 {
     if (!a->given[id] || !strcmp(a->value[id], "-")) return GB_OK;
+    bool there = !access(a->value[id], F_OK);
     int fd = open(a->value[id], O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         return gb__fail(error, GB_USAGE, "--%s %s: %s", gb__option_table[id].name, a->value[id],
                         strerror(errno));
     close(fd);
+    if (!there) unlink(a->value[id]);  // what fails to start leaves nothing
     return GB_OK;
 }
 
@@ -16752,10 +16766,10 @@ static int gb__run_command(const gb__arguments *a, int argc, char **argv)
         return 0;
     }
     if (a->command == GB__SERVE) return gb__main_serve(a);
-    gb__catch_signals();
+    if (a->command == GB__REPORT) return gb__main_report(a, argc, argv);
+    gb__catch_signals();  // the others look whether there was one
     if (a->command == GB__PYTHONS) return gb__main_pythons(a);
     if (a->command == GB__LOAD) return gb__main_load(a);
-    if (a->command == GB__REPORT) return gb__main_report(a, argc, argv);
     return gb__main_compare(a, argc, argv);
 }
 

@@ -322,6 +322,23 @@ report(qw(old.json --html kept.html));
 like(content('kept.html'), qr/<\/html>\n\z/, 'which a whole one replaces');
 is(sprintf('%o', (stat 'kept.html')[2] & 0777), '600', 'as readable as it was');
 
+# ---- signals
+
+for my $signal ('INT', 'TERM') {
+    pipe my $read, my $write or die $!;
+    my $pid = fork // die $!;
+    if (!$pid) {
+        close $write;
+        open STDIN, '<&', $read or die $!;
+        exec $gilbench, 'report', '-' or die $!;
+    }
+    close $read;
+    sleep 1;
+    kill $signal, $pid;
+    waitpid $pid, 0;
+    is($? & 127, $signal eq 'INT' ? 2 : 15, "SIG$signal ends a report that waits for its input");
+}
+
 # ---- two results
 
 sub changes { return grep { $_->[4] && $_->[4] =~ / in / } rows($_[0]) }
