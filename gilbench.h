@@ -201,14 +201,22 @@
 // Ratios are taken within a round and summarised over rounds: median and 95 % bootstrap interval
 // (percentiles widened for few rounds; T. Hesterberg, "What Teachers Should Know About the
 // Bootstrap", 2015. For 6 to 30 ratios, normal, contaminated, bimodal or skewed, it missed the
-// truth in 1 to 6 % of 600 cases each, plain percentiles and BCa in 4 to 11 %). A verdict needs
-// the interval, not the median, to be clear of 1 by 1 %; with fewer than 6 rounds no interval of
-// 95 % is possible, and the report says so. Few cells get more rounds than many: by default they
-// go on until each ratio of req/s is known to 2 %, or two minutes are over. `make calibrate` shows
-// what verdicts are worth.
+// truth in 1 to 6 % of 600 cases each, plain percentiles and BCa in 4 to 11 %). "Faster" and
+// "slower" need the interval, not the median, to be clear of 1 by 1 %; "no difference" needs it to
+// lie within that 1 %; all else is "unclear", as is everything with fewer than 6 rounds, which give
+// no interval of 95 %, and a free-threaded build whose GIL came back. Few cells get more rounds than
+// many: by default they go on until each ratio of req/s (with a rate, of latencies) is known to 2 %,
+// or two minutes are over, but for 8 at least. `make calibrate` shows what verdicts are worth.
 //
-// The rounds of two results (gilbench report old.json new.json) aren't paired: there the ratio is
-// one of medians, with the bootstrap interval of two independent samples.
+// Answers that sleep or wait come in bursts: of all threads, or of all connections. How many bursts a
+// window catches is chance, so behind a warm-up answers near its ends count in part, and the window
+// is made to fit the bursts' distance, four of them at least (up to 10 s; beyond that, and where
+// few steps have answers, a warning says that req/s can't be known). Req/s are then right to 1 %
+// whatever the phase, and a window of 0.4 s lasts for 0.8 where an answer takes 0.2.
+//
+// The rounds of two results (gilbench report old.json new.json) aren't paired, and two sessions of
+// one machine differ by themselves: there the ratio is one of medians, and its interval that of two
+// independent samples, widened for sessions that differ by 2 %. About 7 % are the least it can tell.
 //
 // A free-threaded build turns its GIL on again when it imports an extension module that doesn't
 // declare that it runs without. The state is asked after the load, and every such module is named.
@@ -10414,6 +10422,17 @@ static double gb__mb(uint64_t bytes)
 
 #define GB__TIMELINE_STEP_S 0.05  // as often as memory is sampled
 
+// Makes room at the end of a timeline: two of its steps become one.
+static void gb__timeline_halve(gb_round *r)
+{
+    r->timeline.count = GB_TIMELINE / 2;
+    r->timeline.step_s *= 2;
+    for (int i = 0; i < GB_TIMELINE / 2; i++) {
+        r->timeline.rps[i] = (r->timeline.rps[2 * i] + r->timeline.rps[2 * i + 1]) / 2;
+        r->timeline.rss_mb[i] = (r->timeline.rss_mb[2 * i] + r->timeline.rss_mb[2 * i + 1]) / 2;
+    }
+}
+
 // Called by gb_load as well, in the same thread.
 static void gb__on_progress(void *user, const gb_load_progress *now)
 {
@@ -10423,7 +10442,8 @@ static void gb__on_progress(void *user, const gb_load_progress *now)
     if (k->on_progress) k->on_progress(k->user, now);
     if (!now->in_window || !m->at.in_window) {
         m->at = *now;
-    } else if (seconds >= m->round->timeline.step_s && m->round->timeline.count < GB_TIMELINE) {
+    } else if (seconds >= m->round->timeline.step_s) {
+        if (m->round->timeline.count == GB_TIMELINE) gb__timeline_halve(m->round);
         int i = m->round->timeline.count++;
         uint64_t rss = atomic_load_explicit(&m->sampler.rss_last, memory_order_relaxed);
         m->round->timeline.rps[i] = (double)(now->answered - m->at.answered) / seconds;
@@ -10541,13 +10561,12 @@ static gb_code gb__measure_load(gb__measuring *m, gb_error *error)
 GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_error *error)
 {
     gb__measuring m = {.config = config, .round = round, .reply.stats.gil = -1};
-    double step_s = config->load.duration_s / GB_TIMELINE;
     gb_error local = {0}, ended;
     const gb_python *python = config->service.python;
     gb_service_config service = config->service;
     if (!error) error = &local;
     *round = (gb_round){.gil.enabled_after_load = -1};
-    round->timeline.step_s = step_s > GB__TIMELINE_STEP_S ? step_s : GB__TIMELINE_STEP_S;
+    round->timeline.step_s = GB__TIMELINE_STEP_S;
     if (!service.ready_path) service.ready_path = config->path;
     m.service = gb__service_start(&service, config->load.stop, error);
     if (!m.service) {
@@ -11302,16 +11321,14 @@ static bool gb__other_package(const gb_python *a, const gb_python *b, gb_slice *
     return false;
 }
 
-static void gb__warn_packages(gb_result *r, const gb_python *a, const gb_python *b)
+static void gb__warn_packages(gb_result *r, const gb_python *a, const gb_python *b,
+                              const char *b_name)
 {
     gb_slice package;
-    const gb_python *has = a, *lacks = b;
-    if (!gb__other_package(a, b, &package)) {
-        if (!gb__other_package(b, a, &package)) return;
-        has = b, lacks = a;
-    }
-    gb__warn(r, "%s and %s have not the same packages: %.*s is in %s, but not in %s", a->id, b->id,
-             (int)package.len, package.data, has->id, lacks->id);
+    bool in_a = gb__other_package(a, b, &package);
+    if (!in_a && !gb__other_package(b, a, &package)) return;
+    gb__warn(r, "%s and %s have not the same packages: %.*s is in %s, but not in %s", a->id, b_name,
+             (int)package.len, package.data, in_a ? a->id : b_name, in_a ? b_name : a->id);
 }
 
 static void gb__warn_builds(gb_result *r)
@@ -11327,7 +11344,7 @@ static void gb__warn_builds(gb_result *r)
                      b->optimized);
         else if (strcmp(a->compiler, b->compiler) || !gb__same_args(a, b))
             gb__warn(r, "%s and %s have different compilers or configure arguments", a->id, b->id);
-        gb__warn_packages(r, a, b);
+        gb__warn_packages(r, a, b, b->id);
     }
 }
 
@@ -11740,9 +11757,10 @@ static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from
 }
 
 // Two results are two sessions, whose medians differ by more than the rounds within each say: by 2 %
-// (standard deviation) on a quiet machine. The interval of their ratio allows for both of them; of
-// 20,000 simulated pairs with 8 to 60 rounds a side, under 5 % get a false verdict with it (without,
-// 3 to 29 %).
+// (standard deviation) on a quiet machine. The interval of their ratio allows for both of them: of
+// simulated pairs that differ by so much, with 8 to 60 rounds a side and a scatter of 2 to 10 %
+// within, 1 to 2 % get a false verdict (without, 1 to 50 %); 20 % of difference are seen in 44 to
+// 100 %.
 #define GB__SESSION_SD 0.02
 
 static gb_interval gb__allow_for_sessions(gb_interval i)
@@ -11834,7 +11852,7 @@ static void gb__warn_other_build(gb_result *into, const gb_python *a, const gb_p
         gb__warn(into, "%s is the %s build, not the %s one: what has changed is the build", name,
                  b->free_threaded ? "free-threaded" : "GIL",
                  a->free_threaded ? "free-threaded" : "GIL");
-    if (*a->packages && *b->packages) gb__warn_packages(into, a, b);
+    if (*a->packages && *b->packages) gb__warn_packages(into, a, b, name);
     gb__warn_other(into, name, "optimisation", a->optimized, b->optimized);
     gb__warn_other(into, name, "compiler", a->compiler, b->compiler);
     if (!gb__same_args(a, b)) gb__warn(into, "%s has other configure arguments", name);
@@ -15490,9 +15508,10 @@ enum {
       "before it, and until the rate has settled, within ten times that; default 0.15 or 0")       \
     X(REQUESTS, "requests", 'n', "N", GB__LOAD, "stop after so many instead of after a time")      \
     X(ROUNDS, "rounds", 0, "N", GB__COMPARE,                                                       \
-      "of all cells; default: from 8 to 60, as many as two minutes have room for")                 \
+      "of all cells; default: from 8 to 60, as many as two minutes have room for; 6 at least "     \
+      "for a verdict")                                                                             \
     X(PRECISION, "precision", 0, "P", GB__COMPARE,                                                 \
-      "no more rounds once each ratio is known to P; default 2%, or all of --rounds")              \
+      "no more rounds once req/s ratios (with a rate, latencies') are known to P; default 2%")     \
     X(RATE, "rate", 'r', "RATE", GB__COMPARE | GB__LOAD,                                           \
       "requests a second on a fixed schedule (open loop); default: as fast as answers come")       \
     X(METHOD, "method", 'm', "METHOD", GB__LOAD, "default GET, or POST with a body")               \
@@ -15846,11 +15865,13 @@ static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_interfa
 static gb_code gb__check_output(const gb__arguments *a, int id, gb_error *error)
 {
     if (!a->given[id] || !strcmp(a->value[id], "-")) return GB_OK;
+    bool there = !access(a->value[id], F_OK);
     int fd = open(a->value[id], O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         return gb__fail(error, GB_USAGE, "--%s %s: %s", gb__option_table[id].name, a->value[id],
                         strerror(errno));
     close(fd);
+    if (!there) unlink(a->value[id]);  // what fails to start leaves nothing
     return GB_OK;
 }
 
@@ -16485,10 +16506,10 @@ static int gb__run_command(const gb__arguments *a, int argc, char **argv)
         return 0;
     }
     if (a->command == GB__SERVE) return gb__main_serve(a);
-    gb__catch_signals();
+    if (a->command == GB__REPORT) return gb__main_report(a, argc, argv);
+    gb__catch_signals();  // the others look whether there was one
     if (a->command == GB__PYTHONS) return gb__main_pythons(a);
     if (a->command == GB__LOAD) return gb__main_load(a);
-    if (a->command == GB__REPORT) return gb__main_report(a, argc, argv);
     return gb__main_compare(a, argc, argv);
 }
 

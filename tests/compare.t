@@ -111,10 +111,12 @@ sub lacks {
 
 my @latency = qw(mean p50 p90 p99 p999 max);
 my @missing = (
-    lacks('top', $r, qw(schema gilbench started argv host pythons cells comparisons warnings)),
+    lacks('top', $r, qw(schema gilbench started argv plan host pythons cells comparisons warnings)),
+    lacks('plan', $r->{plan}, qw(loop duration_s warmup_s rate precision rounds client_threads seed
+        expect)),
     lacks('host', $r->{host}, qw(hostname kernel cpu_model cpus memory load_1min)),
     (map { lacks('python', $_, qw(id version free_threaded gil_enabled executable libpython
-        optimized configure_args)) } @{ $r->{pythons} }),
+        optimized configure_args packages)) } @{ $r->{pythons} }),
     (map { lacks('comparison', $_, qw(scenario baseline candidate metric ratio verdict)),
         lacks('ratio', $_->{ratio}, qw(median ci95)) } @{ $r->{comparisons} }),
 );
@@ -168,9 +170,10 @@ is_deeply(\%metrics, { map { $_ => 8 } qw(rps latency_ms.p50 latency_ms.p99
 is(scalar(grep { !($_->{ratio}{ci95}[0] <= $_->{ratio}{median} &&
     $_->{ratio}{median} <= $_->{ratio}{ci95}[1]) } @{ $r->{comparisons} }), 0,
     'ratios lie in their intervals');
-my @verdicts = grep { !/\A(?:faster|slower|no difference)\z/ }
-    map { $_->{verdict} } @{ $r->{comparisons} };
-is("@verdicts", '', 'verdicts are one of three');
+is(scalar(grep { $_->{verdict} ne 'unclear' || $_->{rounds} != 2 } @{ $r->{comparisons} }), 0,
+    'two rounds are no verdict');
+is("@{ $r->{plan} }{qw(loop duration_s warmup_s rounds seed)}", 'asyncio 0.2 0.05 2 7',
+    'how it was measured is kept');
 
 my (@wrong, %after_load);
 for my $cell (values %cell) {
@@ -182,8 +185,9 @@ for my $cell (values %cell) {
         push @wrong, "$id: $round->{problem}" if $round->{problem};
         push @wrong, "$id: errors" if sum0(values %{ $round->{errors} });
         push @wrong, "$id: nothing answered" unless $round->{requests} > 0;
+        # Answers near the window's ends count in part.
         push @wrong, "$id: rps" if abs($round->{rps} * $round->{seconds} / $round->{requests} - 1)
-            > 1e-6;
+            > 0.3;
         push @wrong, "$id: window" if $round->{seconds} < 0.2;
         push @wrong, "$id: latency" unless $l->{p50} <= $l->{p90} && $l->{p90} <= $l->{p99} &&
             $l->{p99} <= $l->{max} && $l->{mean} <= $l->{max} && $l->{p50} > 0;
@@ -287,7 +291,7 @@ is(result()->{cells}[0]{rate}, 200, 'and is kept');
 # Progress on a terminal, and the order of cells that it shows.
 sub order {
     my ($seed) = @_;
-    my $command = "'$gilbench' compare --app builtin:c --python '$gil->{executable}' --python "
+    my $command = "'$gilbench' compare --app builtin:wsgi --python '$gil->{executable}' --python "
         . "'$ft->{executable}' --rounds 2 --duration 0.01 --warmup 0.001 --threads 1,2 "
         . "--connections 2 --seed $seed --path /json >$top/stdout";
     my $shown = `script -qec "$command" /dev/null </dev/null 2>&1`;
@@ -362,10 +366,74 @@ for my $name (sort keys %broken) {
     like((result()->{cells}[0]{rounds}[0] || {})->{problem} // '', $reason, 'and in the JSON');
 }
 
+# ---- what is measured
+
+# What a service does is known: it had 200 MiB before the window, has 64 MiB for a moment in every
+# eighth request, and in each of them uses 5 ms of CPU and sleeps three times for 1 ms.
+my $known = file('known.py', <<'END');
+import itertools, time
+count = itertools.count(1)
+b'x' * (200 << 20)
+def app(environ, start_response):
+    if next(count) % 8 == 0:
+        b'x' * (64 << 20)
+    end = time.thread_time() + 0.005
+    while time.thread_time() < end:
+        pass
+    for _ in range(3):
+        time.sleep(0.001)
+    start_response('200 OK', [('Content-Length', '2')])
+    return [b'ok']
+END
+($out, $err, $status) = compare(@gil, '--app', "$known:app", qw(--path /x --rounds 1 --threads 1
+    --connections 1 --duration 0.5 --warmup 0.1 --quiet), @json);
+is($status, 0, 'a service whose figures are known') or diag($err);
+my $seen = result()->{cells}[0]{rounds}[0];
+my ($memory, $cpu) = @$seen{qw(memory_mb cpu)};
+my $anatomy = $seen->{anatomy_us};
+for (
+    ['its memory', $memory->{service}, 70, 150],
+    ['its peak RSS, in the window only', $memory->{rss_peak}, 70, 150],
+    ['its mean RSS', $memory->{rss}, 5, $memory->{service} - 20],
+    ['CPU us a request', $cpu->{server_us_per_request}, 5000, 15000],
+    ['cores', $cpu->{server_cores}, 0.2, 1],
+    ['cores, of CPU a request', $cpu->{server_us_per_request} * $seen->{rps} / 1e6,
+        0.9 * $cpu->{server_cores}, 1.1 * $cpu->{server_cores}],
+    ['latency', $seen->{latency_ms}{p50}, 8, 40],
+    ['req/s, of latency', 1000 / $seen->{latency_ms}{mean}, 0.8 * $seen->{rps}, 1.25 * $seen->{rps}],
+    ['switches a request', $seen->{context_switches_per_request}, 3, 60],
+    ['the application\'s part', $anatomy->{app}{mean}, 8000, 200000],
+    ['reading it', $anatomy->{read}{mean}, 0, 2000],
+    ['waiting for nobody', $anatomy->{attach_wait}{mean}, 0, 2000],
+    ['seconds of timeline', $seen->{timeline}{step_s} * @{ $seen->{timeline}{rps} }, 0.25, 0.75],
+    ['its req/s', sum0(@{ $seen->{timeline}{rps} }) / @{ $seen->{timeline}{rps} },
+        0.7 * $seen->{rps}, 1.4 * $seen->{rps}],
+    )
+{
+    my ($what, $value, $least, $most) = @$_;
+    ok($least <= $value && $value <= $most, "$what: $value");
+}
+
+# ---- rows that are what they say
+
+sub rows_of {
+    ($out, $err, $status) = compare(@short, qw(--rounds 1 --quiet), @json, @_);
+    return join ' ', map { $_->{id} =~ s/^app\/|-c\d+$//gr } @{ result()->{cells} };
+}
+is(rows_of(@gil, qw(--app builtin:asgi --path /json --threads), '1,4', '--no-control'),
+    "$gil->{id}/w1-t1", 'an event loop has one thread, whatever was asked for');
+is(rows_of(@gil, @ft, qw(--app builtin:c --path /json --threads 2)), 'control/w1-t2',
+    'the C handler is of no build');
+is(rows_of(@gil, @ft, qw(--app builtin:wsgi --path /json --threads 1 --workers 2)),
+    "$gil->{id}/w2-t1 $ft->{id}/w2-t1 control/w2-t1 control, one process/w2-t1",
+    'a control for each kind of workers');
+is(join(' ', map { $_->{worker_model} } @{ result()->{cells} }),
+    'processes threads processes threads', 'built as they are');
+
 # Can be loaded once and never again.
 my $flaky = file('flaky.py', "import os\npath = '$top/loaded'\nif os.path.exists(path):\n"
     . "    raise RuntimeError('once is enough')\nopen(path, 'w').close()\n$answer");
-($out, $err, $status) = compare(@gil, @app, "$flaky:app", '--threads', '1,2');
+($out, $err, $status) = compare(@gil, @app, "$flaky:app", '--threads', '1,2', '--interface', 'wsgi');
 is($status, 1, 'an application that can be loaded once');
 my @rounds = map { @{ $_->{rounds} } } @{ result()->{cells} };
 is(scalar(grep { $_->{requests} } @rounds), 1, 'is measured once');

@@ -414,6 +414,23 @@ report(qw(old.json --html kept.html));
 like(content('kept.html'), qr/<\/html>\n\z/, 'which a whole one replaces');
 is(sprintf('%o', (stat 'kept.html')[2] & 0777), '600', 'as readable as it was');
 
+# ---- signals
+
+for my $signal ('INT', 'TERM') {
+    pipe my $read, my $write or die $!;
+    my $pid = fork // die $!;
+    if (!$pid) {
+        close $write;
+        open STDIN, '<&', $read or die $!;
+        exec $gilbench, 'report', '-' or die $!;
+    }
+    close $read;
+    sleep 1;
+    kill $signal, $pid;
+    waitpid $pid, 0;
+    is($? & 127, $signal eq 'INT' ? 2 : 15, "SIG$signal ends a report that waits for its input");
+}
+
 # ---- two results
 
 sub changes { return grep { $_->[4] && $_->[4] =~ / in / } rows($_[0]) }
@@ -430,10 +447,10 @@ is(scalar keys %change, 3, 'each cell that both have is compared, whatever else 
 like("@{ $change{'gil@new'} }", qr/ gil in old\.json 1\.50x \[1\.\d\d, 1\.\d\d\] faster /,
     'half as fast again is faster');
 like("@{ $change{'gil@new'} }",
-    qr/ 0\.67x \[\S+, \S+\] faster .* 1\.00x \[1\.00, 1\.00\] no difference/,
-    'its latency is lower, its memory the same');
-like("@{ $change{'free@new'} }", qr/ free in old\.json 1\.00x \[0\.9\d, 1\.0\d\] no difference /,
-    'almost the same is no difference');
+    qr/ 0\.67x \[\S+, \S+\] faster .* 1\.00x \[0\.94, 1\.06\] unclear/,
+    'its latency is lower; its memory is the same, but two sessions are not');
+like("@{ $change{'free@new'} }", qr/ free in old\.json 1\.00x \[0\.9\d, 1\.0\d\] unclear /,
+    'almost the same is unclear');
 like("@{ $change{'C handler@new'} }", qr/ C handler in old\.json 0\.80x \[\S+, \S+\] slower /,
     'the control is compared as well');
 for ('new has another machine: other, not h.', 'new has another number of CPUs: 8, not 4.',
@@ -449,6 +466,33 @@ like(content('both.csv'),
     qr/^app\/gil\/w1-t1-c8\@new,app\/gil\/w1-t1-c8,app,.*,8,1\.5,1\.\d+,1\.\d+,faster,/m,
     'CSV says it in rows of their own');
 ok(-e 'both/gil.json' && -e 'both/gil@new.json', 'pyperf: a file for each');
+
+like($out, qr/^Warning: new was another session: .* by which sessions differ\.$/m,
+    'sessions are said to differ');
+
+# What was not measured in the same way.
+my %plan = (loop => 'asyncio', duration_s => 0.4, warmup_s => 0.15, client_threads => 1, seed => 1);
+my @packaged = map { python($_, $_ eq 'free' ? JSON::PP::true : JSON::PP::false,
+    packages => 'flask 3.1, pip 25') } 'gil', 'free';
+result_file('was.json', plan => \%plan, pythons => \@packaged);
+result_file('like.json', plan => { %plan, seed => 2 }, pythons => \@packaged);
+($out) = report('was.json', 'like.json');
+unlike($out, qr/Warning: \S+ (has another|is the|and \S+ have not)/, 'another seed is nothing to warn of');
+result_file('unlike.json', plan => { %plan, loop => 'uvloop', duration_s => 0.3, warmup_s => 1,
+        client_threads => 4, rate => 50, expect => 'x' },
+    pythons => [python('gil', JSON::PP::true, packages => 'flask 3.2, pip 25'), $packaged[1]]);
+($out) = report('was.json', 'unlike.json');
+for ('another event loop: uvloop, not asyncio.', 'another duration: 0.3, not 0.4.',
+    'another warm-up: 1, not 0.15.', 'another number of client threads: 4, not 1.',
+    'another rate: 50, not 0.', 'another expected text: x, not unknown.')
+{
+    like($out, qr/^Warning: unlike has \Q$_\E$/m, "warned: $_");
+}
+like($out, qr/^Warning: gil\@unlike is the free-threaded build, not the GIL one: /m,
+    'one name, two kinds of build');
+like($out, qr/^Warning: .*: flask 3\.1 is in gil, but not in gil\@unlike\.$/m, 'and another package');
+($out) = report('old.json', 'unlike.json');
+unlike($out, qr/another (duration|event loop)/, 'a file from before these were kept says nothing');
 
 # Versions that are in one result only: the same part, played by another.
 result_file('next.json', pythons => [python('3.15.0', JSON::PP::false),
