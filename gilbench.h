@@ -12508,19 +12508,19 @@ static const char *gb__ratio_text(gb__phrase text, gb_interval i)
     return text;
 }
 
+// Why there is no verdict comes before that there is none.
 static const char *gb__verdict_words(const gb_comparison *k)
 {
+    if (k->gil_back) return "GIL back";
+    if (k->rounds && k->rounds < GB__FEWEST_ROUNDS) return "too few rounds";
     return gb__find_metric(k->metric)->words[k->verdict];
 }
 
 static gb__tone gb__tone_of(const gb_comparison *k)
 {
-    switch (k->verdict) {
-    case GB_FASTER: return GB__GOOD;
-    case GB_SLOWER: return GB__BAD;
-    case GB_NO_DIFFERENCE: return GB__PLAIN;
-    default: return GB__DIM;
-    }
+    return k->verdict == GB_FASTER   ? GB__GOOD
+           : k->verdict == GB_SLOWER ? GB__BAD
+                                     : k->verdict == GB_UNCLEAR ? GB__DIM : GB__PLAIN;
 }
 
 static void gb__ratio(gb__table *t, const gb_comparison *k)
@@ -12720,6 +12720,18 @@ static void gb__verdict_table(const gb__view *v, gb__table *t)
     }
 }
 
+// How many rounds would make the least clear ratio of req/s clear; 0: they are, or nobody can say.
+static int gb__rounds_needed(const gb__view *v)
+{
+    int most = 0;
+    for (size_t i = 0; i < v->pair_count; i++) {
+        const gb_comparison *k = v->pairs[i].of[GB_RPS];
+        int needed = k && k->verdict == GB_UNCLEAR ? gb_rounds_needed(k, 0.05) : 0;
+        if (needed > most) most = needed;
+    }
+    return most;
+}
+
 // ---- the table and Markdown ---------------------------------------------------------------------
 
 typedef struct gb__paper {
@@ -12812,6 +12824,10 @@ static void gb__add_notes(gb__paper *p, const gb__view *v)
                    "somebody else's server. C handler: the same server without Python.\n", rounds,
                    v->memory == GB_MEMORY ? "MB: memory of the server's processes, with what they "
                    "share counted once" : "peak RSS MB: summed over the server's processes");
+    int needed = gb__rounds_needed(v);
+    if (needed)
+        gb__buf_printf(&p->text, "About %d rounds would tell 5 %% more or fewer req/s wherever that is "
+                       "unclear here.\n", needed);
     if (v->sources)
         gb__buf_str(&p->text, "What has an @ is from a result of that name. Rounds of two results "
                     "aren't paired: there the ratio is one of\nmedians.\n");
@@ -15428,6 +15444,10 @@ static void gb__page(gb__buf *b, const gb__view *v)
     gb__buf_str(b, "<section>\n<h2>The answer</h2>\n<div class=\"answer\">\n<div>\n");
     gb__each_scenario(b, v, gb__say_scenario);
     if (!r->cell_count) gb__buf_str(b, "<p>Nothing was measured.</p>\n");
+    int needed = gb__rounds_needed(v);
+    if (needed)
+        gb__html(b, "<p>About %s rounds would tell 5 %% more or fewer req/s wherever that is unclear "
+                 "here.</p>\n", gb__number(text, needed));
     if (r->warning_count)
         gb__html(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%s "
                  "warning%s</a>.</p>\n", gb__tick_text(text, (double)r->warning_count),

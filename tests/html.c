@@ -505,13 +505,32 @@ static void test_one_build(void)
     free(text);
 }
 
-// Verdicts that the page knows nothing of are grey.
-static void test_tones(void)
+// What isn't known is grey, and what would make it known is said.
+static void test_unclear(void)
 {
-    gb_comparison k = {.verdict = GB_NO_DIFFERENCE};
-    is_u64(gb__tone_of(&k), GB__PLAIN, "no difference is plain");
-    k.verdict = (gb_verdict)(GB_SLOWER + 1);
-    is_u64(gb__tone_of(&k), GB__DIM, "what isn't known is dim");
+    gb_result r = make(&usual);
+    for (size_t i = 0; i < r.comparison_count; i++) {
+        r.comparisons[i].verdict = GB_UNCLEAR;
+        r.comparisons[i].ratio = (gb_interval){1, 0.9, 1.1};
+        r.comparisons[i].rounds = 7;
+    }
+    char *text = page_of(&r);
+    char *needed = strstr(text, "<p>About ");
+    ok(strstr(text, ": <b class=\"mute\">unclear</b>.") &&
+       strstr(text, "1.00x [0.90, 1.10] <b class=\"mute\">unclear</b>") &&
+       strstr(text, "<td class=\"mute\">1.00x [0.90, 1.10] unclear</td>"), "unclear is grey");
+    ok(needed && atoi(needed + 9) == gb_rounds_needed(r.comparisons, 0.05),
+       "and would be clear with so many rounds");
+    free(text);
+    for (size_t i = 0; i < r.comparison_count; i++) r.comparisons[i].rounds = 5;
+    text = page_of(&r);
+    ok(strstr(text, ">1.00x [0.90, 1.10] too few rounds</td>"), "five rounds are too few");
+    free(text);
+    for (size_t i = 0; i < r.comparison_count; i++) r.comparisons[i].gil_back = true;
+    text = page_of(&r);
+    ok(strstr(text, ">1.00x [0.90, 1.10] GIL back</td>"), "with a GIL that is back there is none");
+    free(text);
+    gb_result_free(&r);
 }
 
 // As much as a file may hold: a scenario a cell, and as many comparisons as there may be.
@@ -584,7 +603,7 @@ int main(void)
     test_control();
     test_gil_that_is_back();
     test_one_build();
-    test_tones();
+    test_unclear();
     test_largest();
     test_locale();
     test_full_disk();
