@@ -12361,28 +12361,18 @@ typedef struct gb__pair {
 
 typedef struct gb__view {
     const gb_result *result;
-    gb__pair *pairs;  // in the order of their candidates; owned
+    gb__pair *pairs;  // owned
     size_t pair_count;
     gb_metric memory;  // the peak of RSS where a file is too old for anything better
     bool rates, sources, reported;  // some cell has one
     bool failed;
 } gb__view;
 
-static int gb__pair_order(const void *a, const void *b)
+static const gb_cell *gb__find_cell(const gb_result *r, const char *id)
 {
-    const gb__pair *p = a, *q = b;
-    if (p->candidate != q->candidate) return p->candidate < q->candidate ? -1 : 1;
-    return (p->baseline > q->baseline) - (p->baseline < q->baseline);
-}
-
-static int gb__id_order(const void *a, const void *b)
-{
-    return strcmp((*(const gb_cell *const *)a)->id, (*(const gb_cell *const *)b)->id);
-}
-
-static int gb__id_search(const void *id, const void *cell)
-{
-    return strcmp(id, (*(const gb_cell *const *)cell)->id);
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (!strcmp(r->cells[i].id, id)) return &r->cells[i];
+    return NULL;
 }
 
 static const gb__metric *gb__find_metric(const char *name)
@@ -12392,71 +12382,43 @@ static const gb__metric *gb__find_metric(const char *name)
     return NULL;
 }
 
-// A pair for each comparison, of which those of the same cells are then put together.
-static void gb__add_pairs(gb__view *v, const gb_cell **by_id)
+static void gb__add_pair(gb__view *v, const gb_comparison *k)
 {
-    const gb_result *r = v->result;
-    size_t n = 0, size = sizeof *by_id;
-    for (size_t i = 0; i < r->comparison_count; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        const gb__metric *metric = gb__find_metric(k->metric);
-        const gb_cell **baseline = bsearch(k->baseline, by_id, r->cell_count, size, gb__id_search);
-        const gb_cell **candidate = bsearch(k->candidate, by_id, r->cell_count, size,
-                                            gb__id_search);
-        if (!metric || !baseline || !candidate) continue;
-        v->pairs[n].baseline = *baseline;
-        v->pairs[n].candidate = *candidate;
-        v->pairs[n++].of[metric - gb__metrics] = k;
-    }
-    if (n) qsort(v->pairs, n, sizeof *v->pairs, gb__pair_order);
-    for (size_t i = 0; i < n; i++) {
-        gb__pair *last = &v->pairs[v->pair_count - (v->pair_count > 0)];
-        if (!v->pair_count || gb__pair_order(last, &v->pairs[i]))
-            *(last = &v->pairs[v->pair_count++]) = v->pairs[i];
-        for (size_t m = 0; m < GB_METRIC_COUNT; m++)
-            if (v->pairs[i].of[m]) last->of[m] = v->pairs[i].of[m];
-    }
-    v->pairs[v->pair_count] = (gb__pair){NULL, NULL, {NULL}};
+    const gb__metric *metric = gb__find_metric(k->metric);
+    const gb_cell *baseline = gb__find_cell(v->result, k->baseline);
+    const gb_cell *candidate = gb__find_cell(v->result, k->candidate);
+    gb__pair *p = v->pairs;
+    if (!metric || !baseline || !candidate) return;
+    while (p < v->pairs + v->pair_count && (p->candidate != candidate || p->baseline != baseline))
+        p++;
+    if (p == v->pairs + v->pair_count) v->pair_count++;
+    p->baseline = baseline;
+    p->candidate = candidate;
+    p->of[metric - gb__metrics] = k;
 }
 
 static gb__view gb__look_up(const gb_result *r)
 {
     gb__view v = {.result = r, .memory = GB_RSS_PEAK};
-    const gb_cell **by_id = calloc(r->cell_count + 1, sizeof *by_id);
     v.pairs = calloc(r->comparison_count + 1, sizeof *v.pairs);
-    v.failed = !by_id || !v.pairs;
-    for (size_t i = 0; i < r->cell_count && !v.failed; i++) {
-        const gb_cell *c = by_id[i] = &r->cells[i];
+    v.failed = !v.pairs;
+    for (size_t i = 0; i < r->comparison_count && v.pairs; i++)
+        gb__add_pair(&v, &r->comparisons[i]);
+    for (size_t i = 0; i < r->cell_count; i++) {
+        const gb_cell *c = &r->cells[i];
         if (c->summary[GB_MEMORY].median > 0) v.memory = GB_MEMORY;
         v.rates |= c->rate > 0;
         v.sources |= *c->source != 0;
         v.reported |= gb__reported_of(r, c) != NULL;
     }
-    if (!v.failed && r->cell_count) {
-        qsort(by_id, r->cell_count, sizeof *by_id, gb__id_order);
-        gb__add_pairs(&v, by_id);
-    }
-    free(by_id);
     return v;
-}
-
-// Those of a candidate stand together, the first of them here; behind the last is one of another.
-static const gb__pair *gb__pairs_of(const gb__view *v, const gb_cell *c)
-{
-    size_t lo = 0, hi = v->pair_count;
-    while (lo < hi) {
-        size_t middle = (lo + hi) / 2;
-        if (v->pairs[middle].candidate < c) lo = middle + 1;
-        else hi = middle;
-    }
-    return &v->pairs[lo];
 }
 
 static const gb_comparison *gb__find_comparison(const gb__view *v, const gb_cell *baseline,
                                                 const gb_cell *c, gb_metric metric)
 {
-    for (const gb__pair *p = gb__pairs_of(v, c); p->candidate == c; p++)
-        if (p->baseline == baseline) return p->of[metric];
+    for (const gb__pair *p = v->pairs; p < v->pairs + v->pair_count; p++)
+        if (p->candidate == c && p->baseline == baseline) return p->of[metric];
     return NULL;
 }
 
@@ -12732,6 +12694,51 @@ static int gb__rounds_needed(const gb__view *v)
     return most;
 }
 
+// ---- the machine, the builds, the method --------------------------------------------------------
+
+typedef char gb__line[GB_PATH + 512];
+
+static const char *gb__machine_text(const gb_result *r, gb__line text)
+{
+    const gb_host *h = &r->host;
+    snprintf(text, sizeof(gb__line), "%s, %d CPUs, %.0f GB, %s, %s",
+             *h->cpu_model ? h->cpu_model : "unknown CPU", h->cpus, (double)h->memory / 1e9,
+             h->kernel, r->started);
+    return text;
+}
+
+static const char *gb__build_text(const gb_python *p, gb__line text)
+{
+    snprintf(text, sizeof(gb__line), "CPython %s%s%s%s, %s, %s", p->version,
+             p->free_threaded ? " free-threaded" : "", p->gil == 1 ? " with the GIL forced on" : "",
+             p->debug ? ", a debug build" : "", p->optimized, p->executable);
+    return text;
+}
+
+static void gb__add_method(gb__buf *b, const gb__view *v)
+{
+    int rounds = 0, needed = gb__rounds_needed(v);
+    for (size_t i = 0; i < v->result->cell_count; i++)
+        if ((int)v->result->cells[i].round_count > rounds)
+            rounds = (int)v->result->cells[i].round_count;
+    gb__buf_printf(b, "Medians of %d rounds, each on a fresh server; +-: half of the 95 %% "
+                   "interval. Ratios are paired within\nrounds, with 95 %% intervals: faster or "
+                   "slower where all of it is beyond 1 %%, no difference where all is\nwithin, "
+                   "else unclear.", rounds);
+    if (needed)
+        gb__buf_printf(b, " About %d rounds would tell 5 %% of req/s wherever that is unclear.",
+                       needed);
+    gb__buf_printf(b, "\n%s; 1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the "
+                   "server spent waiting to run Python; \"-\" where that isn't seen: in\nan event "
+                   "loop, in somebody else's server. C handler: the same server without Python.\n",
+                   v->memory == GB_MEMORY ? "MB: memory of the server's processes, with what they "
+                   "share counted once" : "peak RSS MB: summed over the server's processes");
+    if (v->sources)
+        gb__buf_str(b, "What has an @ is from a result of that name. Rounds of two results aren't "
+                    "paired: there the ratio is one of\nmedians.\n");
+    if (v->reported) gb__buf_str(b, gb__reported_note);
+}
+
 // ---- the table and Markdown ---------------------------------------------------------------------
 
 typedef struct gb__paper {
@@ -12777,18 +12784,11 @@ static void gb__add_table(gb__paper *p, gb__table *t)
 
 static void gb__add_builds(gb__paper *p, const gb_result *r)
 {
-    const gb_host *h = &r->host;
+    gb__line text;
     if (p->markdown) gb__buf_str(&p->text, "## What free-threading does here\n\n");
-    gb__add_item(p, "Machine", "%s, %d CPUs, %.0f GB, %s, %s",
-                 *h->cpu_model ? h->cpu_model : "unknown CPU", h->cpus, (double)h->memory / 1e9,
-                 h->kernel, r->started);
-    for (size_t i = 0; i < r->python_count; i++) {
-        const gb_python *python = &r->pythons[i];
-        gb__add_item(p, python->id, "CPython %s%s%s, %s, %s", python->version,
-                     python->free_threaded ? " free-threaded" : "",
-                     python->gil == 1 ? " with the GIL forced on" : "", python->optimized,
-                     python->executable);
-    }
+    gb__add_item(p, "Machine", "%s", gb__machine_text(r, text));
+    for (size_t i = 0; i < r->python_count; i++)
+        gb__add_item(p, r->pythons[i].id, "%s", gb__build_text(&r->pythons[i], text));
     gb__buf_str(&p->text, "\n");
 }
 
@@ -12811,32 +12811,6 @@ static void gb__add_anatomies(gb__paper *p, const gb_result *r)
     if (any) gb__buf_str(&p->text, "\n");
 }
 
-static void gb__add_notes(gb__paper *p, const gb__view *v)
-{
-    const gb_result *r = v->result;
-    size_t rounds = 0;
-    for (size_t i = 0; i < r->cell_count; i++)
-        if (r->cells[i].round_count > rounds) rounds = r->cells[i].round_count;
-    gb__buf_printf(&p->text, "Medians of %zu rounds, each on a fresh server; +-: half of the 95 %% "
-                   "interval. Ratios are paired within\nrounds, with 95 %% intervals. %s; 1 MB = "
-                   "1,000,000 bytes.\nGIL wait: share of a request's time in the server spent "
-                   "waiting to run Python; \"-\" where that isn't seen: in\nan event loop, in "
-                   "somebody else's server. C handler: the same server without Python.\n", rounds,
-                   v->memory == GB_MEMORY ? "MB: memory of the server's processes, with what they "
-                   "share counted once" : "peak RSS MB: summed over the server's processes");
-    int needed = gb__rounds_needed(v);
-    if (needed)
-        gb__buf_printf(&p->text, "About %d rounds would tell 5 %% more or fewer req/s wherever that is "
-                       "unclear here.\n", needed);
-    if (v->sources)
-        gb__buf_str(&p->text, "What has an @ is from a result of that name. Rounds of two results "
-                    "aren't paired: there the ratio is one of\nmedians.\n");
-    if (v->reported) gb__buf_str(&p->text, gb__reported_note);
-    if (r->warning_count) gb__buf_str(&p->text, "\n");
-    for (size_t i = 0; i < r->warning_count; i++)
-        gb__add_item(p, "Warning", "%s.", r->warnings[i]);
-}
-
 static gb_code gb__write_paper(gb__paper *p, const gb_result *r, FILE *out, gb_error *error)
 {
     gb__table t;
@@ -12849,7 +12823,10 @@ static gb_code gb__write_paper(gb__paper *p, const gb_result *r, FILE *out, gb_e
         gb__verdict_table(&v, &t);
         gb__add_table(p, &t);
         gb__add_anatomies(p, r);
-        gb__add_notes(p, &v);
+        gb__add_method(&p->text, &v);
+        if (r->warning_count) gb__buf_str(&p->text, "\n");
+        for (size_t i = 0; i < r->warning_count; i++)
+            gb__add_item(p, "Warning", "%s.", r->warnings[i]);
     }
     p->text.failed |= v.failed;
     free(v.pairs);
@@ -15193,8 +15170,11 @@ static size_t gb__say_ratios(gb__buf *b, const gb__cells *g, bool everything)
         const gb_cell *c = g->cells[i];
         if (!gb__same_topology(c, g->cells[0]) && !gb__same_topology(c, g->cells[g->count - 1]))
             continue;
-        for (const gb__pair *p = gb__pairs_of(g->view, c); p->candidate == c; p++) {
-            if (!gb__is_answer(p) || !(everything || gb__is_subject(g->view, p))) continue;
+        for (size_t j = 0; j < g->view->pair_count; j++) {
+            const gb__pair *p = &g->view->pairs[j];
+            if (p->candidate != c || !gb__is_answer(p) ||
+                !(everything || gb__is_subject(g->view, p)))
+                continue;
             gb__say_ratio(b, g, p);
             said++;
         }
@@ -15272,8 +15252,9 @@ static void gb__ratio_rows(gb__buf *b, const gb__cells *g)
     const gb__pair *last = NULL;
     for (size_t i = 0; i < g->count; i++) {
         const gb_cell *c = g->cells[i];
-        for (const gb__pair *p = gb__pairs_of(g->view, c); p->candidate == c; p++) {
-            if (!gb__is_answer(p)) continue;
+        for (size_t j = 0; j < g->view->pair_count; j++) {
+            const gb__pair *p = &g->view->pairs[j];
+            if (p->candidate != c || !gb__is_answer(p)) continue;
             const gb_comparison *k = p->of[GB_RPS];
             if (!last) gb__html(b, "<h4>%s</h4>\n", c->scenario);
             last = p;
@@ -15335,7 +15316,6 @@ static void gb__all_figures(gb__buf *b, const gb__view *v)
     gb__buf_str(b, "<section>\n<h2>All figures</h2>\n");
     gb__main_table(v, &t);
     gb__table_html(&t, b, "Every cell: medians of its rounds; +-: half of the 95 % interval");
-    if (v->reported) gb__html(b, "<p class=\"mute\">%s</p>\n", gb__reported_note);
     gb__verdict_table(v, &t);
     if (v->pair_count) gb__table_html(&t, b, "Every comparison: ratios with 95 % intervals");
     gb__table_free(&t);
@@ -15347,45 +15327,16 @@ static void gb__html_fact(gb__buf *b, const char *name, const char *text)
     if (*text) gb__html(b, "<dt>%s</dt><dd>%s</dd>\n", name, text);
 }
 
-static void gb__machine(gb__buf *b, const gb_result *r)
-{
-    const gb_host *h = &r->host;
-    char text[64] = "";
-    gb__buf_str(b, "<section>\n<h2>Machine</h2>\n<dl>\n");
-    gb__html_fact(b, "CPU", *h->cpu_model ? h->cpu_model : "unknown");
-    snprintf(text, sizeof text, "%d, %d a core", h->cpus, h->threads_per_core);
-    if (h->threads_per_core <= 1) snprintf(text, sizeof text, "%d", h->cpus);
-    gb__html_fact(b, "CPUs that could be used", text);
-    snprintf(text, sizeof text, "%.2f CPUs", h->cgroup_cpus);
-    gb__html_fact(b, "Quota of the container", h->cgroup_cpus > 0 ? text : "");
-    snprintf(text, sizeof text, "%.1f GB", (double)h->memory / 1e9);
-    gb__html_fact(b, "Memory", text);
-    gb__html_fact(b, "Kernel", h->kernel);
-    gb__html_fact(b, "Frequency governor", h->governor);
-    gb__html_fact(b, "Turbo", h->turbo > 0 ? "on" : h->turbo == 0 ? "off" : "");
-    snprintf(text, sizeof text, "%.2f", h->load_1min);
-    gb__html_fact(b, "Load average at the start", text);
-    gb__html_fact(b, "Started", r->started);
-    gb__buf_str(b, "</dl>\n</section>\n");
-}
-
 static void gb__builds(gb__buf *b, const gb_result *r)
 {
-    gb__buf_str(b, "<section>\n<h2>Builds</h2>\n");
+    gb__line text;
+    gb__buf_str(b, "<section>\n<h2>Builds</h2>\n<dl>\n");
     for (size_t i = 0; i < r->python_count; i++) {
-        const gb_python *p = &r->pythons[i];
-        gb__html(b, "<h3>%s</h3>\n<dl>\n<dt>CPython</dt><dd>%s%s%s%s</dd>\n", p->id, p->version,
-                 p->free_threaded ? ", free-threaded" : ", with the GIL",
-                 p->gil == 1 ? ", the GIL forced on" : p->gil == 0 ? ", the GIL forced off" : "",
-                 p->debug ? ", a debug build" : "");
-        gb__html_fact(b, "Optimised with", p->optimized);
-        gb__html_fact(b, "Compiler", p->compiler);
-        gb__html_fact(b, "Configured with", p->configure_args);
-        gb__html_fact(b, "Executable", p->executable);
-        gb__html_fact(b, "Library", p->libpython);
-        gb__buf_str(b, "</dl>\n");
+        gb__html_fact(b, r->pythons[i].id, gb__build_text(&r->pythons[i], text));
+        gb__html_fact(b, "compiled with", r->pythons[i].compiler);
+        gb__html_fact(b, "configured with", r->pythons[i].configure_args);
     }
-    gb__buf_str(b, "</section>\n");
+    gb__buf_str(b, "</dl>\n</section>\n");
 }
 
 static void gb__warnings(gb__buf *b, const gb_result *r)
@@ -15396,16 +15347,14 @@ static void gb__warnings(gb__buf *b, const gb_result *r)
     gb__buf_str(b, r->warning_count ? "</ul>\n</section>\n" : "</section>\n");
 }
 
-static const char gb__method[] =
-    "<section>\n<h2>Method</h2>\n<p>A cell is one combination of build, application and topology. "
-    "A round measures every cell once, in a shuffled order, each on a fresh server process, with "
-    "the client on the same machine. Ratios are taken within a round and summarised over rounds: "
-    "the median and its 95 % bootstrap interval; those between two results are of their medians. A "
-    "verdict needs the interval, not the median, to be clear of 1 by 1 %.</p>\n<p>The C handler is "
-    "the control: the same server and topology without Python. What it loses to threads is not the "
-    "lock's doing. Peak memory is RSS, summed over the server's processes; PSS counts shared pages "
-    "once; 1 MB is 1,000,000 bytes. Waiting to run Python is the time until a thread with a "
-    "request could: the GIL, seen from where it hurts.</p>\n</section>\n";
+static void gb__method(gb__buf *b, const gb__view *v)
+{
+    gb__buf text = {0};
+    gb__add_method(&text, v);
+    gb__html(b, "<section>\n<h2>Method</h2>\n<p>%s</p>\n</section>\n", text.data ? text.data : "");
+    b->failed |= text.failed;
+    gb__buf_free(&text);
+}
 
 static void gb__page_title(gb__buf *b, const gb_result *r)
 {
@@ -15416,7 +15365,7 @@ static void gb__page_title(gb__buf *b, const gb_result *r)
 
 static void gb__page_head(gb__buf *b, const gb_result *r)
 {
-    gb__small text;
+    gb__line machine;
     gb__buf_str(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                 "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
@@ -15428,9 +15377,7 @@ static void gb__page_head(gb__buf *b, const gb_result *r)
     gb__buf_str(b, gb__picture_style);
     gb__buf_str(b, "</style>\n</head>\n<body>\n<header>\n<h1>");
     gb__page_title(b, r);
-    gb__html(b, "</h1>\n<p class=\"mute\">%s, %s CPUs, %s</p>\n",
-             *r->host.cpu_model ? r->host.cpu_model : "unknown CPU",
-             gb__tick_text(text, r->host.cpus), r->started);
+    gb__html(b, "</h1>\n<p class=\"mute\">%s</p>\n", gb__machine_text(r, machine));
     if (r->interrupted)
         gb__buf_str(b, "<p class=\"note\">Interrupted: what is here was measured before.</p>\n");
     gb__buf_str(b, "</header>\n<main>\n");
@@ -15444,10 +15391,6 @@ static void gb__page(gb__buf *b, const gb__view *v)
     gb__buf_str(b, "<section>\n<h2>The answer</h2>\n<div class=\"answer\">\n<div>\n");
     gb__each_scenario(b, v, gb__say_scenario);
     if (!r->cell_count) gb__buf_str(b, "<p>Nothing was measured.</p>\n");
-    int needed = gb__rounds_needed(v);
-    if (needed)
-        gb__html(b, "<p>About %s rounds would tell 5 %% more or fewer req/s wherever that is unclear "
-                 "here.</p>\n", gb__number(text, needed));
     if (r->warning_count)
         gb__html(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%s "
                  "warning%s</a>.</p>\n", gb__tick_text(text, (double)r->warning_count),
@@ -15457,10 +15400,9 @@ static void gb__page(gb__buf *b, const gb__view *v)
     gb__buf_str(b, "</div>\n</section>\n");
     gb__each_scenario(b, v, gb__scenario_section);
     gb__all_figures(b, v);
-    gb__machine(b, r);
     gb__builds(b, r);
     gb__warnings(b, r);
-    gb__buf_str(b, gb__method);
+    gb__method(b, v);
     gb__buf_str(b, "</main>\n<footer><p class=\"mute\">Made by gilbench " GB_VERSION
                 ".</p></footer>\n</body>\n</html>\n");
 }

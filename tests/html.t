@@ -115,11 +115,13 @@ function judge_picture(width, view, picture) {
 }
 // Text beside text, above a bar that has its marks.
 function judge_row(width, row) {
-    const box = row.getBoundingClientRect(), bar = row.querySelector('.bar').getBoundingClientRect();
+    const box = row.getBoundingClientRect();
+    const bar = row.querySelector('.bar').getBoundingClientRect();
     const [name, figure] = [...row.querySelectorAll('span')].map(s => s.getBoundingClientRect());
     const what = width + ' ' + row.textContent;
-    if (figure.right > box.right + 1 || name.right > box.right + 1) found.push(what + ' is outside');
-    if (name.right > figure.left + 1 && name.bottom > figure.top + 1) found.push(what + ' overlaps');
+    if (Math.max(figure.right, name.right) > box.right + 1) found.push(what + ' is outside');
+    if (name.right > figure.left + 1 && name.bottom > figure.top + 1)
+        found.push(what + ' overlaps');
     if (bar.top < figure.bottom - 1 || bar.height < 8) found.push(what + ' has no bar');
     if (!row.querySelector('.bar i')) found.push(what + ' has no marks');
 }

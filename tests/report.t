@@ -57,8 +57,8 @@ sub cell {
     my ($python, $threads, $factor, %more) = @_;
     my @rps = map { (1000 + 10 * $_) * $factor } 0 .. 7;
     my @rounds = map {
-        {   requests => int($_), seconds => 1, rps => $_, memory_mb => { service => 20.123456, rss_peak => 20.123456,
-                pss => 15.5, rss => 19, uss => 12 },
+        {   requests => int($_), seconds => 1, rps => $_, memory_mb => { service => 20.123456,
+                rss_peak => 20.123456, pss => 15.5, rss => 19, uss => 12 },
             latency_ms => { mean => 900 / $_, p50 => 800 / $_, p90 => 1000 / $_, p99 => 2000 / $_,
                 p999 => 2500 / $_, max => 3000 / $_ } }
     } @rps;
@@ -198,8 +198,9 @@ my %summary = (rps => { median => 3.4567, ci95 => [3.3, 3.5] }, map { $_->[0] =>
      ['latency_ms.p99', at('latency_ms p99')], ['memory_mb.service', at('memory_mb service')],
      ['memory_mb.rss_peak', at('memory_mb rss_peak')], ['memory_mb.pss', at('memory_mb pss')]));
 my %same = (rounds => [\%odd], summary => \%summary, rate => 250);
-my ($gil_on, $gil_off) = map { { %odd, gil => { enabled_after_load => $_, reenabled_by => 'orjson' } } }
-    (JSON::PP::true, JSON::PP::false);
+my ($gil_on, $gil_off) = map {
+    { %odd, gil => { enabled_after_load => $_, reenabled_by => 'orjson' } }
+} (JSON::PP::true, JSON::PP::false);
 my @ratio = (scenario => 'app', baseline => 'app/gil/w1-t1-c8', verdict => 'slower',
     ratio => { median => 0.9123456, ci95 => [0.8, 0.95] });
 result_file('odd.json', cells => [cell('gil', 1, 1, %same), cell('free', 1, 1, %same,
@@ -236,7 +237,8 @@ SKIP: {
     my %row;
     @row{@$heads} = @{ $csv[0] };
     is_deeply({ map { $_ => 0 + $row{$_} } keys %columns },
-        { map { $_ => at($columns{$_}) } keys %columns }, 'CSV: each has its own, to the last digit');
+        { map { $_ => at($columns{$_}) } keys %columns },
+        'CSV: each has its own, to the last digit');
     is_deeply([@row{ 'req/s lo', 'req/s hi', 'rate', 'rounds' }], [3.3, 3.5, 250, 1],
         'with intervals');
     is($csv[3][(grep { $heads->[$_] eq 'attach_wait us' } 0 .. $#$heads)[0]], '',
@@ -247,7 +249,8 @@ SKIP: {
             0.9123456, ''], 'a pair of cells is a row of ratios');
 }
 my $md = content('odd.md');
-like($md, qr/\A## .*\n\n- \*\*Machine\*\*: CPU, 4 CPUs, 8 GB, Linux, /, 'Markdown begins with the machine');
+like($md, qr/\A## .*\n\n- \*\*Machine\*\*: CPU, 4 CPUs, 8 GB, Linux, /,
+    'Markdown begins with the machine');
 like($md, qr/^- \*\*gil\*\*: CPython 3\.14\.7, PGO, /m, 'its builds');
 like($md, qr/^- \*\*\/x, gil, 1 x 1\*\*: \d+ % of [\d.]+ us was writing the answer; /m,
     'and says where time went');
@@ -333,7 +336,8 @@ for my $name (qw(free.json gil.json free+memory.json gil+memory.json)) {
             map { $_->{metadata} } @{ $benchmark->{runs} });
         my $unit = $name =~ /memory/ ? 'byte' : 'second';
         push @wrong, 'unit' if $benchmark->{metadata}{unit} ne $unit;
-        push @wrong, 'name' if $benchmark->{metadata}{name} !~ /^app\/w1-t1-c8( memory| peak RSS| PSS)?$/;
+        push @wrong, 'name'
+            if $benchmark->{metadata}{name} !~ /^app\/w1-t1-c8( memory| peak RSS| PSS)?$/;
         push @wrong, 'runs' if @{ $benchmark->{runs} } != 8;
         push @wrong, 'values' if grep { @{ $_->{values} } != 1 || $_->{values}[0] <= 0 }
             @{ $benchmark->{runs} };
