@@ -189,7 +189,8 @@
 //
 // read (from the wake-up to a parsed request), attach_wait (until the thread could run Python: the
 // GIL, seen from where it hurts), app (Python, and building the answer), write: of one request in
-// four, picked at random. Garbage collections and their pauses are counted beside them.
+// four, picked at random. Garbage collections and their pauses are counted beside them. Within an
+// event loop the wait happens before any of this, out of sight: it is "-" there.
 //
 // METHOD
 //
@@ -240,7 +241,9 @@
 // REPORTS
 //
 // --json keeps everything that was measured; `gilbench report` makes each of the other formats from
-// it, to the same last digit. Of several files the first is what the others are held against: cells
+// it, to the same last digit. CSV has all figures in full: a row a cell, then a row a comparison,
+// whose figures are ratios to the cell in `against`. A row whose GIL came back is called "GIL back"
+// wherever it is named; what wasn't measured is "-", never 0. Of several files the first is what the others are held against: cells
 // of the same scenario and topology, on the build of the same id or, between versions, of the same
 // kind. Rounds of two files aren't paired, so the ratio is one of medians, and what else is not the
 // same (machine, kernel, version, compiler) becomes a warning. --pyperf writes a file a build, in
@@ -14225,6 +14228,8 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
     gb__pyperf_count(j, "server_workers", c->workers);
     gb__pyperf_count(j, "server_threads", c->threads);
     gb__pyperf_count(j, "server_connections", c->connections);
+    const char *modules = gb__gil_is_back(r, c);
+    if (modules) gb__pyperf_text(j, "server_gil_back", modules);
     gb__json_close(j, "}");
     gb__json_key(j, "runs");
     gb__json_open(j, "[");

@@ -350,6 +350,15 @@ static void test_reported(void)
     char *text = page(&s);
     ok(strstr(text, ">the article reports 28,500</small>"), "what the article reports is text");
     is_u64(count(text, "<i class=\"f\""), 2 * 9, "and no bar");
+    double rps = 0, mean = 0, mb = 0;
+    for (size_t i = 0; i < sizeof gb__article / sizeof *gb__article; i++) {
+        rps += gb__article[i].rps;
+        mean += gb__article[i].mean_ms;
+        mb += gb__article[i].mb;
+    }
+    near(rps, 164000, 0, "its figures add up: req/s");
+    near(mean, 208.4, 1e-9, "mean latency");
+    near(mb, 1780, 0, "memory");
     free(text);
 }
 
