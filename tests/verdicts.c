@@ -91,6 +91,50 @@ static void test_bursts(void)
     near((double)c.ramp / 1e9, 0.5, 1e-6, "so are the answers behind a gap");
 }
 
+static void sleep_a_little(gb_exchange *exchange, void *user)
+{
+    usleep(110000);
+    gb_respond(exchange, 200, "text/plain", user, 2);
+}
+
+// Four threads that sleep: bursts of four answers, of which 0.2 s would hold one or two.
+static void test_slow_answers(void)
+{
+    char url[64], body[] = "ok";
+    gb_error error = {GB_OK, ""};
+    gb_server_config config = {.threads = 4, .handler = sleep_a_little, .user = body};
+    gb_server *server = gb_server_start(&config, &error);
+    if (!server) {
+        ok(false, "%s", error.text);
+        return;
+    }
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", gb_server_port(server));
+    gb_load_config k = {.url = url, .connections = 8, .duration_s = 0.2, .warmup_s = 0.05};
+    gb_load_result r;
+    if (gb_load(&k, &r, &error)) {
+        ok(false, "%s", error.text);
+    } else {
+        near(r.rps, 4 / 0.11, 3.5, "4 threads, 110 ms: %.2f req/s", r.rps);
+        near(r.seconds, 0.44, 0.1, "in a window of four bursts, not 0.2 s");
+        ok(!r.coarse && !(r.drift > 0), "which is enough to know them, but no drift");
+        gb_load_free(&r);
+    }
+    gb_server_stop(server);
+}
+
+static void test_timeline(void)
+{
+    gb_round r = {.timeline = {.step_s = 0.05}};
+    gb_measure_config config = {.path = "/"};
+    gb__measuring m = {.config = &config, .round = &r};
+    for (int i = 0; i <= 1200; i++)
+        gb__on_progress(&m, &(gb_load_progress){.seconds = i / 100., .in_window = i > 20,
+                                                .answered = (uint64_t)(i < 600 ? i : 3 * i - 1200)});
+    near(r.timeline.count * r.timeline.step_s, 11.8, 0.8, "a timeline of the whole window");
+    near(r.timeline.rps[1], 100, 1, "at its begin");
+    near(r.timeline.rps[r.timeline.count - 1], 300, 1, "and at its end");
+}
+
 // ---- hand-made results --------------------------------------------------------------------------
 
 enum { CELLS = 6, ROUNDS = 12 };
@@ -236,6 +280,17 @@ static void test_no_verdict(void)
     is_u64(verdict_of(&m, ROUNDS), GB_UNCLEAR, "none of a free-threaded build with a GIL");
     m.pythons[1].gil = 1;
     is_u64(verdict_of(&m, ROUNDS), GB_FASTER, "unless it was asked for");
+}
+
+static void test_sessions(void)
+{
+    gb_interval i = gb__allow_for_sessions((gb_interval){1, 1, 1});
+    near(i.lo, 1 - 1.96 * 0.02 * 1.41421356, 1e-5, "two sessions of one service: 5.5 %% lower");
+    near(i.hi, 1 + 1.96 * 0.02 * 1.41421356, 1e-5, "or higher");
+    i = gb__allow_for_sessions((gb_interval){2, 1.4, 2.1});
+    near(i.median, 2, 0, "the ratio stays");
+    near(i.lo, 2 - 0.610, 0.001, "what the rounds leave open is most of it");
+    near(i.hi, 2 + 0.149, 0.001, "or as much");
 }
 
 static void test_rounds_needed(void)
@@ -472,6 +527,9 @@ int main(void)
 {
     test_settling();
     test_bursts();
+    test_slow_answers();
+    test_timeline();
+    test_sessions();
     test_judging();
     test_no_verdict();
     test_rounds_needed();
