@@ -147,8 +147,8 @@
 //
 //     malformed request line or field, bare CR, LF or NUL, obs-fold, bad chunk    400, close
 //     Content-Length with Transfer-Encoding, two different lengths                400, close
-//     unknown transfer coding, CONNECT                                            501, close
-//     Host missing or twice in HTTP/1.1                                           400, close
+//     a transfer coding before chunked, CONNECT                                   501, close
+//     Host missing or twice in HTTP/1.1, Content-Type or its like twice           400, close
 //     request line over 8 KiB                                                     414, close
 //     fields over 64 KiB or 128 of them                                           431, close
 //     body over 16 MiB (gb_server_config.max_body)                                413, close
@@ -171,7 +171,14 @@
 // latency counts from the scheduled start, so that a stall shows in every request it delayed
 // (coordinated omission; Gil Tene, "How NOT to Measure Latency"). The uncorrected latency is shown
 // beside it. A status of 400 or more, a truncated or unexpected body and a timeout are errors by
-// kind; none of them counts as answered, and their latency isn't recorded.
+// kind; none of them counts as answered, and their latency isn't recorded. Redirects are answers,
+// but they are counted apart and named: few mean to measure the way to a login page.
+//
+// Requests a second are of what is answered within the window; latency is of what was to start
+// within it. So the client goes on reading when the window is over until all of that is answered:
+// for a second, or twice as long as the slowest answer took, never beyond the timeout. What has no
+// answer then, or, with a rate, was due and found no free connection, is `unanswered`: it counts in
+// the latencies with the time that it had waited.
 //
 // MEMORY AND CPU
 //
@@ -452,7 +459,7 @@ GB_API void gb_server_stop(gb_server *server);
     X(write, "the connection broke while a request was sent")                                      \
     X(timeout, "no complete answer in time")                                                       \
     X(truncated, "the connection closed in the middle of an answer")                               \
-    X(malformed, "the answer was not HTTP/1.x")                                                    \
+    X(malformed, "the answer was no good HTTP/1.x")                                                \
     X(status, "an answer with a status of 400 or more")                                            \
     X(unexpected, "a body without the expected text")
 
@@ -497,6 +504,11 @@ typedef struct gb_load_config {
     const bool *stop;            // set to true (by a signal handler, say) to end early
 } gb_load_config;
 
+typedef struct gb_answer {
+    int status;
+    uint64_t size;               // of its body
+} gb_answer;
+
 typedef struct gb_load_result {
     double warmup_s;             // how long it was
     bool unsettled;              // the rate had not settled when it ended
@@ -505,14 +517,21 @@ typedef struct gb_load_result {
     double drift;                // req/s of its second half by those of its first; 0: can't be said
     bool coarse;                 // answers came in bursts too far apart to know req/s from it
     uint64_t requests;           // answered well within it
+    uint64_t started;            // begun within it
+    bool rate_missed;            // these are fewer than the rate asked for
+    uint64_t unanswered;         // in flight or overdue at its end, and still a while later
     uint64_t bytes;              // received
     gb_load_errors errors;
+    uint64_t statuses[6];        // complete answers within it by class: [2] is 2xx; [5] is the rest
+    gb_answer first_answer;
     double rps;                  // requests / seconds; after a warm-up counted softly, see METHOD
-    gb_histogram latency;        // with a rate: from the intended start (corrected for
-                                 // coordinated omission)
+    gb_histogram latency;        // of what was to start within it; with a rate from the intended
+                                 // start (corrected for coordinated omission). Of what is
+                                 // unanswered: at least so much
     gb_histogram uncorrected;    // with a rate: from the actual start; else empty
     uint64_t cpu_ns;             // CPU time of the client's threads in the window
     char first_error[256];       // one example in words; "" without errors
+    char redirect[256];          // where the first 3xx pointed to; "" without
 } gb_load_result;
 
 // GB_OK and GB_INTERRUPTED leave a result, which gb_load_free frees; anything else leaves none.
@@ -2347,8 +2366,8 @@ GB__OPTIMIZE_AGAIN
 // >>http
 // HTTP/1.1 messages (RFC 9110, RFC 9112): parsers over bytes that the caller keeps, and the text of
 // heads. Pure: no sockets, no allocation but a buffer's. Offsets, not pointers, so that the bytes
-// may move between two calls. Where the RFC leaves a choice the strict one is taken, because two
-// readers that differ about where a message ends are what request smuggling lives on.
+// may move between two calls. Where the RFC leaves a choice a request gets the strict one, because
+// two readers that differ about where a message ends are what request smuggling lives on.
 
 enum { GB__PARTIAL = -1 };  // parsers: more bytes are needed; 0 is done, above 0 a status to answer
 
@@ -2379,6 +2398,8 @@ typedef struct gb__response {
     size_t head_len;
     bool has_length, chunked, keep_alive;
     uint64_t content_length;
+    gb__span location;
+    const char *problem;     // why it is malformed
 } gb__response;
 
 static bool gb__is_token_char(unsigned char c)
@@ -2392,9 +2413,10 @@ static bool gb__is_value_char(unsigned char c)
     return (c >= 0x20 && c != 0x7f) || c == '\t';
 }
 
+// No fragment, and nothing raw that has to be percent-encoded for not being ASCII (RFC 3986).
 static bool gb__is_target_char(unsigned char c)
 {
-    return c > 0x20 && c != 0x7f;
+    return c > 0x20 && c < 0x7f && c != '#';
 }
 
 static bool gb__is_host_char(unsigned char c)
@@ -2528,19 +2550,40 @@ static int gb__connection_option(gb_slice option, void *keep_alive)
     return 0;
 }
 
-// Only chunked, once and last, delimits a request (RFC 9112, 6.1).
-static int gb__transfer_coding(gb_slice coding, void *chunked)
+// What has been seen of a head.
+typedef struct gb__head_seen {
+    int hosts;
+    unsigned once;  // of the fields that may be there only once
+    bool coding, chunked, other_coding, close;
+} gb__head_seen;
+
+// Only chunked, once and last, says where a message ends (RFC 9112, 6.3).
+static int gb__transfer_coding(gb_slice coding, void *user)
 {
-    if (!gb__slice_is_nocase(coding, "chunked")) return 501;
-    if (*(bool *)chunked) return 400;
-    *(bool *)chunked = true;
+    gb__head_seen *seen = user;
+    if (seen->chunked) return 400;
+    seen->chunked = gb__slice_is_nocase(coding, "chunked");
+    seen->other_coding |= !seen->chunked;
     return 0;
 }
 
-typedef struct gb__head_seen {
-    int hosts;
-    bool coding, close;
-} gb__head_seen;
+// A repeated field is read as a list (RFC 9110, 5.3), which the values of these can't be: one
+// reader would take the first and the next one the last.
+static bool gb__is_repeated(gb__head_seen *seen, gb_slice name)
+{
+    static const gb_slice names[] = {
+        {"authorization", 13}, {"content-location", 16}, {"content-range", 13},
+        {"content-type", 12}, {"date", 4}, {"from", 4}, {"if-modified-since", 17}, {"if-range", 8},
+        {"if-unmodified-since", 19}, {"max-forwards", 12}, {"proxy-authorization", 19},
+        {"range", 5}, {"referer", 7}, {"user-agent", 10}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (name.len != names[i].len || strncasecmp(name.data, names[i].data, name.len)) continue;
+        bool before = seen->once >> i & 1;
+        seen->once |= 1u << i;
+        return before;
+    }
+    return false;
+}
 
 // What a field means for the framing of the request; 0 or a status.
 static int gb__request_field(gb__request *r, gb__head_seen *seen, gb_slice name, gb_slice value)
@@ -2551,8 +2594,9 @@ static int gb__request_field(gb__request *r, gb__head_seen *seen, gb_slice name,
         return gb__parse_length(value, &r->has_length, &r->content_length) ? 0 : 400;
     if (gb__slice_is_nocase(name, "transfer-encoding")) {
         seen->coding = true;
-        return gb__each_element(value, gb__transfer_coding, &r->chunked);
+        return gb__each_element(value, gb__transfer_coding, seen);
     }
+    if (gb__is_repeated(seen, name)) return 400;
     if (gb__slice_is_nocase(name, "connection"))
         seen->close |= gb__each_element(value, gb__connection_option, &r->keep_alive) != 0;
     if (gb__slice_is_nocase(name, "expect")) {
@@ -2565,7 +2609,9 @@ static int gb__request_field(gb__request *r, gb__head_seen *seen, gb_slice name,
 static int gb__check_framing(gb__request *r, const gb__head_seen *seen)
 {
     if (r->minor && seen->hosts != 1) return 400;
-    if (seen->coding && (r->has_length || !r->chunked || !r->minor)) return 400;
+    if (seen->coding && (r->has_length || !seen->chunked || !r->minor)) return 400;
+    if (seen->other_coding) return 501;
+    r->chunked = seen->chunked;
     if (seen->close) r->keep_alive = false;
     return 0;
 }
@@ -2593,11 +2639,20 @@ static int gb__parse_fields(gb__request *r, const char *data, size_t len, size_t
     return gb__check_framing(r, &seen);
 }
 
+// How long the empty lines before a request are: an old client's habit (RFC 9112, 2.2). They begin
+// nothing, so whoever waits for a request drops them at once.
+static size_t gb__empty_lines(const char *data, size_t len)
+{
+    size_t at = 0;
+    while (len - at >= 2 && data[at] == '\r' && data[at + 1] == '\n') at += 2;
+    return at;
+}
+
 // Parses a request's head from its first byte; call it again with more on GB__PARTIAL.
 static int gb__parse_request(gb__request *r, const char *data, size_t len)
 {
     gb_slice line = {0};
-    size_t at = 0;
+    size_t at = gb__empty_lines(data, len);
     // Everything but the field table, which is 2 KiB that nobody reads beyond field_count.
     r->field_count = 0;
     r->method = r->authority = (gb__span){0};
@@ -2605,8 +2660,6 @@ static int gb__parse_request(gb__request *r, const char *data, size_t len)
     r->has_length = r->chunked = r->keep_alive = r->expect_continue = false;
     r->content_length = 0;
     r->head_len = 0;
-    // An empty line before the request is an old client's habit (RFC 9112, 2.2).
-    while (len - at >= 2 && data[at] == '\r' && data[at + 1] == '\n') at += 2;
     if (at > GB_MAX_REQUEST_LINE) return 400;
     if (len - at == 1 && data[at] == '\r') return GB__PARTIAL;
     switch (gb__next_line(data, len, GB_MAX_REQUEST_LINE, &at, &line)) {
@@ -2618,23 +2671,36 @@ static int gb__parse_request(gb__request *r, const char *data, size_t len)
     return status ? status : gb__parse_fields(r, data, len, at);
 }
 
-// What a field means for the end of the answer; false when it contradicts itself.
-static bool gb__response_field(gb__response *r, gb_slice name, gb_slice value)
+static int gb__malformed(gb__response *r, const char *problem)
 {
-    // Only these three matter here; their first letters keep the rest of a head cheap.
+    r->problem = problem;
+    return 1;
+}
+
+// What a field means for the answer; above 0 when it contradicts itself.
+static int gb__response_field(gb__response *r, gb__head_seen *seen, const char *data, gb_slice name,
+                              gb_slice value)
+{
+    // Only these four matter here; their first letters keep the rest of a head cheap.
     switch (*name.data | 0x20) {
     case 't':
-        if (gb__slice_is_nocase(name, "transfer-encoding"))
-            return !gb__each_element(value, gb__transfer_coding, &r->chunked);
+        if (!gb__slice_is_nocase(name, "transfer-encoding")) break;
+        if (gb__each_element(value, gb__transfer_coding, seen) || seen->other_coding)
+            return gb__malformed(r, "the answer's transfer coding is another than chunked");
+        r->chunked = seen->chunked;
         break;
     case 'c':
-        if (gb__slice_is_nocase(name, "content-length"))
-            return gb__parse_length(value, &r->has_length, &r->content_length);
+        if (gb__slice_is_nocase(name, "content-length") &&
+            !gb__parse_length(value, &r->has_length, &r->content_length))
+            return gb__malformed(r, "the answer has two lengths, or one that is no number");
         if (gb__slice_is_nocase(name, "connection"))
             gb__each_element(value, gb__connection_option, &r->keep_alive);
         break;
+    case 'l':
+        if (gb__slice_is_nocase(name, "location")) r->location = gb__span_of(data, value);
+        break;
     }
-    return true;
+    return 0;
 }
 
 // "HTTP/1.1 200 OK"; an empty reason may lack even its space.
@@ -2653,32 +2719,61 @@ static bool gb__parse_status_line(gb__response *r, gb_slice line)
            gb__all(reason, gb__is_value_char);
 }
 
-// Parses an answer's head; 0, GB__PARTIAL, or above 0 when it isn't HTTP/1.x.
-static int gb__parse_response(gb__response *r, const char *data, size_t len)
+// A line of a head, with those that continue it (obs-fold). A user agent has to read them as one
+// with blanks between (RFC 9112, 5.2), which is written where the line ends were.
+static int gb__next_field(char *data, size_t len, size_t *at, gb_slice *line)
 {
+    gb_slice more;
+    int got = gb__next_line(data, len, GB_MAX_HEAD - *at, at, line);
+    while (got == GB__LINE_OK && line->len && *at <= GB_MAX_HEAD) {
+        if (*at == len) return GB__LINE_PARTIAL;
+        if (data[*at] != ' ' && data[*at] != '\t') break;
+        data[*at - 2] = data[*at - 1] = ' ';
+        got = gb__next_line(data, len, GB_MAX_HEAD - *at, at, &more);
+        if (got == GB__LINE_OK) line->len = (size_t)(more.data - line->data) + more.len;
+    }
+    return *at > GB_MAX_HEAD ? GB__LINE_LONG : got;
+}
+
+// Parses an answer's head; 0, GB__PARTIAL, or above 0 and why when it is malformed.
+static int gb__parse_response(gb__response *r, char *data, size_t len)
+{
+    static const char *const problems[] = {
+        [GB__LINE_LONG] = "the answer's head is too long",
+        [GB__LINE_BAD] = "a field in the answer's head is malformed"};
+    gb__head_seen seen = {0};
     gb_slice line, name, value;
     size_t at = 0;
     *r = (gb__response){0};
     int got = gb__next_line(data, len, GB_MAX_HEAD, &at, &line);
-    if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
-    if (got != GB__LINE_OK || !gb__parse_status_line(r, line)) return 1;
-    for (;;) {
-        got = gb__next_line(data, len, GB_MAX_HEAD, &at, &line);
-        if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
-        if (got != GB__LINE_OK) return 1;
-        if (!line.len) break;
-        if (!gb__parse_field(line, &name, &value) || !gb__response_field(r, name, value)) return 1;
+    if (got == GB__LINE_BAD || (got == GB__LINE_OK && !gb__parse_status_line(r, line)))
+        return gb__malformed(r, "the answer was not HTTP/1.x");
+    while (got == GB__LINE_OK) {
+        got = gb__next_field(data, len, &at, &line);
+        if (got != GB__LINE_OK || !line.len) break;
+        if (!gb__parse_field(line, &name, &value)) got = GB__LINE_BAD;
+        else if (gb__response_field(r, &seen, data, name, value)) return 1;
     }
     r->head_len = at;
-    return 0;
+    if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
+    return got == GB__LINE_OK ? 0 : gb__malformed(r, problems[got]);
 }
 
 // The chunked coding (RFC 9112, 7.1), decoded where it lies. Zero it to begin.
 typedef struct gb__chunked {
     enum {
         GB__CHUNK_SIZE,
-        GB__CHUNK_BLANK,         // between a size and what is behind it
+        GB__CHUNK_SIZE_END,      // behind a size, or an extension's quotes
+        GB__CHUNK_BLANK,         // before the next extension
         GB__CHUNK_EXTENSION,
+        GB__CHUNK_NAME,
+        GB__CHUNK_NAME_END,
+        GB__CHUNK_EQUALS,
+        GB__CHUNK_VALUE,
+        GB__CHUNK_QUOTED,
+        GB__CHUNK_ESCAPED,
+        GB__CHUNK_PADDING,       // tolerated: blanks behind a size, which some servers pad it with,
+        GB__CHUNK_ANYTHING,      // and whatever may stand for an extension
         GB__CHUNK_SIZE_LF,
         GB__CHUNK_DATA,
         GB__CHUNK_DATA_CR,
@@ -2691,6 +2786,7 @@ typedef struct gb__chunked {
         GB__CHUNK_DONE,
         GB__CHUNK_BAD
     } state;
+    bool tolerant;    // of an answer's size lines: nobody forwards what is read here
     uint64_t left;    // of the chunk
     size_t overhead;  // bytes since the last data: digits, extensions and trailers are limited
 } gb__chunked;
@@ -2702,66 +2798,60 @@ static int gb__hex_digit(char c)
     return -1;
 }
 
-// Behind a size: blanks, which some servers pad it with, then an extension or the end. Another
-// digit there would make two readers disagree about the size.
-static void gb__chunk_size_end(gb__chunked *c, char byte)
+// The framing, but for the digits of a size: the state that a byte leads to. Another digit behind a
+// blank would make two readers disagree about the size.
+static unsigned gb__chunk_next(unsigned state, char byte)
 {
-    if (byte == '\r') c->state = GB__CHUNK_SIZE_LF;
-    else if (byte == ';') c->state = GB__CHUNK_EXTENSION;
-    else if (byte == ' ' || byte == '\t') c->state = GB__CHUNK_BLANK;
-    else c->state = GB__CHUNK_BAD;
-}
-
-static void gb__chunk_size_byte(gb__chunked *c, char byte)
-{
-    int digit = gb__hex_digit(byte);
-    if (digit >= 0 && c->overhead <= 15) c->left = c->left << 4 | (uint64_t)digit;
-    else if (c->overhead < 2 || digit >= 0) c->state = GB__CHUNK_BAD;
-    else gb__chunk_size_end(c, byte);
-}
-
-static void gb__chunk_expect(gb__chunked *c, char byte, char expected, int next)
-{
-    c->state = byte == expected ? (unsigned)next : (unsigned)GB__CHUNK_BAD;
+    enum {
+        X = GB__CHUNK_EXTENSION, N = GB__CHUNK_NAME, M = GB__CHUNK_NAME_END, E = GB__CHUNK_EQUALS,
+        V = GB__CHUNK_VALUE, Q = GB__CHUNK_QUOTED, C = GB__CHUNK_ESCAPED, S = GB__CHUNK_SIZE_END,
+        B = GB__CHUNK_BLANK, P = GB__CHUNK_PADDING, A = GB__CHUNK_ANYTHING, L = GB__CHUNK_SIZE_LF,
+        T = GB__CHUNK_TRAILER, K = GB__CHUNK_TRAILER_NAME, W = GB__CHUNK_TRAILER_VALUE
+    };
+    static const unsigned char next[][10] = {  // ; = " \ : CR LF blank token other
+        [GB__CHUNK_SIZE_END] = {X, 0, 0, 0, 0, L, 0, B, 0, 0},
+        [GB__CHUNK_BLANK] = {X, 0, 0, 0, 0, 0, 0, B, 0, 0},
+        [GB__CHUNK_EXTENSION] = {0, 0, 0, 0, 0, 0, 0, X, N, 0},
+        [GB__CHUNK_NAME] = {X, E, 0, 0, 0, L, 0, M, N, 0},
+        [GB__CHUNK_NAME_END] = {X, E, 0, 0, 0, 0, 0, M, 0, 0},
+        [GB__CHUNK_EQUALS] = {0, 0, Q, 0, 0, 0, 0, E, V, 0},
+        [GB__CHUNK_VALUE] = {X, 0, 0, 0, 0, L, 0, B, V, 0},
+        [GB__CHUNK_QUOTED] = {Q, Q, S, C, Q, 0, 0, Q, Q, Q},
+        [GB__CHUNK_ESCAPED] = {Q, Q, Q, Q, Q, 0, 0, Q, Q, Q},
+        [GB__CHUNK_PADDING] = {A, 0, 0, 0, 0, L, 0, P, 0, 0},
+        [GB__CHUNK_ANYTHING] = {A, A, A, A, A, L, 0, A, A, A},
+        [GB__CHUNK_SIZE_LF] = {0, 0, 0, 0, 0, 0, GB__CHUNK_DATA, 0, 0, 0},
+        [GB__CHUNK_DATA_CR] = {0, 0, 0, 0, 0, GB__CHUNK_DATA_LF, 0, 0, 0, 0},
+        [GB__CHUNK_TRAILER] = {0, 0, 0, 0, 0, GB__CHUNK_LAST_LF, 0, 0, K, 0},
+        [GB__CHUNK_TRAILER_NAME] = {0, 0, 0, 0, W, 0, 0, 0, K, 0},
+        [GB__CHUNK_TRAILER_VALUE] = {W, W, W, W, W, GB__CHUNK_TRAILER_LF, 0, W, W, W},
+        [GB__CHUNK_TRAILER_LF] = {0, 0, 0, 0, 0, 0, T, 0, 0, 0},
+        [GB__CHUNK_LAST_LF] = {0, 0, 0, 0, 0, 0, GB__CHUNK_DONE, 0, 0, 0},
+    };
+    static const char kinds[] = ";=\"\\:\r\n ";
+    unsigned char c = (unsigned char)(byte == '\t' ? ' ' : byte);
+    const char *kind = memchr(kinds, c, sizeof kinds - 1);
+    size_t column = kind ? (size_t)(kind - kinds) : gb__is_token_char(c) ? 8 : 9;
+    bool taken = (kind || gb__is_value_char(c)) && next[state][column];
+    return taken ? next[state][column] : GB__CHUNK_BAD;
 }
 
 // One byte of framing, that is, of anything but data.
 static void gb__chunk_byte(gb__chunked *c, char byte)
 {
-    if (++c->overhead > GB_MAX_HEAD) c->state = GB__CHUNK_BAD;
-    switch (c->state) {
-    case GB__CHUNK_SIZE: gb__chunk_size_byte(c, byte); break;
-    case GB__CHUNK_BLANK: gb__chunk_size_end(c, byte); break;
-    case GB__CHUNK_EXTENSION:
-        if (byte == '\r') c->state = GB__CHUNK_SIZE_LF;
-        else if (!gb__is_value_char((unsigned char)byte)) c->state = GB__CHUNK_BAD;
-        break;
-    case GB__CHUNK_SIZE_LF:
-        gb__chunk_expect(c, byte, '\n', c->left ? GB__CHUNK_DATA : GB__CHUNK_TRAILER);
-        break;
-    case GB__CHUNK_DATA_CR: gb__chunk_expect(c, byte, '\r', GB__CHUNK_DATA_LF); break;
-    case GB__CHUNK_DATA_LF:
-        gb__chunk_expect(c, byte, '\n', GB__CHUNK_SIZE);
+    int digit = gb__hex_digit(byte);
+    if (c->state == GB__CHUNK_DATA_LF && byte == '\n') {
+        c->state = GB__CHUNK_SIZE;
         c->overhead = 0;
-        break;
-    case GB__CHUNK_TRAILER:
-        if (byte == '\r') c->state = GB__CHUNK_LAST_LF;
-        else if (gb__is_token_char((unsigned char)byte)) c->state = GB__CHUNK_TRAILER_NAME;
-        else c->state = GB__CHUNK_BAD;
-        break;
-    case GB__CHUNK_TRAILER_NAME:
-        if (byte == ':') c->state = GB__CHUNK_TRAILER_VALUE;
-        else if (!gb__is_token_char((unsigned char)byte)) c->state = GB__CHUNK_BAD;
-        break;
-    case GB__CHUNK_TRAILER_VALUE:
-        if (byte == '\r') c->state = GB__CHUNK_TRAILER_LF;
-        else if (!gb__is_value_char((unsigned char)byte)) c->state = GB__CHUNK_BAD;
-        break;
-    case GB__CHUNK_TRAILER_LF: gb__chunk_expect(c, byte, '\n', GB__CHUNK_TRAILER); break;
-    case GB__CHUNK_LAST_LF: gb__chunk_expect(c, byte, '\n', GB__CHUNK_DONE); break;
-    case GB__CHUNK_DATA:
-    case GB__CHUNK_DONE:
-    case GB__CHUNK_BAD: break;
+    } else if (++c->overhead > GB_MAX_HEAD) {
+        c->state = GB__CHUNK_BAD;
+    } else if (c->state == GB__CHUNK_SIZE && digit >= 0 && c->overhead <= 15) {
+        c->left = c->left << 4 | (uint64_t)digit;
+    } else {
+        if (c->state == GB__CHUNK_SIZE && c->overhead > 1)
+            c->state = c->tolerant ? GB__CHUNK_PADDING : GB__CHUNK_SIZE_END;
+        c->state = gb__chunk_next(c->state, byte);
+        if (c->state == GB__CHUNK_DATA && !c->left) c->state = GB__CHUNK_TRAILER;
     }
 }
 
@@ -2781,36 +2871,31 @@ static size_t gb__chunked_next(gb__chunked *c, const char *in, size_t len, gb_sl
     return at + n;
 }
 
+// What IANA's registry calls them.
 #define GB__STATUSES(X)                                                                            \
-    X(100, "Continue")                                                                             \
-    X(200, "OK")                                                                                   \
-    X(201, "Created")                                                                              \
-    X(202, "Accepted")                                                                             \
-    X(204, "No Content")                                                                           \
-    X(301, "Moved Permanently")                                                                    \
-    X(302, "Found")                                                                                \
-    X(303, "See Other")                                                                            \
-    X(304, "Not Modified")                                                                         \
-    X(307, "Temporary Redirect")                                                                   \
-    X(400, "Bad Request")                                                                          \
-    X(401, "Unauthorized")                                                                         \
-    X(403, "Forbidden")                                                                            \
-    X(404, "Not Found")                                                                            \
-    X(405, "Method Not Allowed")                                                                   \
-    X(408, "Request Timeout")                                                                      \
-    X(409, "Conflict")                                                                             \
-    X(413, "Content Too Large")                                                                    \
-    X(414, "URI Too Long")                                                                         \
-    X(417, "Expectation Failed")                                                                   \
-    X(422, "Unprocessable Content")                                                                \
-    X(429, "Too Many Requests")                                                                    \
-    X(431, "Request Header Fields Too Large")                                                      \
-    X(500, "Internal Server Error")                                                                \
-    X(501, "Not Implemented")                                                                      \
-    X(502, "Bad Gateway")                                                                          \
-    X(503, "Service Unavailable")                                                                  \
-    X(504, "Gateway Timeout")                                                                      \
-    X(505, "HTTP Version Not Supported")
+    X(100, "Continue") X(101, "Switching Protocols") X(102, "Processing")                          \
+    X(103, "Early Hints")                                                                          \
+    X(200, "OK") X(201, "Created") X(202, "Accepted") X(203, "Non-Authoritative Information")      \
+    X(204, "No Content") X(205, "Reset Content") X(206, "Partial Content")                         \
+    X(207, "Multi-Status") X(208, "Already Reported") X(226, "IM Used")                            \
+    X(300, "Multiple Choices") X(301, "Moved Permanently") X(302, "Found") X(303, "See Other")     \
+    X(304, "Not Modified") X(305, "Use Proxy") X(307, "Temporary Redirect")                        \
+    X(308, "Permanent Redirect")                                                                   \
+    X(400, "Bad Request") X(401, "Unauthorized") X(402, "Payment Required")                        \
+    X(403, "Forbidden") X(404, "Not Found") X(405, "Method Not Allowed")                           \
+    X(406, "Not Acceptable") X(407, "Proxy Authentication Required") X(408, "Request Timeout")     \
+    X(409, "Conflict") X(410, "Gone") X(411, "Length Required") X(412, "Precondition Failed")      \
+    X(413, "Content Too Large") X(414, "URI Too Long") X(415, "Unsupported Media Type")            \
+    X(416, "Range Not Satisfiable") X(417, "Expectation Failed") X(421, "Misdirected Request")     \
+    X(422, "Unprocessable Content") X(423, "Locked") X(424, "Failed Dependency")                   \
+    X(425, "Too Early") X(426, "Upgrade Required") X(428, "Precondition Required")                 \
+    X(429, "Too Many Requests") X(431, "Request Header Fields Too Large")                          \
+    X(451, "Unavailable For Legal Reasons")                                                        \
+    X(500, "Internal Server Error") X(501, "Not Implemented") X(502, "Bad Gateway")                \
+    X(503, "Service Unavailable") X(504, "Gateway Timeout")                                        \
+    X(505, "HTTP Version Not Supported") X(506, "Variant Also Negotiates")                         \
+    X(507, "Insufficient Storage") X(508, "Loop Detected") X(510, "Not Extended")                  \
+    X(511, "Network Authentication Required")
 
 static const char *gb__reason(int status)
 {
@@ -2820,10 +2905,12 @@ static const char *gb__reason(int status)
         GB__STATUSES(GB__REASON)
 #undef GB__REASON
     }
-    return "Unknown";
+    return "";
 }
 
-// An answer with one of these has no body, whatever its header says (RFC 9110, 6.4.1).
+// An answer with one of these has no body, whatever its header says (RFC 9110, 6.4.1), and needs no
+// Content-Length: with 1xx and 204 it is forbidden, and with 304 an application's is that of its
+// empty body, where the one of a 200 would have to stand (8.6).
 static bool gb__status_has_body(int status)
 {
     return status >= 200 && status != 204 && status != 304;
@@ -4985,6 +5072,7 @@ static uint64_t gb__server_requests(gb_server *s)
 #define GB__RECV_SIZE 65536
 #define GB__EVENTS 256
 #define GB__RETRY_NS 50000000ull  // between attempts to connect to a server that refuses
+#define GB__EXCERPT 80            // of a body, for an example
 
 typedef struct gb__url {
     char host[256];
@@ -4995,17 +5083,19 @@ typedef struct gb__url {
 
 typedef struct gb__link {
     int fd;  // -1 while there is none
-    enum { GB__LINK_DOWN, GB__LINK_CONNECTING, GB__LINK_IDLE, GB__LINK_BUSY } state;
+    enum { GB__LINK_DOWN, GB__LINK_CONNECTING, GB__LINK_IDLE, GB__LINK_BUSY, GB__LINK_DONE } state;
     bool answered;        // at least once
     bool ended;           // the server sends nothing more
+    bool ticket;          // for its next request
     bool has_head;
+    bool found;           // the expected text
     size_t sent;          // of the request
     uint64_t intended, started;
     uint64_t retry_at;
     gb__response head;
-    uint64_t body_left;
+    uint64_t body_left, body_size;
     gb__chunked chunked;
-    gb__buf pending;      // a part of a head, or a body to be searched
+    gb__buf pending;      // a part of a head, or the last of a body that is searched
     struct gb__link *next_idle;
 } gb__link;
 
@@ -5032,7 +5122,7 @@ typedef struct gb__client_thread {
     pthread_t id;
     int epoll, timer;
     gb__link *links;
-    int link_count;
+    int link_count, done;
     gb__link *idle, **idle_end;  // with a rate: the queue for the next intended starts
     double interval_ns;   // with a rate: between two starts of this thread
     uint64_t start;       // of the schedule
@@ -5041,16 +5131,11 @@ typedef struct gb__client_thread {
     gb__buf known_head;   // of the last answer, and what it means
     gb__response known;
     uint64_t next_check;
-    uint64_t requests, bytes;
     _Atomic uint64_t answered;  // well, in the window or not; the calling thread looks at it
     _Atomic uint64_t shortest;  // of their latencies; so it does at this
-    double counted;       // softly, in the window
-    gb_load_errors errors;
-    char first_error[256];
-    gb_histogram latency, uncorrected;
-    uint64_t last;        // when the last answer counted was complete
-    bool finished;        // nothing more to issue
-    bool reported;        // that it has finished
+    gb_load_result part;  // of the result: what this thread counts; req/s are a count
+    uint64_t last_start;
+    uint64_t last_end;    // of a request that counts, whatever came of it
 } gb__client_thread;
 
 struct gb__client {
@@ -5060,11 +5145,10 @@ struct gb__client {
     struct addrinfo *address, *resolved;
     gb__client_thread *threads;
     int started;
-    _Atomic uint64_t begin, end;  // of the window: what completes within it counts
+    _Atomic uint64_t begin, end;  // of the window; nothing starts behind its end
     _Atomic uint64_t ramp;        // at either end of it
-    atomic_bool stop;
-    atomic_int unanswered;        // connections that had no answer yet
-    atomic_int busy_threads;      // that have not finished
+    atomic_int unheard;           // connections that had no answer yet
+    atomic_int busy_threads;      // with a connection that isn't done
     _Atomic uint64_t tickets;     // requests still to be started, where their number is limited
     gb__pace pace;                // the calling thread's
 };
@@ -5103,35 +5187,38 @@ static gb_code gb__parse_url(const char *url, gb__url *u, gb_error *error)
     return GB_OK;
 }
 
-static bool gb__is_clean_line(const char *line)
-{
-    return gb__all(gb__slice(line), gb__is_value_char) && *line;
-}
-
 static gb_code gb__compose_request(gb__client *c, const gb__url *u, gb_error *error)
 {
     const gb_load_config *k = &c->config;
     gb__buf *b = &c->request;
-    bool has_host = false;
+    bool has_host = false, framed = false;
+    bool posts = !strcmp(k->method, "POST") || !strcmp(k->method, "PUT") ||
+                 !strcmp(k->method, "PATCH");
     size_t target = strcspn(u->target, "#");
     if (!gb__all(gb__slice(k->method), gb__is_token_char) || !*k->method)
         return gb__fail(error, GB_USAGE, "\"%s\" is not a method", k->method);
     if (!gb__all((gb_slice){u->target, target}, gb__is_target_char))
-        return gb__fail(error, GB_USAGE, "\"%s\" has a blank or a control character", k->url);
+        return gb__fail(error, GB_USAGE, "\"%s\" has a character that has to be percent-encoded",
+                        k->url);
     gb__buf_printf(b, "%s %s%.*s HTTP/1.1\r\n", k->method, *u->target == '/' ? "" : "/",
                    (int)target, u->target);
     for (size_t i = 0; i < k->header_count; i++) {
         gb_slice name, value;
-        if (!gb__is_clean_line(k->headers[i]) ||
-            !gb__parse_field(gb__slice(k->headers[i]), &name, &value))
+        if (!gb__parse_field(gb__slice(k->headers[i]), &name, &value))
             return gb__fail(error, GB_USAGE, "\"%s\" is not a header: give \"Name: value\"",
                             k->headers[i]);
         has_host |= gb__slice_is_nocase(name, "host");
+        framed |= gb__slice_is_nocase(name, "content-length") ||
+                  gb__slice_is_nocase(name, "transfer-encoding");
+        if (framed && k->body)
+            return gb__fail(error, GB_USAGE, "\"%s\" and a body exclude each other: the body's "
+                            "length is sent with it", k->headers[i]);
         gb__buf_printf(b, "%s\r\n", k->headers[i]);
     }
     if (!has_host) gb__buf_printf(b, "Host: %s\r\n", u->authority);
     if (k->no_keepalive) gb__buf_str(b, "Connection: close\r\n");
-    if (k->body) gb__buf_printf(b, "Content-Length: %zu\r\n", k->body_size);
+    if (k->body || (posts && !framed))
+        gb__buf_printf(b, "Content-Length: %zu\r\n", k->body ? k->body_size : 0);
     gb__buf_str(b, "\r\n");
     if (k->body) gb__buf_add(b, k->body, k->body_size);
     return b->failed ? gb__fail_memory(error) : GB_OK;
@@ -5145,15 +5232,18 @@ static bool gb__in_window(const gb__client *c, uint64_t now)
            now < atomic_load_explicit(&c->end, memory_order_relaxed);
 }
 
+// Counts, unless it was before the window; what is in flight at the end of that can still fail.
 GB__PRINTF(3, 4)
 static void gb__load_error(gb__client_thread *t, uint64_t *counter, const char *format, ...)
 {
-    if (!gb__in_window(t->client, gb_now_ns())) return;
+    uint64_t now = gb_now_ns();
+    if (now < atomic_load_explicit(&t->client->begin, memory_order_relaxed)) return;
     ++*counter;
-    if (*t->first_error) return;
+    t->last_end = now;
+    if (*t->part.first_error) return;
     va_list args;
     va_start(args, format);
-    vsnprintf(t->first_error, sizeof t->first_error, format, args);
+    vsnprintf(t->part.first_error, sizeof t->part.first_error, format, args);
     va_end(args);
 }
 
@@ -5165,15 +5255,6 @@ static void gb__link_down(gb__link *l, uint64_t retry_at)
     l->retry_at = retry_at;
 }
 
-static void gb__link_begin(gb__link *l, uint64_t intended, uint64_t now)
-{
-    l->intended = intended;
-    l->started = now;
-    l->sent = 0;
-    l->has_head = false;
-    l->pending.len = 0;
-}
-
 // A ticket to start one more request; without a limit there is always one.
 static bool gb__take_ticket(gb__client *c)
 {
@@ -5183,17 +5264,43 @@ static bool gb__take_ticket(gb__client *c)
     return left > 0;
 }
 
+static void gb__link_done(gb__client_thread *t, gb__link *l)
+{
+    l->state = GB__LINK_DONE;
+    if (++t->done == t->link_count) atomic_fetch_sub(&t->client->busy_threads, 1);
+}
+
+// When the next request is to start: at once, or by the schedule.
+static uint64_t gb__next_start(const gb__client_thread *t, uint64_t now)
+{
+    if (t->interval_ns <= 0) return now;
+    return t->start + (uint64_t)((double)t->issued * t->interval_ns);
+}
+
+// Whether there is a request for this connection: one that starts within the window, and for which
+// it has or gets a ticket, once it is due. Else the connection is done.
+static bool gb__link_wanted(gb__client_thread *t, gb__link *l, uint64_t start, uint64_t now)
+{
+    bool wanted = start < atomic_load_explicit(&t->client->end, memory_order_relaxed);
+    if (wanted && !l->ticket && start <= now) wanted = l->ticket = gb__take_ticket(t->client);
+    if (!wanted) gb__link_done(t, l);
+    return wanted;
+}
+
 // Costs a ticket, so that a limited number of requests comes to an end without a server, too; with
 // none left there is no request that could have failed.
 static void gb__connect_failed(gb__client_thread *t, gb__link *l, const char *why)
 {
-    if (gb__take_ticket(t->client)) gb__load_error(t, &t->errors.connect, "connect: %s", why);
-    else t->finished = true;
+    bool counts = l->ticket || gb__take_ticket(t->client);
+    l->ticket = false;
     gb__link_down(l, gb_now_ns() + GB__RETRY_NS);
+    if (counts) gb__load_error(t, &t->part.errors.connect, "connect: %s", why);
+    else gb__link_done(t, l);
 }
 
 static void gb__link_connect(gb__client_thread *t, gb__link *l, uint64_t now)
 {
+    if (!gb__link_wanted(t, l, gb__next_start(t, now), now)) return;
     l->fd = gb__connect(t->client->address);
     if (l->fd < 0) {
         gb__connect_failed(t, l, strerror(errno));
@@ -5223,43 +5330,45 @@ static void gb__link_send(gb__client_thread *t, gb__link *l)
             // The server may have said why it takes no more: what has arrived has an event to come.
             if (recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
             errno = saved;
-            gb__load_error(t, &t->errors.write, "write: %s", strerror(errno));
+            gb__load_error(t, &t->part.errors.write, "write: %s", strerror(errno));
             gb__link_down(l, gb_now_ns() + GB__RETRY_NS);
             return;
         }
     }
 }
 
-static uint64_t gb__next_intended(const gb__client_thread *t)
+static void gb__link_begin(gb__client_thread *t, gb__link *l, uint64_t intended, uint64_t now)
 {
-    return t->start + (uint64_t)((double)t->issued * t->interval_ns);
+    const gb_load_config *k = &t->client->config;
+    l->state = GB__LINK_BUSY;
+    l->intended = intended;
+    l->started = t->last_start = now;
+    l->sent = 0;
+    l->body_size = 0;
+    l->ticket = l->has_head = false;
+    l->found = !k->expect || !*k->expect;
+    l->pending.len = 0;
+    t->issued++;
+    t->part.started += gb__in_window(t->client, now);
+    gb__link_send(t, l);
 }
 
 // The connection is up and free: starts its next request, or lets it wait for the schedule.
 static void gb__link_next(gb__client_thread *t, gb__link *l, uint64_t now)
 {
-    uint64_t intended = now;
+    uint64_t intended = gb__next_start(t, now);
     l->state = GB__LINK_IDLE;
-    if (t->interval_ns > 0) {
-        intended = gb__next_intended(t);
-        if (intended > now) {
-            // A queue, so that all of them have their turn.
-            l->next_idle = NULL;
-            *t->idle_end = l;
-            t->idle_end = &l->next_idle;
-            return;
-        }
-    }
-    if (!gb__take_ticket(t->client)) {
-        t->finished = true;
+    // A connection of its own belongs to the request, so its time counts from the connect.
+    if (t->client->config.no_keepalive && t->interval_ns <= 0) intended = l->started;
+    if (!gb__link_wanted(t, l, intended, now)) return;
+    if (intended <= now) {
+        gb__link_begin(t, l, intended, now);
         return;
     }
-    t->issued++;
-    l->state = GB__LINK_BUSY;
-    // A connection of its own belongs to the request, so its time counts from the connect.
-    gb__link_begin(l, t->client->config.no_keepalive && t->interval_ns <= 0 ? l->started : intended,
-                   now);
-    gb__link_send(t, l);
+    // A queue, so that all of them have their turn.
+    l->next_idle = NULL;
+    *t->idle_end = l;
+    t->idle_end = &l->next_idle;
 }
 
 // Where threads sleep or a loop waits, answers come in bursts, and a plain count depends on how many
@@ -5275,18 +5384,30 @@ static double gb__weight(const gb__client *c, uint64_t now)
     return x * x * (3 - 2 * x);
 }
 
+// Requests a second are of what completes within the window; latency is of what starts within it,
+// or else the slow answers at its end would be missing.
 static void gb__count_answer(gb__client_thread *t, const gb__link *l, uint64_t now)
 {
     uint64_t before = atomic_load_explicit(&t->answered, memory_order_relaxed);
     atomic_store_explicit(&t->answered, before + 1, memory_order_relaxed);  // nobody else writes
     if (!before || now - l->started < atomic_load_explicit(&t->shortest, memory_order_relaxed))
         atomic_store_explicit(&t->shortest, now - l->started, memory_order_relaxed);
+    if (gb__in_window(t->client, now)) {
+        t->part.requests++;
+        t->part.rps += gb__weight(t->client, now);
+        t->last_end = now;
+    }
+    if (!gb__in_window(t->client, l->intended)) return;
+    gb_histogram_record(&t->part.latency, now - l->intended);
+    if (t->interval_ns > 0) gb_histogram_record(&t->part.uncorrected, now - l->started);
+}
+
+static void gb__count_status(gb__client_thread *t, const gb__link *l, uint64_t now)
+{
     if (!gb__in_window(t->client, now)) return;
-    t->requests++;
-    t->counted += gb__weight(t->client, now);
-    t->last = now;
-    gb_histogram_record(&t->latency, now - l->intended);
-    if (t->interval_ns > 0) gb_histogram_record(&t->uncorrected, now - l->started);
+    t->part.statuses[l->head.status < 600 ? l->head.status / 100 : 5]++;
+    if (!t->part.first_answer.status && l->head.status >= 200)
+        t->part.first_answer = (gb_answer){l->head.status, l->body_size};
 }
 
 // An answer is complete: checks it, counts it, and goes on.
@@ -5295,20 +5416,18 @@ static void gb__link_answered(gb__client_thread *t, gb__link *l, uint64_t now)
     const gb_load_config *k = &t->client->config;
     if (!l->answered) {
         l->answered = true;
-        atomic_fetch_sub(&t->client->unanswered, 1);
+        atomic_fetch_sub(&t->client->unheard, 1);
     }
+    gb__count_status(t, l, now);
     if (l->head.status >= 400) {
-        gb__load_error(t, &t->errors.status, "the answer's status was %d", l->head.status);
-    } else if (k->expect && (!l->pending.len || !memmem(l->pending.data, l->pending.len, k->expect,
-                                                        strlen(k->expect)))) {
-        gb__load_error(t, &t->errors.unexpected, "the body was \"%.*s\"",
-                       (int)(l->pending.len < 80 ? l->pending.len : 80),
-                       l->pending.len ? l->pending.data : "");
+        gb__load_error(t, &t->part.errors.status, "the answer's status was %d", l->head.status);
+    } else if (!l->found) {
+        size_t shown = l->pending.len < GB__EXCERPT ? l->pending.len : GB__EXCERPT;
+        gb__load_error(t, &t->part.errors.unexpected, "the body ended with \"%.*s\"", (int)shown,
+                       shown ? l->pending.data + l->pending.len - shown : "");
     } else {
         gb__count_answer(t, l, now);
     }
-    l->pending.len = 0;
-    l->state = GB__LINK_IDLE;
     bool delimited = l->head.has_length || l->head.chunked;
     if (!k->no_keepalive && l->head.keep_alive && delimited && !l->ended &&
         l->sent == t->client->request.len) {
@@ -5325,6 +5444,22 @@ static void gb__link_broken(gb__client_thread *t, gb__link *l, uint64_t *counter
     gb__link_down(l, gb_now_ns());
 }
 
+// A piece of the body. Of what was searched stays what may be the start of the expected text.
+static void gb__link_content(gb__client_thread *t, gb__link *l, const char *data, size_t len)
+{
+    const char *expect = t->client->config.expect;
+    gb__buf *b = &l->pending;
+    l->body_size += len;
+    if (l->found || !len) return;
+    gb__buf_add(b, data, len);
+    if (b->failed) return;
+    size_t size = strlen(expect), keep = size > GB__EXCERPT ? size - 1 : GB__EXCERPT;
+    l->found = memmem(b->data, b->len, expect, size);
+    if (b->len <= keep) return;
+    memmove(b->data, b->data + b->len - keep, keep);
+    b->len = keep;
+}
+
 // The part of the body in these bytes; how many of them belong to it, or -1 when it is malformed.
 static ssize_t gb__link_body(gb__client_thread *t, gb__link *l, const char *data, size_t len)
 {
@@ -5332,27 +5467,28 @@ static ssize_t gb__link_body(gb__client_thread *t, gb__link *l, const char *data
     if (!l->head.chunked) {
         at = len < l->body_left ? len : (size_t)l->body_left;
         l->body_left -= at;
-        if (t->client->config.expect) gb__buf_add(&l->pending, data, at);
+        gb__link_content(t, l, data, at);
         return (ssize_t)at;
     }
     while (at < len && l->chunked.state < GB__CHUNK_DONE) {
         gb_slice piece;
         at += gb__chunked_next(&l->chunked, data + at, len - at, &piece);
-        if (t->client->config.expect) gb__buf_add(&l->pending, piece.data, piece.len);
+        gb__link_content(t, l, piece.data, piece.len);
     }
     return l->chunked.state == GB__CHUNK_BAD ? -1 : (ssize_t)at;
 }
 
 static void gb__link_expect_body(const gb__client *c, gb__link *l)
 {
-    bool none = c->is_head || !gb__status_has_body(l->head.status);
     l->has_head = true;
-    if (none) l->head.chunked = l->head.has_length = false;
-    if (none) l->body_left = 0;
-    else if (l->head.has_length) l->body_left = l->head.content_length;
-    else l->body_left = UINT64_MAX;  // to the close, unless it is chunked
-    if (none) l->head.has_length = true;
-    l->chunked = (gb__chunked){0};
+    l->chunked = (gb__chunked){.tolerant = true};
+    if (c->is_head || !gb__status_has_body(l->head.status)) {
+        l->head.chunked = false;
+        l->head.has_length = true;
+        l->head.content_length = 0;
+    }
+    // Without a length to the close, unless it is chunked.
+    l->body_left = l->head.has_length ? l->head.content_length : UINT64_MAX;
 }
 
 static bool gb__link_complete(const gb__link *l)
@@ -5363,7 +5499,7 @@ static bool gb__link_complete(const gb__link *l)
 
 // A server's answers to one request have the same head for a second at a time, and to compare it is
 // cheaper than to parse it: parsing was two thirds of what the client itself does for a request.
-static int gb__parse_head(gb__client_thread *t, gb__response *r, const char *data, size_t len)
+static int gb__parse_head(gb__client_thread *t, gb__response *r, char *data, size_t len)
 {
     gb__buf *known = &t->known_head;
     if (known->len && known->len <= len && !memcmp(known->data, data, known->len)) {
@@ -5378,43 +5514,49 @@ static int gb__parse_head(gb__client_thread *t, gb__response *r, const char *dat
     return 0;
 }
 
-// Takes the head at the start of the bytes; how long it is, 0 when there is more to come.
-static ssize_t gb__link_head(gb__client_thread *t, gb__link *l, const char *data, size_t len)
+// Takes the head at the start of the bytes: its length, 0 when more is to come, -1 when it is bad.
+static ssize_t gb__link_head(gb__client_thread *t, gb__link *l, char *data, size_t len,
+                             uint64_t now)
 {
     size_t at = 0;
-    int result;
-    do {  // interim answers (1xx) come before the one that counts
-        result = gb__parse_head(t, &l->head, data + at, len - at);
+    for (;;) {
+        int result = gb__parse_head(t, &l->head, data + at, len - at);
         if (result == GB__PARTIAL) {
             gb__buf_add(&l->pending, data + at, len - at);
             return 0;
         }
         if (result) return -1;
+        if (l->head.status >= 200) break;
+        gb__count_status(t, l, now);  // interim answers come before the one that counts
         at += l->head.head_len;
-    } while (l->head.status < 200);
+    }
+    if (l->head.status / 100 == 3 && !*t->part.redirect)
+        snprintf(t->part.redirect, sizeof t->part.redirect, "%.*s", (int)l->head.location.len,
+                 data + at + l->head.location.at);
     gb__link_expect_body(t->client, l);
-    return (ssize_t)at;
+    return (ssize_t)(at + l->head.head_len);
 }
 
-static void gb__link_input(gb__client_thread *t, gb__link *l, const char *data, size_t len,
-                           uint64_t now)
+static void gb__link_input(gb__client_thread *t, gb__link *l, char *data, size_t len, uint64_t now)
 {
     ssize_t used = 0, head = 0;
+    const char *problem = NULL;
     if (!l->has_head) {
-        head = gb__link_head(t, l, data, len);
+        head = gb__link_head(t, l, data, len, now);
         if (!head) return;
     }
     if (head >= 0) used = gb__link_body(t, l, data + head, len - (size_t)head);
-    if (head < 0 || used < 0 || (gb__link_complete(l) && (size_t)(head + used) < len)) {
-        gb__link_broken(t, l, &t->errors.malformed, "the answer was not HTTP/1.x");
-        return;
-    }
-    if (gb__link_complete(l)) gb__link_answered(t, l, now);
+    if (head < 0) problem = l->head.problem;
+    else if (used < 0) problem = "a chunk of the answer is malformed";
+    else if (!gb__link_complete(l)) return;
+    else if ((size_t)(head + used) < len) problem = "more came than the answer's length";
+    if (problem) gb__link_broken(t, l, &t->part.errors.malformed, problem);
+    else gb__link_answered(t, l, now);
 }
 
 static void gb__link_closed(gb__client_thread *t, gb__link *l, int why)
 {
-    if (l->state == GB__LINK_IDLE) {
+    if (l->state != GB__LINK_BUSY) {
         // The server may close an idle connection; the schedule's list still holds it.
         close(l->fd);
         l->fd = -1;
@@ -5422,9 +5564,10 @@ static void gb__link_closed(gb__client_thread *t, gb__link *l, int why)
         l->body_left = 0;
         gb__link_answered(t, l, gb_now_ns());
     } else if (!why && (l->has_head || l->pending.len)) {
-        gb__link_broken(t, l, &t->errors.truncated, "closed in the middle of an answer");
+        gb__link_broken(t, l, &t->part.errors.truncated, "closed in the middle of an answer");
     } else {
-        gb__link_broken(t, l, &t->errors.read, why ? strerror(why) : "closed without an answer");
+        gb__link_broken(t, l, &t->part.errors.read,
+                        why ? strerror(why) : "closed without an answer");
     }
 }
 
@@ -5433,8 +5576,8 @@ static void gb__link_receive(gb__client_thread *t, gb__link *l)
     ssize_t n;
     do {
         size_t kept = l->has_head ? 0 : l->pending.len;
-        if (l->pending.failed || kept > GB_MAX_HEAD) {
-            gb__link_broken(t, l, &t->errors.malformed, "the answer's head has no end");
+        if (l->pending.failed) {
+            gb__link_broken(t, l, &t->part.errors.read, "out of memory");
             return;
         }
         // A head that came in pieces is parsed again as a whole.
@@ -5442,7 +5585,7 @@ static void gb__link_receive(gb__client_thread *t, gb__link *l)
         n = recv(l->fd, t->input + kept, GB__RECV_SIZE, MSG_DONTWAIT);
         if (n > 0) {
             uint64_t now = gb_now_ns();
-            if (gb__in_window(t->client, now)) t->bytes += (uint64_t)n;
+            if (gb__in_window(t->client, now)) t->part.bytes += (uint64_t)n;
             if (kept) l->pending.len = 0;
             if (l->state == GB__LINK_BUSY) gb__link_input(t, l, t->input, kept + (size_t)n, now);
         } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -5476,18 +5619,20 @@ static void gb__link_event(gb__client_thread *t, gb__link *l, uint32_t events)
     if (l->fd >= 0 && (events & EPOLLOUT) && l->state == GB__LINK_BUSY) gb__link_send(t, l);
 }
 
-// Gives the starts of the schedule that are due to connections that are free.
+// Gives the starts of the schedule that are due to connections that are free; without a start left
+// those are done.
 static void gb__follow_schedule(gb__client_thread *t, uint64_t now)
 {
-    while (t->idle && !t->finished && gb__next_intended(t) <= now) {
+    uint64_t end = atomic_load_explicit(&t->client->end, memory_order_relaxed);
+    while (t->idle && (gb__next_start(t, now) <= now || gb__next_start(t, now) >= end)) {
         gb__link *l = t->idle;
         t->idle = l->next_idle;
         if (!t->idle) t->idle_end = &t->idle;
         if (l->fd < 0) gb__link_connect(t, l, now);
         else gb__link_next(t, l, now);
     }
-    if (!t->idle || t->finished) return;
-    struct itimerspec at = {.it_value = gb__timespec(gb__next_intended(t))};
+    if (!t->idle) return;
+    struct itimerspec at = {.it_value = gb__timespec(gb__next_start(t, now))};
     timerfd_settime(t->timer, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
@@ -5499,39 +5644,63 @@ static void gb__check_links(gb__client_thread *t, uint64_t now)
     for (int i = 0; i < t->link_count; i++) {
         gb__link *l = &t->links[i];
         if (l->state == GB__LINK_BUSY && l->started + patience < now)
-            gb__link_broken(t, l, &t->errors.timeout, "no complete answer in time");
+            gb__link_broken(t, l, &t->part.errors.timeout, "no complete answer in time");
         else if (l->state == GB__LINK_CONNECTING && l->started + patience < now)
             gb__connect_failed(t, l, "timed out");
-        if (l->state == GB__LINK_DOWN && l->retry_at <= now && !t->finished)
-            gb__link_connect(t, l, now);
+        if (l->state == GB__LINK_DOWN && l->retry_at <= now) gb__link_connect(t, l, now);
     }
 }
 
-static bool gb__thread_idle(const gb__client_thread *t)
+// How long it waits for what is in flight at the end of the window: for twice as long as the
+// slowest answer took, but for a second at least, and never beyond the timeout.
+static uint64_t gb__drain_ns(const gb__client_thread *t)
 {
-    for (int i = 0; i < t->link_count; i++)
-        if (t->links[i].state == GB__LINK_BUSY) return false;
-    return true;
+    uint64_t ns = 2 * (t->interval_ns > 0 ? t->part.uncorrected.max : t->part.latency.max);
+    uint64_t timeout = gb__seconds_ns(t->client->config.timeout_s);
+    if (ns < GB__NS) ns = GB__NS;
+    return ns < timeout ? ns : timeout;
+}
+
+static void gb__count_unanswered(gb__client_thread *t, uint64_t intended, uint64_t now)
+{
+    t->part.unanswered++;
+    t->last_end = now;
+    gb_histogram_record(&t->part.latency, now - intended);
+}
+
+// What has got no answer by now, and what should have started and had no connection for it. Its
+// latency is as long as it has waited so far.
+static void gb__give_up(gb__client_thread *t, uint64_t now)
+{
+    gb__client *c = t->client;
+    for (int i = 0; i < t->link_count; i++) {
+        const gb__link *l = &t->links[i];
+        bool connects = l->state == GB__LINK_CONNECTING && t->interval_ns <= 0;
+        if (l->state != GB__LINK_BUSY && !connects) continue;
+        gb__count_unanswered(t, connects ? l->started : l->intended, now);
+        if (t->interval_ns > 0) gb_histogram_record(&t->part.uncorrected, now - l->started);
+    }
+    for (; t->interval_ns > 0 && gb__next_start(t, now) < atomic_load(&c->end) &&
+           gb__take_ticket(c); t->issued++)
+        gb__count_unanswered(t, gb__next_start(t, now), now);
 }
 
 static void *gb__client_main(void *arg)
 {
     gb__client_thread *t = arg;
     struct epoll_event events[GB__EVENTS];
-    t->start = gb_now_ns();
-    for (int i = 0; i < t->link_count; i++) gb__link_connect(t, &t->links[i], t->start);
-    while (!atomic_load_explicit(&t->client->stop, memory_order_relaxed)) {
+    uint64_t now = t->start = gb_now_ns(), end;
+    for (int i = 0; i < t->link_count; i++) gb__link_connect(t, &t->links[i], now);
+    do {
         int n = epoll_wait(t->epoll, events, GB__EVENTS, 10);
         for (int i = 0; i < n; i++)
             if (events[i].data.ptr) gb__link_event(t, events[i].data.ptr, events[i].events);
-        uint64_t now = gb_now_ns();
+        now = gb_now_ns();
         if (t->interval_ns > 0) gb__follow_schedule(t, now);
         if (now >= t->next_check) gb__check_links(t, now);
-        if (t->finished && !t->reported && gb__thread_idle(t)) {
-            t->reported = true;
-            atomic_fetch_sub(&t->client->busy_threads, 1);
-        }
-    }
+        end = atomic_load_explicit(&t->client->end, memory_order_relaxed);
+    } while (now < end || (t->done < t->link_count && now - end < gb__drain_ns(t)));
+    gb__give_up(t, now);
     return NULL;
 }
 
@@ -5592,12 +5761,12 @@ static gb_code gb__client_thread_init(gb__client *c, int i, gb_error *error)
     t->idle_end = &t->idle;
     t->link_count = n / threads + (i < n % threads);
     t->links = calloc((size_t)t->link_count, sizeof *t->links);
-    t->input = malloc(GB_MAX_HEAD + GB__RECV_SIZE);
+    t->input = malloc(GB_MAX_HEAD + 2 + GB__RECV_SIZE);  // what isn't too long yet, and more
     if (!t->links || !t->input) return gb__fail_memory(error);
     for (int j = 0; j < t->link_count; j++) t->links[j].fd = -1;
     if (c->config.rate > 0) t->interval_ns = 1e9 * n / (c->config.rate * t->link_count);
-    gb_code code = gb_histogram_init(&t->latency, 3, error);
-    if (!code) code = gb_histogram_init(&t->uncorrected, 3, error);
+    gb_code code = gb_histogram_init(&t->part.latency, 3, error);
+    if (!code) code = gb_histogram_init(&t->part.uncorrected, 3, error);
     if (code) return code;
     struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.ptr = NULL};
     t->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -5617,8 +5786,7 @@ static void gb__client_thread_free(gb__client_thread *t)
     free(t->links);
     free(t->input);
     gb__buf_free(&t->known_head);
-    gb_histogram_free(&t->latency);
-    gb_histogram_free(&t->uncorrected);
+    gb_load_free(&t->part);
     if (t->epoll >= 0) close(t->epoll);
     if (t->timer >= 0) close(t->timer);
 }
@@ -5691,7 +5859,7 @@ static bool gb__has_settled(const gb__client *c)
 
 static bool gb__has_answered(const gb__client *c)
 {
-    return atomic_load(&c->unanswered) <= 0;
+    return atomic_load(&c->unheard) <= 0;
 }
 
 // Sleeps in short steps until `deadline`, a stop, `enough`, or all threads have finished.
@@ -5784,32 +5952,47 @@ static uint64_t gb__client_cpu_ns(const gb__client *c)
 static void gb__load_merge(gb__client *c, gb_load_result *r)
 {
     for (int i = 0; i < c->started; i++) {
-        gb__client_thread *t = &c->threads[i];
-        r->requests += t->requests;
-        r->rps += t->counted;  // the caller divides it
-        r->bytes += t->bytes;
-#define GB__MERGE(name, text) r->errors.name += t->errors.name;
+        const gb_load_result *part = &c->threads[i].part;
+        r->requests += part->requests;
+        r->rps += part->rps;
+        r->started += part->started;
+        r->unanswered += part->unanswered;
+        r->bytes += part->bytes;
+        for (int class = 1; class < 6; class++) r->statuses[class] += part->statuses[class];
+        if (!r->first_answer.status) r->first_answer = part->first_answer;
+#define GB__MERGE(name, text) r->errors.name += part->errors.name;
         GB_LOAD_ERRORS(GB__MERGE)
 #undef GB__MERGE
-        if (!*r->first_error) gb__copy(r->first_error, sizeof r->first_error, t->first_error);
-        gb_histogram_merge(&r->latency, &t->latency);
-        gb_histogram_merge(&r->uncorrected, &t->uncorrected);
+        if (!*r->first_error) gb__copy(r->first_error, sizeof r->first_error, part->first_error);
+        if (!*r->redirect) gb__copy(r->redirect, sizeof r->redirect, part->redirect);
+        gb_histogram_merge(&r->latency, &part->latency);
+        gb_histogram_merge(&r->uncorrected, &part->uncorrected);
     }
 }
 
 static void gb__client_join(gb__client *c)
 {
-    atomic_store(&c->stop, true);
     for (int i = 0; i < c->started; i++) pthread_join(c->threads[i].id, NULL);
 }
 
-// What a limited number of requests took ends with the last answer, not with the wait.
-static uint64_t gb__last_answer(const gb__client *c, uint64_t begin)
+// A limited number of requests is over with the last of them, not with the wait; and what the rate
+// asked for is counted up to the last start, however long that took.
+static void gb__load_figures(const gb__client *c, uint64_t begin, uint64_t end, bool early,
+                             gb_load_result *r)
 {
-    uint64_t last = begin;
-    for (int i = 0; i < c->started; i++)
-        if (c->threads[i].last > last) last = c->threads[i].last;
-    return last;
+    const gb_load_config *k = &c->config;
+    uint64_t last = begin, last_start = begin;
+    for (int i = 0; i < c->started; i++) {
+        if (c->threads[i].last_end > last) last = c->threads[i].last_end;
+        if (c->threads[i].last_start > last_start) last_start = c->threads[i].last_start;
+    }
+    double due = k->rate * (double)((k->requests ? last_start : end) - begin) / 1e9;
+    r->rate_missed = (double)r->started < 0.98 * due - k->threads;
+    r->seconds = (double)((k->requests ? last : end) - begin) / 1e9;
+    // The ramps of a whole window count half.
+    double counted_s = r->seconds - (early ? 0 : (double)atomic_load(&c->ramp) / 1e9);
+    double count = early ? (double)r->requests : r->rps;
+    r->rps = counted_s > 0 ? count / counted_s : 0;
 }
 
 // Warm-up, window, stop; the load runs on through all of it, so that nothing cools down between.
@@ -5830,12 +6013,7 @@ static void gb__load_conduct(gb__client *c, gb_load_result *r)
     if (k->on_window) k->on_window(k->user, true);
     gb__client_join(c);
     gb__load_merge(c, r);
-    if (k->requests) end = gb__last_answer(c, start);
-    r->seconds = (double)(end - start) / 1e9;
-    // The ramps of a whole window count half.
-    double counted_s = r->seconds - (early ? 0 : (double)atomic_load(&c->ramp) / 1e9);
-    if (early) r->rps = (double)r->requests;
-    r->rps = counted_s > 0 ? r->rps / counted_s : 0;
+    gb__load_figures(c, start, end, early, r);
 }
 
 static gb_code gb__client_spawn(gb__client *c, gb_error *error)
@@ -5847,7 +6025,7 @@ static gb_code gb__client_spawn(gb__client *c, gb_error *error)
         gb_code code = gb__client_thread_init(c, i, error);
         if (code) return code;
     }
-    atomic_store(&c->unanswered, c->config.connections);
+    atomic_store(&c->unheard, c->config.connections);
     atomic_store(&c->busy_threads, c->config.threads);
     atomic_store(&c->tickets, c->config.requests);
     c->pace.began = gb_now_ns();
@@ -5886,8 +6064,12 @@ GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_
     if (!code) code = gb__compose_request(&c, &url, error);
     if (!code) code = gb__find_address(&c, &url, error);
     if (!code) code = gb__client_spawn(&c, error);
-    if (!code) gb__load_conduct(&c, result);
-    else if (c.started) gb__client_join(&c);
+    if (!code) {
+        gb__load_conduct(&c, result);
+    } else {
+        atomic_store(&c.end, 0);  // nobody waits for an answer
+        gb__client_join(&c);
+    }
     gb__client_free(&c);
     if (code) gb_load_free(result);
     else if (gb__stop_asked(&c))
@@ -13524,7 +13706,15 @@ typedef struct gb__load_summary {
     gb_latency latency_ms, uncorrected_ms;
 } gb__load_summary;
 
-#define GB__LOADED(kind, member) GB__NAMED(kind, gb__load_summary, result.member, #member)
+#define GB__LOADED_AS(kind, member, name) GB__NAMED(kind, gb__load_summary, result.member, name)
+#define GB__LOADED(kind, member) GB__LOADED_AS(kind, member, #member)
+static const gb__key gb__status_keys[] = {
+    GB__LOADED_AS(COUNT, statuses[1], "1xx"), GB__LOADED_AS(COUNT, statuses[2], "2xx"),
+    GB__LOADED_AS(COUNT, statuses[3], "3xx"), GB__LOADED_AS(COUNT, statuses[4], "4xx"),
+    GB__LOADED_AS(COUNT, statuses[5], "5xx"), GB__END};
+static const gb__key gb__first_answer_keys[] = {
+    GB__LOADED_AS(INT, first_answer.status, "status"),
+    GB__LOADED_AS(COUNT, first_answer.size, "size"), GB__END};
 static const gb__key gb__load_keys[] = {
     GB__SCHEMA("gilbench-load/1"),
     GB__KEY(NAME, gb__load_summary, url),
@@ -13533,7 +13723,12 @@ static const gb__key gb__load_keys[] = {
     GB__KEY(NUMBER, gb__load_summary, rate),
     GB__LOADED(NUMBER, seconds),
     GB__LOADED(COUNT, requests),
+    GB__LOADED(COUNT, started),
+    GB__LOADED(BOOL, rate_missed),
+    GB__LOADED(COUNT, unanswered),
     GB__NAMED(OBJECT, gb__load_summary, result.errors, "errors", .more = gb__error_keys),
+    GB__PART(gb__load_summary, gb__status_keys, "statuses"),
+    GB__PART(gb__load_summary, gb__first_answer_keys, "first_answer"),
     GB__LOADED(NUMBER, rps),
     GB__LOADED(COUNT, bytes),
     GB__NAMED(OBJECT, gb__load_summary, latency_ms, "latency_ms", .more = gb__latency_keys),
@@ -16076,12 +16271,29 @@ static void gb__print_load(FILE *out, const gb_load_config *k, const gb_load_res
     if (r->requests)
         fprintf(out, "%-22s %.2f us/request\n", "client CPU",
                 (double)r->cpu_ns / 1e3 / (double)r->requests);
+    if (r->first_answer.status) {
+        fprintf(out, "%-22s first %d with %llu bytes", "answers", r->first_answer.status,
+                (unsigned long long)r->first_answer.size);
+        for (int class = 1; class < 6; class++)
+            if (r->statuses[class])
+                fprintf(out, "  %dxx %llu", class, (unsigned long long)r->statuses[class]);
+        fputc('\n', out);
+    }
 #define GB__PRINT_ERROR(name, text)                                                                \
     if (r->errors.name)                                                                            \
         fprintf(out, "errors, %-14s %llu  (%s)\n", #name, (unsigned long long)r->errors.name, text);
     GB_LOAD_ERRORS(GB__PRINT_ERROR)
 #undef GB__PRINT_ERROR
     if (*r->first_error) fprintf(out, "%-22s %s\n", "for example", r->first_error);
+    if (r->unanswered)
+        fprintf(out, "%-22s %llu requests had no answer at the end; their latency is at least what "
+                "is shown\n", "warning", (unsigned long long)r->unanswered);
+    if (r->rate_missed)
+        fprintf(out, "%-22s the rate was not reached: only %llu requests were started\n",
+                "warning", (unsigned long long)r->started);
+    if (r->statuses[3])
+        fprintf(out, "%-22s %llu answers were redirects, the first to \"%s\": is that the page you "
+                "mean?\n", "warning", (unsigned long long)r->statuses[3], r->redirect);
 }
 
 static gb_code gb__read_load(const gb__arguments *a, gb_load_config *k, gb__buf *body,
@@ -16149,10 +16361,11 @@ static int gb__main_load(const gb__arguments *a)
         gb__print_load(gb__uses_stdout(a) ? stderr : stdout, &k, &r);
         gb_code written = gb__write_load(a, &k, &r, &error);
         if (written) code = written;
-        else if (!code && (gb_load_error_count(&r.errors) || !r.requests))
-            code = gb__fail(&error, GB_MEASUREMENT, "%llu requests failed, %llu were answered",
+        else if (!code && (gb_load_error_count(&r.errors) || r.unanswered || !r.requests))
+            code = gb__fail(&error, GB_MEASUREMENT,
+                            "%llu requests failed, %llu were unanswered, %llu were answered",
                             (unsigned long long)gb_load_error_count(&r.errors),
-                            (unsigned long long)r.requests);
+                            (unsigned long long)r.unanswered, (unsigned long long)r.requests);
     }
     gb_load_free(&r);
     gb__buf_free(&body);

@@ -193,6 +193,9 @@ refused(2, qr/http/, 'load', $_) for '', 'x', 'https://127.0.0.1/', 'http://', '
 refused(2, qr/exclude each other/, 'load', $url, @$_) for [qw(-n 1 -d 1)], [qw(-n 1 --warmup 1)];
 refused(2, qr/2 client threads for 1 connections/, 'load', $url, qw(-t 2 -c 1));
 refused(2, qr/more than 64 times/, 'load', $url, map { "-HX: $_" } 1 .. 65);
+refused(3, qr/nowhere/, 'compare', '--python', "$top/nowhere", map { ("--$_", "$top/none.$_") }
+    qw(json html csv markdown));
+is(join(' ', glob "$top/none.*"), '', 'what fails to start leaves no files');
 refused(2, qr/exclude each other/, 'compare', @$_) for [qw(--python x --arms gil)],
     [qw(--scenario wsgi-json --path /x)], [qw(--scenario wsgi-json --app builtin:wsgi)];
 refused(1, qr/none\.py: No such file/, $_, '--app', "$top/none.py:app") for qw(compare serve);
@@ -238,7 +241,8 @@ like($out, qr/\Q$json_url\E  4 connections, 2 threads/, 'but what it did');
 like($out, qr/^requests +100  \d+ req\/s/m, 'how often');
 like($out, qr/^latency +mean [\d.]+  p50 [\d.]+  p90 .* p99 .* p99\.9 .* max [\d.]+ ms$/m,
     'and how fast');
-unlike($out, qr/error|corrected/, 'and no more than that');
+like($out, qr/^answers +first 200 with 26 bytes  2xx 100$/m, 'what came');
+unlike($out, qr/error|warning|corrected/, 'and no more than that');
 
 ($out, $err, $status) = gilbench('load', $json_url, qw(-c4 -d0.2 -r 200));
 is($status, 0, 'load with a rate');
@@ -273,6 +277,37 @@ is(finish($load), 0, 'an empty body');
 like($head, qr{\APOST / HTTP/1\.1\r\n.*^Content-Length: 0\r$}ms, 'is posted');
 like($head, qr/^X-Own: yes\r$/m, 'with the header given');
 
+refused(2, qr/"Content-Length: 5" and a body exclude each other/, 'load', $json_url,
+    '-HContent-Length: 5', '--body', "$top/empty");
+
+# A redirect is an answer, and said. The same connection is kept for as long as the client asks.
+sub load_of {
+    my ($answers, @options) = @_;
+    my $pid = start("$top/stdout", 'load', 'http://127.0.0.1:' . $echo->sockport, '-c1', @options);
+    close $echo->accept;
+    my $client = $echo->accept;
+    while (defined(my $line = <$client>)) {
+        next if $line ne "\r\n";
+        my $answer = shift @$answers or last;
+        print $client $answer;
+    }
+    my $status = finish($pid);
+    close $client;
+    return ($status, content("$top/stdout"), content("$top/stderr"));
+}
+my $moved = "HTTP/1.1 302 Found\r\nLocation: /login?next=/\r\nContent-Length: 0\r\n\r\n";
+($status, $out) = load_of([($moved) x 3], '-n3');
+is($status, 0, 'redirects are answers');
+like($out, qr/^answers +first 302 with 0 bytes  3xx 3$/m, 'which are counted apart');
+like($out, qr/^warning +3 answers were redirects, the first to "\/login\?next=\/"/m, 'and said');
+my $fine = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+($status, $out, $err) = load_of([($fine) x 3], '-d0.2', '-r50');
+is($status, 1, 'a server that falls silent');
+like($out, qr/^requests +3 .*max 1\d{3}\.\d+ ms\n/ms, 'shows it in the latency');
+like($out, qr/^warning +\d+ requests had no answer at the end/m, 'as a number');
+like($out, qr/^warning +the rate was not reached: only 4 requests were started/m, 'and in the rate');
+like($err, qr/\Agilbench: 0 requests failed, \d+ were unanswered, 3 were answered\n\z/, 'says why');
+
 # ---- load --json, --hdr
 
 sub keys_of {
@@ -288,7 +323,13 @@ my $json = eval { decode_json($out) } || {};
 is($@, '', 'prints JSON and nothing else on stdout');
 like($err, qr/^requests +300 /m, 'and the table on stderr');
 is(keys_of($json), join(' ', sort qw(schema url connections threads rate seconds requests errors rps
-    bytes latency_ms cpu_us_per_request)), 'with the keys of the contract');
+    bytes latency_ms cpu_us_per_request started rate_missed unanswered statuses first_answer)),
+    'with the keys of the contract');
+is_deeply($json->{statuses}, { '1xx' => 0, '2xx' => 300, '3xx' => 0, '4xx' => 0, '5xx' => 0 },
+    'statuses by class');
+is_deeply($json->{first_answer}, { status => 200, size => 26 }, 'the first answer');
+is("@$json{qw(started unanswered)}", '300 0', 'nothing is unanswered');
+ok(!$json->{rate_missed}, 'nor was a rate missed');
 is($json->{schema}, 'gilbench-load/1', 'its schema');
 is(keys_of($json->{errors}), "@kinds", 'errors by kind');
 is(sum0(values %{ $json->{errors} }), 0, 'of which there are none');

@@ -9,7 +9,7 @@
 enum { FENCED_SIZE = 1 << 18 };
 
 // A copy of the bytes that ends where reading faults; valid until the next call.
-static const char *fenced(const char *data, size_t len)
+static char *fenced(const char *data, size_t len)
 {
     static char *fence;
     if (!fence) {
@@ -77,6 +77,8 @@ static const char *response_rules(const char *data, size_t len, size_t step)
     if (!status && (whole.head_len > len || memcmp(data + whole.head_len - 4, "\r\n\r\n", 4)))
         broken = "an answer's head without its end";
     if (!status && (whole.status < 100 || whole.status > 999)) broken = "an odd answer";
+    if (status > 0 && !whole.problem) broken = "an answer refused without a reason";
+    if (!status && !within(whole.location, whole.head_len)) broken = "a location out of the head";
     for (size_t n = 0; n < len && !broken; n += step) {
         int early = gb__parse_response(&part, fenced(data, n), n);
         if (early == GB__PARTIAL) continue;
@@ -120,20 +122,20 @@ static void decode_piece(decoded *d, const char *data, size_t len)
     d->used += at;
 }
 
-static void decode(decoded *d, const char *data, size_t len, size_t step)
+static void decode(decoded *d, const char *data, size_t len, size_t step, bool tolerant)
 {
-    *d = (decoded){.used = 0};
+    *d = (decoded){.state.tolerant = tolerant};
     for (size_t at = 0; at < len && d->state.state < GB__CHUNK_DONE && !d->broken; at += step) {
         size_t n = len - at < step ? len - at : step;
         decode_piece(d, fenced(data + at, n), n);
     }
 }
 
-static const char *chunked_rules(const char *data, size_t len, size_t step)
+static const char *chunked_rules(const char *data, size_t len, size_t step, bool tolerant)
 {
     static decoded whole, parts;
-    decode(&whole, data, len, len + 1);
-    decode(&parts, data, len, step);
+    decode(&whole, data, len, len + 1, tolerant);
+    decode(&parts, data, len, step, tolerant);
     if (whole.broken) return whole.broken;
     if (parts.broken) return parts.broken;
     if (whole.used > len) return "more was decoded than there is";
@@ -142,11 +144,26 @@ static const char *chunked_rules(const char *data, size_t len, size_t step)
     return whole.len != parts.len || whole.sum != parts.sum ? "other content in pieces" : NULL;
 }
 
+// What is taken of a request has to be taken of an answer, and as the same.
+static const char *tolerance_rules(const char *data, size_t len)
+{
+    static decoded strict, tolerant;
+    decode(&strict, data, len, len + 1, false);
+    decode(&tolerant, data, len, len + 1, true);
+    if (strict.state.state == GB__CHUNK_BAD) return NULL;
+    if (strict.used != tolerant.used || strict.len != tolerant.len || strict.sum != tolerant.sum)
+        return "strict and tolerant read another body";
+    return (strict.state.state == GB__CHUNK_DONE) == (tolerant.state.state == GB__CHUNK_DONE)
+               ? NULL : "only one of strict and tolerant sees the end";
+}
+
 static const char *all_rules(const char *data, size_t len, size_t step)
 {
     const char *broken = request_rules(data, len, step);
     if (!broken) broken = response_rules(data, len, step);
-    return broken ? broken : chunked_rules(data, len, step);
+    if (!broken) broken = chunked_rules(data, len, step, false);
+    if (!broken) broken = chunked_rules(data, len, step, true);
+    return broken ? broken : tolerance_rules(data, len);
 }
 
 #endif

@@ -474,6 +474,14 @@ ok(-e 'both/gil.json' && -e 'both/gil@new.json', 'pyperf: a file for each');
 like($out, qr/^Warning: new was another session: .* by which sessions differ\.$/m,
     'sessions are said to differ');
 
+for ([path => '/y'], [rate => 5], [server => 'other', command => 'other {port}'], [workers => 2],
+    [connections => 9])
+{
+    result_file('another.json', cells => [cell('gil', 1, 1, @$_)]);
+    ($out) = report('old.json', 'another.json');
+    is(scalar(changes($out)), 0, "not the same: another $_->[0]");
+}
+
 # What was not measured in the same way.
 my %plan = (loop => 'asyncio', duration_s => 0.4, warmup_s => 0.15, client_threads => 1, seed => 1);
 my @packaged = map { python($_, $_ eq 'free' ? JSON::PP::true : JSON::PP::false,

@@ -30,6 +30,8 @@ static void test_settling(void)
        "a rising one has not");
     ok(!settled((uint64_t[]){900, 900, 900, 900, 900, 900, 700, 700, 700, 700, 700, 700}, 12),
        "nor a falling one");
+    ok(!settled((uint64_t[]){900, 901, 899, 900, 900, 900, 980, 981, 979, 980, 980, 980}, 12),
+       "nor one that is 9 %% higher of late");
     ok(!settled((uint64_t[]){900, 900, 900, 900, 900, 900}, 6), "too early to say");
     ok(settled((uint64_t[]){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 12), "nothing at all is even");
 }
@@ -89,6 +91,127 @@ static void test_bursts(void)
     c.pace.gap = GB__NS / 4;
     gb__begin_window(&c);
     near((double)c.ramp / 1e9, 0.5, 1e-6, "so are the answers behind a gap");
+}
+
+static void sleep_a_little(gb_exchange *exchange, void *user)
+{
+    usleep(150000);
+    gb_respond(exchange, 200, "text/plain", user, 2);
+}
+
+// Four threads that sleep: bursts of four answers, of which 0.2 s would hold one or two.
+static void test_slow_answers(void)
+{
+    char url[64], body[] = "ok";
+    gb_error error = {GB_OK, ""};
+    gb_server_config config = {.threads = 4, .handler = sleep_a_little, .user = body};
+    gb_server *server = gb_server_start(&config, &error);
+    if (!server) {
+        ok(false, "%s", error.text);
+        return;
+    }
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", gb_server_port(server));
+    gb_load_config k = {.url = url, .connections = 8, .duration_s = 0.2, .warmup_s = 0.05};
+    gb_load_result r;
+    if (gb_load(&k, &r, &error)) {
+        ok(false, "%s", error.text);
+    } else {
+        near(r.rps, 4 / 0.15, 5.5, "4 threads, 150 ms: %.2f req/s", r.rps);
+        ok(r.seconds > 0.5 && r.seconds < 2, "in a window of four bursts, not 0.2 s");
+        ok(!(r.drift > 0), "which says nothing of a drift");
+        gb_load_free(&r);
+    }
+    gb_server_stop(server);
+}
+
+// Answers faster and faster for two seconds.
+static void warm_up(gb_exchange *exchange, void *user)
+{
+    static _Atomic uint64_t began;
+    uint64_t none = 0;
+    atomic_compare_exchange_strong(&began, &none, gb_now_ns());
+    double age = (double)(gb_now_ns() - began) / 1e9;
+    usleep(age < 1.9 ? (unsigned)(3000 * (1 - age / 2)) : 150);
+    gb_respond(exchange, 200, "text/plain", user, 2);
+}
+
+static void test_warm_up(void)
+{
+    char url[64], body[] = "ok";
+    gb_error error = {GB_OK, ""};
+    gb_server_config config = {.threads = 2, .handler = warm_up, .user = body};
+    gb_server *server = gb_server_start(&config, &error);
+    if (!server) {
+        ok(false, "%s", error.text);
+        return;
+    }
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", gb_server_port(server));
+    gb_load_config k = {.url = url, .connections = 4, .duration_s = 1, .warmup_s = 0.1};
+    gb_load_result r;
+    if (gb_load(&k, &r, &error)) {
+        ok(false, "%s", error.text);
+    } else {
+        ok(r.drift > 1.15, "the window's second half had %.2f times the req/s", r.drift);
+        ok(!r.coarse, "of answers that are not too few");
+        gb_load_free(&r);
+    }
+    gb_server_stop(server);
+}
+
+// A round's figures from what was read at the ends of its window, which is 0.1 s shorter than the
+// time between the readings.
+static void test_figures(void)
+{
+    static gb__measuring m;
+    gb_round r = {0};
+    gb_load_result load = {.seconds = 0.4, .requests = 390, .rps = 1000, .cpu_ns = GB__NS / 5,
+                           .drift = 1.5, .coarse = true};
+    m.before = (gb_usage){.at = GB__NS, .user_ns = 100, .system_ns = 200, .context_switches = 7};
+    m.after = (gb_usage){.at = GB__NS + GB__NS / 2, .user_ns = 100 + GB__NS / 4,
+                         .system_ns = 200 + GB__NS / 2, .context_switches = 1007};
+    m.exact = (gb_usage){.service = 5000000, .rss_peak = 6000000, .pss = 4000000, .uss = 3000000};
+    m.machine = (gb__machine_time){.busy_ns = GB__NS * 5 / 4, .steal_ns = GB__NS / 50};
+    m.own_ns = GB__NS / 4;
+    m.rss_mean = 5500000;
+    m.reply.stats.collections = 3;
+    m.reply.stats.pause_ms = 2.5;
+    gb_histogram_init(&load.latency, 3, NULL);
+    for (int i = 1; i <= 1000; i++) gb_histogram_record(&load.latency, (uint64_t)i * 10000);
+    gb__round_fill(&r, &m, &load, 2);
+    gb_histogram_free(&load.latency);
+    near(r.cpu.server_cores, 1.5, 1e-6, "cores: user and system time, by the time between");
+    near(r.cpu.server_us_per_request, 1500, 1e-3, "CPU a request");
+    near(r.context_switches_per_request, 2, 1e-6, "switches a request");
+    near(r.cpu.client_share, 0.25, 1e-9, "the client's share of each of its threads");
+    near(r.cpu.client_us_per_request, 2e5 / 390, 1e-6, "its CPU a request");
+    near(r.other_cores, 0.5, 1e-6, "what others used");
+    near(r.steal_ms, 20, 1e-9, "what the hypervisor took");
+    near(r.memory_mb.service, 5, 1e-9, "memory");
+    near(r.memory_mb.rss, 5.5, 1e-9, "RSS");
+    near(r.memory_mb.rss_peak, 6, 1e-9, "its peak");
+    near(r.memory_mb.pss, 4, 1e-9, "PSS");
+    near(r.memory_mb.uss, 3, 1e-9, "USS");
+    near(r.gc.pause_ms, 2.5, 1e-9, "pauses");
+    is_u64(r.gc.collections, 3, "collections");
+    near(r.latency_ms.p50, 5, 0.01, "p50");
+    near(r.latency_ms.p90, 9, 0.01, "p90");
+    near(r.latency_ms.p99, 9.9, 0.01, "p99");
+    near(r.latency_ms.max, 10, 0.01, "max");
+    near(r.latency_ms.mean, 5.005, 0.01, "mean");
+    ok(r.coarse && r.drift > 1.4 && r.rps > 999, "what the load says is kept");
+}
+
+static void test_timeline(void)
+{
+    gb_round r = {.timeline = {.step_s = 0.05}};
+    gb_measure_config config = {.path = "/"};
+    gb__measuring m = {.config = &config, .round = &r};
+    for (int i = 0; i <= 1200; i++)
+        gb__on_progress(&m, &(gb_load_progress){.seconds = i / 100., .in_window = i > 20,
+                                                .answered = (uint64_t)(i < 600 ? i : 3 * i - 1200)});
+    near(r.timeline.count * r.timeline.step_s, 11.8, 0.8, "a timeline of the whole window");
+    near(r.timeline.rps[1], 100, 1, "at its begin");
+    near(r.timeline.rps[r.timeline.count - 1], 300, 1, "and at its end");
 }
 
 // ---- hand-made results --------------------------------------------------------------------------
@@ -238,6 +361,17 @@ static void test_no_verdict(void)
     is_u64(verdict_of(&m, ROUNDS), GB_FASTER, "unless it was asked for");
 }
 
+static void test_sessions(void)
+{
+    gb_interval i = gb__allow_for_sessions((gb_interval){1, 1, 1});
+    near(i.lo, 1 - 1.96 * 0.02 * 1.41421356, 1e-5, "two sessions of one service: 5.5 %% lower");
+    near(i.hi, 1 + 1.96 * 0.02 * 1.41421356, 1e-5, "or higher");
+    i = gb__allow_for_sessions((gb_interval){2, 1.4, 2.1});
+    near(i.median, 2, 0, "the ratio stays");
+    near(i.lo, 2 - 0.610, 0.001, "what the rounds leave open is most of it");
+    near(i.hi, 2 + 0.149, 0.001, "or as much");
+}
+
 static void test_rounds_needed(void)
 {
     gb_comparison c = {.ratio = {1, 0.9, 1.1}, .rounds = 8};
@@ -263,6 +397,13 @@ static void test_precision(void)
     ok(gb__is_precise(&plan, &m.result), "ratios that are all alike are precise");
     for (int j = 0; j < ROUNDS; j++) m.rounds[2][j].rps = j % 2 ? 100 : 300;
     ok(gb__is_precise(&plan, &m.result), "the control is no build's measure");
+    for (int j = 0; j < ROUNDS; j++) m.rounds[4][j].rps = j < 5 ? 60 : 100;
+    ok(!gb__is_precise(&plan, &m.result), "one that is 40 %% lower at times is not known, either");
+    gb__copy(m.cells[4].server, sizeof m.cells[4].server, "peer");
+    gb__copy(m.cells[4].python, sizeof m.cells[4].python, "a");
+    ok(!gb__is_precise(&plan, &m.result), "nor if it is somebody else's server on the same build");
+    *m.cells[4].server = 0;
+    gb__copy(m.cells[4].python, sizeof m.cells[4].python, "b");
     for (int j = 0; j < ROUNDS; j++) m.rounds[4][j].rps = j % 2 ? 100 : 120;
     ok(!gb__is_precise(&plan, &m.result), "one that scatters by 20 %% is not known to 5 %%");
     plan.precision = 0.2;
@@ -301,6 +442,9 @@ static void test_outliers(void)
     make(&m);
     m.rounds[0][4].rps = 60;
     m.rounds[1][4].rps = 103;
+    m.rounds[2][7].rps = 88;
+    gb__summarise_cell(&m.cells[2], 1);
+    ok(m.rounds[2][7].outlier, "13 %% below where others differ by 2 %% is far");
     gb__summarise_cell(&m.cells[0], 1);
     gb__summarise_cell(&m.cells[1], 1);
     size_t found = 0;
@@ -472,6 +616,11 @@ int main(void)
 {
     test_settling();
     test_bursts();
+    test_slow_answers();
+    test_warm_up();
+    test_figures();
+    test_timeline();
+    test_sessions();
     test_judging();
     test_no_verdict();
     test_rounds_needed();
