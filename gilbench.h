@@ -192,16 +192,22 @@
 //
 // MEMORY AND CPU
 //
-// From /proc over the server's whole process tree: RSS, its peak within the window, PSS (shared
-// pages divided by their users) and USS (private pages). 1 MB is 1,000,000 bytes. CPU is user
-// plus system time, of the server and of the client apart; where the client used up its own CPU
-// it may be the limit, and a warning says so.
+// From /proc over the server's whole process tree. Memory is that of the service, whoever else runs:
+// its anonymous pages, those that its processes share by fork once; and the resident pages of the
+// files that it maps (libpython, extensions), each file once, as much of it as the process has that
+// has most. To what is there at the window's end is added what each process had more at its peak
+// within the window. Beside it stand RSS and its peak, sums over processes in which a shared page
+// counts several times; PSS, which divides it by all who map it, strangers included; and USS, the
+// private pages. 1 MB is 1,000,000 bytes. CPU is user plus system time, of the server and of the
+// client apart, over the time between its two readings; where the client used up its own CPU it may
+// be the limit, and a warning says so.
 //
 // WHERE A REQUEST'S TIME GOES
 //
 // read (from the wake-up to a parsed request), attach_wait (until the thread could run Python: the
 // GIL, seen from where it hurts), app (Python, and building the answer), write: of one request in
-// four, picked at random. Garbage collections and their pauses are counted beside them.
+// four, picked at random. Garbage collections and their pauses are counted beside them. Within an
+// event loop the wait happens before any of this, out of sight: it is "-" there.
 //
 // METHOD
 //
@@ -213,14 +219,22 @@
 // Ratios are taken within a round and summarised over rounds: median and 95 % bootstrap interval
 // (percentiles widened for few rounds; T. Hesterberg, "What Teachers Should Know About the
 // Bootstrap", 2015. For 6 to 30 ratios, normal, contaminated, bimodal or skewed, it missed the
-// truth in 1 to 6 % of 600 cases each, plain percentiles and BCa in 4 to 11 %). A verdict needs
-// the interval, not the median, to be clear of 1 by 1 %; with fewer than 6 rounds no interval of
-// 95 % is possible, and the report says so. Few cells get more rounds than many: by default they
-// go on until each ratio of req/s is known to 2 %, or two minutes are over. `make calibrate` shows
-// what verdicts are worth.
+// truth in 1 to 6 % of 600 cases each, plain percentiles and BCa in 4 to 11 %). "Faster" and
+// "slower" need the interval, not the median, to be clear of 1 by 1 %; "no difference" needs it to
+// lie within that 1 %; all else is "unclear", as is everything with fewer than 6 rounds, which give
+// no interval of 95 %, and a free-threaded build whose GIL came back. Few cells get more rounds than
+// many: by default they go on until each ratio of req/s (with a rate, of latencies) is known to 2 %,
+// or two minutes are over, but for 8 at least. `make calibrate` shows what verdicts are worth.
 //
-// The rounds of two results (gilbench report old.json new.json) aren't paired: there the ratio is
-// one of medians, with the bootstrap interval of two independent samples.
+// Answers that sleep or wait come in bursts: of all threads, or of all connections. How many bursts a
+// window catches is chance, so behind a warm-up answers near its ends count in part, and the window
+// is made to fit the bursts' distance, four of them at least (up to 10 s; beyond that, and where
+// few steps have answers, a warning says that req/s can't be known). Req/s are then right to 1 %
+// whatever the phase, and a window of 0.4 s lasts for 0.8 where an answer takes 0.2.
+//
+// The rounds of two results (gilbench report old.json new.json) aren't paired, and two sessions of
+// one machine differ by themselves: there the ratio is one of medians, and its interval that of two
+// independent samples, widened for sessions that differ by 2 %. About 7 % are the least it can tell.
 //
 // A free-threaded build turns its GIL on again when it imports an extension module that doesn't
 // declare that it runs without. The state is asked after the load, and every such module is named.
@@ -243,7 +257,9 @@
 // REPORTS
 //
 // --json keeps everything that was measured; `gilbench report` makes each of the other formats from
-// it, to the same last digit. Of several files the first is what the others are held against: cells
+// it, to the same last digit. CSV has all figures in full: a row a cell, then a row a comparison,
+// whose figures are ratios to the cell in `against`. A row whose GIL came back is called "GIL back"
+// wherever it is named; what wasn't measured is "-", never 0. Of several files the first is what the others are held against: cells
 // of the same scenario and topology, on the build of the same id or, between versions, of the same
 // kind. Rounds of two files aren't paired, so the ratio is one of medians, and what else is not the
 // same (machine, kernel, version, compiler) becomes a warning. --pyperf writes a file a build, in
@@ -384,12 +400,14 @@ typedef struct gb_usage {
     size_t processes, threads;
     uint64_t rss;                   // bytes now; a page shared by two processes counts twice
     uint64_t rss_peak;              // bytes; sum of each process's highest RSS since gb_peak_reset
-    uint64_t pss, uss;              // bytes; 0 unless asked for with `exact`
+    uint64_t pss, uss;              // bytes; 0 unless asked for with `exact`, as is the next
+    uint64_t service;               // bytes; the highest since gb_peak_reset, each page once
+    uint64_t at;                    // gb_now_ns() when the CPU time was read
     uint64_t user_ns, system_ns;    // CPU time since each process started
     uint64_t context_switches;      // voluntary and involuntary, of the threads that are alive
 } gb_usage;
 
-// `exact` also reads smaps_rollup (PSS, USS): it walks the page tables and stalls the process's
+// `exact` also reads smaps (PSS, USS, service): it walks the page tables and stalls the process's
 // own mmap for milliseconds, so it belongs at the end of a window.
 GB_API gb_code gb_usage_read(int pid, bool exact, gb_usage *usage, gb_error *error);
 GB_API void gb_peak_reset(int pid);  // peak RSS of the tree counts from here
@@ -506,7 +524,10 @@ typedef struct gb_answer {
 typedef struct gb_load_result {
     double warmup_s;             // how long it was
     bool unsettled;              // the rate had not settled when it ended
-    double seconds;              // of the measured window
+    double seconds;              // of the measured window: after a warm-up it is longer than asked
+                                 // for where answers take so long that it would hold few
+    double drift;                // req/s of its second half by those of its first; 0: can't be said
+    bool coarse;                 // answers came in bursts too far apart to know req/s from it
     uint64_t requests;           // answered well within it
     uint64_t started;            // begun within it
     bool rate_missed;            // these are fewer than the rate asked for
@@ -515,7 +536,7 @@ typedef struct gb_load_result {
     gb_load_errors errors;
     uint64_t statuses[6];        // complete answers within it by class: [2] is 2xx; [5] is the rest
     gb_answer first_answer;
-    double rps;                  // requests / seconds
+    double rps;                  // requests / seconds; after a warm-up counted softly, see METHOD
     gb_histogram latency;        // of what was to start within it; with a rate from the intended
                                  // start (corrected for coordinated omission). Of what is
                                  // unanswered: at least so much
@@ -549,6 +570,7 @@ typedef struct gb_python {
     char base_prefix[GB_PATH];
     char include[GB_PATH];     // where its Python.h is, if it has one
     char configure_args[2048];
+    char packages[4096];       // "flask 3.1.3, jinja2 3.1.6": what is installed; as far as it fits
     char compiler[256];
     char cflags[2048];
     bool usable;
@@ -782,11 +804,14 @@ typedef struct gb_round {
     bool unsettled;               // it had not within ten times the warm-up asked for
     bool outlier;                 // req/s far from the other rounds'; it counts all the same
     bool ended_late;              // afterwards the server didn't end in time and was killed
+    bool coarse;                  // as in gb_load_result, as are the next two
+    double drift;
     double seconds;
     double rps;
     gb_latency latency_ms;        // corrected for coordinated omission where there is a rate
     gb_latency uncorrected_ms;    // with a rate only
     struct {
+        double service;           // the headline: see MEMORY AND CPU
         double rss, rss_peak, pss, uss;
     } memory_mb;                  // of the server's process tree; 1 MB = 1,000,000 bytes
     struct {
@@ -818,6 +843,18 @@ typedef struct gb_round {
     } timeline;
 } gb_round;
 
+// What the rounds of a cell are summarised by.
+typedef enum gb_metric {
+    GB_RPS,
+    GB_LATENCY_P50,
+    GB_LATENCY_P99,
+    GB_MEMORY,                    // those before and this are what cells are compared by
+    GB_LATENCY_MEAN,
+    GB_RSS_PEAK,
+    GB_PSS,
+    GB_METRIC_COUNT
+} gb_metric;
+
 typedef struct gb_cell {
     char id[256];                 // scenario/python/topology
     char source[64];              // which of several results it is from; "" where there is one
@@ -836,9 +873,7 @@ typedef struct gb_cell {
     size_t round_count;
     gb_histogram latency;         // of all rounds; owned, as is the next
     gb_histogram uncorrected;     // with a rate only
-    struct {
-        gb_interval rps, latency_mean, latency_p50, latency_p99, rss_peak, pss;
-    } summary;                    // over the rounds that have a measurement; NAN without any
+    gb_interval summary[GB_METRIC_COUNT];  // over the rounds with a measurement; NAN without any
 } gb_cell;
 
 typedef struct gb_measure_config {
@@ -901,8 +936,9 @@ typedef struct gb_plan {
     const int *connections;       // default 128
     size_t connection_count;
     int client_threads;           // default 1
-    int rounds;                   // default: from 8 to 60, as many as two minutes have room for,
-                                  // or 200 with a precision
+    int rounds;                   // default: at most 60, or 200 with a precision
+    double budget_s;              // no more rounds after so long, but 8 at least; default: 120
+                                  // without `rounds` and `precision`, else any time
     double precision;             // 0.02: no more rounds once each ratio's interval is within 2 %
                                   // of its median; default: 0.02 without `rounds`, else 0
     double duration_s, warmup_s;  // default 0.4 and 0.15
@@ -916,22 +952,35 @@ typedef struct gb_plan {
     const bool *stop;             // set to true to end early and keep what was measured
 } gb_plan;
 
-// Of memory, GB_FASTER means less and GB_SLOWER more.
-typedef enum gb_verdict { GB_NO_DIFFERENCE, GB_FASTER, GB_SLOWER } gb_verdict;
+// Of memory, GB_FASTER means less and GB_SLOWER more. There is no difference where the interval lies
+// within 1 % of 1; where neither can be said it is unclear, as it always is with fewer than 6 rounds.
+typedef enum gb_verdict { GB_NO_DIFFERENCE, GB_FASTER, GB_SLOWER, GB_UNCLEAR } gb_verdict;
 
 typedef struct gb_comparison {
     char scenario[64];
     char baseline[256], candidate[256];  // cell ids
-    const char *metric;                  // "rps", "latency_ms.p50", "latency_ms.p99",
-                                         // "memory_mb.rss_peak" or "memory_mb.pss"
+    const char *metric;                  // "rps", "latency_ms.p50", "latency_ms.p99" or
+                                         // "memory_mb.service"; older files have others
     gb_interval ratio;                   // candidate / baseline, paired within rounds
     gb_verdict verdict;
+    int rounds;                          // that are paired; 0: none, of two results
+    bool gil_back;                       // one of them is a free-threaded build whose GIL came
+                                         // back: no verdict
 } gb_comparison;
+
+// The part of a plan that its cells don't tell.
+typedef struct gb_method {
+    char loop[64], expect[256];
+    double duration_s, warmup_s, rate, precision;
+    int rounds, client_threads;
+    uint64_t seed;
+} gb_method;
 
 typedef struct gb_result {
     char name[256];               // of the file it was read from; "" if it was measured here
     char gilbench[32];            // the version that measured it
     char started[32];             // UTC, ISO 8601
+    gb_method plan;
     gb_host host;
     gb_python *pythons;
     size_t python_count;
@@ -957,6 +1006,8 @@ GB_API gb_code gb_result_read(FILE *in, const char *name, gb_result *result, gb_
 GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *label,
                                gb_error *error);
 GB_API const char *gb_verdict_text(gb_verdict verdict);
+// About how many rounds would tell a difference of so much (0.05: 5 %); 0: can't be said.
+GB_API int gb_rounds_needed(const gb_comparison *comparison, double difference);
 
 // ---- reports ------------------------------------------------------------------------------------
 // Each goes to `out`, which stays open; a failed write is GB_SYSTEM.
@@ -1948,12 +1999,67 @@ static void gb__add_switches(int pid, gb__buf *text, gb_usage *usage)
     closedir(dir);
 }
 
+// A file that a tree maps (memory shared on purpose is one, too): how much of it is resident in the
+// process that is being looked at, and in the one that has most of it.
+typedef struct gb__file {
+    uint64_t device, inode, here, most;
+} gb__file;
+
+typedef struct gb__files {
+    gb__file *items;
+    size_t count;
+} gb__files;
+
+static gb__file *gb__find_file(gb__files *files, uint64_t device, uint64_t inode)
+{
+    for (size_t i = 0; i < files->count; i++)
+        if (files->items[i].inode == inode && files->items[i].device == device)
+            return &files->items[i];
+    gb__file *grown = realloc(files->items, (files->count + 1) * sizeof *grown);
+    if (!grown) return NULL;
+    files->items = grown;
+    grown[files->count] = (gb__file){.device = device, .inode = inode};
+    return &grown[files->count++];
+}
+
+// What of files a process has resident, by its smaps: a mapping's head ("addresses permissions
+// offset device inode path"), then its figures. What it wrote to in private is anonymous.
+static void gb__parse_smaps(const char *smaps, gb__files *files)
+{
+    gb__file *file = NULL;
+    for (const char *line = smaps; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+        unsigned major, minor;
+        unsigned long long inode;
+        if (file && !strncmp(line, "Rss:", 4))
+            file->here += strtoull(line + 4, NULL, 10) * 1024;
+        else if (file && !strncmp(line, "Anonymous:", 10))
+            file->here -= strtoull(line + 10, NULL, 10) * 1024;
+        else if (sscanf(line, "%*x-%*x %*s %*x %x:%x %llu", &major, &minor, &inode) == 3)
+            file = inode ? gb__find_file(files, (uint64_t)major << 32 | minor, inode) : NULL;
+    }
+    for (size_t i = 0; i < files->count; i++) {
+        gb__file *f = &files->items[i];
+        if (f->here > f->most) f->most = f->here;
+        f->here = 0;
+    }
+}
+
 // False only when the kernel won't show this process to us: half a sum would look like a result.
-static bool gb__add_exact(int pid, gb__buf *text, gb_usage *usage)
+// Pages that a process shares by fork are divided among those that have them, so the parts add up
+// to each page once; with a file's pages they don't, because strangers may map it as well.
+static bool gb__add_exact(int pid, gb__buf *text, gb__files *files, gb_usage *usage)
 {
     if (!gb__proc_read(text, pid, "smaps_rollup")) return errno != EACCES && errno != EPERM;
     usage->pss += gb__proc_bytes(text->data, "Pss");
     usage->uss += gb__parse_uss(text->data);
+    usage->service += gb__proc_bytes(text->data, "Pss_Anon");
+    if (gb__proc_read(text, pid, "smaps")) gb__parse_smaps(text->data, files);
+    // At its peak in the window it had so much more than now; that is gone, so it was anonymous.
+    if (gb__proc_read(text, pid, "status")) {
+        uint64_t now = gb__proc_bytes(text->data, "VmRSS");
+        uint64_t peak = gb__proc_bytes(text->data, "VmHWM");
+        usage->service += peak > now ? peak - now : 0;
+    }
     return true;
 }
 
@@ -1969,14 +2075,36 @@ static bool gb__add_process(int pid, gb__buf *text, gb_usage *usage)
     usage->processes++;
     usage->threads += stat.threads;
     gb__add_cpu(pid, &stat, usage);
+    return true;
+}
+
+static void gb__add_memory(int pid, gb__buf *text, gb_usage *usage)
+{
     if (gb__proc_read(text, pid, "statm"))
         usage->rss += gb__parse_statm(text->data, gb__page_size());
     if (gb__proc_read(text, pid, "status"))
         usage->rss_peak += gb__proc_bytes(text->data, "VmHWM");
-    gb__add_switches(pid, text, usage);
-    return true;
 }
 
+static gb_code gb__usage_exact(const gb__processes *tree, gb__buf *text, gb_usage *usage,
+                               gb_error *error)
+{
+    gb__files files = {0};
+    gb_code code = GB_OK;
+    for (size_t i = 0; i < tree->count && !code; i++) {
+        int pid = tree->items[i].pid;
+        if (!gb__add_exact(pid, text, &files, usage))
+            code = gb__fail(error, GB_SYSTEM,
+                            "can't read /proc/%d/smaps_rollup: %s; the memory of a process needs "
+                            "its own user, or root", pid, strerror(errno));
+    }
+    for (size_t i = 0; i < files.count; i++) usage->service += files.items[i].most;
+    free(files.items);
+    return code;
+}
+
+// CPU time first, of all processes at once: it is divided by the time between two of these moments,
+// while the rest takes milliseconds where there are many threads.
 static gb_code gb__usage_read(const gb__processes *tree, bool exact, gb__buf *text,
                               gb_usage *usage, gb_error *error)
 {
@@ -1988,12 +2116,13 @@ static gb_code gb__usage_read(const gb__processes *tree, bool exact, gb__buf *te
                             "can't read /proc/%d/stat: %s; the process has ended, or /proc isn't "
                             "mounted", pid, strerror(errno));
         }
-        if (exact && !gb__add_exact(pid, text, usage))
-            return gb__fail(error, GB_SYSTEM,
-                            "can't read /proc/%d/smaps_rollup: %s; PSS and USS of a process need "
-                            "its own user, or root", pid, strerror(errno));
     }
-    return GB_OK;
+    usage->at = gb_now_ns();
+    for (size_t i = 0; i < tree->count; i++) {
+        gb__add_memory(tree->items[i].pid, text, usage);
+        gb__add_switches(tree->items[i].pid, text, usage);
+    }
+    return exact ? gb__usage_exact(tree, text, usage, error) : GB_OK;
 }
 
 GB_API gb_code gb_usage_read(int pid, bool exact, gb_usage *usage, gb_error *error)
@@ -2173,7 +2302,7 @@ typedef struct gb__sampler {
     // The thread's alone until it has ended:
     gb__processes tree;
     gb__buf text;
-    uint64_t samples, rss_sum, rss_max;
+    uint64_t samples, rss_sum;
     _Atomic uint64_t rss_last;  // others may look at it at any time
 } gb__sampler;
 
@@ -2187,7 +2316,6 @@ static void gb__sample(gb__sampler *s)
     if (!rss) return;
     s->samples++;
     s->rss_sum += rss;
-    if (rss > s->rss_max) s->rss_max = rss;
     atomic_store_explicit(&s->rss_last, rss, memory_order_relaxed);
 }
 
@@ -2238,20 +2366,18 @@ static gb_code gb__sampler_start(gb__sampler *s, int pid, double interval_s, gb_
     return gb__fail(error, GB_SYSTEM, "the memory sampler got no thread: %s", strerror(failed));
 }
 
-// Ends it at once. Gives the mean and the highest sum of the tree's RSS, in bytes; zeros when
-// nothing was seen, or the sampler wasn't running.
-static void gb__sampler_stop(gb__sampler *s, uint64_t *rss_mean, uint64_t *rss_max)
+// Ends it at once. Gives the mean of the sum of the tree's RSS, in bytes; 0 when nothing was seen,
+// or the sampler wasn't running.
+static uint64_t gb__sampler_stop(gb__sampler *s)
 {
-    *rss_mean = *rss_max = 0;
-    if (!s->running) return;
+    if (!s->running) return 0;
     while (eventfd_write(s->stop_fd, 1) && errno == EINTR) continue;
     pthread_join(s->thread, NULL);
     close(s->stop_fd);
-    if (s->samples) *rss_mean = s->rss_sum / s->samples;
-    *rss_max = s->rss_max;
     gb__processes_free(&s->tree);
     gb__buf_free(&s->text);
     s->running = false;
+    return s->samples ? s->rss_sum / s->samples : 0;
 }
 
 GB__OPTIMIZE_AGAIN
@@ -4400,6 +4526,10 @@ typedef struct gb__pace {
     struct {
         uint64_t at, answered;
     } marks[GB__PACE_STEPS + 1];
+    uint64_t last;               // step with an answer
+    uint64_t gap;                // the longest from one of them to the next
+    uint64_t burst;              // how far apart bursts of answers may be
+    size_t steps, empty;         // since the window began; those without an answer
 } gb__pace;
 
 typedef struct gb__client gb__client;
@@ -4419,7 +4549,8 @@ typedef struct gb__client_thread {
     gb__response known;
     uint64_t next_check;
     _Atomic uint64_t answered;  // well, in the window or not; the calling thread looks at it
-    gb_load_result part;  // of the result: what this thread counts
+    _Atomic uint64_t shortest;  // of their latencies; so it does at this
+    gb_load_result part;  // of the result: what this thread counts; req/s are a count
     uint64_t last_start;
     uint64_t last_end;    // of a request that counts, whatever came of it
 } gb__client_thread;
@@ -4432,6 +4563,7 @@ struct gb__client {
     gb__client_thread *threads;
     int started;
     _Atomic uint64_t begin, end;  // of the window; nothing starts behind its end
+    _Atomic uint64_t ramp;        // at either end of it
     atomic_int unheard;           // connections that had no answer yet
     atomic_int busy_threads;      // with a connection that isn't done
     _Atomic uint64_t tickets;     // requests still to be started, where their number is limited
@@ -4656,14 +4788,30 @@ static void gb__link_next(gb__client_thread *t, gb__link *l, uint64_t now)
     t->idle_end = &l->next_idle;
 }
 
+// Where threads sleep or a loop waits, answers come in bursts, and a plain count depends on how many
+// of them a window catches: twice as many for 200 ms as for 208. So an answer counts softly: on the
+// ramp at either end of the window only in part, by a curve without kinks.
+static double gb__weight(const gb__client *c, uint64_t now)
+{
+    uint64_t ramp = atomic_load_explicit(&c->ramp, memory_order_relaxed);
+    uint64_t since = now - atomic_load_explicit(&c->begin, memory_order_relaxed);
+    uint64_t left = atomic_load_explicit(&c->end, memory_order_relaxed) - now;
+    uint64_t inside = since < left ? since : left;
+    double x = inside < ramp ? (double)inside / (double)ramp : 1;
+    return x * x * (3 - 2 * x);
+}
+
 // Requests a second are of what completes within the window; latency is of what starts within it,
 // or else the slow answers at its end would be missing.
 static void gb__count_answer(gb__client_thread *t, const gb__link *l, uint64_t now)
 {
     uint64_t before = atomic_load_explicit(&t->answered, memory_order_relaxed);
     atomic_store_explicit(&t->answered, before + 1, memory_order_relaxed);  // nobody else writes
+    if (!before || now - l->started < atomic_load_explicit(&t->shortest, memory_order_relaxed))
+        atomic_store_explicit(&t->shortest, now - l->started, memory_order_relaxed);
     if (gb__in_window(t->client, now)) {
         t->part.requests++;
+        t->part.rps += gb__weight(t->client, now);
         t->last_end = now;
     }
     if (!gb__in_window(t->client, l->intended)) return;
@@ -4978,6 +5126,9 @@ static void *gb__client_main(void *arg)
 // A load from its first connection to its result: the threads, the warm-up that ends when the rate
 // has settled, the window. All of this room is the calling thread's.
 
+// Answers further apart need a longer `duration_s`; the window doesn't grow by itself.
+#define GB__LONGEST_BURST_S 2.5
+
 static gb_code gb__load_defaults(gb_load_config *k, gb_error *error)
 {
     if (!k->connections) k->connections = 64;
@@ -5076,17 +5227,28 @@ static double gb__pace_rate(const gb__pace *p, size_t from, size_t to)
     return ns > 0 ? 1e9 * (double)(p->marks[to].answered - p->marks[from].answered) / ns : 0;
 }
 
+static uint64_t gb__answered(const gb__client *c)
+{
+    uint64_t answered = 0;
+    for (int i = 0; i < c->started; i++)
+        answered += atomic_load_explicit(&c->threads[i].answered, memory_order_relaxed);
+    return answered;
+}
+
 static void gb__pace_step(gb__client *c, uint64_t now)
 {
     gb__pace *p = &c->pace;
-    uint64_t answered = 0;
     if (p->count && now - p->marks[p->count - 1].at < GB__STEP_NS / 2) return;
-    for (int i = 0; i < c->started; i++)
-        answered += atomic_load_explicit(&c->threads[i].answered, memory_order_relaxed);
+    uint64_t answered = gb__answered(c);
     if (p->count == GB__PACE_STEPS + 1)
         memmove(p->marks, p->marks + 1, --p->count * sizeof *p->marks);
     p->marks[p->count].at = now;
     p->marks[p->count++].answered = answered;
+    bool empty = p->count > 1 && answered == p->marks[p->count - 2].answered;
+    p->steps++;
+    p->empty += empty;
+    if (p->last && now - p->last > p->gap) p->gap = now - p->last;
+    if (answered && !empty) p->last = now;
     if (!c->config.on_progress) return;
     gb_load_progress progress = {
         .seconds = (double)(now - p->began) / 1e9, .answered = answered,
@@ -5141,6 +5303,58 @@ static void gb__load_warm(gb__client *c, gb_load_result *r)
     r->warmup_s = (double)(gb_now_ns() - start) / 1e9;
 }
 
+// How far apart bursts of answers may be: as far as the shortest latency, which has not waited in a
+// queue, or the longest time in which none came.
+static uint64_t gb__burst_ns(const gb__client *c)
+{
+    uint64_t burst = 0, most = gb__seconds_ns(GB__LONGEST_BURST_S);
+    for (int i = 0; i < c->started; i++) {
+        uint64_t own = atomic_load(&c->threads[i].shortest);
+        if (own && (!burst || own < burst)) burst = own;
+    }
+    // A gap is as coarse as the steps that it was seen in, a latency is exact.
+    if (c->pace.gap > burst + burst / 4 + 2 * GB__STEP_NS) burst = c->pace.gap;
+    if (c->config.rate > 0 && (double)burst < 1e9 / c->config.rate)
+        burst = (uint64_t)(1e9 / c->config.rate);
+    return burst < 1000 ? 1000 : burst < most ? burst : most;
+}
+
+// Begins the window behind a warm-up. Its ramps, and the time from the middle of one to that of the
+// other, are whole multiples of the bursts' distance: then it doesn't matter where in a burst it
+// begins. With two bursts to a ramp, req/s are by less than 2 % off where that distance is by 10 %.
+static void gb__begin_window(gb__client *c)
+{
+    gb__pace *p = &c->pace;
+    uint64_t length = gb__seconds_ns(c->config.duration_s), burst = p->burst = gb__burst_ns(c);
+    uint64_t bursts = (length / 8 + burst - 1) / burst, ramp = (bursts > 2 ? bursts : 2) * burst;
+    uint64_t rest = length > 2 * ramp ? length - 2 * ramp : 0;
+    uint64_t start = gb_now_ns();
+    atomic_store(&c->ramp, ramp);
+    atomic_store(&c->end, start + 2 * ramp + (rest + burst - 1) / burst * burst);
+    atomic_store(&c->begin, start);
+    p->gap = p->steps = p->empty = 0;
+}
+
+// Runs through the window, with a look at its middle.
+static void gb__run_window(gb__client *c, gb_load_result *r)
+{
+    gb__pace *p = &c->pace;
+    uint64_t begin = atomic_load(&c->begin), end = atomic_load(&c->end);
+    uint64_t first = gb__answered(c), second, half = (end - begin) / 2;
+    gb__load_wait(c, begin + half, NULL);
+    double share = (double)(gb_now_ns() - begin) / (double)half;
+    second = gb__answered(c);
+    gb__load_wait(c, end, NULL);
+    first = second - first;
+    second = gb__answered(c) - second;
+    // Halves that hold few bursts differ by chance.
+    if (first && p->burst && half > 20 * p->burst && share < 1.5)
+        r->drift = (double)second / (2 - share) / ((double)first / share);
+    if (gb_now_ns() - p->last > p->gap) p->gap = gb_now_ns() - p->last;
+    uint64_t ramp = atomic_load(&c->ramp);
+    r->coarse = ramp && 2 * p->empty > p->steps && p->gap > ramp * 5 / 8 + GB__STEP_NS;
+}
+
 static uint64_t gb__client_cpu_ns(const gb__client *c)
 {
     uint64_t total = 0;
@@ -5158,6 +5372,7 @@ static void gb__load_merge(gb__client *c, gb_load_result *r)
     for (int i = 0; i < c->started; i++) {
         const gb_load_result *part = &c->threads[i].part;
         r->requests += part->requests;
+        r->rps += part->rps;
         r->started += part->started;
         r->unanswered += part->unanswered;
         r->bytes += part->bytes;
@@ -5180,7 +5395,8 @@ static void gb__client_join(gb__client *c)
 
 // A limited number of requests is over with the last of them, not with the wait; and what the rate
 // asked for is counted up to the last start, however long that took.
-static void gb__load_figures(const gb__client *c, uint64_t begin, uint64_t end, gb_load_result *r)
+static void gb__load_figures(const gb__client *c, uint64_t begin, uint64_t end, bool early,
+                             gb_load_result *r)
 {
     const gb_load_config *k = &c->config;
     uint64_t last = begin, last_start = begin;
@@ -5191,30 +5407,31 @@ static void gb__load_figures(const gb__client *c, uint64_t begin, uint64_t end, 
     double due = k->rate * (double)((k->requests ? last_start : end) - begin) / 1e9;
     r->rate_missed = (double)r->started < 0.98 * due - k->threads;
     r->seconds = (double)((k->requests ? last : end) - begin) / 1e9;
-    r->rps = r->seconds > 0 ? (double)r->requests / r->seconds : 0;
+    // The ramps of a whole window count half.
+    double counted_s = r->seconds - (early ? 0 : (double)atomic_load(&c->ramp) / 1e9);
+    double count = early ? (double)r->requests : r->rps;
+    r->rps = counted_s > 0 ? count / counted_s : 0;
 }
 
 // Warm-up, window, stop; the load runs on through all of it, so that nothing cools down between.
 static void gb__load_conduct(gb__client *c, gb_load_result *r)
 {
     const gb_load_config *k = &c->config;
-    uint64_t start = atomic_load(&c->begin), cpu = 0;
+    uint64_t cpu = 0;
     if (k->warmup_s > 0) gb__load_warm(c, r);
     // Whatever it does at the start takes time, which is not the window's.
     if (k->on_window) k->on_window(k->user, false);
-    if (k->warmup_s > 0) {
-        start = gb_now_ns();
-        cpu = gb__client_cpu_ns(c);
-        atomic_store(&c->begin, start);
-    }
-    gb__load_wait(c, k->requests ? UINT64_MAX : start + gb__seconds_ns(k->duration_s), NULL);
-    uint64_t end = gb_now_ns();
-    atomic_store(&c->end, end);
+    if (k->warmup_s > 0) cpu = gb__client_cpu_ns(c);
+    if (k->warmup_s > 0) gb__begin_window(c);
+    gb__run_window(c, r);
+    uint64_t start = atomic_load(&c->begin), end = atomic_load(&c->end), now = gb_now_ns();
+    bool early = now < end;
+    if (early) atomic_store(&c->end, end = now);
     r->cpu_ns = gb__client_cpu_ns(c) - cpu;
     if (k->on_window) k->on_window(k->user, true);
     gb__client_join(c);
     gb__load_merge(c, r);
-    gb__load_figures(c, start, end, r);
+    gb__load_figures(c, start, end, early, r);
 }
 
 static gb_code gb__client_spawn(gb__client *c, gb_error *error)
@@ -5232,7 +5449,8 @@ static gb_code gb__client_spawn(gb__client *c, gb_error *error)
     c->pace.began = gb_now_ns();
     // Without a warm-up the first request counts, and the window begins before it.
     atomic_store(&c->begin, c->config.warmup_s > 0 ? UINT64_MAX : c->pace.began);
-    atomic_store(&c->end, UINT64_MAX);
+    atomic_store(&c->end, c->config.requests || c->config.warmup_s > 0
+                              ? UINT64_MAX : c->pace.began + gb__seconds_ns(c->config.duration_s));
     for (; c->started < c->config.threads; c->started++) {
         gb__client_thread *t = &c->threads[c->started];
         int failed = pthread_create(&t->id, NULL, gb__client_main, t);
@@ -9694,7 +9912,7 @@ typedef struct gb__measuring {
     gb_usage before, after, exact;
     gb__machine_time machine;  // spent in the window, as is the next
     uint64_t own_ns;           // of this process
-    uint64_t rss_mean, rss_max;
+    uint64_t rss_mean;
     gb__reply reply;
     gb_code code;
     gb_error error;
@@ -9729,14 +9947,15 @@ static void gb__on_window(void *user, bool end)
         gb_peak_reset(pid);
         m->code = gb__sampler_start(&m->sampler, pid, 0, &m->error);
         if (!m->code) m->code = gb__ask(m->service, GB__ASK_BEGIN, &m->reply, &m->error);
-        if (!m->code) m->code = gb_usage_read(pid, false, &m->before, &m->error);
+        // The machine's time and the server's in the same order at both ends: the same time between.
         gb__measure_machine(m);
+        if (!m->code) m->code = gb_usage_read(pid, false, &m->before, &m->error);
         return;
     }
     gb__measure_machine(m);
     if (!m->code) m->code = gb_usage_read(pid, false, &m->after, &m->error);
     if (!m->code) m->code = gb__ask(m->service, GB__ASK_END, &m->reply, &m->error);
-    gb__sampler_stop(&m->sampler, &m->rss_mean, &m->rss_max);
+    m->rss_mean = gb__sampler_stop(&m->sampler);
     if (!m->code) m->code = gb_usage_read(pid, true, &m->exact, &m->error);
 }
 
@@ -9747,6 +9966,17 @@ static double gb__mb(uint64_t bytes)
 
 #define GB__TIMELINE_STEP_S 0.05  // as often as memory is sampled
 
+// Makes room at the end of a timeline: two of its steps become one.
+static void gb__timeline_halve(gb_round *r)
+{
+    r->timeline.count = GB_TIMELINE / 2;
+    r->timeline.step_s *= 2;
+    for (int i = 0; i < GB_TIMELINE / 2; i++) {
+        r->timeline.rps[i] = (r->timeline.rps[2 * i] + r->timeline.rps[2 * i + 1]) / 2;
+        r->timeline.rss_mb[i] = (r->timeline.rss_mb[2 * i] + r->timeline.rss_mb[2 * i + 1]) / 2;
+    }
+}
+
 // Called by gb_load as well, in the same thread.
 static void gb__on_progress(void *user, const gb_load_progress *now)
 {
@@ -9756,7 +9986,8 @@ static void gb__on_progress(void *user, const gb_load_progress *now)
     if (k->on_progress) k->on_progress(k->user, now);
     if (!now->in_window || !m->at.in_window) {
         m->at = *now;
-    } else if (seconds >= m->round->timeline.step_s && m->round->timeline.count < GB_TIMELINE) {
+    } else if (seconds >= m->round->timeline.step_s) {
+        if (m->round->timeline.count == GB_TIMELINE) gb__timeline_halve(m->round);
         int i = m->round->timeline.count++;
         uint64_t rss = atomic_load_explicit(&m->sampler.rss_last, memory_order_relaxed);
         m->round->timeline.rps[i] = (double)(now->answered - m->at.answered) / seconds;
@@ -9800,25 +10031,30 @@ static double gb__growth(uint64_t before, uint64_t after)
 static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_result *load,
                            int client_threads)
 {
-    double requests = load->requests ? (double)load->requests : 1;
     double cpu_ns = gb__growth(m->before.user_ns + m->before.system_ns,
                                m->after.user_ns + m->after.system_ns);
+    double counted_ns = gb__growth(m->before.at, m->after.at) + 1;  // longer than the window
+    double requests = counted_ns / 1e9 * load->rps + 1e-9;          // answered within that
     const gb__window_stats *s = &m->reply.stats;
     r->requests = load->requests;
     r->errors = load->errors;
     r->warmup_s = load->warmup_s;
     r->unsettled = load->unsettled;
+    r->coarse = load->coarse;
+    r->drift = load->drift;
     r->seconds = load->seconds;
     r->rps = load->rps;
     r->latency_ms = gb__latency_ms(&load->latency);
     r->uncorrected_ms = gb__latency_ms(&load->uncorrected);
+    r->memory_mb.service = gb__mb(m->exact.service);
     r->memory_mb.rss = gb__mb(m->rss_mean);
     r->memory_mb.rss_peak = gb__mb(m->exact.rss_peak);
     r->memory_mb.pss = gb__mb(m->exact.pss);
     r->memory_mb.uss = gb__mb(m->exact.uss);
     r->cpu.server_us_per_request = cpu_ns / 1e3 / requests;
-    r->cpu.client_us_per_request = (double)load->cpu_ns / 1e3 / requests;
-    r->cpu.server_cores = cpu_ns / 1e9 / load->seconds;
+    r->cpu.client_us_per_request =
+        (double)load->cpu_ns / 1e3 / (double)(load->requests ? load->requests : 1);
+    r->cpu.server_cores = cpu_ns / counted_ns;
     r->cpu.client_share = (double)load->cpu_ns / 1e9 / load->seconds / client_threads;
     r->anatomy_us.read = gb__phase_us(&s->phases[GB__PHASE_READ]);
     r->anatomy_us.attach_wait = gb__phase_us(&s->phases[GB__PHASE_ATTACH]);
@@ -9834,7 +10070,7 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
     r->interface = s->interface;
     r->steal_ms = (double)m->machine.steal_ns / 1e6;
     double other_ns = (double)m->machine.busy_ns - cpu_ns - (double)m->own_ns;
-    r->other_cores = other_ns > 0 ? other_ns / 1e9 / load->seconds : 0;
+    r->other_cores = other_ns > 0 ? other_ns / counted_ns : 0;
 }
 
 static gb_code gb__measure_load(gb__measuring *m, gb_error *error)
@@ -9870,14 +10106,13 @@ static gb_code gb__measure_load(gb__measuring *m, gb_error *error)
 GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_error *error)
 {
     gb__measuring m = {.config = config, .round = round, .reply.stats.gil = -1};
-    double step_s = config->load.duration_s / GB_TIMELINE;
     gb_error local = {0}, ended;
     const gb_python *python = config->service.python;
     gb_service_config service = config->service;
     bool late;
     if (!error) error = &local;
     *round = (gb_round){.gil.enabled_after_load = -1};
-    round->timeline.step_s = step_s > GB__TIMELINE_STEP_S ? step_s : GB__TIMELINE_STEP_S;
+    round->timeline.step_s = GB__TIMELINE_STEP_S;
     if (!service.ready_path) service.ready_path = config->path;
     m.service = gb__service_start(&service, config->load.stop, error);
     if (!m.service) {
@@ -9949,7 +10184,7 @@ GB_API const gb_scenario *gb_scenarios(void)
     return scenarios;
 }
 
-static const char *const gb__verdicts[] = {"no difference", "faster", "slower", NULL};
+static const char *const gb__verdicts[] = {"no difference", "faster", "slower", "unclear", NULL};
 
 GB_API const char *gb_verdict_text(gb_verdict verdict)
 {
@@ -9957,6 +10192,17 @@ GB_API const char *gb_verdict_text(gb_verdict verdict)
 }
 
 // ---- the plan -----------------------------------------------------------------------------------
+
+// By default there are as many rounds as the time has room for: a small difference needs many, since
+// those of a machine that others share differ by 5 to 10 %.
+static void gb__default_rounds(gb_plan *p)
+{
+    if (p->rounds) return;
+    p->rounds = p->precision > 0 ? 200 : 60;
+    if (p->precision > 0) return;
+    p->precision = 0.02;
+    if (p->budget_s <= 0) p->budget_s = 120;
+}
 
 static gb_plan gb__plan_defaults(const gb_plan *given)
 {
@@ -9974,18 +10220,8 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
     if (p.duration_s <= 0) p.duration_s = 0.4;
     if (p.warmup_s <= 0) p.warmup_s = 0.15;
     if (!p.seed) p.seed = 1;
+    gb__default_rounds(&p);
     return p;
-}
-
-// By default few cells get many rounds, which a small difference needs: the rounds of a machine
-// that others share differ by 5 to 10 %.
-static void gb__default_rounds(gb_plan *p, size_t cells)
-{
-    double room = 120 / ((double)(cells ? cells : 1) * (p->duration_s + p->warmup_s + 0.4));
-    if (p->rounds) return;
-    if (p->precision > 0) p->rounds = 200;
-    else p->rounds = room > 60 ? 60 : room < 8 ? 8 : (int)room;
-    if (p->precision <= 0) p->precision = 0.02;
 }
 
 static bool gb__cell_is_control(const gb_cell *c)
@@ -9993,14 +10229,19 @@ static bool gb__cell_is_control(const gb_cell *c)
     return !*c->python;
 }
 
-enum { GB__VARIANT = 144 };
+enum { GB__MAX_CELLS = 1024 };  // what a comparison, and its reports, end within reach with
+
+enum { GB__VARIANT = 160 };
 
 // What a row is of: "3.14.7", "3.14.7 granian", or the control.
 static void gb__variant(const gb_cell *c, const char *control, char *text, size_t size)
 {
-    bool marked = gb__cell_is_control(c) && *c->source;  // a build's id says where it is from
-    snprintf(text, size, "%s%s%s%s%s", gb__cell_is_control(c) ? control : c->python,
-             marked ? "@" : "", marked ? c->source : "", *c->server ? " " : "", c->server);
+    bool is_control = gb__cell_is_control(c);
+    bool marked = is_control && *c->source;  // a build's id says where it is from
+    bool grouped = is_control && c->workers > 1 && c->worker_model == GB_THREADS;
+    snprintf(text, size, "%s%s%s%s%s%s", is_control ? control : c->python,
+             grouped ? ", one process" : "", marked ? "@" : "", marked ? c->source : "",
+             *c->server ? " " : "", c->server);
 }
 
 // Adds the cell that has what `like` has, with this application.
@@ -10018,6 +10259,7 @@ static void gb__add_cell(gb_result *r, const gb_cell *like, const char *app)
 // The control answers the built-in paths only; an application's own path has none.
 static bool gb__has_control(const gb_plan *p, const gb_scenario *s)
 {
+    if (s->interface == GB_C) return true;  // it is what was asked for
     // Its /io sleeps in a thread: beside an event loop, which waits for all, it says nothing.
     bool io = !strcmp(s->path, "/io") && s->interface != GB_ASGI;
     return !p->no_control && (!strcmp(s->path, "/json") || io);
@@ -10038,6 +10280,30 @@ static bool gb__is_package(const char *prefix, const char *package)
     bool there = !glob(pattern, 0, NULL, &found);
     if (there) globfree(&found);
     return there;
+}
+
+// Distributions have their name and version in a directory's name, "flask-3.1.3.dist-info"; glob
+// sorts them.
+static void gb__read_packages(gb_python *python)
+{
+    char pattern[GB_PATH];
+    glob_t found;
+    size_t len = 0, size = sizeof python->packages;
+    *python->packages = 0;
+    if (!gb__path(pattern, "%s/lib/python3*/site-packages/*.dist-info", python->prefix)) return;
+    if (glob(pattern, 0, NULL, &found)) return;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char name[256];
+        gb__copy(name, sizeof name, gb__basename(found.gl_pathv[i]));
+        name[strcspn(name, "-")] = ' ';
+        char *end = strstr(name, ".dist-info");
+        if (end) *end = 0;
+        size_t more = strlen(name) + 2;
+        if (len + more >= size) break;
+        snprintf(python->packages + len, size - len, "%s%s", len ? ", " : "", name);
+        len = strlen(python->packages);
+    }
+    globfree(&found);
 }
 
 // Was this environment made from that build? "home = DIR" in pyvenv.cfg says where its python is.
@@ -10138,7 +10404,7 @@ static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, 
                     .connections = connections, .rate = p->rate};
     gb__copy(like.scenario, sizeof like.scenario, s->name);
     gb__copy(like.path, sizeof like.path, s->path);
-    for (size_t i = 0; i < r->python_count; i++) {
+    for (size_t i = 0; i < r->python_count && s->interface != GB_C; i++) {
         gb_cell own = like;
         gb__copy(own.python, sizeof own.python, r->pythons[i].id);
         own.worker_model = gb__worker_model(&r->pythons[i], p->worker_model);
@@ -10150,36 +10416,70 @@ static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, 
             gb__add_cell(r, &peer, app);
         }
     }
+    // The control is built as its rows are: where those differ in what a worker is, there are two.
+    bool seen[GB_THREADS + 1] = {false};
     like.interface = GB_C;
-    like.worker_model = gb__worker_model(NULL, p->worker_model);
-    if (gb__has_control(p, s)) gb__add_cell(r, &like, "builtin:c");
+    for (size_t i = 0; i < r->python_count && gb__has_control(p, s); i++) {
+        like.worker_model = gb__worker_model(&r->pythons[i], p->worker_model);
+        if (workers == 1) like.worker_model = gb__worker_model(NULL, p->worker_model);
+        if (!seen[like.worker_model]) gb__add_cell(r, &like, "builtin:c");
+        seen[like.worker_model] = true;
+    }
+}
+
+// What an application is shows when it is loaded; GB_AUTO where that fails, which a round will tell.
+static gb_interface gb__ask_interface(const gb_plan *p, const gb_python *python, const char *app)
+{
+    gb_service_config config = {.python = python, .app = app, .loop = p->loop};
+    gb__reply reply = {0};
+    gb_error error;
+    gb_service *service = gb__service_start(&config, p->stop, &error);
+    if (!service) return GB_AUTO;
+    gb_code code = gb__ask(service, GB__ASK_END, &reply, &error);
+    gb_service_stop(service, NULL);
+    return code ? GB_AUTO : reply.stats.interface;
+}
+
+// An event loop has only ever one thread, and the C handler no build: rows for more would be the
+// same again. Somebody else's server may have its threads all the same.
+static void gb__find_interface(const gb_plan *p, const gb_result *r, gb_scenario *s)
+{
+    const char *app = gb__scenario_app(r, s);
+    if (!strcmp(app, "builtin:c")) s->interface = GB_C;
+    if (s->interface == GB_AUTO && !s->threads && p->thread_count > 1 && !p->peer_count)
+        s->interface = gb__ask_interface(p, &r->pythons[0], app);
 }
 
 static gb_code gb__plan_cells(gb_plan *p, gb_result *r, gb_error *error)
 {
+    // Lists are short, but four of them multiply.
     size_t most = p->scenario_count * p->connection_count * p->thread_count * p->worker_count *
-                  (p->python_count * (1 + p->peer_count) + 1);
+                  (p->python_count * (1 + p->peer_count) + 2);
     r->cells = calloc(most ? most : 1, sizeof *r->cells);
     r->pythons = calloc(p->python_count + 1, sizeof *r->pythons);
     if (!r->cells || !r->pythons) return gb__fail_memory(error);
     memcpy(r->pythons, p->pythons, p->python_count * sizeof *r->pythons);
     r->python_count = p->python_count;
     gb__find_environments(p, r);
+    for (size_t i = 0; i < r->python_count; i++) gb__read_packages(&r->pythons[i]);
     for (size_t i = 0; i < p->scenario_count; i++) {
-        const gb_scenario *s = &p->scenarios[i];
-        if (!gb__scenario_app(r, s))
+        gb_scenario s = p->scenarios[i];
+        if (!gb__scenario_app(r, &s))
             return gb__fail(error, GB_APP, "%s needs %s and an environment with %s for each build: "
-                            "call it from gilbench's directory, after `make venvs`", s->name,
-                            s->app, s->package);
-        int threads = s->interface == GB_ASGI ? 1 : s->threads;  // an event loop has only ever one
-        for (size_t c = 0; c < (s->connections ? 1 : p->connection_count); c++)
-            for (size_t w = 0; w < (s->workers ? 1 : p->worker_count); w++)
+                            "call it from gilbench's directory, after `make venvs`", s.name, s.app,
+                            s.package);
+        gb__find_interface(p, r, &s);
+        int threads = s.interface == GB_ASGI ? 1 : s.threads;
+        for (size_t c = 0; c < (s.connections ? 1 : p->connection_count); c++)
+            for (size_t w = 0; w < (s.workers ? 1 : p->worker_count); w++)
                 for (size_t t = 0; t < (threads ? 1 : p->thread_count); t++)
-                    gb__add_cells(p, r, s, s->workers ? s->workers : p->workers[w],
+                    gb__add_cells(p, r, &s, s.workers ? s.workers : p->workers[w],
                                   threads ? threads : p->threads[t],
-                                  s->connections ? s->connections : p->connections[c]);
+                                  s.connections ? s.connections : p->connections[c]);
     }
-    gb__default_rounds(p, r->cell_count);
+    if (r->cell_count > GB__MAX_CELLS)
+        return gb__fail(error, GB_USAGE, "%zu rows: give fewer scenarios or shorter lists, %d rows "
+                        "at most", r->cell_count, GB__MAX_CELLS);
     for (size_t i = 0; i < r->cell_count; i++) {
         r->cells[i].rounds = calloc((size_t)p->rounds, sizeof *r->cells[i].rounds);
         if (!r->cells[i].rounds) return gb__fail_memory(error);
@@ -10243,8 +10543,9 @@ static const gb_python *gb__find_python(const gb_result *r, const char *id)
 // What the rounds say: medians, and ratios that are taken within a round, where the two sides stood
 // closest together, and summarised over rounds. Pure.
 
-// Whole percents are what repeated runs of the same thing differ by; a verdict needs the interval
-// to be clear of 1 by this much (criterion.rs calls it the noise threshold).
+// Whole percents are what repeated runs of the same thing differ by: a difference needs the interval
+// to be clear of 1 by this much (criterion.rs calls it the noise threshold), and "no difference"
+// needs it to be within.
 #define GB__NOISE_THRESHOLD 0.01
 
 #define GB__FEWEST_ROUNDS 6   // with less there is no interval of 95 %
@@ -10253,85 +10554,56 @@ static const gb_python *gb__find_python(const gb_result *r, const char *id)
 // deviations of 1.5 to 5 %, up to 60 rounds); with the noise threshold 0 to 2 verdicts are wrong.
 #define GB__ENOUGH_ROUNDS 10
 
-static double gb__metric_rps(const gb_round *r)
-{
-    return r->rps;
-}
-
-static double gb__metric_mean(const gb_round *r)
-{
-    return r->latency_ms.mean;
-}
-
-static double gb__metric_p50(const gb_round *r)
-{
-    return r->latency_ms.p50;
-}
-
-static double gb__metric_p99(const gb_round *r)
-{
-    return r->latency_ms.p99;
-}
-
-static double gb__metric_rss(const gb_round *r)
-{
-    return r->memory_mb.rss_peak;
-}
-
-static double gb__metric_pss(const gb_round *r)
-{
-    return r->memory_mb.pss;
-}
-
-// What cells are compared by; what the verdict is where a ratio is above 1, and where it is below;
-// and how both are said.
+// A figure of each round: where it is, whether less of it is better, and how each gb_verdict on it
+// is said.
 typedef struct gb__metric {
     const char *name, *title;
-    double (*of)(const gb_round *);
-    gb_verdict more, less;
-    const char *words[3];  // of each gb_verdict
+    size_t offset;  // of the double in gb_round
+    bool less_is_better;
+    const char *words[4];
 } gb__metric;
 
-#define GB__PACE_WORDS {"no difference", "faster", "slower"}
-#define GB__SIZE_WORDS {"no difference", "less", "more"}
+#define GB__METRIC(name, title, place, less, better, worse)                                        \
+    {name, title, offsetof(gb_round, place), less, {"no difference", better, worse, "unclear"}}
 
-static const gb__metric gb__metrics[] = {
-    {"rps", "req/s", gb__metric_rps, GB_FASTER, GB_SLOWER, GB__PACE_WORDS},
-    {"latency_ms.p50", "p50", gb__metric_p50, GB_SLOWER, GB_FASTER, GB__PACE_WORDS},
-    {"latency_ms.p99", "p99", gb__metric_p99, GB_SLOWER, GB_FASTER, GB__PACE_WORDS},
-    {"memory_mb.rss_peak", "peak RSS", gb__metric_rss, GB_SLOWER, GB_FASTER, GB__SIZE_WORDS},
-    {"memory_mb.pss", "PSS", gb__metric_pss, GB_SLOWER, GB_FASTER, GB__SIZE_WORDS}};
+// By gb_metric; cells are compared by the first GB__METRICS.
+static const gb__metric gb__metrics[GB_METRIC_COUNT] = {
+    GB__METRIC("rps", "req/s", rps, false, "faster", "slower"),
+    GB__METRIC("latency_ms.p50", "p50", latency_ms.p50, true, "faster", "slower"),
+    GB__METRIC("latency_ms.p99", "p99", latency_ms.p99, true, "faster", "slower"),
+    GB__METRIC("memory_mb.service", "memory", memory_mb.service, true, "less", "more"),
+    GB__METRIC("latency_ms.mean", "mean", latency_ms.mean, true, "faster", "slower"),
+    GB__METRIC("memory_mb.rss_peak", "peak RSS", memory_mb.rss_peak, true, "less", "more"),
+    GB__METRIC("memory_mb.pss", "PSS", memory_mb.pss, true, "less", "more")};
 
-enum { GB__METRICS = sizeof gb__metrics / sizeof *gb__metrics };
+enum { GB__METRICS = GB_MEMORY + 1 };
 
-// The metric of each round that has a measurement; NULL without memory. The caller frees it.
-static double *gb__metric_values(const gb_cell *c, double (*metric)(const gb_round *), size_t *n)
+static double gb__round_figure(const gb_round *r, size_t offset)
+{
+    double figure;
+    memcpy(&figure, (const char *)r + offset, sizeof figure);
+    return figure;
+}
+
+// The figure at `offset` of each round that has a measurement; NULL without memory. The caller
+// frees it.
+static double *gb__figures(const gb_cell *c, size_t offset, size_t *n)
 {
     double *values = calloc(c->round_count + 1, sizeof *values);
     *n = 0;
     for (size_t i = 0; values && i < c->round_count; i++)
-        if (!*c->rounds[i].problem) values[(*n)++] = metric(&c->rounds[i]);
+        if (!*c->rounds[i].problem) values[(*n)++] = gb__round_figure(&c->rounds[i], offset);
     return values;
 }
 
-static gb_interval gb__summarise(const gb_cell *c, double (*metric)(const gb_round *),
-                                 uint64_t seed)
+static gb_interval gb__summarise(const gb_cell *c, const gb__metric *metric, uint64_t seed)
 {
     size_t n;
-    double *values = gb__metric_values(c, metric, &n);
+    double *values = gb__figures(c, metric->offset, &n);
     gb_interval interval = {NAN, NAN, NAN};
     if (values && n) interval = gb_median_ci(values, n, seed);
     free(values);
     return interval;
-}
-
-static double gb__cell_median(const gb_cell *c, double (*metric)(const gb_round *))
-{
-    size_t n;
-    double *values = gb__metric_values(c, metric, &n);
-    double median = values ? gb__median(values, n) : NAN;
-    free(values);
-    return median;
 }
 
 // A round that is more than 3.5 robust standard deviations from the median (B. Iglewicz and
@@ -10340,8 +10612,8 @@ static double gb__cell_median(const gb_cell *c, double (*metric)(const gb_round 
 static void gb__mark_outliers(gb_cell *c)
 {
     size_t n;
-    double median = gb__cell_median(c, gb__metric_rps);
-    double *off = gb__metric_values(c, gb__metric_rps, &n);
+    double *off = gb__figures(c, offsetof(gb_round, rps), &n);
+    double median = off ? gb__median(off, n) : NAN;
     for (size_t i = 0; off && i < n; i++) off[i] = fabs(off[i] - median);
     double spread = 1.4826 * (off ? gb__median(off, n) : NAN);
     free(off);
@@ -10354,12 +10626,8 @@ static void gb__mark_outliers(gb_cell *c)
 
 static void gb__summarise_cell(gb_cell *c, uint64_t seed)
 {
-    c->summary.rps = gb__summarise(c, gb__metric_rps, seed);
-    c->summary.latency_mean = gb__summarise(c, gb__metric_mean, seed);
-    c->summary.latency_p50 = gb__summarise(c, gb__metric_p50, seed);
-    c->summary.latency_p99 = gb__summarise(c, gb__metric_p99, seed);
-    c->summary.rss_peak = gb__summarise(c, gb__metric_rss, seed);
-    c->summary.pss = gb__summarise(c, gb__metric_pss, seed);
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
+        c->summary[i] = gb__summarise(c, &gb__metrics[i], seed);
     gb__mark_outliers(c);
 }
 
@@ -10369,12 +10637,46 @@ static bool gb__same_topology(const gb_cell *a, const gb_cell *b)
            a->connections == b->connections;
 }
 
-static gb_verdict gb__judge(const gb__metric *metric, gb_interval ratio, size_t n)
+static gb_verdict gb__judge(const gb__metric *metric, gb_interval ratio)
 {
-    // A single round has no spread: it can't show that a difference is real.
-    if (n > 1 && ratio.lo > 1 + GB__NOISE_THRESHOLD) return metric->more;
-    if (n > 1 && ratio.hi < 1 - GB__NOISE_THRESHOLD) return metric->less;
-    return GB_NO_DIFFERENCE;
+    const double lo = 1 - GB__NOISE_THRESHOLD, hi = 1 + GB__NOISE_THRESHOLD;
+    if (ratio.lo > hi) return metric->less_is_better ? GB_SLOWER : GB_FASTER;
+    if (ratio.hi < lo) return metric->less_is_better ? GB_FASTER : GB_SLOWER;
+    return ratio.lo >= lo && ratio.hi <= hi ? GB_NO_DIFFERENCE : GB_UNCLEAR;
+}
+
+// An interval's half gets narrower with the root of the rounds. It has to leave room for itself
+// between the difference and the threshold in four of five cases, which takes 1.4 halves.
+GB_API int gb_rounds_needed(const gb_comparison *c, double difference)
+{
+    double half = 0.7 * (c->ratio.hi - c->ratio.lo) / c->ratio.median;
+    double room = difference - GB__NOISE_THRESHOLD;
+    if (c->rounds < 2 || room <= 0 || !(c->ratio.median > 0)) return 0;
+    double rounds = c->rounds * (half / room) * (half / room) + 0.999;
+    if (!(rounds < 1e6)) return 0;
+    return rounds > GB__FEWEST_ROUNDS ? (int)rounds : GB__FEWEST_ROUNDS;
+}
+
+static bool gb__gil_came_back(const gb_python *python, const gb_round *round)
+{
+    return python && python->free_threaded && python->gil < 0 && round->gil.enabled_after_load > 0;
+}
+
+// A free-threaded row that isn't one.
+static bool gb__cell_has_gil_back(const gb_result *r, const gb_cell *c)
+{
+    const gb_python *python = gb__find_python(r, c->python);
+    for (size_t i = 0; i < c->round_count; i++)
+        if (gb__gil_came_back(python, &c->rounds[i])) return true;
+    return false;
+}
+
+// Answers came too rarely for most of its windows.
+static bool gb__is_coarse(const gb_cell *c)
+{
+    size_t coarse = 0;
+    for (size_t i = 0; i < c->round_count; i++) coarse += c->rounds[i].coarse;
+    return 2 * coarse > c->round_count;
 }
 
 // The ratio of each round that has both sides, median and interval; *n of them.
@@ -10386,8 +10688,9 @@ static gb_interval gb__paired_ratio(const gb_cell *baseline, const gb_cell *cand
     *n = 0;
     for (size_t i = 0; ratios && i < baseline->round_count && i < candidate->round_count; i++) {
         const gb_round *a = &baseline->rounds[i], *b = &candidate->rounds[i];
-        if (!*a->problem && !*b->problem && metric->of(a) > 0)
-            ratios[(*n)++] = metric->of(b) / metric->of(a);
+        double of_a = gb__round_figure(a, metric->offset);
+        if (!*a->problem && !*b->problem && of_a > 0)
+            ratios[(*n)++] = gb__round_figure(b, metric->offset) / of_a;
     }
     if (*n) interval = gb_median_ci(ratios, *n, seed);
     free(ratios);
@@ -10403,8 +10706,12 @@ static gb_code gb__add_verdict(gb_result *r, const gb_cell *baseline, const gb_c
     if (!grown) return gb__fail_memory(error);
     r->comparisons = grown;
     gb_comparison *c = &r->comparisons[r->comparison_count++];
-    *c = (gb_comparison){.metric = metric->name, .ratio = ratio,
-                         .verdict = gb__judge(metric, ratio, n)};
+    *c = (gb_comparison){.metric = metric->name, .ratio = ratio, .rounds = (int)n};
+    c->gil_back = gb__cell_has_gil_back(r, baseline) || gb__cell_has_gil_back(r, candidate);
+    bool coarse = metric == &gb__metrics[GB_RPS] &&
+                  (gb__is_coarse(baseline) || gb__is_coarse(candidate));
+    bool judged = n >= GB__FEWEST_ROUNDS && !c->gil_back && !coarse;
+    c->verdict = judged ? gb__judge(metric, ratio) : GB_UNCLEAR;
     gb__copy(c->scenario, sizeof c->scenario, candidate->scenario);
     gb__copy(c->baseline, sizeof c->baseline, baseline->id);
     gb__copy(c->candidate, sizeof c->candidate, candidate->id);
@@ -10441,6 +10748,7 @@ static bool gb__is_against(const gb_cell *baseline, const gb_cell *c, int what)
     if (what == GB__AGAINST_SERVER)
         return python && !server && !*c->server && gb__same_topology(baseline, c);
     return python && server && baseline->workers == c->workers &&
+           baseline->worker_model == c->worker_model &&
            baseline->connections == c->connections && baseline->threads < c->threads;
 }
 
@@ -10455,19 +10763,27 @@ static const gb_cell *gb__baseline(const gb_result *r, const gb_cell *c, int wha
     return best;
 }
 
-// Is the ratio of req/s to the first build, and to somebody else's server, known well enough?
+static bool gb__is_known(const gb_plan *p, const gb_cell *baseline, const gb_cell *c, int metric)
+{
+    size_t n;
+    gb_interval ratio = gb__paired_ratio(baseline, c, &gb__metrics[metric], p->seed, &n);
+    double allowed = p->precision * ratio.median;
+    return !n || (ratio.hi - ratio.median <= allowed && ratio.median - ratio.lo <= allowed);
+}
+
+// Is the ratio to the first build, and to somebody else's server, known well enough? That of req/s,
+// or, where a rate fixes those, of latencies.
 static bool gb__is_precise(const gb_plan *p, const gb_result *r)
 {
     for (size_t i = 0; i < r->cell_count; i++)
         for (size_t j = 0; j < r->cell_count; j++) {
             const gb_cell *c = &r->cells[i], *baseline = &r->cells[j];
-            size_t n;
+            bool rated = c->rate > 0;
             if (baseline != gb__baseline(r, c, GB__AGAINST_BUILD) &&
                 !gb__is_against(baseline, c, GB__AGAINST_SERVER))
                 continue;
-            gb_interval ratio = gb__paired_ratio(baseline, c, &gb__metrics[0], p->seed, &n);
-            double allowed = p->precision * ratio.median;
-            if (n && !(ratio.hi - ratio.median <= allowed && ratio.median - ratio.lo <= allowed))
+            if (!gb__is_known(p, baseline, c, rated ? GB_LATENCY_P50 : GB_RPS) ||
+                (rated && !gb__is_known(p, baseline, c, GB_LATENCY_P99)))
                 return false;
         }
     return true;
@@ -10536,6 +10852,35 @@ static bool gb__same_args(const gb_python *a, const gb_python *b)
     return same;
 }
 
+// The first package that only one of them has, or in another version; false: there is none.
+static bool gb__other_package(const gb_python *a, const gb_python *b, gb_slice *package)
+{
+    gb_slice rest = gb__slice(a->packages);
+    while (rest.len) {
+        gb__split(rest, ',', package, &rest);
+        *package = gb__slice_trim(*package);
+        gb_slice others = gb__slice(b->packages), other;
+        bool same = false;
+        while (others.len && !same) {
+            gb__split(others, ',', &other, &others);
+            other = gb__slice_trim(other);
+            same = other.len == package->len && !memcmp(other.data, package->data, other.len);
+        }
+        if (!same) return true;
+    }
+    return false;
+}
+
+static void gb__warn_packages(gb_result *r, const gb_python *a, const gb_python *b,
+                              const char *b_name)
+{
+    gb_slice package;
+    bool in_a = gb__other_package(a, b, &package);
+    if (!in_a && !gb__other_package(b, a, &package)) return;
+    gb__warn(r, "%s and %s have not the same packages: %.*s is in %s, but not in %s", a->id, b_name,
+             (int)package.len, package.data, in_a ? a->id : b_name, in_a ? b_name : a->id);
+}
+
 static void gb__warn_builds(gb_result *r)
 {
     const gb_python *a = r->pythons;
@@ -10549,6 +10894,7 @@ static void gb__warn_builds(gb_result *r)
                      b->optimized);
         else if (strcmp(a->compiler, b->compiler) || !gb__same_args(a, b))
             gb__warn(r, "%s and %s have different compilers or configure arguments", a->id, b->id);
+        gb__warn_packages(r, a, b, b->id);
     }
 }
 
@@ -10568,16 +10914,39 @@ static void gb__warn_fallbacks(const gb_plan *p, gb_result *r)
     }
 }
 
-static bool gb__gil_came_back(const gb_python *python, const gb_round *round)
+// Are its req/s what they look like?
+static void gb__warn_rate(gb_result *r, const gb_cell *c)
 {
-    return python && python->free_threaded && python->gil < 0 && round->gil.enabled_after_load > 0;
+    gb_interval rps = c->summary[GB_RPS];
+    size_t n, drifting = 0;
+    double *drifts = gb__figures(c, offsetof(gb_round, drift), &n);
+    for (size_t i = 0; drifts && i < n; i++)
+        if (drifts[i] > 0) drifts[drifting++] = drifts[i];
+    gb_interval drift = {1, 1, 1};
+    if (drifts && drifting) drift = gb_median_ci(drifts, drifting, 1);
+    free(drifts);
+    if (drift.median > 1.05 && drift.lo > 1.01)
+        gb__warn(r, "%s: still getting faster: the second half of its windows had %.0f %% more "
+                 "req/s than the first; try a longer --warmup", c->id, 100 * (drift.median - 1));
+    if (drift.median < 0.95 && drift.hi < 0.99)
+        gb__warn(r, "%s: still getting slower: the second half of its windows had %.0f %% fewer "
+                 "req/s than the first; try a longer --warmup", c->id, 100 * (1 - drift.median));
+    if (gb__is_coarse(c))
+        gb__warn(r, "%s: too few answers to know req/s, which get no verdict; try a longer "
+                 "--duration", c->id);
+    if (rps.hi - rps.lo > 0.3 * rps.median)
+        gb__warn(r, "%s: its rounds are far apart: req/s are known from %.3g to %.3g only", c->id,
+                 rps.lo, rps.hi);
+    if (c->rate > 0 && rps.median < 0.98 * c->rate)
+        gb__warn(r, "%s: %.3g of %.3g req/s were answered: its latencies are those of a queue that "
+                 "grows", c->id, rps.median, c->rate);
 }
 
 static void gb__warn_cell(gb_result *r, const gb_cell *c)
 {
     const gb_python *python = gb__find_python(r, c->python);
     uint64_t errors = 0;
-    double share = 0, farthest = c->summary.rps.median;
+    double share = 0, farthest = c->summary[GB_RPS].median;
     size_t unsettled = 0, outliers = 0, late = 0;
     char variant[GB__VARIANT];
     gb__variant(c, "", variant, sizeof variant);
@@ -10587,7 +10956,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         unsettled += round->unsettled;
         outliers += round->outlier;
         late += round->ended_late;
-        if (fabs(round->rps - c->summary.rps.median) > fabs(farthest - c->summary.rps.median))
+        if (fabs(round->rps - c->summary[GB_RPS].median) > fabs(farthest - c->summary[GB_RPS].median))
             farthest = round->rps;
         if (round->cpu.client_share > share) share = round->cpu.client_share;
         if (*round->problem) gb__warn(r, "%s: %s", c->id, round->problem);
@@ -10598,8 +10967,9 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     }
     if (outliers)
         gb__warn(r, "%s: %zu of %zu rounds are far from the median of %.0f req/s, the farthest "
-                 "with %.0f (they count)", c->id, outliers, c->round_count, c->summary.rps.median,
+                 "with %.0f (they count)", c->id, outliers, c->round_count, c->summary[GB_RPS].median,
                  farthest);
+    gb__warn_rate(r, c);
     if (unsettled)
         gb__warn(r, "%s: the rate had not settled when %zu of %zu windows began; try a longer "
                  "--warmup", c->id, unsettled, c->round_count);
@@ -10660,7 +11030,9 @@ static void gb__warn_rounds(gb_result *r)
     bool few = false;  // an interruption makes them fewer than planned
     for (size_t i = 0; i < r->cell_count; i++)
         few |= r->cells[i].round_count < GB__FEWEST_ROUNDS;
-    if (few) gb__warn(r, "fewer than %d rounds can't give an interval of 95 %%", GB__FEWEST_ROUNDS);
+    if (few)
+        gb__warn(r, "fewer than %d rounds can't give an interval of 95 %%, so there are no verdicts",
+                 GB__FEWEST_ROUNDS);
     if (r->interrupted) gb__warn(r, "interrupted: what is here was measured before");
 }
 
@@ -10754,16 +11126,31 @@ static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__wat
     return true;
 }
 
+enum { GB__BUDGET_ROUNDS = 8 };  // that are measured however long they take
+
+// Is there time for one more round, which takes as long as those before?
+static bool gb__has_time(const gb_plan *p, const gb__watcher *w, int rounds)
+{
+    double spent = (double)(gb_now_ns() - w->start) / 1e9;
+    return p->budget_s <= 0 || rounds < GB__BUDGET_ROUNDS ||
+           spent + spent / rounds <= p->budget_s;
+}
+
 static void gb__tell_progress(gb__watcher *w, const gb_result *r, const gb_cell *c, size_t done)
 {
     const gb_plan *p = w->plan;
-    size_t total = r->cell_count * (size_t)p->rounds;
-    double each = done ? (double)(gb_now_ns() - w->start) / 1e9 / (double)done
-                       : p->duration_s + p->warmup_s + 0.3;
+    size_t total = r->cell_count * (size_t)p->rounds, fewest = r->cell_count * GB__BUDGET_ROUNDS;
+    double spent = (double)(gb_now_ns() - w->start) / 1e9;
+    double each = done ? spent / (double)done : p->duration_s + p->warmup_s + 0.3;
+    double left = each * (double)(total - done);
+    if (p->budget_s > 0 && spent + left > p->budget_s) {
+        left = fewest > done ? each * (double)(fewest - done) : 0;
+        if (left < p->budget_s - spent) left = p->budget_s - spent;
+    }
     w->progress = (gb_progress){.cell = c, .done = done, .total = total,
                                 .round = (int)(done / r->cell_count) + 1, .rounds = p->rounds,
                                 .at_most = p->precision > 0,
-                                .seconds_left = each * (double)(total - done)};
+                                .seconds_left = left};
     if (p->on_progress) p->on_progress(p->user, &w->progress);
 }
 
@@ -10812,6 +11199,7 @@ static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *firs
     if (!order) return gb__fail_memory(error);
     for (int round = 0; round < p->rounds && !r->interrupted; round++) {
         if (p->precision > 0 && round >= GB__ENOUGH_ROUNDS && gb__is_precise(p, r)) break;
+        if (!gb__has_time(p, &watcher, round)) break;
         gb__draw_order(r, order, order + r->cell_count, &rng);
         for (size_t i = 0; i < r->cell_count && !r->interrupted; i++, done++) {
             gb_cell *c = &r->cells[order[i]];
@@ -10825,6 +11213,17 @@ static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *firs
 
 // ---- all of it ----------------------------------------------------------------------------------
 
+static gb_method gb__method_of(const gb_plan *p)
+{
+    gb_method m = {.duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
+                   .precision = p->precision, .rounds = p->rounds,
+                   .client_threads = p->client_threads,
+                   .seed = p->seed & ((1ull << 53) - 1)};  // what a reader of JSON takes exactly
+    gb__copy(m.loop, sizeof m.loop, p->loop ? p->loop : "asyncio");
+    gb__copy(m.expect, sizeof m.expect, p->expect ? p->expect : "");
+    return m;
+}
+
 GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *error)
 {
     gb_plan p = gb__plan_defaults(plan);
@@ -10837,15 +11236,16 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     gb_host_read(&result->host);
     gmtime_r(&now, &tm);
     gb__copy(result->gilbench, sizeof result->gilbench, GB_VERSION);
+    result->plan = gb__method_of(&p);
     strftime(result->started, sizeof result->started, "%Y-%m-%dT%H:%M:%SZ", &tm);
     code = gb__plan_cells(&p, result, error);
     if (!code) code = gb__compare_rounds(&p, result, &first, error);
     if (!code) code = gb__add_comparisons(&p, result, error);
     if (code) return code;
     gb__warn_all(&p, result);
-    if (plan->precision > 0 && !result->interrupted && !gb__is_precise(&p, result))
-        gb__warn(result, "%d rounds were not enough for a precision of %g %%", p.rounds,
-                 100 * p.precision);
+    if (p.precision > 0 && !result->interrupted && !gb__is_precise(&p, result))
+        gb__warn(result, "%zu rounds were not enough for a precision of %g %%",
+                 result->cells[0].round_count, 100 * p.precision);
     if (result->interrupted) return gb__fail(error, GB_INTERRUPTED, "interrupted");
     if (first.code) return gb__fail(error, first.code, "%s", first.text);
     for (size_t i = 0; i < result->cell_count; i++)
@@ -10911,19 +11311,37 @@ static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from
     return NULL;
 }
 
+// Two results are two sessions, whose medians differ by more than the rounds within each say: by 2 %
+// (standard deviation) on a quiet machine. The interval of their ratio allows for both of them: of
+// simulated pairs that differ by so much, with 8 to 60 rounds a side and a scatter of 2 to 10 %
+// within, 1 to 2 % get a false verdict (without, 1 to 50 %); 20 % of difference are seen in 44 to
+// 100 %.
+#define GB__SESSION_SD 0.02
+
+static gb_interval gb__allow_for_sessions(gb_interval i)
+{
+    double session = 1.96 * 1.4142 * GB__SESSION_SD * i.median;
+    double lo = i.median - i.lo, hi = i.hi - i.median;
+    return (gb_interval){i.median, i.median - gb__sqrt(lo * lo + session * session),
+                         i.median + gb__sqrt(hi * hi + session * session)};
+}
+
 static gb_code gb__add_unpaired(gb_result *r, const gb_cell *baseline, const gb_cell *candidate,
                                 const gb__metric *metric, gb_error *error)
 {
     gb_code code = GB_OK;
     size_t n, m;
-    double *before = gb__metric_values(baseline, metric->of, &n);
-    double *after = gb__metric_values(candidate, metric->of, &m);
+    double *before = gb__figures(baseline, metric->offset, &n);
+    double *after = gb__figures(candidate, metric->offset, &m);
     bool fine = before && after && n && m;
     for (size_t i = 0; i < n && fine; i++) fine = before[i] > 0;
+    for (size_t i = 0; i < m && fine; i++) fine = after[i] > 0;  // an older file lacks a metric
     if (!before || !after) code = gb__fail_memory(error);
-    if (fine)
-        code = gb__add_verdict(r, baseline, candidate, metric, gb_ratio_ci(before, n, after, m, 1),
-                               n < m ? n : m, error);
+    if (fine) {
+        gb_interval ratio = gb__allow_for_sessions(gb_ratio_ci(before, n, after, m, 1));
+        code = gb__add_verdict(r, baseline, candidate, metric, ratio, n < m ? n : m, error);
+        if (!code) r->comparisons[r->comparison_count - 1].rounds = 0;
+    }
     free(before);
     free(after);
     return code;
@@ -10956,12 +11374,40 @@ static void gb__warn_machines(gb_result *into, const gb_result *from, const char
     gb__warn_other(into, source, "memory", before, after);
 }
 
+static void gb__warn_other_figure(gb_result *r, const char *source, const char *what,
+                                  double before, double after)
+{
+    char old[32], new[32];
+    snprintf(old, sizeof old, "%g", before);
+    snprintf(new, sizeof new, "%g", after);
+    gb__warn_other(r, source, what, old, new);
+}
+
+// Older files don't say how they were measured.
+static void gb__warn_methods(gb_result *into, const gb_method *a, const gb_method *b,
+                             const char *source)
+{
+    if (!(a->duration_s > 0 && b->duration_s > 0)) return;
+    gb__warn_other(into, source, "event loop", a->loop, b->loop);
+    gb__warn_other(into, source, "expected text", a->expect, b->expect);
+    gb__warn_other_figure(into, source, "duration", a->duration_s, b->duration_s);
+    gb__warn_other_figure(into, source, "warm-up", a->warmup_s, b->warmup_s);
+    gb__warn_other_figure(into, source, "rate", a->rate, b->rate);
+    gb__warn_other_figure(into, source, "number of client threads", a->client_threads,
+                          b->client_threads);
+}
+
 static void gb__warn_other_build(gb_result *into, const gb_python *a, const gb_python *b,
                                  const char *source)
 {
     char name[140];
     snprintf(name, sizeof name, "%s@%s", b->id, source);
     gb__warn_other(into, name, "version", a->version, b->version);
+    if (a->free_threaded != b->free_threaded)
+        gb__warn(into, "%s is the %s build, not the %s one: what has changed is the build", name,
+                 b->free_threaded ? "free-threaded" : "GIL",
+                 a->free_threaded ? "free-threaded" : "GIL");
+    if (*a->packages && *b->packages) gb__warn_packages(into, a, b, name);
     gb__warn_other(into, name, "optimisation", a->optimized, b->optimized);
     gb__warn_other(into, name, "compiler", a->compiler, b->compiler);
     if (!gb__same_args(a, b)) gb__warn(into, "%s has other configure arguments", name);
@@ -10984,6 +11430,7 @@ static void gb__warn_merge(gb_result *into, const gb_result *from, const size_t 
 {
     size_t alike = 0;
     gb__warn_machines(into, from, source);
+    gb__warn_methods(into, &into->plan, &from->plan, source);
     for (size_t i = 0; i < from->python_count; i++) {
         const gb_python *like = gb__like_python(into, from, &from->pythons[i]);
         if (like) gb__warn_other_build(into, like, &from->pythons[i], source);
@@ -10994,6 +11441,9 @@ static void gb__warn_merge(gb_result *into, const gb_result *from, const size_t 
         alike++;
     }
     if (!alike) gb__warn(into, "no cell of %s has its like in the first result", source);
+    else gb__warn(into, "%s was another session: its rounds aren't paired with those of the first, "
+                  "and the intervals allow for the %g %% by which sessions differ", source,
+                  100 * GB__SESSION_SD);
     for (size_t i = 0; i < from->warning_count; i++)
         gb__warn(into, "%s: %s", source, from->warnings[i]);
 }
@@ -11094,9 +11544,39 @@ GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *lab
 
 // ================================================================================================
 // >>table
-// Cells of text in rows, shown aligned, as Markdown and as CSV.
+// Figures and cells of text in rows, shown aligned, as Markdown and as CSV.
 
-typedef enum gb__tone { GB__PLAIN, GB__GOOD, GB__BAD } gb__tone;
+typedef char gb__small[32];
+
+// A figure for people: three significant digits, or the whole part where that shows more.
+static const char *gb__number(gb__small text, double value)
+{
+    int digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : value > 0 ? 3 : 0;
+    if (value < 999.5 || !(value < 1e12)) {
+        snprintf(text, sizeof(gb__small), !isfinite(value) ? "-" : value < 1e12 ? "%.*f" : "%.*g",
+                 digits, value);
+        return text;
+    }
+    char plain[32];
+    size_t len = (size_t)snprintf(plain, sizeof plain, "%.0f", value), out = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0) text[out++] = ',';
+        text[out++] = plain[i];
+    }
+    text[out] = 0;
+    return text;
+}
+
+// A figure for programs: as many digits as make it the same number again when it is read.
+static const char *gb__exact(gb__small text, double value)
+{
+    int digits = 9;
+    do snprintf(text, sizeof(gb__small), "%.*g", digits, value);
+    while (strtod(text, NULL) != value && (digits += 4) <= 17);
+    return text;
+}
+
+typedef enum gb__tone { GB__PLAIN, GB__GOOD, GB__BAD, GB__DIM } gb__tone;
 
 typedef struct gb__table {
     struct {
@@ -11121,17 +11601,6 @@ static void gb__add_clean(gb__buf *b, const char *text)
         else gb__buf_str(b, "?");
         s += n ? n : 1;
     }
-}
-
-GB__PRINTF(2, 3) static void gb__add_line(gb__buf *b, const char *format, ...)
-{
-    char text[4096];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    gb__add_clean(b, text);
-    gb__buf_str(b, "\n");
 }
 
 GB__PRINTF(2, 3) static void gb__cell(gb__table *t, const char *format, ...)
@@ -11185,7 +11654,7 @@ static size_t gb__column_width(const gb__table *t, size_t column)
 
 static void gb__add_padded(const gb__table *t, size_t i, size_t width, bool colour, gb__buf *b)
 {
-    static const char *const tones[] = {"", "\033[32m", "\033[31m"};
+    static const char *const tones[] = {"", "\033[32m", "\033[31m", "\033[2m"};
     const char *text = gb__table_text(t, i);
     size_t used = gb__text_width(text);
     int pad = width > used ? (int)(width - used) : 0;
@@ -11232,13 +11701,16 @@ static void gb__table_aligned(const gb__table *t, size_t width, bool colour, gb_
     }
 }
 
-// What would mean something in Markdown is only itself; figures have none of it but brackets.
+// What would mean something in Markdown, or become a link, is only itself; of that, figures have
+// nothing but brackets, which alone are no link.
 static void gb__add_escaped(gb__buf *b, const char *text, bool is_text)
 {
-    const char *special = is_text ? "|<&\\`*[]~$" : "|<&";
-    for (; *text; text++) {
-        if (strchr(special, *text)) gb__buf_str(b, "\\");
-        gb__buf_add(b, text, 1);
+    const char *special = is_text ? "|<&\\`*_[]~$#@" : "|<&";
+    for (const char *s = text; *s; s++) {
+        bool link = is_text && (!strncmp(s, "://", 3) ||
+                                (*s == '.' && s >= text + 3 && !strncasecmp(s - 3, "www", 3)));
+        if (link || strchr(special, *s)) gb__buf_str(b, "\\");
+        gb__buf_add(b, s, 1);
     }
 }
 
@@ -11291,105 +11763,6 @@ static gb_code gb__write_out(gb__buf *b, FILE *out, gb_error *error)
                   : gb__fail(error, GB_SYSTEM, "can't write the report: %s", strerror(saved));
 }
 
-// ---- the rows -----------------------------------------------------------------------------------
-
-static double gb__metric_cpu(const gb_round *r)
-{
-    return r->cpu.server_us_per_request;
-}
-
-static double gb__metric_cores(const gb_round *r)
-{
-    return r->cpu.server_cores;
-}
-
-// The share of the server's time with a request that went by before it could run Python.
-static double gb__metric_attach(const gb_round *r)
-{
-    double all = r->anatomy_us.read.mean + r->anatomy_us.attach_wait.mean +
-                 r->anatomy_us.app.mean + r->anatomy_us.write.mean;
-    return all > 0 ? 100 * r->anatomy_us.attach_wait.mean / all : 0;
-}
-
-static const gb_cell *gb__find_cell(const gb_result *r, const char *id)
-{
-    for (size_t i = 0; i < r->cell_count; i++)
-        if (!strcmp(r->cells[i].id, id)) return &r->cells[i];
-    return NULL;
-}
-
-static const gb_comparison *gb__find_comparison(const gb_result *r, const gb_cell *baseline,
-                                                const gb_cell *candidate, const char *metric)
-{
-    for (size_t i = 0; baseline && i < r->comparison_count; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        if (!strcmp(k->metric, metric) && !strcmp(k->baseline, baseline->id) &&
-            !strcmp(k->candidate, candidate->id))
-            return k;
-    }
-    return NULL;
-}
-
-static bool gb__cell_measured(const gb_cell *c)
-{
-    for (size_t i = 0; i < c->round_count; i++)
-        if (!*c->rounds[i].problem) return true;
-    return false;
-}
-
-// Figures to three significant digits or the whole part, whichever shows more.
-static void gb__figure(gb__table *t, double value)
-{
-    gb__cell(t, "%.*f", value >= 100 ? 0 : value >= 10 ? 1 : 2, value);
-}
-
-static const gb__metric *gb__find_metric(const char *name)
-{
-    for (size_t i = 0; i < GB__METRICS; i++)
-        if (!strcmp(gb__metrics[i].name, name)) return &gb__metrics[i];
-    return NULL;
-}
-
-static void gb__ratio(gb__table *t, const gb_comparison *k)
-{
-    const gb__metric *metric = k ? gb__find_metric(k->metric) : NULL;
-    if (!metric) {
-        gb__cell(t, "%s", "");
-        return;
-    }
-    t->tone = k->verdict == GB_FASTER ? GB__GOOD : k->verdict == GB_SLOWER ? GB__BAD : GB__PLAIN;
-    gb__cell(t, "%.2fx [%.2f, %.2f] %s", k->ratio.median, k->ratio.lo, k->ratio.hi,
-             metric->words[k->verdict]);
-    t->tone = GB__PLAIN;
-}
-
-// How many workers or threads; "-" where somebody else's command doesn't say.
-static void gb__topology(gb__table *t, const gb_cell *c, const char *field, int count)
-{
-    if (*c->server && !strstr(c->command, field)) gb__cell(t, "-");
-    else gb__cell(t, "%d", count);
-}
-
-static void gb__measured(gb__table *t, const gb_cell *c)
-{
-    if (!gb__cell_measured(c)) {
-        for (int i = 0; i < 10; i++) gb__cell(t, i ? "-" : "failed");
-        return;
-    }
-    gb_interval rps = c->summary.rps;
-    gb__cell(t, "%.0f", rps.median);
-    gb__cell(t, "%.1f %%", rps.median > 0 ? 50 * (rps.hi - rps.lo) / rps.median : 0);
-    gb__figure(t, c->summary.latency_mean.median);
-    gb__figure(t, gb__cell_median(c, gb__metric_p50));
-    gb__figure(t, c->summary.latency_p99.median);
-    gb__figure(t, c->summary.rss_peak.median);
-    gb__figure(t, gb__cell_median(c, gb__metric_pss));
-    gb__figure(t, gb__cell_median(c, gb__metric_cpu));
-    gb__cell(t, "%.2f", gb__cell_median(c, gb__metric_cores));
-    if (*c->server) gb__cell(t, "-");
-    else gb__cell(t, "%.0f %%", gb__cell_median(c, gb__metric_attach));
-}
-
 // ---- what the article reports (gb__reported_note says who and where); 0: not reported -----------
 
 typedef struct gb__reported {
@@ -11425,13 +11798,6 @@ static const gb__reported *gb__reported_of(const gb_result *r, const gb_cell *c)
     return NULL;
 }
 
-static bool gb__has_reported(const gb_result *r)
-{
-    for (size_t i = 0; i < r->cell_count; i++)
-        if (gb__reported_of(r, &r->cells[i])) return true;
-    return false;
-}
-
 static void gb__reported_cells(gb__table *t, const gb__reported *a)
 {
     char rps[16] = "", mean[16] = "", mb[16] = "";
@@ -11449,21 +11815,169 @@ static const char gb__reported_note[] =
     "GIL-Free\" (baro.dev, October 2025):\none run on 8 cores with 16 GB, Granian, rewrk; its WSGI "
     "rows don't say how many connections.\nAnother machine's figures: no target.\n";
 
-// ---- the table ----------------------------------------------------------------------------------
+// ---- the figures --------------------------------------------------------------------------------
 
-static void gb__main_heads(const gb_result *r, gb__table *t)
+enum { GB__SHOWN = 1, GB__CAN_BE_ZERO = 2 };  // in tables, not in CSV alone; else 0 is unknown
+
+typedef struct gb__column {
+    size_t offset;  // of a double in gb_round
+    const char *head;
+    int flags;
+} gb__column;
+
+#define GB__COLUMN(place, ...) {offsetof(gb_round, place), __VA_ARGS__}
+#define GB__PHASE_COLUMNS(phase, zero)                                                             \
+    GB__COLUMN(anatomy_us.phase.mean, #phase " us", zero),                                         \
+    GB__COLUMN(anatomy_us.phase.p99, #phase " p99 us", zero)
+
+// Of each figure the median of the rounds is reported; of a gb__metrics one its interval as well.
+static const gb__column gb__columns[] = {
+    GB__COLUMN(rps, "req/s", GB__SHOWN | GB__CAN_BE_ZERO),
+    GB__COLUMN(latency_ms.mean, "mean ms", GB__SHOWN),
+    GB__COLUMN(latency_ms.p50, "p50 ms", GB__SHOWN),
+    GB__COLUMN(latency_ms.p90, "p90 ms", 0),
+    GB__COLUMN(latency_ms.p99, "p99 ms", GB__SHOWN),
+    GB__COLUMN(latency_ms.p999, "p99.9 ms", 0),
+    GB__COLUMN(latency_ms.max, "max ms", 0),
+    GB__COLUMN(uncorrected_ms.mean, "uncorrected mean ms", 0),
+    GB__COLUMN(uncorrected_ms.p50, "uncorrected p50 ms", 0),
+    GB__COLUMN(uncorrected_ms.p99, "uncorrected p99 ms", 0),
+    GB__COLUMN(memory_mb.service, "MB", GB__SHOWN),
+    GB__COLUMN(memory_mb.rss_peak, "peak RSS MB", GB__SHOWN),
+    GB__COLUMN(memory_mb.rss, "RSS MB", 0),
+    GB__COLUMN(memory_mb.pss, "PSS MB", 0),
+    GB__COLUMN(memory_mb.uss, "USS MB", 0),
+    GB__COLUMN(cpu.server_us_per_request, "CPU us/req", GB__SHOWN),
+    GB__COLUMN(cpu.server_cores, "cores", GB__SHOWN),
+    GB__COLUMN(cpu.client_us_per_request, "client us/req", 0),
+    GB__COLUMN(cpu.client_share, "client share", 0),
+    GB__COLUMN(other_cores, "other cores", GB__CAN_BE_ZERO),
+    GB__COLUMN(steal_ms, "steal ms", GB__CAN_BE_ZERO),
+    GB__COLUMN(context_switches_per_request, "switches/req", GB__CAN_BE_ZERO),
+    GB__COLUMN(gc.pause_ms, "GC pauses ms", GB__CAN_BE_ZERO),
+    GB__PHASE_COLUMNS(read, 0),
+    GB__PHASE_COLUMNS(attach_wait, GB__CAN_BE_ZERO),
+    GB__PHASE_COLUMNS(app, 0),
+    GB__PHASE_COLUMNS(write, 0),
+    GB__COLUMN(warmup_s, "warm-up s", 0),
+    GB__COLUMN(seconds, "window s", 0)};
+
+enum { GB__COLUMNS = sizeof gb__columns / sizeof *gb__columns };
+
+// NAN where there is no measurement.
+static double gb__median_at(const gb_cell *c, size_t offset)
 {
-    static const char *const heads[] = {
-        "endpoint", "variant", "workers", "threads", "interface", "connections", "req/s", "+-",
-        "mean ms", "p50 ms", "p99 ms", "MB", "PSS MB", "CPU us/req", "cores", "GIL wait"};
-    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) gb__cell(t, "%s", heads[i]);
-    if (gb__has_reported(r)) {
-        gb__cell(t, "reported req/s");
-        gb__cell(t, "reported ms");
-        gb__cell(t, "reported MB");
-    }
-    gb__cell(t, "against the first build");
+    size_t n;
+    double *values = gb__figures(c, offset, &n);
+    double median = values && n ? gb__median(values, n) : (double)NAN;
+    free(values);
+    return median;
 }
+
+// What it is of gb__metrics; GB_METRIC_COUNT if it is none of them.
+static size_t gb__metric_at(size_t offset)
+{
+    size_t i = 0;
+    while (i < GB_METRIC_COUNT && gb__metrics[i].offset != offset) i++;
+    return i;
+}
+
+// The waits for the GIL that happen within an event loop or in somebody else's server are not seen.
+static bool gb__sees_waits(const gb_cell *c)
+{
+    return c->interface == GB_WSGI && !*c->server;
+}
+
+static double gb__figure(const gb_cell *c, const gb__column *k)
+{
+    size_t metric = gb__metric_at(k->offset);
+    bool summed = metric < GB_METRIC_COUNT && isfinite(c->summary[metric].median);
+    double median = summed ? c->summary[metric].median : gb__median_at(c, k->offset);
+    bool wait = k->offset == offsetof(gb_round, anatomy_us.attach_wait.mean) ||
+                k->offset == offsetof(gb_round, anatomy_us.attach_wait.p99);
+    if (wait && !gb__sees_waits(c)) return NAN;
+    return median > 0 || k->flags & GB__CAN_BE_ZERO ? median : (double)NAN;
+}
+
+static bool gb__cell_measured(const gb_cell *c)
+{
+    for (size_t i = 0; i < c->round_count; i++)
+        if (!*c->rounds[i].problem) return true;
+    return false;
+}
+
+// ---- a result, and what was looked up in it once ------------------------------------------------
+
+// Two cells that were compared, and what each metric says of them; NULL: nothing.
+typedef struct gb__pair {
+    const gb_cell *baseline, *candidate;
+    const gb_comparison *of[GB_METRIC_COUNT];
+} gb__pair;
+
+typedef struct gb__view {
+    const gb_result *result;
+    gb__pair *pairs;  // owned
+    size_t pair_count;
+    gb_metric memory;  // the peak of RSS where a file is too old for anything better
+    bool rates, sources, reported;  // some cell has one
+    bool failed;
+} gb__view;
+
+static const gb_cell *gb__find_cell(const gb_result *r, const char *id)
+{
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (!strcmp(r->cells[i].id, id)) return &r->cells[i];
+    return NULL;
+}
+
+static const gb__metric *gb__find_metric(const char *name)
+{
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
+        if (!strcmp(gb__metrics[i].name, name)) return &gb__metrics[i];
+    return NULL;
+}
+
+static void gb__add_pair(gb__view *v, const gb_comparison *k)
+{
+    const gb__metric *metric = gb__find_metric(k->metric);
+    const gb_cell *baseline = gb__find_cell(v->result, k->baseline);
+    const gb_cell *candidate = gb__find_cell(v->result, k->candidate);
+    gb__pair *p = v->pairs;
+    if (!metric || !baseline || !candidate) return;
+    while (p < v->pairs + v->pair_count && (p->candidate != candidate || p->baseline != baseline))
+        p++;
+    if (p == v->pairs + v->pair_count) v->pair_count++;
+    p->baseline = baseline;
+    p->candidate = candidate;
+    p->of[metric - gb__metrics] = k;
+}
+
+static gb__view gb__look_up(const gb_result *r)
+{
+    gb__view v = {.result = r, .memory = GB_RSS_PEAK};
+    v.pairs = calloc(r->comparison_count + 1, sizeof *v.pairs);
+    v.failed = !v.pairs;
+    for (size_t i = 0; i < r->comparison_count && v.pairs; i++)
+        gb__add_pair(&v, &r->comparisons[i]);
+    for (size_t i = 0; i < r->cell_count; i++) {
+        const gb_cell *c = &r->cells[i];
+        if (c->summary[GB_MEMORY].median > 0) v.memory = GB_MEMORY;
+        v.rates |= c->rate > 0;
+        v.sources |= *c->source != 0;
+        v.reported |= gb__reported_of(r, c) != NULL;
+    }
+    return v;
+}
+
+static const gb_comparison *gb__find_comparison(const gb__view *v, const gb_cell *baseline,
+                                                const gb_cell *c, gb_metric metric)
+{
+    for (const gb__pair *p = v->pairs; p < v->pairs + v->pair_count; p++)
+        if (p->candidate == c && p->baseline == baseline) return p->of[metric];
+    return NULL;
+}
+
+// ---- what cells are called ----------------------------------------------------------------------
 
 static const char *const gb__interfaces[] = {"auto", "wsgi", "asgi", "c", NULL};
 
@@ -11472,22 +11986,169 @@ static const char *gb__interface_text(gb_interface interface)
     return gb__interfaces[interface];
 }
 
-// A free-threaded row that isn't one says so, with the first of the modules.
-static void gb__row_name(gb__table *t, const gb_result *r, const gb_cell *c)
+// The modules that brought the GIL of a free-threaded build back; NULL: none did.
+static const char *gb__gil_is_back(const gb_result *r, const gb_cell *c)
 {
-    char variant[GB__VARIANT];
     const gb_python *python = gb__find_python(r, c->python);
-    gb__variant(c, "C handler", variant, sizeof variant);
     for (size_t i = 0; i < c->round_count; i++) {
         const gb_round *round = &c->rounds[i];
-        const char *modules = round->gil.reenabled_by;
-        if (!gb__gil_came_back(python, round)) continue;
-        if (!*modules) modules = "an extension";
-        gb__cell(t, "%s, GIL back: %.*s%s", variant, (int)strcspn(modules, ","), modules,
-                 strchr(modules, ',') ? ", ..." : "");
-        return;
+        if (gb__gil_came_back(python, round))
+            return *round->gil.reenabled_by ? round->gil.reenabled_by : "an extension";
     }
-    gb__cell(t, "%s", variant);
+    return NULL;
+}
+
+typedef char gb__phrase[256];
+
+// A free-threaded row that isn't one says so wherever it is named.
+static const char *gb__name(const gb_result *r, const gb_cell *c, gb__phrase text)
+{
+    char variant[GB__VARIANT];
+    gb__variant(c, "C handler", variant, sizeof variant);
+    snprintf(text, sizeof(gb__phrase), "%s%s", variant, gb__gil_is_back(r, c) ? ", GIL back" : "");
+    return text;
+}
+
+// Does a GIL rule this cell's threads?
+static bool gb__cell_has_gil(const gb_result *r, const gb_cell *c)
+{
+    const gb_python *python = gb__find_python(r, c->python);
+    return python && (gb__has_gil(python) || gb__gil_is_back(r, c));
+}
+
+// ---- ratios and verdicts in words ---------------------------------------------------------------
+
+static const char *gb__ratio_text(gb__phrase text, gb_interval i)
+{
+    bool known = isfinite(i.median) && isfinite(i.lo) && isfinite(i.hi);
+    snprintf(text, sizeof(gb__phrase), known ? "%.2fx [%.2f, %.2f]" : "-", i.median, i.lo, i.hi);
+    return text;
+}
+
+// Why there is no verdict comes before that there is none.
+static const char *gb__verdict_words(const gb_comparison *k)
+{
+    if (k->gil_back) return "GIL back";
+    if (k->rounds && k->rounds < GB__FEWEST_ROUNDS) return "too few rounds";
+    return gb__find_metric(k->metric)->words[k->verdict];
+}
+
+static gb__tone gb__tone_of(const gb_comparison *k)
+{
+    return k->verdict == GB_FASTER   ? GB__GOOD
+           : k->verdict == GB_SLOWER ? GB__BAD
+                                     : k->verdict == GB_UNCLEAR ? GB__DIM : GB__PLAIN;
+}
+
+static void gb__ratio(gb__table *t, const gb_comparison *k)
+{
+    gb__phrase ratio;
+    t->tone = k ? gb__tone_of(k) : GB__PLAIN;
+    if (k) gb__cell(t, "%s %s", gb__ratio_text(ratio, k->ratio), gb__verdict_words(k));
+    else gb__cell(t, "%s", "");
+    t->tone = GB__PLAIN;
+}
+
+// ---- where a request's time went ----------------------------------------------------------------
+
+static const struct {
+    size_t offset;
+    const char *name, *words;
+} gb__phases[GB__PHASES] = {
+    {offsetof(gb_round, anatomy_us.read.mean), "read", "reading it"},
+    {offsetof(gb_round, anatomy_us.attach_wait.mean), "wait", "waiting to run Python"},
+    {offsetof(gb_round, anatomy_us.app.mean), "app", "the application"},
+    {offsetof(gb_round, anatomy_us.write.mean), "write", "writing the answer"}};
+
+// The phases of a request, in us, and all of it; 0 where nothing is known.
+static double gb__anatomy(const gb_cell *c, double us[GB__PHASES])
+{
+    double all = 0;
+    for (int i = 0; i < GB__PHASES; i++) {
+        bool seen = i != GB__PHASE_ATTACH || gb__sees_waits(c);
+        us[i] = seen ? gb__median_at(c, gb__phases[i].offset) : 0;
+        if (!(us[i] > 0)) us[i] = 0;
+        all += us[i];
+    }
+    return isfinite(all) ? all : 0;
+}
+
+// "97 % of 1,328 us was waiting for the GIL"; "" where nothing is known.
+static const char *gb__dominant(const gb_result *r, const gb_cell *c, gb__phrase text)
+{
+    gb__small figure;
+    double us[GB__PHASES], all = gb__anatomy(c, us);
+    int most = 0;
+    *text = 0;
+    if (!(all > 0)) return text;
+    for (int i = 1; i < GB__PHASES; i++)
+        if (us[i] > us[most]) most = i;
+    bool gil = most == GB__PHASE_ATTACH && gb__cell_has_gil(r, c);
+    snprintf(text, sizeof(gb__phrase), "%.0f %% of %s us was %s%s", 100 * us[most] / all,
+             gb__number(figure, all), gil ? "waiting for the GIL" : gb__phases[most].words,
+             c->interface == GB_ASGI ? " (an event loop's waits aren't seen)" : "");
+    return text;
+}
+
+// "1.02 of 2 cores; collections paused it for 3 % of the time"
+static const char *gb__busy(const gb_result *r, const gb_cell *c, gb__phrase text)
+{
+    gb__small cores;
+    double pauses = gb__median_at(c, offsetof(gb_round, gc.pause_ms));
+    double paused = 0.1 * pauses / gb__median_at(c, offsetof(gb_round, seconds));
+    gb__number(cores, gb__median_at(c, offsetof(gb_round, cpu.server_cores)));
+    int n = snprintf(text, sizeof(gb__phrase), "%s of %d cores", cores, r->host.cpus);
+    if (paused >= 1)
+        snprintf(text + n, sizeof(gb__phrase) - (size_t)n,
+                 "; collections paused it for %.0f %% of the time", paused);
+    return text;
+}
+
+// ---- the table of all cells ---------------------------------------------------------------------
+
+static bool gb__is_shown(const gb__view *v, const gb__column *k)
+{
+    size_t metric = gb__metric_at(k->offset);
+    bool other_memory = (metric == GB_MEMORY || metric == GB_RSS_PEAK) && metric != v->memory;
+    return k->flags & GB__SHOWN && !other_memory;
+}
+
+static void gb__heads(gb__table *t, const char *const *heads)
+{
+    for (; *heads; heads++) gb__cell(t, "%s", *heads);
+}
+
+static void gb__main_heads(const gb__view *v, gb__table *t)
+{
+    gb__heads(t, (const char *const[]){"endpoint", "variant", "workers", "threads", "interface",
+                                       "connections", v->rates ? "rate" : NULL, NULL});
+    for (size_t i = 0; i < GB__COLUMNS; i++) {
+        if (gb__is_shown(v, &gb__columns[i])) gb__cell(t, "%s", gb__columns[i].head);
+        if (!i) gb__cell(t, "+-");
+    }
+    gb__cell(t, "GIL wait");
+    if (v->reported)
+        gb__heads(t, (const char *const[]){"reported req/s", "reported ms", "reported MB", NULL});
+    gb__cell(t, "against the first build");
+}
+
+// With the first of the modules that are to blame for a GIL that is back.
+static void gb__row_name(gb__table *t, const gb_result *r, const gb_cell *c)
+{
+    gb__phrase name;
+    const char *modules = gb__gil_is_back(r, c);
+    gb__name(r, c, name);
+    if (modules)
+        gb__cell(t, "%s: %.*s%s", name, (int)strcspn(modules, ","), modules,
+                 strchr(modules, ',') ? ", ..." : "");
+    else gb__cell(t, "%s", name);
+}
+
+// How many workers or threads; "-" where somebody else's command doesn't say.
+static void gb__topology(gb__table *t, const gb_cell *c, const char *field, int count)
+{
+    if (*c->server && !strstr(c->command, field)) gb__cell(t, "-");
+    else gb__cell(t, "%d", count);
 }
 
 static void gb__row_keys(gb__table *t, const gb_result *r, const gb_cell *c)
@@ -11498,292 +12159,315 @@ static void gb__row_keys(gb__table *t, const gb_result *r, const gb_cell *c)
     gb__topology(t, c, "{threads}", c->threads);
 }
 
-static void gb__main_row(gb__table *t, const gb_result *r, const gb_cell *c)
+static void gb__measured(const gb__view *v, gb__table *t, const gb_cell *c)
 {
-    const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
-    gb__row_keys(t, r, c);
-    gb__cell(t, "%s", gb__interface_text(c->interface));
-    gb__cell(t, "%d", c->connections);
-    gb__measured(t, c);
-    if (gb__has_reported(r)) gb__reported_cells(t, gb__reported_of(r, c));
-    gb__ratio(t, gb__find_comparison(r, first, c, "rps"));
+    gb__small text;
+    bool measured = gb__cell_measured(c);
+    for (size_t i = 0; i < GB__COLUMNS; i++) {
+        gb_interval rps = c->summary[GB_RPS];
+        double half = 50 * (rps.hi - rps.lo) / rps.median;
+        if (!i && !measured) gb__cell(t, "failed");
+        else if (gb__is_shown(v, &gb__columns[i]))
+            gb__cell(t, "%s", gb__number(text, gb__figure(c, &gb__columns[i])));
+        if (!i) gb__cell(t, measured && isfinite(half) ? "%.1f %%" : "-", half);
+    }
+    double us[GB__PHASES], all = gb__anatomy(c, us);
+    bool seen = all > 0 && gb__sees_waits(c);
+    gb__cell(t, seen ? "%.0f %%" : "-", 100 * us[GB__PHASE_ATTACH] / all);
 }
 
-static void gb__main_table(const gb_result *r, gb__table *t)
+static void gb__main_row(const gb__view *v, gb__table *t, const gb_cell *c)
 {
+    gb__small text;
+    const gb_cell *first = gb__baseline(v->result, c, GB__AGAINST_BUILD);
+    gb__row_keys(t, v->result, c);
+    gb__cell(t, "%s", gb__interface_text(c->interface));
+    gb__cell(t, "%d", c->connections);
+    if (v->rates) gb__cell(t, "%s", gb__number(text, c->rate > 0 ? c->rate : (double)NAN));
+    gb__measured(v, t, c);
+    if (v->reported) gb__reported_cells(t, gb__reported_of(v->result, c));
+    gb__ratio(t, gb__find_comparison(v, first, c, GB_RPS));
+}
+
+static void gb__main_table(const gb__view *v, gb__table *t)
+{
+    const gb_result *r = v->result;
     *t = (gb__table){.left = 2, .keys = 4};
-    gb__main_heads(r, t);
+    gb__main_heads(v, t);
     t->columns = t->count;
-    for (size_t i = 0; i < r->cell_count; i++) gb__main_row(t, r, &r->cells[i]);
+    for (size_t i = 0; i < r->cell_count; i++) gb__main_row(v, t, &r->cells[i]);
 }
 
 // ---- the verdicts: every pair that was compared, by every metric --------------------------------
 
 // What of the baseline is not as it is in the candidate.
-static void gb__against_text(const gb_result *r, const gb_cell *baseline, const gb_cell *c,
-                             char *text, size_t size)
+static const char *gb__against(const gb_result *r, const gb__pair *p, gb__phrase text)
 {
-    char variant[GB__VARIANT];
-    gb__variant(baseline, "C handler", variant, sizeof variant);
+    const gb_cell *baseline = p->baseline;
+    gb__phrase name;
     const char *file = *r->name ? gb__basename(r->name) : "the first result";
-    if (strcmp(baseline->source, c->source))
-        snprintf(text, size, "%s%s%s", variant, *baseline->source ? "" : " in ",
+    gb__name(r, baseline, name);
+    if (strcmp(baseline->source, p->candidate->source))
+        snprintf(text, sizeof(gb__phrase), "%.150s%s%.100s", name, *baseline->source ? "" : " in ",
                  *baseline->source ? "" : file);
-    else if (baseline->threads == c->threads) snprintf(text, size, "%s", variant);
-    else snprintf(text, size, "%d thread%s", baseline->threads, baseline->threads == 1 ? "" : "s");
+    else if (baseline->threads == p->candidate->threads) gb__copy(text, sizeof(gb__phrase), name);
+    else
+        snprintf(text, sizeof(gb__phrase), "%d thread%s", baseline->threads,
+                 baseline->threads == 1 ? "" : "s");
+    return text;
 }
 
-static void gb__verdict_row(gb__table *t, const gb_result *r, const gb_comparison *k)
+static void gb__verdict_table(const gb__view *v, gb__table *t)
 {
-    const gb_cell *baseline = gb__find_cell(r, k->baseline);
-    const gb_cell *candidate = gb__find_cell(r, k->candidate);
-    char against[GB__VARIANT + sizeof r->name];
-    if (!baseline || !candidate) return;
-    gb__against_text(r, baseline, candidate, against, sizeof against);
-    gb__row_keys(t, r, candidate);
-    gb__cell(t, "%s", against);
-    for (size_t i = 0; i < GB__METRICS; i++)
-        gb__ratio(t, gb__find_comparison(r, baseline, candidate, gb__metrics[i].name));
-}
-
-static void gb__verdict_table(const gb_result *r, gb__table *t)
-{
-    static const char *const heads[] = {"endpoint", "variant", "workers", "threads", "against"};
+    bool said[GB_METRIC_COUNT] = {false};
+    gb__phrase against;
     *t = (gb__table){.left = 2, .keys = 5};
-    for (size_t i = 0; i < t->keys; i++) gb__cell(t, "%s", heads[i]);
-    for (size_t i = 0; i < GB__METRICS; i++) gb__cell(t, "%s", gb__metrics[i].title);
+    gb__heads(t, (const char *const[]){"endpoint", "variant", "workers", "threads", "against",
+                                       NULL});
+    for (size_t i = 0; i < v->pair_count; i++)
+        for (size_t m = 0; m < GB_METRIC_COUNT; m++) said[m] |= v->pairs[i].of[m] != NULL;
+    for (size_t m = 0; m < GB_METRIC_COUNT; m++)
+        if (said[m]) gb__cell(t, "%s", gb__metrics[m].title);
     t->columns = t->count;
-    // Each pair stands in the list once for each metric.
-    for (size_t i = 0; i < r->comparison_count; i++)
-        if (!strcmp(r->comparisons[i].metric, "rps")) gb__verdict_row(t, r, &r->comparisons[i]);
-}
-
-// ---- where a request's time went, in words ------------------------------------------------------
-
-static double gb__metric_read(const gb_round *r)
-{
-    return r->anatomy_us.read.mean;
-}
-
-static double gb__metric_attach_us(const gb_round *r)
-{
-    return r->anatomy_us.attach_wait.mean;
-}
-
-static double gb__metric_app(const gb_round *r)
-{
-    return r->anatomy_us.app.mean;
-}
-
-static double gb__metric_write(const gb_round *r)
-{
-    return r->anatomy_us.write.mean;
-}
-
-static double gb__metric_pause(const gb_round *r)
-{
-    return r->seconds > 0 ? 0.1 * r->gc.pause_ms / r->seconds : 0;
-}
-
-// The phases of a request in the order they happen: medians of the rounds' means, in us.
-static void gb__cell_anatomy(const gb_cell *c, double us[4])
-{
-    us[0] = gb__cell_median(c, gb__metric_read);
-    us[1] = gb__cell_median(c, gb__metric_attach_us);
-    us[2] = gb__cell_median(c, gb__metric_app);
-    us[3] = gb__cell_median(c, gb__metric_write);
-}
-
-static void gb__add_anatomy(const gb_result *r, const gb_cell *c, gb__buf *b)
-{
-    static const char *const what[] = {"reading it", "waiting for the GIL", "the application",
-                                       "writing the answer"};
-    double us[4], all = 0, paused = gb__cell_median(c, gb__metric_pause);
-    char variant[GB__VARIANT];
-    size_t most = 0;
-    gb__cell_anatomy(c, us);
-    for (size_t i = 0; i < 4; i++) {
-        all += us[i];
-        if (us[i] > us[most]) most = i;
+    for (size_t i = 0; i < v->pair_count; i++) {
+        gb__row_keys(t, v->result, v->pairs[i].candidate);
+        gb__cell(t, "%s", gb__against(v->result, &v->pairs[i], against));
+        for (size_t m = 0; m < GB_METRIC_COUNT; m++)
+            if (said[m]) gb__ratio(t, v->pairs[i].of[m]);
     }
-    if (!(all > 0)) return;
-    gb__variant(c, "C handler", variant, sizeof variant);
-    const gb_python *python = gb__find_python(r, c->python);
-    bool has_gil = !python || gb__has_gil(python);
-    gb__add_clean(b, c->path);
-    gb__buf_str(b, ", ");
-    gb__add_clean(b, variant);
-    gb__buf_printf(b, ", %d x %d: %.0f %% of %.*f us was %s; %.2f of %d cores", c->workers,
-                   c->threads, 100 * us[most] / all, all < 100, all,
-                   most == 1 && !has_gil ? "waiting to run Python" : what[most],
-                   gb__cell_median(c, gb__metric_cores), r->host.cpus);
-    if (paused >= 1) gb__buf_printf(b, "; collections paused it for %.0f %% of the time", paused);
-    gb__buf_str(b, ".\n");
 }
 
-static void gb__add_anatomies(const gb_result *r, gb__buf *b)
+// How many rounds would make the least clear ratio of req/s clear; 0: they are, or nobody can say.
+static int gb__rounds_needed(const gb__view *v)
 {
-    gb__buf_str(b, "\nWhat most of a request's time in the server went on (workers x threads):"
-                   "\n\n");
-    for (size_t i = 0; i < r->cell_count; i++)
-        if (!*r->cells[i].server && gb__cell_measured(&r->cells[i]))
-            gb__add_anatomy(r, &r->cells[i], b);
+    int most = 0;
+    for (size_t i = 0; i < v->pair_count; i++) {
+        const gb_comparison *k = v->pairs[i].of[GB_RPS];
+        int needed = k && k->verdict == GB_UNCLEAR ? gb_rounds_needed(k, 0.05) : 0;
+        if (needed > most) most = needed;
+    }
+    return most;
 }
 
-// ---- all of it ----------------------------------------------------------------------------------
+// ---- the machine, the builds, the method --------------------------------------------------------
 
-static void gb__add_heading(const gb_result *r, gb__buf *b)
+typedef char gb__line[GB_PATH + 512];
+
+static const char *gb__machine_text(const gb_result *r, gb__line text)
 {
     const gb_host *h = &r->host;
-    gb__add_line(b, "%s, %d CPUs, %.0f GB, %s, %s", *h->cpu_model ? h->cpu_model : "unknown CPU",
-                 h->cpus, (double)h->memory / 1e9, h->kernel, r->started);
-    for (size_t i = 0; i < r->python_count; i++) {
-        const gb_python *p = &r->pythons[i];
-        gb__add_line(b, "%s: CPython %s%s%s, %s, %s", p->id, p->version,
-                     p->free_threaded ? " free-threaded" : "",
-                     p->gil == 1 ? " with the GIL forced on" : "", p->optimized, p->executable);
-    }
-    gb__buf_str(b, "\n");
+    snprintf(text, sizeof(gb__line), "%s, %d CPUs, %.0f GB, %s, %s",
+             *h->cpu_model ? h->cpu_model : "unknown CPU", h->cpus, (double)h->memory / 1e9,
+             h->kernel, r->started);
+    return text;
 }
 
-static bool gb__has_sources(const gb_result *r)
+static const char *gb__build_text(const gb_python *p, gb__line text)
 {
-    for (size_t i = 0; i < r->cell_count; i++)
-        if (*r->cells[i].source) return true;
-    return false;
+    snprintf(text, sizeof(gb__line), "CPython %s%s%s%s, %s, %s", p->version,
+             p->free_threaded ? " free-threaded" : "", p->gil == 1 ? " with the GIL forced on" : "",
+             p->debug ? ", a debug build" : "", p->optimized, p->executable);
+    return text;
 }
 
-static void gb__add_notes(const gb_result *r, bool markdown, gb__buf *b)
+static void gb__add_method(gb__buf *b, const gb__view *v)
 {
-    size_t rounds = 0;
-    for (size_t i = 0; i < r->cell_count; i++)
-        if (r->cells[i].round_count > rounds) rounds = r->cells[i].round_count;
-    gb__buf_printf(b, "\nMedians of %zu rounds, each on a fresh server; +-: half of the 95 %% "
-                   "interval. Ratios are paired within\nrounds, with 95 %% intervals. MB: peak "
-                   "RSS, "
-                   "summed over the server's processes; PSS: shared pages counted\nonce; 1 MB = "
-                   "1,000,000 bytes. GIL wait: share of a request's time in the server spent "
-                   "waiting to run Python.\nC handler: the same server without Python.\n", rounds);
-    if (gb__has_sources(r))
+    int rounds = 0, needed = gb__rounds_needed(v);
+    for (size_t i = 0; i < v->result->cell_count; i++)
+        if ((int)v->result->cells[i].round_count > rounds)
+            rounds = (int)v->result->cells[i].round_count;
+    gb__buf_printf(b, "Medians of %d rounds, each on a fresh server; +-: half of the 95 %% "
+                   "interval. Ratios are paired within\nrounds, with 95 %% intervals: faster or "
+                   "slower where all of it is beyond 1 %%, no difference where all is\nwithin, "
+                   "else unclear.", rounds);
+    if (needed)
+        gb__buf_printf(b, " About %d rounds would tell 5 %% of req/s wherever that is unclear.",
+                       needed);
+    gb__buf_printf(b, "\n%s; 1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the "
+                   "server spent waiting to run Python; \"-\" where that isn't seen: in\nan event "
+                   "loop, in somebody else's server. C handler: the same server without Python.\n",
+                   v->memory == GB_MEMORY ? "MB: memory of the server's processes, with what they "
+                   "share counted once" : "peak RSS MB: summed over the server's processes");
+    if (v->sources)
         gb__buf_str(b, "What has an @ is from a result of that name. Rounds of two results aren't "
                     "paired: there the ratio is one of\nmedians.\n");
-    if (gb__has_reported(r)) gb__buf_str(b, gb__reported_note);
-    for (size_t i = 0; i < r->warning_count; i++) {
-        gb__buf warning = {0};
-        gb__add_clean(&warning, r->warnings[i]);
-        gb__buf_str(b, i ? "Warning: " : "\nWarning: ");
-        if (markdown && warning.data) gb__add_escaped(b, warning.data, true);
-        else gb__buf_add(b, warning.data, warning.len);
-        gb__buf_str(b, ".\n");
-        b->failed |= warning.failed;
-        gb__buf_free(&warning);
-    }
+    if (v->reported) gb__buf_str(b, gb__reported_note);
 }
 
-// How wide `out` is, if it is a terminal, and whether it wants colour (no-color.org).
-static size_t gb__terminal_width(FILE *out, bool *colour)
+// ---- the table and Markdown ---------------------------------------------------------------------
+
+typedef struct gb__paper {
+    gb__buf text;
+    bool markdown, colour;
+    size_t width;  // of a terminal; 0: any
+} gb__paper;
+
+// A line of a list, which begins with what it is about.
+GB__PRINTF(3, 4)
+static void gb__add_item(gb__paper *p, const char *about, const char *format, ...)
 {
-    struct winsize size;
-    const char *off = getenv("NO_COLOR"), *kind = getenv("TERM");
-    bool terminal = isatty(fileno(out));
-    *colour = terminal && !(off && *off) && !(kind && !strcmp(kind, "dumb"));
-    return terminal && !ioctl(fileno(out), TIOCGWINSZ, &size) ? size.ws_col : 0;
+    char line[4096];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    const char *const parts[] = {about, line};
+    for (int i = 0; i < 2; i++) {
+        gb__buf clean = {0};
+        gb__add_clean(&clean, parts[i]);
+        if (p->markdown) gb__buf_str(&p->text, i ? "**: " : "- **");
+        else if (i) gb__buf_str(&p->text, ": ");
+        if (p->markdown && clean.data) gb__add_escaped(&p->text, clean.data, true);
+        else gb__buf_add(&p->text, clean.data, clean.len);
+        p->text.failed |= clean.failed;
+        gb__buf_free(&clean);
+    }
+    gb__buf_str(&p->text, "\n");
 }
 
+// Frees the table.
+static void gb__add_table(gb__paper *p, gb__table *t)
+{
+    if (t->count > t->columns) {
+        if (p->markdown) gb__table_markdown(t, &p->text);
+        else gb__table_aligned(t, p->width, p->colour, &p->text);
+        gb__buf_str(&p->text, "\n");
+    }
+    p->text.failed |= t->failed;
+    gb__table_free(t);
+}
+
+static void gb__add_builds(gb__paper *p, const gb_result *r)
+{
+    gb__line text;
+    if (p->markdown) gb__buf_str(&p->text, "## What free-threading does here\n\n");
+    gb__add_item(p, "Machine", "%s", gb__machine_text(r, text));
+    for (size_t i = 0; i < r->python_count; i++)
+        gb__add_item(p, r->pythons[i].id, "%s", gb__build_text(&r->pythons[i], text));
+    gb__buf_str(&p->text, "\n");
+}
+
+static void gb__add_anatomies(gb__paper *p, const gb_result *r)
+{
+    bool any = false;
+    for (size_t i = 0; i < r->cell_count; i++) {
+        const gb_cell *c = &r->cells[i];
+        gb__phrase name, most, busy;
+        char about[sizeof c->path + sizeof name + 32];
+        if (!*gb__dominant(r, c, most)) continue;
+        if (!any)
+            gb__buf_str(&p->text, "What most of a request's time in the server went on (workers x "
+                        "threads):\n\n");
+        any = true;
+        snprintf(about, sizeof about, "%s, %s, %d x %d", c->path, gb__name(r, c, name), c->workers,
+                 c->threads);
+        gb__add_item(p, about, "%s; %s.", most, gb__busy(r, c, busy));
+    }
+    if (any) gb__buf_str(&p->text, "\n");
+}
+
+static gb_code gb__write_paper(gb__paper *p, const gb_result *r, FILE *out, gb_error *error)
+{
+    gb__table t;
+    gb__view v = gb__look_up(r);
+    locale_t before = gb__use_point();
+    if (!v.failed) {
+        gb__add_builds(p, r);
+        gb__main_table(&v, &t);
+        gb__add_table(p, &t);
+        gb__verdict_table(&v, &t);
+        gb__add_table(p, &t);
+        gb__add_anatomies(p, r);
+        gb__add_method(&p->text, &v);
+        if (r->warning_count) gb__buf_str(&p->text, "\n");
+        for (size_t i = 0; i < r->warning_count; i++)
+            gb__add_item(p, "Warning", "%s.", r->warnings[i]);
+    }
+    p->text.failed |= v.failed;
+    free(v.pairs);
+    gb__restore_locale(before);
+    return gb__write_out(&p->text, out, error);
+}
+
+// Its width counts, and whether it wants colour (no-color.org).
 GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *error)
 {
-    gb__table t, verdicts;
-    gb__buf b = {0};
-    locale_t before = gb__use_point();
-    bool colour;
-    size_t width = gb__terminal_width(out, &colour);
-    gb__add_heading(result, &b);
-    gb__main_table(result, &t);
-    gb__verdict_table(result, &verdicts);
-    gb__table_aligned(&t, width, colour, &b);
-    gb__buf_str(&b, "\n");
-    if (verdicts.count > verdicts.columns) gb__table_aligned(&verdicts, width, colour, &b);
-    gb__add_anatomies(result, &b);
-    gb__add_notes(result, false, &b);
-    b.failed |= t.failed || verdicts.failed;
-    gb__table_free(&t);
-    gb__table_free(&verdicts);
-    gb__restore_locale(before);
-    return gb__write_out(&b, out, error);
+    struct winsize size;
+    gb__paper p = {.markdown = false};
+    const char *off = getenv("NO_COLOR"), *kind = getenv("TERM");
+    bool terminal = isatty(fileno(out));
+    p.colour = terminal && !(off && *off) && !(kind && !strcmp(kind, "dumb"));
+    if (terminal && !ioctl(fileno(out), TIOCGWINSZ, &size)) p.width = size.ws_col;
+    return gb__write_paper(&p, result, out, error);
 }
 
 GB_API gb_code gb_report_markdown(const gb_result *result, FILE *out, gb_error *error)
 {
-    gb__table t, verdicts;
-    gb__buf b = {0};
-    locale_t before = gb__use_point();
-    gb__main_table(result, &t);
-    gb__verdict_table(result, &verdicts);
-    gb__table_markdown(&t, &b);
-    gb__buf_str(&b, "\n");
-    if (verdicts.count > verdicts.columns) gb__table_markdown(&verdicts, &b);
-    gb__add_notes(result, true, &b);
-    b.failed |= t.failed || verdicts.failed;
-    gb__table_free(&t);
-    gb__table_free(&verdicts);
-    gb__restore_locale(before);
-    return gb__write_out(&b, out, error);
+    return gb__write_paper(&(gb__paper){.markdown = true}, result, out, error);
 }
 
-// A row a cell, everything in a column of its own, in the digits of the table.
-static void gb__csv_ratio(gb__table *t, const gb_comparison *k)
+// ---- CSV: a row a cell, then a row a pair, with ratios to the one it is against -----------------
+
+static void gb__csv_figure(gb__table *t, double value)
 {
-    gb__cell(t, "%s", k ? k->baseline : "");
-    if (k) gb__cell(t, "%.2f", k->ratio.median);
-    if (k) gb__cell(t, "%.2f", k->ratio.lo);
-    if (k) gb__cell(t, "%.2f", k->ratio.hi);
-    for (int i = 0; i < 3 && !k; i++) gb__cell(t, "%s", "");
-    gb__cell(t, "%s", k ? gb_verdict_text(k->verdict) : "");
+    gb__small text;
+    gb__cell(t, "%s", isfinite(value) ? gb__exact(text, value) : "");
 }
 
-// What the cell was in the first result.
-static const gb_comparison *gb__find_before(const gb_result *r, const gb_cell *c)
+static void gb__csv_keys(gb__table *t, const gb_result *r, const gb_cell *c, const char *against)
 {
-    for (size_t i = 0; i < r->comparison_count && *c->source; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        if (strcmp(k->candidate, c->id) || strcmp(k->metric, "rps")) continue;
-        const gb_cell *baseline = gb__find_cell(r, k->baseline);
-        if (baseline && strcmp(baseline->source, c->source)) return k;
-    }
-    return NULL;
-}
-
-static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c)
-{
-    const gb_cell *first = gb__baseline(r, c, GB__AGAINST_BUILD);
     gb__cell(t, "%s", c->id);
+    gb__cell(t, "%s", against);
     gb__cell(t, "%s", c->scenario);
     gb__row_keys(t, r, c);
     gb__cell(t, "%s", gb__interface_text(c->interface));
     gb__cell(t, "%d", c->connections);
-    gb__measured(t, c);
-    gb__csv_ratio(t, gb__find_comparison(r, first, c, "rps"));
-    if (gb__has_sources(r)) gb__csv_ratio(t, gb__find_before(r, c));
+    gb__csv_figure(t, c->rate > 0 ? c->rate : (double)NAN);
+    gb__cell(t, "%zu", c->round_count);
+}
+
+// A cell's figures, or where there is a pair what it says of them.
+static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c, const gb__pair *p)
+{
+    gb__csv_keys(t, r, c, p ? p->baseline->id : "");
+    for (size_t i = 0; i < GB__COLUMNS; i++) {
+        size_t m = gb__metric_at(gb__columns[i].offset);
+        bool summed = m < GB_METRIC_COUNT;
+        const gb_comparison *k = p && summed ? p->of[m] : NULL;
+        gb_interval none = {NAN, NAN, NAN}, of = k ? k->ratio : p || !summed ? none : c->summary[m];
+        gb__csv_figure(t, p ? of.median : gb__figure(c, &gb__columns[i]));
+        if (!summed) continue;
+        gb__csv_figure(t, of.lo);
+        gb__csv_figure(t, of.hi);
+        gb__cell(t, "%s", k ? gb__verdict_words(k) : "");
+    }
 }
 
 GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error)
 {
-    static const char *const heads[] = {
-        "id", "scenario", "endpoint", "variant", "workers", "threads", "interface", "connections",
-        "req/s", "+-", "mean ms", "p50 ms", "p99 ms", "MB", "PSS MB", "CPU us/req", "cores",
-        "GIL wait", "against", "ratio", "ratio lo", "ratio hi", "verdict", "before", "change",
-        "change lo", "change hi", "change verdict"};
-    const size_t changes = 5;  // the last columns, of several results
-    size_t columns = sizeof heads / sizeof *heads - (gb__has_sources(result) ? 0 : changes);
     gb__table t = {0};
     gb__buf b = {0};
+    gb__view v = gb__look_up(result);
     locale_t before = gb__use_point();
-    for (size_t i = 0; i < columns; i++) gb__cell(&t, "%s", heads[i]);
+    gb__heads(&t, (const char *const[]){"id", "against", "scenario", "endpoint", "variant",
+                                        "workers", "threads", "interface", "connections", "rate",
+                                        "rounds", NULL});
+    for (size_t i = 0; i < GB__COLUMNS; i++) {
+        static const char *const more[] = {" lo", " hi", " verdict"};
+        const char *head = gb__columns[i].head;
+        gb__cell(&t, "%s", head);
+        for (int j = 0; j < 3 && gb__metric_at(gb__columns[i].offset) < GB_METRIC_COUNT; j++)
+            gb__cell(&t, "%s%s", head, more[j]);
+    }
     t.columns = t.count;
-    for (size_t i = 0; i < result->cell_count; i++) gb__csv_row(&t, result, &result->cells[i]);
+    for (size_t i = 0; i < result->cell_count; i++)
+        gb__csv_row(&t, result, &result->cells[i], NULL);
+    for (size_t i = 0; i < v.pair_count; i++)
+        gb__csv_row(&t, result, v.pairs[i].candidate, &v.pairs[i]);
     gb__table_csv(&t, &b);
-    b.failed |= t.failed;
+    b.failed |= t.failed || v.failed;
     gb__table_free(&t);
+    free(v.pairs);
     gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
@@ -11851,18 +12535,10 @@ static void gb__json_close(gb__json *j, const char *bracket)
     j->depth--;
 }
 
-// With as many digits as make it the same number again when it is read.
 static void gb__json_number(gb__json *j, double value)
 {
-    char text[32];
-    int digits = 9;
-    if (!isfinite(value)) {
-        gb__buf_str(&j->text, "null");
-        return;
-    }
-    do snprintf(text, sizeof text, "%.*g", digits, value);
-    while (strtod(text, NULL) != value && (digits += 4) <= 17);
-    gb__buf_str(&j->text, text);
+    gb__small text;
+    gb__buf_str(&j->text, isfinite(value) ? gb__exact(text, value) : "null");
 }
 
 static void gb__json_state(gb__json *j, int state)
@@ -12137,7 +12813,6 @@ enum { GB__NEEDED = 1, GB__OMITTED = 2 };  // always there; left out where there
 // More than any plan makes; a file that says it has more isn't worth the wait.
 enum {
     GB__MAX_PYTHONS = 256,
-    GB__MAX_CELLS = 1024,
     GB__MAX_ROUNDS = 10000,
     GB__MAX_COMPARISONS = 16384,
     GB__MAX_WARNINGS = 16384,
@@ -12209,6 +12884,7 @@ static const gb__key gb__sparse_keys[] = {
     GB__LIST(gb__sparse, bucket, gb__bucket_element, 1 << 16), GB__END};
 
 static const gb__key gb__memory_keys[] = {
+    GB__NAMED(NUMBER, gb_round, memory_mb.service, "service"),
     GB__NAMED(NUMBER, gb_round, memory_mb.rss, "rss"),
     GB__NAMED(NUMBER, gb_round, memory_mb.rss_peak, "rss_peak"),
     GB__NAMED(NUMBER, gb_round, memory_mb.pss, "pss"),
@@ -12253,6 +12929,8 @@ static const gb__key gb__round_keys[] = {
     GB__KEY(NUMBER, gb_round, warmup_s),
     GB__KEY(BOOL, gb_round, unsettled),
     GB__KEY(BOOL, gb_round, outlier),
+    GB__KEY(BOOL, gb_round, coarse),
+    GB__KEY(NUMBER, gb_round, drift),
     GB__KEY(NUMBER, gb_round, seconds),
     GB__KEY(NUMBER, gb_round, rps),
     GB__NAMED(OBJECT, gb_round, latency_ms, "latency_ms", .more = gb__latency_keys),
@@ -12273,12 +12951,13 @@ static const gb__key gb__round_keys[] = {
 static const gb__key gb__round_element = GB__PART(gb_round, gb__round_keys, NULL);
 
 static const gb__key gb__summary_keys[] = {
-    GB__INTERVAL(gb_cell, summary.rps, "rps"),
-    GB__INTERVAL(gb_cell, summary.latency_mean, "latency_ms.mean"),
-    GB__INTERVAL(gb_cell, summary.latency_p50, "latency_ms.p50"),
-    GB__INTERVAL(gb_cell, summary.latency_p99, "latency_ms.p99"),
-    GB__INTERVAL(gb_cell, summary.rss_peak, "memory_mb.rss_peak"),
-    GB__INTERVAL(gb_cell, summary.pss, "memory_mb.pss"), GB__END};
+    GB__INTERVAL(gb_cell, summary[GB_RPS], "rps"),
+    GB__INTERVAL(gb_cell, summary[GB_LATENCY_MEAN], "latency_ms.mean"),
+    GB__INTERVAL(gb_cell, summary[GB_LATENCY_P50], "latency_ms.p50"),
+    GB__INTERVAL(gb_cell, summary[GB_LATENCY_P99], "latency_ms.p99"),
+    GB__INTERVAL(gb_cell, summary[GB_MEMORY], "memory_mb.service"),
+    GB__INTERVAL(gb_cell, summary[GB_RSS_PEAK], "memory_mb.rss_peak"),
+    GB__INTERVAL(gb_cell, summary[GB_PSS], "memory_mb.pss"), GB__END};
 
 static const gb__key gb__cell_keys[] = {
     GB__NAMED(TEXT, gb_cell, id, "id", .flags = GB__NEEDED),
@@ -12320,6 +12999,7 @@ static const gb__key gb__python_keys[] = {
     GB__KEY(TEXT, gb_python, include),
     GB__KEY(TEXT, gb_python, optimized),
     GB__KEY(TEXT, gb_python, configure_args),
+    GB__KEY(TEXT, gb_python, packages),
     GB__KEY(TEXT, gb_python, compiler),
     GB__KEY(TEXT, gb_python, cflags),
     GB__KEY(BOOL, gb_python, usable),
@@ -12339,13 +13019,26 @@ static const gb__key gb__host_keys[] = {
     GB__KEY(COUNT, gb_host, steal_ns),
     GB__KEY(COUNT, gb_host, swapped_pages), GB__END};
 
+static const gb__key gb__method_keys[] = {
+    GB__KEY(TEXT, gb_method, loop),
+    GB__KEY(TEXT, gb_method, expect),
+    GB__KEY(NUMBER, gb_method, duration_s),
+    GB__KEY(NUMBER, gb_method, warmup_s),
+    GB__KEY(NUMBER, gb_method, rate),
+    GB__KEY(NUMBER, gb_method, precision),
+    GB__NAMED(INT, gb_method, rounds, "rounds", .most = GB__MAX_ROUNDS),
+    GB__NAMED(INT, gb_method, client_threads, "client_threads", .most = GB__MAX_COUNT),
+    GB__KEY(COUNT, gb_method, seed), GB__END};
+
 static const gb__key gb__comparison_keys[] = {
     GB__KEY(TEXT, gb_comparison, scenario),
     GB__NAMED(TEXT, gb_comparison, baseline, "baseline", .flags = GB__NEEDED),
     GB__NAMED(TEXT, gb_comparison, candidate, "candidate", .flags = GB__NEEDED),
     GB__NAMED(NAME, gb_comparison, metric, "metric", .flags = GB__NEEDED),
     GB__INTERVAL(gb_comparison, ratio, "ratio"),
-    GB__NAMED(CHOICE, gb_comparison, verdict, "verdict", .more = gb__verdicts), GB__END};
+    GB__NAMED(CHOICE, gb_comparison, verdict, "verdict", .more = gb__verdicts),
+    GB__NAMED(INT, gb_comparison, rounds, "rounds", .most = GB__MAX_ROUNDS),
+    GB__KEY(BOOL, gb_comparison, gil_back), GB__END};
 
 static const gb__key gb__python_element = GB__PART(gb_python, gb__python_keys, NULL);
 static const gb__key gb__cell_element = GB__PART(gb_cell, gb__cell_keys, NULL);
@@ -12366,6 +13059,7 @@ static const gb__key gb__result_keys[] = {
     GB__KEY(TEXT, gb_result, gilbench),
     GB__KEY(TEXT, gb_result, started),
     {.key = "argv", .type = GB__IS_COMMAND},
+    GB__NAMED(OBJECT, gb_result, plan, "plan", .more = gb__method_keys, .flags = GB__OMITTED),
     GB__NAMED(OBJECT, gb_result, host, "host", .more = gb__host_keys),
     GB__LIST(gb_result, python, gb__python_element, GB__MAX_PYTHONS),
     GB__LIST(gb_result, cell, gb__cell_element, GB__MAX_CELLS),
@@ -12835,13 +13529,11 @@ static bool gb__is_interval(gb_interval i)
 
 static const char *gb__cell_problem(gb_cell *c, const char **pythons, size_t n)
 {
-    const gb_interval all[] = {c->summary.rps, c->summary.latency_mean, c->summary.latency_p50,
-                               c->summary.latency_p99, c->summary.rss_peak, c->summary.pss};
     if (!*c->command && !strcmp(c->server, "gilbench")) *c->server = 0;
     if (*c->python && !gb__has_id(pythons, n, c->python))
         return "\"python\" must be \"\" or the id of one of \"pythons\"";
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!gb__is_interval(all[i])) return "an interval of its \"summary\" is none";
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
+        if (!gb__is_interval(c->summary[i])) return "an interval of its \"summary\" is none";
     return NULL;
 }
 
@@ -12988,40 +13680,35 @@ static gb_code gb__make_directory(const char *directory, gb_error *error)
 // Lower has to be better, so throughput is the time a request took of the server's: 1 / (req/s).
 // Memory has a file of its own, because a comparison of two files also sums up all that is in them.
 
-// What a file is about.
+// What a file is about: figures of a round.
 typedef struct gb__series {
     const char *end, *unit;
+    size_t count;
     struct {
-        const char *name;                 // behind that of the cell
-        double (*of)(const gb_round *);   // in the unit
-    } values[2];
+        const char *name;  // behind that of the cell
+        size_t offset;     // in gb_round
+    } values[3];
 } gb__series;
 
-static double gb__metric_seconds(const gb_round *r)
-{
-    return r->rps > 0 ? 1 / r->rps : 0;
-}
+static const gb__series gb__pyperf_time = {
+    ".json", "second", 1, {{"", offsetof(gb_round, rps)}}};
+static const gb__series gb__pyperf_memory = {
+    "+memory.json", "byte", 3, {{" memory", offsetof(gb_round, memory_mb.service)},
+                                {" peak RSS", offsetof(gb_round, memory_mb.rss_peak)},
+                                {" PSS", offsetof(gb_round, memory_mb.pss)}}};
 
 static double gb__whole_bytes(double mb)
 {
     return mb > 0 ? (double)(uint64_t)(mb * 1e6 + 0.5) : 0;
 }
 
-static double gb__metric_rss_bytes(const gb_round *r)
+// In the file's unit; 0 where there is none.
+static double gb__pyperf_value(const gb__series *series, size_t which, const gb_round *r)
 {
-    return gb__whole_bytes(r->memory_mb.rss_peak);
+    double figure = gb__round_figure(r, series->values[which].offset);
+    if (*r->problem || !(figure > 0)) return 0;
+    return series == &gb__pyperf_time ? 1 / figure : gb__whole_bytes(figure);
 }
-
-static double gb__metric_pss_bytes(const gb_round *r)
-{
-    return gb__whole_bytes(r->memory_mb.pss);
-}
-
-static const gb__series gb__pyperf_time = {
-    ".json", "second", {{"", gb__metric_seconds}, {NULL, NULL}}};
-static const gb__series gb__pyperf_memory = {
-    "+memory.json", "byte",
-    {{" peak RSS", gb__metric_rss_bytes}, {" PSS", gb__metric_pss_bytes}}};
 
 // pyperf refuses a value that is empty, or has a line break in it.
 static void gb__pyperf_text(gb__json *j, const char *key, const char *text)
@@ -13071,7 +13758,7 @@ static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *roun
         gb__pyperf_text(j, "date", date);
     }
     gb__pyperf_count(j, "duration", round->seconds);
-    gb__pyperf_count(j, "mem_max_rss", gb__metric_rss_bytes(round));
+    gb__pyperf_count(j, "mem_max_rss", gb__whole_bytes(round->memory_mb.rss_peak));
     gb__json_close(j, "}");
     gb__json_close(j, "}");
 }
@@ -13088,12 +13775,11 @@ static size_t gb__pyperf_twins(const gb_result *r, const gb_cell *c)
 
 // A benchmark; none where there is no round to show.
 static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
-                            const gb__series *series, int which)
+                            const gb__series *series, size_t which)
 {
-    double (*of)(const gb_round *) = series->values[which].of;
     bool any = false;
     for (size_t i = 0; i < c->round_count; i++)
-        any |= !*c->rounds[i].problem && of(&c->rounds[i]) > 0;
+        any |= gb__pyperf_value(series, which, &c->rounds[i]) > 0;
     if (!any) return;
     gb__json_key(j, NULL);
     gb__json_open(j, "{");
@@ -13107,12 +13793,14 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
     gb__pyperf_count(j, "server_workers", c->workers);
     gb__pyperf_count(j, "server_threads", c->threads);
     gb__pyperf_count(j, "server_connections", c->connections);
+    const char *modules = gb__gil_is_back(r, c);
+    if (modules) gb__pyperf_text(j, "server_gil_back", modules);
     gb__json_close(j, "}");
     gb__json_key(j, "runs");
     gb__json_open(j, "[");
     for (size_t i = 0; i < c->round_count; i++) {
-        const gb_round *round = &c->rounds[i];
-        if (!*round->problem && of(round) > 0) gb__pyperf_run(j, r, round, of(round));
+        double value = gb__pyperf_value(series, which, &c->rounds[i]);
+        if (value > 0) gb__pyperf_run(j, r, &c->rounds[i], value);
     }
     gb__json_close(j, "]");
     gb__json_close(j, "}");
@@ -13146,7 +13834,7 @@ static void gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p
     gb__json_key(j, "benchmarks");
     gb__json_open(j, "[");
     for (size_t i = 0; i < r->cell_count; i++)
-        for (int k = 0; k < 2 && series->values[k].of; k++)
+        for (size_t k = 0; k < series->count; k++)
             if (!strcmp(r->cells[i].python, p->id))
                 gb__pyperf_cell(j, r, &r->cells[i], series, k);
     bool any = j->comma;
@@ -13212,12 +13900,11 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
 
 // ================================================================================================
 // >>svg
-// What the pictures of the HTML report are made of: escaped text, scales, marks, and charts of
-// several lines. A picture is as wide as a phone, in its own units, and the page sets several side
-// by side instead of stretching one: so that text keeps its size. Pure: buffers and cells only.
+// What the HTML report is made of: escaped text, scales, and charts of several lines, each with a
+// table below that is its legend and has its values. A chart is as wide as a phone, in its own
+// units, and the page sets several side by side. Pure: buffers and cells only.
 
 #define GB__PICTURE 320.0  // width of each
-#define GB__LINE 13.0      // from one line of text to the next
 
 // ---- text ---------------------------------------------------------------------------------------
 
@@ -13261,70 +13948,6 @@ GB__PRINTF(2, 3) static void gb__html(gb__buf *b, const char *format, ...)
     }
     va_end(args);
     gb__buf_str(b, format);
-}
-
-// How wide a character is, in units, as no usual font sets it wider.
-static double gb__char_width(uint32_t c)
-{
-    if (c >= 0x1100) return 11.5;
-    if (c < 0x80 && strchr("il.,:;|!'j[]()/ ", (int)c)) return 4.4;
-    if (c < 0x80 && strchr("mwMW@%", (int)c)) return 10.8;
-    return c >= 'A' && c <= 'Z' ? 8.4 : 7;
-}
-
-// The width of what the first `end` bytes of a text show.
-static double gb__units(const char *text, size_t end)
-{
-    double width = 0;
-    for (size_t i = 0, n; i < end && text[i]; i += n ? n : 1) {
-        const unsigned char *s = (const unsigned char *)text + i;
-        n = gb__utf8_length(s);
-        width += gb__char_width(n ? gb__code_point(s, n) : 0xfffd);
-    }
-    return width;
-}
-
-static size_t gb__next_char(const char *text, size_t i)
-{
-    size_t n = gb__utf8_length((const unsigned char *)text + i);
-    return i + (n ? n : 1);
-}
-
-// Cuts out of the middle what doesn't fit: names that begin alike tend to end differently.
-static void gb__fit(char *to, size_t size, const char *text, double width)
-{
-    size_t len = strlen(text), head = 0, tail = 0;
-    double all = gb__units(text, len), room = (width - 10) / 2;
-    if (all <= width) {
-        gb__copy(to, size, text);
-        return;
-    }
-    for (size_t next; (next = gb__next_char(text, head)) < len &&
-                      gb__units(text, next) <= room;)
-        head = next;
-    while (tail < len && all - gb__units(text, tail) > room) tail = gb__next_char(text, tail);
-    snprintf(to, size, "%.*s\xe2\x80\xa6%s", (int)head, text, text + tail);
-}
-
-typedef char gb__small[32];
-
-// A figure for people: 41,200, 3.14, 0.05, or "-" for none.
-static const char *gb__number(gb__small text, double value)
-{
-    int digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-    if (value < 999.5 || !(value < 1e12)) {
-        snprintf(text, sizeof(gb__small), !isfinite(value) ? "-" : value < 1e12 ? "%.*f" : "%.*g",
-                 digits, value);
-        return text;
-    }
-    char plain[32];
-    size_t len = (size_t)snprintf(plain, sizeof plain, "%.0f", value), out = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (i && (len - i) % 3 == 0) text[out++] = ',';
-        text[out++] = plain[i];
-    }
-    text[out] = 0;
-    return text;
 }
 
 // ---- scales -------------------------------------------------------------------------------------
@@ -13425,32 +14048,80 @@ static const char *gb__tick_text(gb__small text, double value)
     return text;
 }
 
-// ---- marks --------------------------------------------------------------------------------------
+// ---- charts: a line a variant -------------------------------------------------------------------
 
-// A picture says in words what it shows to whoever can't see it.
-static void gb__svg_open(gb__buf *b, double height, const char *title, const gb__buf *words)
+enum { GB__POINTS = 128, GB__MARKS = 12 };
+
+typedef struct gb__trace {
+    gb__phrase name;
+    const char *class;  // its colour
+    size_t shape, count;
+    double x[GB__POINTS], y[GB__POINTS];
+    double lo[GB__POINTS], hi[GB__POINTS];  // around y
+    double marked[GB__MARKS];               // y at each of the chart's marks; 0: nothing there
+} gb__trace;
+
+typedef struct gb__chart {
+    const char *title, *note, *x_unit, *y_unit;
+    bool log;             // y
+    bool markers;         // at each point, with its interval; else at the end
+    double marks[GB__MARKS];        // where x is labelled
+    gb__small labels[GB__MARKS];
+    size_t mark_count;
+    gb__trace *traces;    // owned
+    size_t count;
+    gb__scale x, y;
+} gb__chart;
+
+static void gb__add_point(gb__trace *s, double x, double y, gb_interval i)
 {
-    gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\">", GB__PICTURE, height);
-    gb__html(b, "<title>%s</title><desc>%s</desc>\n", title, words->data ? words->data : "");
+    if (s->count == GB__POINTS || !isfinite(x) || !isfinite(y)) return;
+    s->x[s->count] = x;
+    s->y[s->count] = y;
+    s->lo[s->count] = isfinite(i.lo) ? i.lo : y;
+    s->hi[s->count++] = isfinite(i.hi) ? i.hi : y;
+}
+
+static int gb__by_last(const void *a, const void *b)
+{
+    const gb__trace *s = a, *t = b;
+    double x = s->y[s->count - 1], y = t->y[t->count - 1];
+    return (x < y) - (x > y);
+}
+
+// Puts the traces in the order in which they end, without the empty ones, and fits the scales.
+static void gb__chart_fit(gb__chart *k)
+{
+    double least = INFINITY, most = 0, low = INFINITY, high = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < k->count; i++) {
+        const gb__trace *s = &k->traces[i];
+        for (size_t j = 0; j < s->count; j++) {
+            if (s->x[j] < least) least = s->x[j];
+            if (s->x[j] > most) most = s->x[j];
+            if (s->lo[j] < low) low = s->lo[j];
+            if (s->hi[j] > high) high = s->hi[j];
+        }
+        if (s->count) k->traces[n++] = *s;
+    }
+    k->count = n;
+    if (!n) return;
+    qsort(k->traces, n, sizeof *k->traces, gb__by_last);
+    // By percentile it is linear, and latency not; by threads it is the other way round.
+    k->x = (gb__scale){least, most, 44, GB__PICTURE - 12, k->log};
+    k->y = k->log ? gb__log_scale(low > 1e-3 ? low : 1e-3, high, 156, 22)
+                  : gb__linear(high, 156, 22);
 }
 
 static void gb__svg_text(gb__buf *b, const char *class, double x, double y, const char *text)
 {
     gb__buf_printf(b, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">", class, x, y);
-    gb__html_text(b, text);
-    gb__buf_str(b, "</text>\n");
+    gb__html(b, "%s</text>\n", text);
 }
 
 static void gb__svg_line(gb__buf *b, const char *class, double x1, double y1, double x2, double y2)
 {
     gb__buf_printf(b, "<path class=\"%s\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", class, x1, y1, x2, y2);
-}
-
-static void gb__svg_bar(gb__buf *b, const char *class, double x, double y, double width,
-                        double height)
-{
-    gb__buf_printf(b, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>\n",
-                   class, x, y, width > 0.5 ? width : 0.5, height);
 }
 
 // A shape a build, so that nobody needs its colour.
@@ -13463,212 +14134,97 @@ static void gb__svg_marker(gb__buf *b, size_t shape, double x, double y)
                    shapes[shape]);
 }
 
-// A value's 95 % interval along x.
-static void gb__svg_whisker(gb__buf *b, const gb__scale *s, gb_interval i, double y)
-{
-    if (!isfinite(i.lo) || !isfinite(i.hi)) return;
-    double lo = gb__scaled(s, i.lo), hi = gb__scaled(s, i.hi);
-    gb__buf_printf(b, "<path class=\"w\" d=\"M%.1f %.1fv6M%.1f %.1fv6M%.1f %.1fH%.1f\"/>\n", lo,
-                   y - 3, hi, y - 3, lo, y, hi);
-}
-
-// ---- charts: a line a variant, labelled where it ends -------------------------------------------
-
-#define GB__POINTS 128
-
-typedef struct gb__trace {
-    char name[200];
-    const char *class;  // its colour
-    size_t shape, count;
-    double x[GB__POINTS], y[GB__POINTS];
-    double lo[GB__POINTS], hi[GB__POINTS];  // around y
-} gb__trace;
-
-typedef struct gb__chart {
-    gb__buf *b;
-    const char *title, *x_unit, *y_unit;
-    bool log;             // y
-    bool markers;         // at each point, with its interval; else at the end, with a band
-    gb__trace *series;   // owned
-    size_t count;
-    double least, most;   // of x
-    gb__scale x, y;
-    double labelled_to;   // where the last label on the x axis ended
-} gb__chart;
-
-static void gb__add_point(gb__trace *s, double x, double y, double lo, double hi)
-{
-    if (s->count == GB__POINTS || !isfinite(x) || !isfinite(y)) return;
-    s->x[s->count] = x;
-    s->y[s->count] = y;
-    s->lo[s->count] = isfinite(lo) ? lo : y;
-    s->hi[s->count++] = isfinite(hi) ? hi : y;
-}
-
-static int gb__by_last(const void *a, const void *b)
-{
-    const gb__trace *s = a, *t = b;
-    double x = s->y[s->count - 1], y = t->y[t->count - 1];
-    return (x < y) - (x > y);
-}
-
-// Puts the series in the order in which they end, without the empty ones; false where none is left.
-static bool gb__chart_sort(gb__chart *k)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < k->count; i++)
-        if (k->series[i].count) k->series[n++] = k->series[i];
-    k->count = n;
-    k->least = INFINITY;
-    k->most = 0;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < k->series[i].count; j++) {
-            k->least = k->series[i].x[j] < k->least ? k->series[i].x[j] : k->least;
-            k->most = k->series[i].x[j] > k->most ? k->series[i].x[j] : k->most;
-        }
-    if (n) qsort(k->series, n, sizeof *k->series, gb__by_last);
-    return n && k->most > 0;
-}
-
-static void gb__chart_words(const gb__chart *k, gb__buf *words)
-{
-    gb__small x, y;
-    for (size_t i = 0; i < k->count; i++) {
-        const gb__trace *s = &k->series[i];
-        size_t last = s->count - 1;
-        gb__buf_printf(words, "%s: %s %s at %s %s", s->name, gb__number(y, s->y[0]), k->y_unit,
-                       gb__tick_text(x, s->x[0]), k->x_unit);
-        if (last)
-            gb__buf_printf(words, ", %s at %s", gb__number(y, s->y[last]),
-                           gb__tick_text(x, s->x[last]));
-        gb__buf_str(words, ". ");
-    }
-}
-
-// The y axis fits what there is; the labels at the right get the room they need, within reason.
-static void gb__chart_scales(gb__chart *k)
-{
-    double label = 20, min = INFINITY, max = 0;
-    double bottom = 156 + GB__LINE * (k->count > 10 ? (double)k->count - 10 : 0);
-    for (size_t i = 0; i < k->count; i++) {
-        const gb__trace *s = &k->series[i];
-        double width = gb__units(s->name, SIZE_MAX);
-        if (width > label) label = width < 100 ? width : 100;
-        for (size_t j = 0; j < s->count; j++) {
-            if (s->lo[j] < min) min = s->lo[j];
-            if (s->hi[j] > max) max = s->hi[j];
-        }
-    }
-    k->x.from = 40;
-    k->x.to = GB__PICTURE - 14 - label;
-    k->y = k->log ? gb__log_scale(min > 1e-3 ? min : 1e-3, max, bottom, 22)
-                  : gb__linear(max, bottom, 22);
-}
-
-// Draws the frame and the y axis. Without words for who can't see it, it says how each line ends.
-static void gb__chart_open(gb__chart *k, const char *words)
+// A label that would touch the one before it is left out.
+static void gb__chart_axes(const gb__chart *k, gb__buf *b)
 {
     gb__small text;
-    double ticks[GB__MOST_TICKS];
-    gb__buf desc = {0};
-    gb__chart_scales(k);
-    if (words) gb__buf_str(&desc, words);
-    else gb__chart_words(k, &desc);
-    gb__svg_open(k->b, k->y.from + 34, k->title, &desc);
-    gb__buf_free(&desc);
+    double ticks[GB__MOST_TICKS], used = 0;
     size_t n = gb__ticks(&k->y, ticks);
     for (size_t i = 0; i < n; i++) {
         double y = gb__scaled(&k->y, ticks[i]);
-        gb__svg_line(k->b, ticks[i] <= 0 ? "x" : "g", k->x.from, y, k->x.to, y);
-        gb__svg_text(k->b, "u e", k->x.from - 6, y + 4, gb__tick_text(text, ticks[i]));
+        gb__svg_line(b, ticks[i] <= 0 ? "x" : "g", k->x.from, y, k->x.to, y);
+        gb__svg_text(b, "e", k->x.from - 6, y + 4, gb__tick_text(text, ticks[i]));
     }
-    gb__svg_text(k->b, "u", 0, 10, k->y_unit);
-    gb__svg_text(k->b, "u e", k->x.to, k->y.from + 30, k->x_unit);
-}
-
-// A label that would touch the one before it is left out.
-static void gb__chart_x_tick(gb__chart *k, double value, const char *text)
-{
-    double x = gb__scaled(&k->x, value), half = gb__units(text, SIZE_MAX) / 2;
-    gb__svg_line(k->b, "g", x, k->y.to, x, k->y.from);
-    if (x - half < k->labelled_to + 4) return;
-    gb__svg_text(k->b, "u c", x, k->y.from + 14, text);
-    k->labelled_to = x + half;
-}
-
-static void gb__chart_x_ticks(gb__chart *k)
-{
-    gb__small text;
-    double ticks[GB__MOST_TICKS];
-    size_t n = gb__ticks(&k->x, ticks);
-    for (size_t i = 0; i < n; i++) gb__chart_x_tick(k, ticks[i], gb__tick_text(text, ticks[i]));
-}
-
-// A line through values[0], values[1], ..., and back through those of `back`, if there are any.
-static void gb__chart_line(const gb__chart *k, const gb__trace *s, const double *values,
-                           const double *back)
-{
-    gb__buf_str(k->b, back ? "<path class=\"a\" d=\"" : "<path class=\"l\" d=\"");
-    for (size_t i = 0; i < (back ? 2 : 1) * s->count; i++) {
-        size_t at = i < s->count ? i : 2 * s->count - 1 - i;
-        gb__buf_printf(k->b, "%s%.1f %.1f", i ? "L" : "M", gb__scaled(&k->x, s->x[at]),
-                       gb__scaled(&k->y, i < s->count ? values[at] : back[at]));
+    for (size_t i = 0; i < k->mark_count; i++) {
+        double x = gb__scaled(&k->x, k->marks[i]), half = 3.5 * (double)strlen(k->labels[i]);
+        gb__svg_line(b, "g", x, k->y.to, x, k->y.from);
+        if (x - half < used + 4) continue;
+        gb__svg_text(b, "c", x, k->y.from + 14, k->labels[i]);
+        used = x + half;
     }
-    gb__buf_str(k->b, "\"/>\n");
+    gb__svg_text(b, "", 0, 10, k->y_unit);
+    gb__svg_text(b, "e", k->x.to + 10, k->y.from + 30, k->x_unit);
 }
 
-static void gb__chart_points(const gb__chart *k, const gb__trace *s)
+static void gb__chart_trace(const gb__chart *k, const gb__trace *s, gb__buf *b)
 {
+    gb__html(b, "<g class=\"%s\"><path class=\"l\" d=\"", s->class);
+    for (size_t i = 0; i < s->count; i++)
+        gb__buf_printf(b, "%s%.1f %.1f", i ? "L" : "M", gb__scaled(&k->x, s->x[i]),
+                       gb__scaled(&k->y, s->y[i]));
+    gb__buf_str(b, "\"/>\n");
     for (size_t i = k->markers ? 0 : s->count - 1; i < s->count; i++) {
         double x = gb__scaled(&k->x, s->x[i]);
         if (k->markers)
-            gb__svg_line(k->b, "w", x, gb__scaled(&k->y, s->lo[i]), x, gb__scaled(&k->y, s->hi[i]));
-        gb__svg_marker(k->b, s->shape, x, gb__scaled(&k->y, s->y[i]));
+            gb__svg_line(b, "w", x, gb__scaled(&k->y, s->lo[i]), x, gb__scaled(&k->y, s->hi[i]));
+        gb__svg_marker(b, s->shape, x, gb__scaled(&k->y, s->y[i]));
     }
+    gb__buf_str(b, "</g>\n");
 }
 
-// A thin line leads from the last point to its label at the height of `y`.
-static void gb__chart_label(const gb__chart *k, const gb__trace *s, double y)
+// What the lines are, and their values where x is labelled.
+static void gb__chart_legend(const gb__chart *k, gb__buf *b)
 {
-    char text[256];
-    size_t last = s->count - 1;
-    gb__fit(text, sizeof text, s->name, GB__PICTURE - k->x.to - 13);
-    gb__buf_printf(k->b, "<path class=\"d\" d=\"M%.1f %.1fL%.1f %.1fh4\"/>\n",
-                   gb__scaled(&k->x, s->x[last]) + 5, gb__scaled(&k->y, s->y[last]),
-                   k->x.to + 6, y);
-    gb__svg_text(k->b, "t", k->x.to + 13, y + 4, text);
-}
-
-// Labels are at least a line of text apart; where that leaves too little room below, those that
-// don't fit move up.
-static void gb__chart_close(gb__chart *k)
-{
-    double y = 0;
+    gb__small text;
+    gb__html(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"%s\"><table>\n"
+             "<thead><tr><th class=\"s\" scope=\"col\">%s</th>", k->title, k->x_unit);
+    for (size_t i = 0; i < k->mark_count; i++)
+        gb__html(b, "<th scope=\"col\">%s</th>", k->labels[i]);
+    gb__buf_str(b, "</tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < k->count; i++) {
-        const gb__trace *s = &k->series[i];
-        double end = gb__scaled(&k->y, s->y[s->count - 1]);
-        double lowest = k->y.from - GB__LINE * (double)(k->count - 1 - i);
-        y = i && end < y + GB__LINE ? y + GB__LINE : end;
-        if (y > lowest) y = lowest;
-        gb__buf_printf(k->b, "<g class=\"%s\">\n", s->class);
-        if (!k->markers) gb__chart_line(k, s, s->lo, s->hi);
-        gb__chart_line(k, s, s->y, NULL);
-        gb__chart_points(k, s);
-        gb__chart_label(k, s, y);
-        gb__buf_str(k->b, "</g>\n");
+        const gb__trace *s = &k->traces[i];
+        gb__html(b, "<tr><th class=\"s %s\" scope=\"row\"><svg class=\"key\" "
+                 "viewBox=\"-12 -6 24 12\" aria-hidden=\"true\"><path class=\"l\" "
+                 "d=\"M-12 0H12\"/>", s->class);
+        gb__svg_marker(b, s->shape, 0, 0);
+        gb__html(b, "</svg> %s</th>", s->name);
+        for (size_t j = 0; j < k->mark_count; j++)
+            gb__html(b, "<td>%s</td>",
+                     gb__number(text, s->marked[j] > 0 ? s->marked[j] : (double)NAN));
+        gb__buf_str(b, "</tr>\n");
     }
-    gb__buf_str(k->b, "</svg>\n");
+    gb__buf_str(b, "</tbody></table></div>\n");
+}
+
+// Frees the traces; nothing is drawn where there are none.
+static void gb__chart_draw(gb__chart *k, gb__buf *b)
+{
+    b->failed |= !k->traces;
+    if (k->traces) gb__chart_fit(k);
+    if (k->traces && k->count) {
+        gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", k->title, k->note);
+        gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f 190\" role=\"img\">", GB__PICTURE);
+        gb__html(b, "<title>%s</title><desc>%s, by %s. The table below has the values.</desc>\n",
+                 k->title, k->y_unit, k->x_unit);
+        gb__chart_axes(k, b);
+        for (size_t i = 0; i < k->count; i++) gb__chart_trace(k, &k->traces[i], b);
+        gb__buf_str(b, "</svg>\n");
+        gb__chart_legend(k, b);
+        gb__buf_str(b, "</figure>\n");
+    }
+    free(k->traces);
 }
 
 // ================================================================================================
 // >>bars
-// Pictures of a scenario's cells in rows: throughput, and the anatomy of a request. Each stands
-// within a figure that has its values in a table as well. What has no values isn't drawn.
+// Rows of text with bars below: throughput, memory, and where a request's time goes. A bar is HTML,
+// its ends in percent of the row; all that it shows stands above it as text, too.
 
 // ---- cells that are shown together --------------------------------------------------------------
 
 // Of one scenario, by topology; borrowed from the result.
 typedef struct gb__cells {
+    const gb__view *view;
     const gb_result *result;
     const gb_cell **cells;
     size_t count;
@@ -13682,9 +14238,10 @@ static int gb__topology_order(const gb_cell *a, const gb_cell *b)
     return (a->threads > b->threads) - (a->threads < b->threads);
 }
 
-static gb__cells gb__gather(const gb_result *r, const char *scenario)
+static gb__cells gb__gather(const gb__view *v, const char *scenario)
 {
-    gb__cells g = {.result = r, .cells = calloc(r->cell_count + 1, sizeof(void *))};
+    const gb_result *r = v->result;
+    gb__cells g = {v, r, calloc(r->cell_count + 1, sizeof(void *)), 0, false, false};
     for (size_t i = 0; g.cells && i < r->cell_count; i++) {
         const gb_cell *c = &r->cells[i];
         size_t at = g.count;
@@ -13714,19 +14271,11 @@ static gb__cells gb__part(const gb__cells *g, size_t start, bool same_threads)
     return part;
 }
 
-typedef char gb__phrase[200];
-
-static const char *gb__name(const gb_cell *c, gb__phrase text)
-{
-    gb__variant(c, "C handler", text, sizeof(gb__phrase));
-    return text;
-}
-
 static const char *gb__topology_text(const gb__cells *g, const gb_cell *c, gb__phrase text)
 {
     char workers[40] = "", connections[40] = "";
     if (g->workers)
-        snprintf(workers, sizeof workers, "%d worker%s \xc3\x97 ", c->workers,
+        snprintf(workers, sizeof workers, "%d worker%s x ", c->workers,
                  c->workers == 1 ? "" : "s");
     if (g->connections)
         snprintf(connections, sizeof connections, ", %d connections", c->connections);
@@ -13752,26 +14301,13 @@ static const char *gb__class(const gb_result *r, const gb_cell *c)
     return (*c->server ? others : own)[gb__look(r, c)];
 }
 
-// NAN where there is no measurement.
-static double gb__figure_of(const gb_cell *c, double (*metric)(const gb_round *))
-{
-    return gb__cell_measured(c) ? gb__cell_median(c, metric) : (double)NAN;
-}
+// ---- tables -------------------------------------------------------------------------------------
 
-static const char *gb__interval_text(gb_interval i, gb__phrase text)
-{
-    gb__small median, lo, hi;
-    snprintf(text, sizeof(gb__phrase), "%s [%s, %s]", gb__number(median, i.median),
-             gb__number(lo, i.lo), gb__number(hi, i.hi));
-    return text;
-}
-
-// ---- figures and their tables -------------------------------------------------------------------
+static const char *const gb__tones[] = {"", "good", "bad", "mute"};  // of each gb__tone
 
 // Frees the table.
 static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
 {
-    static const char *const tones[] = {"", "good", "bad"};
     gb__html(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"%s\"><table>"
              "<caption>%s</caption>\n<thead>", caption, caption);
     for (size_t i = 0; i < t->count; i++) {
@@ -13781,7 +14317,7 @@ static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
         gb__html(b, head   ? "<th scope=\"col\" class=\"%s%s\">%s</th>"
                     : left ? "<th scope=\"row\" class=\"%s%s\">%s</th>"
                            : "<td class=\"%s%s\">%s</td>",
-                 left ? "s " : "", tones[t->cells[i].tone], gb__table_text(t, i));
+                 left ? "s " : "", gb__tones[t->cells[i].tone], gb__table_text(t, i));
         if (column + 1 == t->columns) gb__buf_str(b, "</tr>\n");
     }
     gb__buf_str(b, t->count > t->columns ? "</tbody></table></div>\n"
@@ -13790,419 +14326,220 @@ static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
     gb__table_free(t);
 }
 
+// ---- rows ---------------------------------------------------------------------------------------
+
 static void gb__figure_open(gb__buf *b, const char *title, const char *note)
 {
     gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", title, note);
 }
 
-static void gb__figure_close(gb__buf *b, gb__table *t, const char *caption)
+// Where a value is on the way from 0 to the most, in percent.
+static double gb__percent(double value, double most)
 {
-    gb__buf_str(b, "<details><summary>The figures as a table</summary>\n");
-    gb__table_html(t, b, caption);
-    gb__buf_str(b, "</details></figure>\n");
+    double percent = 100 * value / most;
+    return percent > 0 ? percent < 100 ? percent : 100 : 0;
 }
 
-// ---- bars: rows of a name at the left, a figure at the right, and marks below -------------------
+static void gb__mark_at(gb__buf *b, const char *class, double from, double to)
+{
+    gb__buf_printf(b, "<i class=\"%s\" style=\"left:%.2f%%;width:%.2f%%\"></i>", class, from,
+                   to - from);
+}
 
-#define GB__BARS_END (GB__PICTURE - 16)  // leaves room for half of the last tick's label
+// A name and a figure; the marks of its bar follow.
+static void gb__row_open(gb__buf *b, const char *class, const char *name, const char *figure,
+                         const char *verdict, gb__tone tone)
+{
+    gb__html(b, "<div class=\"row %s\"><span>%s</span> <span>%s <b class=\"%s\">%s</b></span>"
+             "<div class=\"bar\">", class, name, figure, gb__tones[tone], verdict);
+}
 
-static void gb__row_text(gb__buf *b, double y, const char *name, const char *figure)
+static void gb__row_close(gb__buf *b, const char *note)
+{
+    gb__html(b, *note ? "</div><small>%s</small></div>\n" : "</div></div>\n", note);
+}
+
+static void gb__row_heading(gb__buf *b, const gb__cells *g, const gb_cell *last, const gb_cell *c)
 {
     gb__phrase text;
-    gb__fit(text, sizeof text, name, GB__PICTURE - 8 - gb__units(figure, SIZE_MAX));
-    gb__svg_text(b, "t", 0, y + 10, text);
-    gb__svg_text(b, "e", GB__PICTURE - 1, y + 10, figure);
+    if (!last || !gb__same_topology(last, c))
+        gb__html(b, "<h4>%s</h4>\n", gb__topology_text(g, c, text));
 }
 
-// Returns the heading's height: 0 where the topology goes on.
-static double gb__row_heading(gb__buf *b, const gb__cells *g, const gb_cell *last,
-                              const gb_cell *c, double y)
-{
-    gb__phrase text;
-    if (last && gb__same_topology(last, c)) return 0;
-    gb__svg_text(b, "h", 0, y + 12, gb__topology_text(g, c, text));
-    return 22;
-}
+// ---- throughput and memory ----------------------------------------------------------------------
 
-static void gb__row_axis(gb__buf *b, const gb__scale *s, double y, const char *unit)
-{
-    gb__small text;
-    double ticks[GB__MOST_TICKS];
-    size_t n = gb__ticks(s, ticks);
-    gb__svg_line(b, "x", s->from, y, s->to, y);
-    for (size_t i = 0; i < n; i++) {
-        double x = gb__scaled(s, ticks[i]);
-        gb__svg_line(b, "x", x, y, x, y + 4);
-        gb__svg_text(b, i ? "u c" : "u", x, y + 15, gb__tick_text(text, ticks[i]));
-    }
-    gb__svg_text(b, "u e", GB__PICTURE, y + 29, unit);
-}
-
-// A picture of rows, whose height is known when they are drawn.
-static void gb__rows_close(gb__buf *b, gb__buf *rows, gb__buf *words, double height,
-                           const char *title)
-{
-    gb__svg_open(b, height, title, words);
-    gb__buf_add(b, rows->data ? rows->data : "", rows->len);
-    gb__buf_str(b, "</svg>\n");
-    b->failed |= rows->failed;
-    gb__buf_free(rows);
-    gb__buf_free(words);
-}
-
-// ---- throughput ---------------------------------------------------------------------------------
-
-static double gb__most_rps(const gb__cells *g)
+// The most of a metric that the Pythons, or the control, came to in any round.
+static double gb__most_of(const gb__cells *g, gb_metric m, bool control)
 {
     double most = 0;
     for (size_t i = 0; i < g->count; i++) {
         const gb_cell *c = g->cells[i];
-        if (c->summary.rps.hi > most) most = c->summary.rps.hi;
-        for (size_t j = 0; j < c->round_count; j++)
-            if (!*c->rounds[j].problem && c->rounds[j].rps > most) most = c->rounds[j].rps;
+        if (gb__cell_is_control(c) != control) continue;
+        if (c->summary[m].hi > most) most = c->summary[m].hi;
+        for (size_t j = 0; j < c->round_count; j++) {
+            double value = gb__round_figure(&c->rounds[j], gb__metrics[m].offset);
+            if (!*c->rounds[j].problem && value > most) most = value;
+        }
     }
     return most;
 }
 
-// Each round as a stroke; an outlier as a ring.
-static void gb__draw_rounds(gb__buf *b, const gb_cell *c, const gb__scale *s, double y)
+// Where a picture ends: what does without Python may be many times as fast, and must not squeeze
+// the others at its foot. What goes beyond is cut, and says so.
+static double gb__picture_end(const gb__cells *g, gb_metric m)
 {
-    gb__buf_str(b, "<path class=\"d\" d=\"M0 0");
-    for (size_t i = 0; i < c->round_count; i++) {
-        const gb_round *round = &c->rounds[i];
-        if (*round->problem || !isfinite(round->rps)) continue;
-        gb__buf_printf(b, "M%.1f %.1f%s", gb__scaled(s, round->rps), y,
-                       round->outlier ? "a2.5 2.5 0 1 0 .1 0z" : "v5");
-    }
-    gb__buf_str(b, "\"/>\n");
+    double own = gb__most_of(g, m, false), control = gb__most_of(g, m, true);
+    return own > 0 && control > 2 * own ? own : control > own ? control : own;
 }
 
-// Returns how high it is.
-static double gb__throughput_row(gb__buf *b, const gb_result *r, const gb_cell *c,
-                                 const gb__scale *s, double y)
+static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_metric m,
+                           double end)
 {
-    gb__phrase name, figure;
-    gb__small rps;
-    const gb__reported *reported = gb__reported_of(r, c);
-    bool measured = isfinite(c->summary.rps.median) && gb__cell_measured(c);
-    gb__html(b, "<g class=\"%s\">\n", gb__class(r, c));
-    gb__row_text(b, y, gb__name(c, name),
-                 measured ? gb__interval_text(c->summary.rps, figure) : "failed");
-    if (measured) {
-        gb__svg_bar(b, "f", 0, y + 15, gb__scaled(s, c->summary.rps.median), 9);
-        gb__svg_whisker(b, s, c->summary.rps, y + 19.5);
-        gb__draw_rounds(b, c, s, y + 26);
+    gb__phrase name, figure, note = "";
+    gb__small median, lo, hi;
+    gb_interval i = c->summary[m];
+    const gb__reported *reported = m == GB_RPS ? gb__reported_of(g->result, c) : NULL;
+    bool measured = isfinite(i.median) && gb__cell_measured(c), cut = measured && i.median > end;
+    snprintf(figure, sizeof figure, measured ? "%s [%s, %s]" : "failed",
+             gb__number(median, i.median), gb__number(lo, i.lo), gb__number(hi, i.hi));
+    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure, "", GB__PLAIN);
+    if (measured) gb__mark_at(b, cut ? "f cut" : "f", 0, gb__percent(i.median, end));
+    if (measured && !cut) gb__mark_at(b, "w", gb__percent(i.lo, end), gb__percent(i.hi, end));
+    for (size_t j = 0; j < c->round_count && measured && !cut; j++) {
+        const gb_round *r = &c->rounds[j];
+        double at = gb__percent(gb__round_figure(r, gb__metrics[m].offset), end);
+        if (!*r->problem) gb__mark_at(b, r->outlier ? "d far" : "d", at, at);
     }
-    gb__buf_str(b, "</g>\n");
-    if (!reported || !reported->rps) return measured ? 40 : 20;
-    snprintf(figure, sizeof figure, "the article reports %s", gb__number(rps, reported->rps));
-    gb__svg_text(b, "u", 0, y + 43, figure);
-    return 52;
+    if (reported && reported->rps)
+        snprintf(note, sizeof note, "the article reports %s", gb__number(median, reported->rps));
+    if (cut) snprintf(note, sizeof note, "beyond the scale");
+    gb__row_close(b, note);
 }
 
-static void gb__throughput_table(const gb__cells *g, gb__table *t, gb__buf *words)
+static void gb__metric_figure(gb__buf *b, const gb__cells *g, gb_metric m, const char *title,
+                              const char *note)
 {
-    static const char *const heads[] = {"variant", "topology", "req/s", "from", "to", "peak MB",
-                                        "PSS MB", "cores", "reported req/s", "rounds"};
-    gb__phrase name, topology, interval;
-    *t = (gb__table){.left = 2, .columns = sizeof heads / sizeof *heads};
-    for (size_t i = 0; i < t->columns; i++) gb__cell(t, "%s", heads[i]);
+    double end = gb__picture_end(g, m);
+    if (!(end > 0) && m != GB_RPS) return;
+    gb__figure_open(b, title, note);
     for (size_t i = 0; i < g->count; i++) {
-        const gb_cell *c = g->cells[i];
-        const gb__reported *a = gb__reported_of(g->result, c);
-        const double values[] = {c->summary.rps.median, c->summary.rps.lo, c->summary.rps.hi,
-                                 c->summary.rss_peak.median, gb__figure_of(c, gb__metric_pss),
-                                 gb__figure_of(c, gb__metric_cores),
-                                 a && a->rps ? a->rps : (double)NAN};
-        gb__small text;
-        gb__cell(t, "%s", gb__name(c, name));
-        gb__cell(t, "%s", gb__topology_text(g, c, topology));
-        for (size_t j = 0; j < sizeof values / sizeof *values; j++)
-            gb__cell(t, "%s", gb__number(text, values[j]));
-        gb__cell(t, "%zu", c->round_count);
-        gb__buf_printf(words, "%s with %s: %s. ", name, topology,
-                       gb__interval_text(c->summary.rps, interval));
+        gb__row_heading(b, g, i ? g->cells[i - 1] : NULL, g->cells[i]);
+        gb__metric_row(b, g, g->cells[i], m, end);
     }
-}
-
-static void gb__throughput_figure(gb__buf *b, const gb__cells *g)
-{
-    gb__scale s = gb__linear(gb__most_rps(g), 0, GB__BARS_END);
-    gb__buf rows = {0}, words = {0};
-    gb__table t;
-    double y = 0;
-    for (size_t i = 0; i < g->count; i++) {
-        y += gb__row_heading(&rows, g, i ? g->cells[i - 1] : NULL, g->cells[i], y);
-        y += gb__throughput_row(&rows, g->result, g->cells[i], &s, y);
-    }
-    gb__row_axis(&rows, &s, y, "req/s");
-    gb__throughput_table(g, &t, &words);
-    gb__figure_open(b, "Throughput", "Requests a second: the median and its 95\xc2\xa0% interval. "
-                    "Each stroke below a bar is a round, a ring an outlier.");
-    gb__rows_close(b, &rows, &words, y + 32, "Throughput");
-    gb__figure_close(b, &t, "Throughput and memory");
+    gb__buf_str(b, "</figure>\n");
 }
 
 // ---- anatomy ------------------------------------------------------------------------------------
 
-#define GB__PHASES 4
-
-static const struct {
-    const char *name, *words;
-} gb__phases[GB__PHASES] = {{"read", "reading it"}, {"wait", "waiting to run Python"},
-                            {"app", "the application"}, {"write", "writing the answer"}};
-
-// Shares of the whole in %; returns the whole in us, 0 where nothing is known.
-static double gb__phase_shares(const gb_cell *c, double shares[GB__PHASES])
-{
-    double all = 0;
-    if (!gb__cell_measured(c) || *c->server) return 0;
-    gb__cell_anatomy(c, shares);
-    for (int i = 0; i < GB__PHASES; i++) {
-        if (!(shares[i] > 0)) shares[i] = 0;
-        all += shares[i];
-    }
-    for (int i = 0; i < GB__PHASES; i++) shares[i] *= all > 0 ? 100 / all : 0;
-    return isfinite(all) ? all : 0;
-}
-
-static double gb__metric_gil(const gb_round *r)
-{
-    return r->gil.enabled_after_load > 0;
-}
-
-// "97 % waiting for the GIL"; "" where nothing is known.
-static const char *gb__dominant(const gb_cell *c, gb__phrase text)
-{
-    double shares[GB__PHASES];
-    int most = 0;
-    *text = 0;
-    if (!(gb__phase_shares(c, shares) > 0)) return text;
-    for (int i = 1; i < GB__PHASES; i++)
-        if (shares[i] > shares[most]) most = i;
-    bool gil = most == 1 && gb__cell_median(c, gb__metric_gil) > 0;
-    snprintf(text, sizeof(gb__phrase), "%.0f\xc2\xa0%% %s", shares[most],
-             gil ? "waiting for the GIL" : gb__phases[most].words);
-    return text;
-}
-
-static void gb__anatomy_bar(gb__buf *b, const double shares[GB__PHASES], double y)
+static void gb__anatomy_row(gb__buf *b, const gb__cells *g, const gb_cell *c)
 {
     static const char *const classes[] = {"f p0", "f p1", "f p2", "f p3"};
-    double x = 0;
+    double us[GB__PHASES], all = gb__anatomy(c, us), from = 0;
+    gb__phrase name, busy, figure;
+    gb__small text;
+    gb__buf note = {0};
+    snprintf(figure, sizeof figure, "%s us", gb__number(text, all));
+    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure, "", GB__PLAIN);
     for (int i = 0; i < GB__PHASES; i++) {
-        double width = GB__PICTURE * shares[i] / 100;
-        if (width >= 1.5) gb__svg_bar(b, classes[i], x, y, width - 1, 15);
-        if (width > gb__units(gb__phases[i].name, SIZE_MAX) + 6)
-            gb__svg_text(b, "on c", x + width / 2, y + 11.5, gb__phases[i].name);
-        x += width;
+        double to = from + gb__percent(us[i], all);
+        if (us[i] > 0) gb__mark_at(b, classes[i], from, to);
+        from = to;
+        bool seen = i != GB__PHASE_ATTACH || gb__sees_waits(c);
+        gb__buf_printf(&note, "%s %s, ", gb__phases[i].name,
+                       gb__number(text, seen ? us[i] : (double)NAN));
     }
-}
-
-static void gb__anatomy_row(gb__buf *b, const gb_result *r, const gb_cell *c, double y)
-{
-    gb__phrase name, text;
-    gb__small figure;
-    double shares[GB__PHASES], all = gb__phase_shares(c, shares);
-    snprintf(text, sizeof text, "%s \xc2\xb5s", gb__number(figure, all));
-    gb__html(b, "<g class=\"%s\">\n", gb__class(r, c));
-    gb__row_text(b, y, gb__name(c, name), text);
-    gb__buf_str(b, "</g>\n");
-    gb__anatomy_bar(b, shares, y + 15);
-    gb__svg_text(b, "u", 0, y + 42, gb__dominant(c, text));
-    snprintf(text, sizeof text, "%s cores, GC %.1f\xc2\xa0%%",
-             gb__number(figure, gb__cell_median(c, gb__metric_cores)),
-             gb__cell_median(c, gb__metric_pause));
-    gb__svg_text(b, "u e", GB__PICTURE, y + 42, text);
-}
-
-static double gb__metric_switches(const gb_round *r)
-{
-    return r->context_switches_per_request;
-}
-
-static double gb__metric_collections(const gb_round *r)
-{
-    return (double)r->gc.collections;
-}
-
-static double gb__phase_p99(const gb_cell *c, int phase)
-{
-    double *values = calloc(c->round_count + 1, sizeof *values);
-    size_t n = 0;
-    for (size_t i = 0; values && i < c->round_count; i++) {
-        const gb_round *r = &c->rounds[i];
-        const gb_phase phases[GB__PHASES] = {r->anatomy_us.read, r->anatomy_us.attach_wait,
-                                             r->anatomy_us.app, r->anatomy_us.write};
-        if (!*r->problem) values[n++] = phases[phase].p99;
-    }
-    double median = values ? gb__median(values, n) : (double)NAN;
-    free(values);
-    return median;
-}
-
-static void gb__anatomy_table_row(const gb__cells *g, const gb_cell *c, gb__table *t)
-{
-    gb__phrase text;
-    gb__small figure;
-    double shares[GB__PHASES], all = gb__phase_shares(c, shares);
-    gb__cell(t, "%s", gb__name(c, text));
-    gb__cell(t, "%s", gb__topology_text(g, c, text));
-    for (int i = 0; i < GB__PHASES; i++) {
-        gb__cell(t, "%s", gb__number(figure, shares[i] * all / 100));
-        gb__cell(t, "%s", gb__number(figure, gb__phase_p99(c, i)));
-    }
-    gb__cell(t, "%s", gb__number(figure, gb__cell_median(c, gb__metric_cores)));
-    gb__cell(t, "%.0f", gb__cell_median(c, gb__metric_collections));
-    gb__cell(t, "%.1f", gb__cell_median(c, gb__metric_pause));
-    gb__cell(t, "%s", gb__number(figure, gb__cell_median(c, gb__metric_switches)));
+    gb__buf_str(&note, gb__busy(g->result, c, busy));
+    gb__row_close(b, note.data ? note.data : "");
+    gb__buf_free(&note);
 }
 
 static void gb__anatomy_figure(gb__buf *b, const gb__cells *g)
 {
-    static const char *const heads[] = {
-        "variant", "topology", "read \xc2\xb5s", "p99", "wait \xc2\xb5s", "p99", "app \xc2\xb5s",
-        "p99", "write \xc2\xb5s", "p99", "cores", "collections", "paused %", "switches a request"};
-    gb__table t = {.left = 2, .columns = sizeof heads / sizeof *heads};
-    gb__buf rows = {0}, words = {0};
-    gb__phrase name, topology, text;
+    gb__phrase text;
     const gb_cell *last = NULL;
-    double y = 0;
-    for (size_t i = 0; i < t.columns; i++) gb__cell(&t, "%s", heads[i]);
     for (size_t i = 0; i < g->count; i++) {
-        const gb_cell *c = g->cells[i];
-        if (!*gb__dominant(c, text)) continue;
-        y += gb__row_heading(&rows, g, last, c, y);
-        gb__anatomy_row(&rows, g->result, c, y);
-        gb__anatomy_table_row(g, last = c, &t);
-        gb__buf_printf(&words, "%s with %s: %s. ", gb__name(c, name),
-                       gb__topology_text(g, c, topology), text);
-        y += 54;
+        if (!*gb__dominant(g->result, g->cells[i], text)) continue;
+        if (!last)
+            gb__figure_open(b, "Anatomy of a request", "Its mean time in the server, and the parts "
+                            "of it: reading, waiting to run Python, the application, writing.");
+        if (!last)
+            for (int p = 0; p < GB__PHASES; p++)
+                gb__buf_printf(b, "<span class=\"swatch p%d\">%s</span> ", p, gb__phases[p].name);
+        gb__row_heading(b, g, last, g->cells[i]);
+        gb__anatomy_row(b, g, last = g->cells[i]);
     }
-    if (!last) {
-        gb__table_free(&t);
-        return;
-    }
-    gb__figure_open(b, "Anatomy of a request", "Its mean time in the server, and the shares of it: "
-                    "reading and parsing, waiting to run Python, the application, writing.");
-    gb__rows_close(b, &rows, &words, y, "Anatomy of a request");
-    gb__figure_close(b, &t, "Anatomy of a request: means and 99th percentiles");
+    if (last) gb__buf_str(b, "</figure>\n");
 }
 
 // ================================================================================================
 // >>lines
-// Pictures of how cells change: throughput against threads and memory, latency along its
-// percentiles, and the course of the window.
+// Charts of how cells change: throughput against threads, latency along its percentiles.
 
-typedef void (*gb__points)(gb__trace *, const gb_cell *);
-
-// Collects a series a variant; false where there is nothing to draw.
-static bool gb__chart_of(gb__chart *k, const gb__cells *g, gb__points points)
+// The trace that a cell belongs to, a new one where its variant has none yet.
+static gb__trace *gb__trace_of(gb__chart *k, const gb_result *r, const gb_cell *c)
 {
     gb__phrase name;
-    k->series = calloc(g->count + 1, sizeof *k->series);
-    k->b->failed |= !k->series;
-    for (size_t i = 0; k->series && i < g->count; i++) {
-        gb__trace *s = k->series;
-        gb__name(g->cells[i], name);
-        while (s < k->series + k->count && strcmp(s->name, name)) s++;
-        if (s == k->series + k->count) {
-            gb__copy(s->name, sizeof s->name, name);
-            s->class = gb__class(g->result, g->cells[i]);
-            s->shape = gb__look(g->result, g->cells[i]);
-            k->count++;
-        }
-        points(s, g->cells[i]);
+    gb__trace *s = k->traces;
+    gb__name(r, c, name);
+    while (s < k->traces + k->count && strcmp(s->name, name)) s++;
+    if (s == k->traces + k->count) {
+        gb__copy(s->name, sizeof s->name, name);
+        s->class = gb__class(r, c);
+        s->shape = gb__look(r, c);
+        k->count++;
     }
-    if (gb__chart_sort(k)) return true;
-    free(k->series);
-    return false;
+    return s;
 }
 
-// A row a value of x, from the series that has the most.
-static void gb__trace_table(const gb__chart *k, gb__table *t)
+static void gb__add_mark(gb__chart *k, double x, const char *label)
 {
-    gb__small text;
-    const gb__trace *longest = k->series;
-    for (size_t i = 0; i < k->count; i++)
-        if (k->series[i].count > longest->count) longest = &k->series[i];
-    *t = (gb__table){.left = 1, .columns = k->count + 1};
-    gb__cell(t, "%s", k->x_unit);
-    for (size_t i = 0; i < k->count; i++) gb__cell(t, "%s, %s", k->series[i].name, k->y_unit);
-    for (size_t j = 0; j < longest->count; j++) {
-        gb__cell(t, "%s", gb__tick_text(text, longest->x[j]));
-        for (size_t i = 0; i < k->count; i++)
-            gb__cell(t, "%s", gb__number(text, j < k->series[i].count ? k->series[i].y[j]
-                                                                      : (double)NAN));
-    }
+    if (k->mark_count == GB__MARKS) return;
+    k->marks[k->mark_count] = x;
+    gb__copy(k->labels[k->mark_count++], sizeof(gb__small), label);
 }
 
-static void gb__chart_figure_close(gb__chart *k, gb__table *t)
-{
-    gb__chart_close(k);
-    gb__figure_close(k->b, t, k->title);
-    free(k->series);
-}
-
-static void gb__points_of_threads(gb__trace *s, const gb_cell *c)
-{
-    gb__add_point(s, c->threads, c->summary.rps.median, c->summary.rps.lo, c->summary.rps.hi);
-}
-
+// A control that is beyond the scale that suits the others is left to the bars.
 static void gb__threads_figure(gb__buf *b, const gb__cells *g)
 {
-    gb__chart k = {.b = b, .title = "Throughput against threads", .x_unit = "threads",
-                   .y_unit = "req/s", .markers = true};
-    gb__phrase note = "The median and its 95\xc2\xa0% interval; threads on a log scale.";
+    gb__phrase title = "Throughput against threads";
+    gb__phrase note = "Requests a second: the median and its 95 % interval.";
     gb__small text;
-    gb__table t;
-    if (g->cells[0]->threads == g->cells[g->count - 1]->threads ||
-        !gb__chart_of(&k, g, gb__points_of_threads))
-        return;
+    if (g->cells[0]->threads == g->cells[g->count - 1]->threads) return;
+    gb__chart k = {.title = title, .note = note, .x_unit = "threads", .y_unit = "req/s",
+                   .markers = true, .traces = calloc(g->count + 1, sizeof *k.traces)};
+    double control = gb__most_of(g, GB_RPS, true);
+    bool beyond = control > gb__picture_end(g, GB_RPS);
+    if (beyond)
+        snprintf(note + strlen(note), sizeof note - strlen(note),
+                 " The C handler, at up to %s, is beyond this scale.", gb__number(text, control));
     if (g->workers || g->connections)
-        snprintf(note, sizeof note, "%d worker%s, %d connections; threads on a log scale.",
+        snprintf(title, sizeof title, "Throughput against threads, %d worker%s, %d connections",
                  g->cells[0]->workers, g->cells[0]->workers == 1 ? "" : "s",
                  g->cells[0]->connections);
-    k.x = (gb__scale){k.least, k.most, 0, 0, 0};
-    gb__figure_open(b, k.title, note);
-    gb__chart_open(&k, NULL);
-    for (size_t i = 0; i < g->count; i++)
-        if (!i || g->cells[i]->threads != g->cells[i - 1]->threads)
-            gb__chart_x_tick(&k, g->cells[i]->threads, gb__tick_text(text, g->cells[i]->threads));
-    gb__trace_table(&k, &t);
-    gb__chart_figure_close(&k, &t);
-}
-
-static void gb__points_of_memory(gb__trace *s, const gb_cell *c)
-{
-    gb__add_point(s, c->summary.rss_peak.median, c->summary.rps.median, c->summary.rps.lo,
-                  c->summary.rps.hi);
-}
-
-static void gb__memory_figure(gb__buf *b, const gb__cells *g)
-{
-    gb__chart k = {.b = b, .title = "Throughput against memory", .x_unit = "peak MB",
-                   .y_unit = "req/s", .markers = true};
-    gb__table t;
-    gb__buf words = {0};
-    if (!gb__chart_of(&k, g, gb__points_of_memory)) return;
-    k.x = gb__linear(k.most, 0, 0);
-    gb__figure_open(b, k.title, "Up is faster, left is smaller. A line joins the topologies of a "
-                    "build; its label stands at the largest.");
-    gb__chart_open(&k, NULL);
-    gb__chart_x_ticks(&k);
-    gb__throughput_table(g, &t, &words);
-    gb__chart_figure_close(&k, &t);
-    gb__buf_free(&words);
+    for (size_t i = 0; k.traces && i < g->count; i++) {
+        const gb_cell *c = g->cells[i];
+        if (!i || c->threads != g->cells[i - 1]->threads)
+            gb__add_mark(&k, c->threads, gb__tick_text(text, c->threads));
+        if (beyond && gb__cell_is_control(c)) continue;
+        gb__trace *s = gb__trace_of(&k, g->result, c);
+        gb__add_point(s, c->threads, c->summary[GB_RPS].median, c->summary[GB_RPS]);
+        if (c->threads <= k.marks[k.mark_count - 1])
+            s->marked[k.mark_count - 1] = c->summary[GB_RPS].median;
+    }
+    gb__chart_draw(&k, b);
 }
 
 // ---- latency ------------------------------------------------------------------------------------
 
+static double gb__log10(double x)
+{
+    return gb__log2(x) / gb__log2(10);
+}
+
 // From the smallest latency to the percentile that still has ten values beyond it, by
 // log10(1 / (1 - percentile)).
-static void gb__points_of_latency(gb__trace *s, const gb_cell *c)
+static void gb__latency_points(gb__trace *s, const gb_histogram *h)
 {
-    const gb_histogram *h = &c->latency;
     gb__walk walk = {h, 0, 0};
     for (int row = 0; row < GB__LADDER * GB__TICKS; row++) {
         // As in gb__hgrm_rows: left / whole of the values lie above this row.
@@ -14212,117 +14549,38 @@ static void gb__points_of_latency(gb__trace *s, const gb_cell *c)
         uint64_t rank = h->total - (uint64_t)beyond;
         if (beyond < 10) return;
         double ms = (double)gb__walk_to(&walk, rank ? rank : 1) / 1e6;
-        gb__add_point(s, gb__log2(whole / left) / gb__log2(10), ms, ms, ms);
-    }
-}
-
-static const double gb__percentiles[] = {50, 90, 99, 99.9, 99.99, 99.999, 99.9999};
-
-#define GB__PERCENTILES (sizeof gb__percentiles / sizeof *gb__percentiles)
-
-static void gb__latency_row(const gb__cells *g, double percentile, gb__table *t, gb__buf *words)
-{
-    gb__phrase name;
-    gb__small text;
-    for (size_t i = 0; i < g->count; i++) {
-        const gb_histogram *h = &g->cells[i]->latency;
-        bool shown = (double)h->total * (100 - percentile) >= 999.99;
-        double ms = (double)gb_histogram_percentile(h, percentile) / 1e6;
-        gb__cell(t, "%s", gb__number(text, shown ? ms : (double)NAN));
-        if (shown)
-            gb__buf_printf(words, "%s: %s ms at %g %%. ", gb__name(g->cells[i], name), text,
-                           percentile);
-    }
-}
-
-static void gb__latency_table(const gb__cells *g, gb__table *t, gb__buf *words)
-{
-    gb__phrase name;
-    gb__small text;
-    *t = (gb__table){.left = 1, .columns = g->count + 1};
-    gb__cell(t, "percentile");
-    for (size_t i = 0; i < g->count; i++) gb__cell(t, "%s, ms", gb__name(g->cells[i], name));
-    for (size_t p = 0; p < GB__PERCENTILES; p++) {
-        gb__cell(t, "%g", gb__percentiles[p]);
-        gb__latency_row(g, gb__percentiles[p], t, words);
-    }
-    gb__cell(t, "highest");
-    for (size_t i = 0; i < g->count; i++) {
-        const gb_histogram *h = &g->cells[i]->latency;
-        gb__cell(t, "%s", gb__number(text, h->total ? (double)h->max / 1e6 : (double)NAN));
+        gb__add_point(s, gb__log10(whole / left), ms, (gb_interval){ms, ms, ms});
     }
 }
 
 static void gb__latency_figure(gb__buf *b, const gb__cells *g)
 {
-    gb__chart k = {.b = b, .title = "Latency", .x_unit = "percentile", .y_unit = "ms (log scale)",
-                   .log = true};
-    gb__small text;
-    gb__table t;
-    gb__buf words = {0};
-    if (!gb__chart_of(&k, g, gb__points_of_latency)) return;
-    gb__latency_table(g, &t, &words);
-    k.x = (gb__scale){0, k.most, 0, 0, 1};
-    gb__figure_open(b, k.title, g->cells[0]->rate > 0
-                    ? "Of all rounds, from the scheduled start of each request: every stall counts."
-                    : "Of all rounds, as far as ten values lie beyond.");
-    gb__chart_open(&k, words.data);
-    for (size_t p = 0; p < GB__PERCENTILES; p++) {
-        double x = p ? (double)p : gb__log2(2) / gb__log2(10);
-        snprintf(text, sizeof text, "%g", gb__percentiles[p]);
-        if (x <= k.most) gb__chart_x_tick(&k, x, text);
-    }
-    gb__chart_figure_close(&k, &t);
-    gb__buf_free(&words);
-}
-
-// ---- over time ----------------------------------------------------------------------------------
-
-// The median of the rounds at each step of the window, within the lowest and the highest.
-static void gb__points_over_time(gb__trace *s, const gb_cell *c, bool memory)
-{
-    double *values = calloc(c->round_count + 1, sizeof *values);
-    for (int step = 0; values && step < GB_TIMELINE; step++) {
-        size_t n = 0;
-        double lo = INFINITY, hi = 0, length = 0;
-        for (size_t i = 0; i < c->round_count; i++) {
-            const gb_round *r = &c->rounds[i];
-            if (*r->problem || step >= r->timeline.count) continue;
-            double value = memory ? r->timeline.rss_mb[step] : r->timeline.rps[step];
-            if (!isfinite(value)) continue;
-            values[n++] = value;
-            length = r->timeline.step_s;
-            if (value < lo) lo = value;
-            if (value > hi) hi = value;
+    static const double percentiles[] = {50, 90, 99, 99.9, 99.99, 99.999, 99.9999};
+    gb__phrase title, topology;
+    gb__small label;
+    gb__chart k = {.title = title, .x_unit = "percentile", .y_unit = "ms", .log = true,
+                   .traces = calloc(g->count + 1, sizeof *k.traces),
+                   .note = g->cells[0]->rate > 0
+                               ? "Of all rounds, from the scheduled start of each request: every "
+                                 "stall counts. Log scale."
+                               : "Of all rounds, as far as ten values lie beyond. Log scale."};
+    snprintf(title, sizeof title, "Latency with %.200s",
+             gb__topology_text(g, g->cells[0], topology));
+    for (size_t i = 0; k.traces && i < g->count; i++)
+        gb__latency_points(gb__trace_of(&k, g->result, g->cells[i]), &g->cells[i]->latency);
+    for (size_t p = 0; k.traces && p < sizeof percentiles / sizeof *percentiles; p++) {
+        bool any = false;
+        snprintf(label, sizeof label, "%g", percentiles[p]);
+        for (size_t i = 0; i < g->count; i++) {
+            const gb_histogram *h = &g->cells[i]->latency;
+            if ((double)h->total * (100 - percentiles[p]) < 999.99) continue;
+            if (!any) gb__add_mark(&k, gb__log10(100 / (100 - percentiles[p])), label);
+            any = true;
+            gb__trace_of(&k, g->result, g->cells[i])->marked[k.mark_count - 1] =
+                (double)gb_histogram_percentile(h, percentiles[p]) / 1e6;
         }
-        if (n) gb__add_point(s, (step + 1) * length, gb__median(values, n), lo, hi);
     }
-    free(values);
-}
-
-static void gb__points_of_rps(gb__trace *s, const gb_cell *c)
-{
-    gb__points_over_time(s, c, false);
-}
-
-static void gb__points_of_rss(gb__trace *s, const gb_cell *c)
-{
-    gb__points_over_time(s, c, true);
-}
-
-static void gb__timeline_figure(gb__buf *b, const gb__cells *g, bool memory)
-{
-    gb__chart k = {.b = b, .title = memory ? "Memory over time" : "Throughput over time",
-                   .x_unit = "seconds", .y_unit = memory ? "RSS, MB" : "req/s"};
-    gb__table t;
-    if (!gb__chart_of(&k, g, memory ? gb__points_of_rss : gb__points_of_rps)) return;
-    k.x = gb__linear(k.most, 0, 0);
-    k.x.hi = k.most;
-    gb__figure_open(b, k.title, "Median and range of the rounds.");
-    gb__chart_open(&k, NULL);
-    gb__chart_x_ticks(&k);
-    gb__trace_table(&k, &t);
-    gb__chart_figure_close(&k, &t);
+    gb__chart_draw(&k, b);
 }
 
 // ================================================================================================
@@ -14336,12 +14594,12 @@ static void gb__timeline_figure(gb__buf *b, const gb__cells *g, bool memory)
 // usual colour blindness, and by shapes and dashes without any colour.
 static const char gb__style[] =
     ":root{color-scheme:light dark;--bg:#fcfcfa;--ink:#1b2127;--mute:#58626c;--rule:#d8dde1;"
-    "--box:#f1f3f4;--on:#fff;--good:#0a6a4c;--bad:#a62828;--b0:#0b61a8;--b1:#b04a00;--b2:#00715b;"
-    "--b3:#96387a;--b4:#6b5500;--k:#5a646e;--p0:#5f6f80;--p1:#b0382a;--p2:#1d6c88;--p3:#786334}\n"
+    "--box:#eef1f3;--good:#0a6a4c;--bad:#a62828;--b0:#0b61a8;--b1:#b04a00;--b2:#00715b;"
+    "--b3:#96387a;--b4:#6b5500;--k:#5a646e;--p0:#8a97a4;--p1:#c2402f;--p2:#2a7f9c;--p3:#b39b5e}\n"
     "@media screen and (prefers-color-scheme:dark){:root{--bg:#14171a;--ink:#e6e9eb;"
-    "--mute:#a4aeb7;--rule:#333a41;--box:#1e2327;--on:#14171a;--good:#5fd3a8;--bad:#ff9b92;"
-    "--b0:#74b6f4;--b1:#f4a25c;--b2:#4fcfa8;--b3:#e895c8;--b4:#d8c15a;--k:#a0abb5;--p0:#a9b6c3;"
-    "--p1:#ff9c8a;--p2:#7cc5de;--p3:#d6be86}}\n"
+    "--mute:#a4aeb7;--rule:#333a41;--box:#22282d;--good:#5fd3a8;--bad:#ff9b92;"
+    "--b0:#74b6f4;--b1:#f4a25c;--b2:#4fcfa8;--b3:#e895c8;--b4:#d8c15a;--k:#a0abb5;--p0:#77848f;"
+    "--p1:#f07f6d;--p2:#58adc9;--p3:#c9b06e}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0 auto;max-width:76rem;padding:2rem clamp(.9rem,4vw,2.5rem) 4rem;color:var(--ink);"
     "background:var(--bg);font:1rem/1.55 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;"
@@ -14350,31 +14608,21 @@ static const char gb__style[] =
     "h2{font-size:1.3rem;line-height:1.3;margin:3.2rem 0 .6rem;padding-top:.9rem;"
     "border-top:1px solid var(--rule)}\n"
     "h3{font-size:1.05rem;line-height:1.4;margin:1.8rem 0 .5rem}\n"
+    "h4{font-size:.85rem;margin:.9rem 0 .2rem}\n"
     "p,ul,dl{margin:.5rem 0;max-width:46rem}\nul{padding-left:1.2rem}\nli{margin:.3rem 0}\n"
-    "a{color:var(--b0)}\nb,td,th,dd{unicode-bidi:isolate}\n"
-    ".mute,caption,h3 span{color:var(--mute);font-weight:400}\n"
+    "a{color:var(--b0)}\nb,td,th,dd,.row span{unicode-bidi:isolate}\n"
+    ".mute,caption,h3 span,small{color:var(--mute);font-weight:400}\n"
     ".good{color:var(--good)}\n.bad{color:var(--bad)}\n.b0{--c:var(--b0)}.b1{--c:var(--b1)}"
     ".b2{--c:var(--b2)}.b3{--c:var(--b3)}.b4{--c:var(--b4)}.k{--c:var(--k)}.p0{--c:var(--p0)}"
     ".p1{--c:var(--p1)}.p2{--c:var(--p2)}.p3{--c:var(--p3)}\n"
     "main section:first-child h2{border:0;margin-top:1rem;padding:0}\n"
-    ".grid,.answer{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,18.5rem),"
-    "1fr));gap:2rem 2.2rem;align-items:start;margin:1rem 0}.stack{display:grid;gap:2rem}\n"
-    "@media(min-width:58rem){.answer{grid-template-columns:1fr minmax(18.5rem,23rem);gap:3rem}}\n"
+    ".grid,.answer{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),"
+    "1fr));gap:2rem 2.4rem;align-items:start;margin:1rem 0}\n"
+    "@media(min-width:58rem){.answer{grid-template-columns:1fr minmax(20rem,28rem);gap:3rem}}\n"
     ".answer h3:first-child{margin-top:0}\n"
-    "figure{margin:0;min-width:0;max-width:30rem;break-inside:avoid}\n"
-    "figcaption{font-size:.9rem;line-height:1.4;margin-bottom:.6rem}\n"
-    "figcaption{color:var(--mute)}figcaption b{display:block;color:var(--ink)}\n"
-    "svg{display:block;width:100%;height:auto;font-size:11px}\n"
-    "text{fill:var(--ink)}.e{text-anchor:end}.c{text-anchor:middle}.h{font-weight:600}"
-    ".t{fill:var(--c)}.u{fill:var(--mute)}.on{fill:var(--on)}\n"
-    ".f{fill:var(--c)}.o .f{fill-opacity:.25;stroke:var(--c)}.a{fill:var(--c);opacity:.16}"
-    ".m{fill:var(--c);stroke:var(--c)}.o .m,.k .m{fill:none;stroke-width:1.5}\n"
-    ".l,.d,.w,.g,.x{fill:none;stroke:var(--c);stroke-width:1.6;stroke-linejoin:round}"
-    ".d{stroke-width:.7}.w{stroke:var(--ink);stroke-width:1.3}.g{stroke:var(--rule);"
-    "stroke-width:1}.x{stroke:var(--mute);stroke-width:1}\n"
-    ".b1 .l{stroke-dasharray:8 3}.b2 .l{stroke-dasharray:4 2}.b3 .l{stroke-dasharray:8 3 2 3}"
-    ".b4 .l{stroke-dasharray:3 3}.k .l{stroke-dasharray:1.5 2.5}\n"
-    "details{margin-top:.6rem;font-size:.9rem}\nsummary{cursor:pointer;color:var(--mute)}\n"
+    "figure{margin:0;min-width:0;max-width:34rem;break-inside:avoid}\n"
+    "figcaption{font-size:.9rem;line-height:1.4;margin-bottom:.6rem;color:var(--mute)}"
+    "figcaption b{display:block;color:var(--ink)}\n"
     ".scroll{overflow-x:auto;margin:.5rem 0;background:linear-gradient(to right,var(--bg) 50%,"
     "transparent),linear-gradient(to left,var(--bg) 50%,transparent) 100% 0,linear-gradient("
     "to right,var(--rule),transparent),linear-gradient(to left,var(--rule),transparent) 100% 0;"
@@ -14385,84 +14633,100 @@ static const char gb__style[] =
     "th,td{padding:.35rem .8em .35rem 0;text-align:right;white-space:nowrap;"
     "border-bottom:1px solid var(--rule);font-weight:400}\nthead th{color:var(--mute);"
     "vertical-align:bottom;white-space:normal}tr :last-child{padding-right:.1rem}"
-    ".s{text-align:left}\n"
+    ".s{text-align:left}figure table{width:100%}figure tbody th{color:var(--c)}\n"
     "dl{display:grid;gap:0 1.5rem}dt{color:var(--mute)}dd{margin:0 0 .4rem}"
     "@media(min-width:40rem){dl{grid-template-columns:13rem 1fr}}\n"
     ".note{background:var(--box);border-left:3px solid var(--bad);padding:.6rem .9rem}\n"
-    "@media print{:root{font-size:9pt;--bg:#fff}body{max-width:none;padding:0}.scroll{overflow:"
-    "visible}table{font-size:6pt}th,td{padding:.2rem .3rem .2rem 0}details{display:none}"
-    "h2,h3{break-after:avoid}}\n";
+    "@media print{:root{font-size:9pt;--bg:#fff}*{print-color-adjust:exact}body{max-width:none;"
+    "padding:0}.scroll{overflow:visible}table{font-size:6pt}th,td{padding:.2rem .3rem .2rem 0}"
+    "h2,h3,h4{break-after:avoid}}\n";
 
-static bool gb__is_first_of(const gb_result *r, size_t i)
+// Of rows of bars, and of charts.
+static const char gb__picture_style[] =
+    ".row{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 .8rem;font-size:.82rem;"
+    "line-height:1.4;margin:.35rem 0 .6rem;break-inside:avoid}.row span:first-child{color:var(--c)}"
+    ".row span+span{margin-left:auto;text-align:right}.row small{flex:0 0 100%}\n"
+    ".bar{position:relative;flex:0 0 100%;height:.85rem;margin:.15rem 0;background:var(--box);"
+    "overflow:hidden}.bar i{position:absolute;top:0;height:100%}\n"
+    ".bar .f{background:var(--c);height:66%}.bar .f[class*=p]{height:100%;border-right:1px solid "
+    "var(--bg)}.o .f{opacity:.45}.bar .cut{background:repeating-linear-gradient(135deg,var(--c) 0 "
+    "6px,transparent 6px 9px)}\n"
+    ".bar .w{height:33%;top:16.5%;border:solid var(--ink);border-width:0 1px;background:"
+    "linear-gradient(var(--ink),var(--ink)) 0 50%/100% 1px no-repeat}"
+    ".bar .d{top:70%;height:30%;border-left:1px solid var(--c)}.bar .far{border-color:var(--bad)}"
+    ".bar .one{border-left:1px dashed var(--mute)}.bar .w.r{height:60%;top:20%}"
+    ".bar .at{border:solid var(--c);border-width:.35rem .22rem;height:.7rem;top:.08rem;"
+    "margin-left:-.22rem;border-radius:.3rem}\n"
+    ".swatch{font-size:.82rem;color:var(--mute);margin-right:.7rem}.swatch::before{content:'';"
+    "display:inline-block;width:.7rem;height:.7rem;margin-right:.3rem;background:var(--c)}\n"
+    "svg{display:block;width:100%;height:auto;font-size:11px}.key{display:inline-block;"
+    "width:1.9rem;height:.9rem;vertical-align:-.15rem}\n"
+    "text{fill:var(--mute)}.e{text-anchor:end}.c{text-anchor:middle}\n"
+    ".m{fill:var(--c);stroke:var(--c)}.o .m,.k .m{fill:var(--bg);stroke-width:1.5}\n"
+    ".l,path.w,.g,.x{fill:none;stroke:var(--c);stroke-width:1.6;stroke-linejoin:round}"
+    "path.w{stroke-width:1.2}.g{stroke:var(--rule);stroke-width:1}"
+    ".x{stroke:var(--mute);stroke-width:1}\n"
+    ".b1 .l{stroke-dasharray:8 3}.b2 .l{stroke-dasharray:4 2}.b3 .l{stroke-dasharray:8 3 2 3}"
+    ".b4 .l{stroke-dasharray:3 3}.k .l{stroke-dasharray:1.5 2.5}\n";
+
+// Calls `show` for the cells of each scenario.
+static void gb__each_scenario(gb__buf *b, const gb__view *v,
+                              void (*show)(gb__buf *, const gb__cells *))
 {
-    for (size_t j = 0; j < i; j++)
-        if (!strcmp(r->cells[j].scenario, r->cells[i].scenario)) return false;
-    return true;
+    const gb_result *r = v->result;
+    for (size_t i = 0; i < r->cell_count; i++) {
+        size_t first = 0;
+        while (strcmp(r->cells[first].scenario, r->cells[i].scenario)) first++;
+        if (first < i) continue;
+        gb__cells g = gb__gather(v, r->cells[i].scenario);
+        if (g.cells) show(b, &g);
+        b->failed |= !g.cells;
+        free(g.cells);
+    }
 }
 
 // ---- the answer ---------------------------------------------------------------------------------
 
 // Is it one build, or one server, against another where nothing else differs?
-static bool gb__is_answer(const gb_cell *baseline, const gb_cell *candidate)
+static bool gb__is_answer(const gb__pair *p)
 {
-    return baseline && candidate && !gb__cell_is_control(candidate) &&
-           !gb__cell_is_control(baseline) && gb__same_topology(baseline, candidate);
+    return p->of[GB_RPS] && !gb__cell_is_control(p->candidate) &&
+           !gb__cell_is_control(p->baseline) && gb__same_topology(p->baseline, p->candidate);
 }
 
-static bool gb__is_subject(const gb_result *r, const gb_cell *baseline, const gb_cell *candidate)
+static bool gb__is_subject(const gb__view *v, const gb__pair *p)
 {
-    if (gb__has_sources(r)) return strcmp(baseline->source, candidate->source);
-    return !*baseline->server;
+    if (v->sources) return strcmp(p->baseline->source, p->candidate->source);
+    return !*p->baseline->server;
 }
 
-static const char *gb__ratio_words(gb_interval i, gb__phrase text)
+// "Free-threaded ", where that is what it was when it had served.
+static const char *gb__kind(const gb_result *r, const gb_cell *c, const char *word)
 {
-    gb__small median, lo, hi;
-    snprintf(text, sizeof(gb__phrase), "%s\xc3\x97 [%s,\xc2\xa0%s]", gb__number(median, i.median),
-             gb__number(lo, i.lo), gb__number(hi, i.hi));
-    return text;
-}
-
-static const char *gb__verdict_words(const gb_comparison *k)
-{
-    const gb__metric *metric = gb__find_metric(k->metric);
-    return metric ? metric->words[k->verdict] : gb_verdict_text(k->verdict);
-}
-
-static const char *gb__verdict_class(const gb_comparison *k)
-{
-    return k->verdict == GB_FASTER ? "good" : k->verdict == GB_SLOWER ? "bad" : "mute";
-}
-
-static bool gb__has_no_gil(const gb_result *r, const gb_cell *c)
-{
-    const gb_python *python = gb__find_python(r, c->python);
-    return python && python->free_threaded && python->gil != 1;
+    return gb__cell_has_gil(r, c) ? "" : word;
 }
 
 static void gb__say_other(gb__buf *b, const gb_comparison *k, const char *what)
 {
     gb__phrase ratio;
     if (k)
-        gb__html(b, " %s is %s: <b class=\"%s\">%s</b>.", what, gb__ratio_words(k->ratio, ratio),
-                 gb__verdict_class(k), gb__verdict_words(k));
+        gb__html(b, " %s is %s: <b class=\"%s\">%s</b>.", what, gb__ratio_text(ratio, k->ratio),
+                 gb__tones[gb__tone_of(k)], gb__verdict_words(k));
 }
 
-static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb_comparison *k,
-                          const gb_cell *baseline, const gb_cell *candidate)
+static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb__pair *p)
 {
     const gb_result *r = g->result;
+    const gb_comparison *k = p->of[GB_RPS];
     gb__phrase name, other, topology, ratio;
     gb__html(b, "<li>%s<b>%s</b> serves <b>%s</b> the requests of %s%s with %s: "
-             "<b class=\"%s\">%s</b>.", gb__has_no_gil(r, candidate) ? "Free-threaded " : "",
-             gb__name(candidate, name), gb__ratio_words(k->ratio, ratio),
-             gb__has_no_gil(r, baseline) ? "free-threaded " : "", gb__name(baseline, other),
-             gb__topology_text(g, candidate, topology), gb__verdict_class(k),
+             "<b class=\"%s\">%s</b>.", gb__kind(r, p->candidate, "Free-threaded "),
+             gb__name(r, p->candidate, name), gb__ratio_text(ratio, k->ratio),
+             gb__kind(r, p->baseline, "free-threaded "), gb__name(r, p->baseline, other),
+             gb__topology_text(g, p->candidate, topology), gb__tones[gb__tone_of(k)],
              gb__verdict_words(k));
-    gb__say_other(b, gb__find_comparison(r, baseline, candidate, "latency_ms.p99"),
-                  "Its p99 latency");
-    gb__say_other(b, gb__find_comparison(r, baseline, candidate, "memory_mb.rss_peak"),
-                  "Its peak memory");
+    gb__say_other(b, p->of[GB_LATENCY_P99], "Its p99 latency");
+    gb__say_other(b, p->of[g->view->memory], "Its memory");
     gb__buf_str(b, "</li>\n");
 }
 
@@ -14471,20 +14735,19 @@ static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb_comparison *k
 // another, where there are two; else what differs between the builds, not others' servers.
 static size_t gb__say_ratios(gb__buf *b, const gb__cells *g, bool everything)
 {
-    const gb_result *r = g->result;
     size_t said = 0;
-    for (size_t i = 0; i < r->comparison_count; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        const gb_cell *baseline = gb__find_cell(r, k->baseline);
-        const gb_cell *candidate = gb__find_cell(r, k->candidate);
-        if (strcmp(k->metric, "rps") || !gb__is_answer(baseline, candidate) ||
-            strcmp(candidate->scenario, g->cells[0]->scenario) ||
-            !(everything || gb__is_subject(r, baseline, candidate)) ||
-            !(gb__same_topology(candidate, g->cells[0]) ||
-              gb__same_topology(candidate, g->cells[g->count - 1])))
+    for (size_t i = 0; i < g->count; i++) {
+        const gb_cell *c = g->cells[i];
+        if (!gb__same_topology(c, g->cells[0]) && !gb__same_topology(c, g->cells[g->count - 1]))
             continue;
-        gb__say_ratio(b, g, k, baseline, candidate);
-        said++;
+        for (size_t j = 0; j < g->view->pair_count; j++) {
+            const gb__pair *p = &g->view->pairs[j];
+            if (p->candidate != c || !gb__is_answer(p) ||
+                !(everything || gb__is_subject(g->view, p)))
+                continue;
+            gb__say_ratio(b, g, p);
+            said++;
+        }
     }
     return said;
 }
@@ -14492,15 +14755,16 @@ static size_t gb__say_ratios(gb__buf *b, const gb__cells *g, bool everything)
 // Without anything to compare with: the figures themselves.
 static void gb__say_figures(gb__buf *b, const gb__cells *g)
 {
-    gb__phrase name, topology, figure;
+    gb__phrase name, topology;
+    gb__small rps;
     for (size_t i = 0; i < g->count; i++) {
         const gb_cell *c = g->cells[i];
         bool measured = gb__cell_measured(c);
         if (gb__cell_is_control(c)) continue;
         gb__html(b, measured ? "<li><b>%s</b> with %s: %s requests a second.</li>\n"
                              : "<li><b>%s</b> with %s: %s.</li>\n",
-                 gb__name(c, name), gb__topology_text(g, c, topology),
-                 measured ? gb__interval_text(c->summary.rps, figure) : "no measurement");
+                 gb__name(g->result, c, name), gb__topology_text(g, c, topology),
+                 measured ? gb__number(rps, c->summary[GB_RPS].median) : "no measurement");
     }
 }
 
@@ -14511,12 +14775,12 @@ static void gb__say_why(gb__buf *b, const gb__cells *g)
     for (size_t i = 0; i < g->count; i++) {
         const gb_cell *c = g->cells[i];
         if (gb__cell_is_control(c) || !gb__same_topology(c, g->cells[g->count - 1]) ||
-            !*gb__dominant(c, text))
+            !*gb__dominant(g->result, c, text))
             continue;
         if (!n++)
-            gb__html(b, "<p>What took most of a request's time in the server with %s: ",
+            gb__html(b, "<p>Of a request's time in the server with %s",
                      gb__topology_text(g, c, topology));
-        gb__html(b, n > 1 ? ", %s (%s)" : "%s (%s)", text, gb__name(c, name));
+        gb__html(b, n > 1 ? "; %s: %s" : ", %s: %s", gb__name(g->result, c, name), text);
     }
     if (n) gb__buf_str(b, ".</p>\n");
 }
@@ -14539,106 +14803,56 @@ static void gb__say_scenario(gb__buf *b, const gb__cells *g)
 
 // ---- a picture of the answer --------------------------------------------------------------------
 
-static double gb__most_ratio(const gb_result *r)
+static double gb__most_ratio(const gb__view *v)
 {
     double most = 1;
-    for (size_t i = 0; i < r->comparison_count; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        if (!strcmp(k->metric, "rps") && k->ratio.hi > most &&
-            gb__is_answer(gb__find_cell(r, k->baseline), gb__find_cell(r, k->candidate)))
-            most = k->ratio.hi;
-    }
+    for (size_t i = 0; i < v->pair_count; i++)
+        if (gb__is_answer(&v->pairs[i]) && v->pairs[i].of[GB_RPS]->ratio.hi > most)
+            most = v->pairs[i].of[GB_RPS]->ratio.hi;
     return most;
 }
 
-// The ratios of a scenario, each with its interval beside a line at 1. Returns how high they are.
-static double gb__ratio_rows(gb__buf *b, const gb__cells *g, const gb__scale *s, double y,
-                             gb__buf *words)
+// The ratios of a scenario, each with its interval beside a line at 1.
+static void gb__ratio_rows(gb__buf *b, const gb__cells *g)
 {
     const gb_result *r = g->result;
     gb__phrase name, other, topology, ratio;
     char text[3 * sizeof(gb__phrase)];
-    gb__small figure;
-    double top = y;
-    for (size_t i = 0; i < r->comparison_count; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        const gb_cell *baseline = gb__find_cell(r, k->baseline);
-        const gb_cell *c = gb__find_cell(r, k->candidate);
-        if (strcmp(k->metric, "rps") || !gb__is_answer(baseline, c) ||
-            strcmp(c->scenario, g->cells[0]->scenario))
-            continue;
-        if (y <= top) gb__svg_text(b, "h", 0, (y += 22) - 10, c->scenario);
-        snprintf(text, sizeof text, "%s / %s, %s", gb__name(c, name), gb__name(baseline, other),
-                 gb__topology_text(g, c, topology));
-        snprintf(ratio, sizeof ratio, "%s\xc3\x97 %s", gb__number(figure, k->ratio.median),
-                 gb__verdict_words(k));
-        gb__html(b, "<g class=\"%s\">\n", gb__class(r, c));
-        gb__row_text(b, y, text, ratio);
-        gb__svg_line(b, "x", gb__scaled(s, 1), y + 14, gb__scaled(s, 1), y + 27);
-        gb__svg_whisker(b, s, k->ratio, y + 20);
-        if (isfinite(k->ratio.median))
-            gb__svg_marker(b, gb__look(r, c), gb__scaled(s, k->ratio.median), y + 20);
-        gb__buf_str(b, "</g>\n");
-        gb__buf_printf(words, "%s, %s: %s. ", c->scenario, text, ratio);
-        y += 32;
+    double most = gb__most_ratio(g->view);
+    const gb__pair *last = NULL;
+    for (size_t i = 0; i < g->count; i++) {
+        const gb_cell *c = g->cells[i];
+        for (size_t j = 0; j < g->view->pair_count; j++) {
+            const gb__pair *p = &g->view->pairs[j];
+            if (p->candidate != c || !gb__is_answer(p)) continue;
+            const gb_comparison *k = p->of[GB_RPS];
+            if (!last) gb__html(b, "<h4>%s</h4>\n", c->scenario);
+            last = p;
+            snprintf(text, sizeof text, "%s / %s, %s", gb__name(r, c, name),
+                     gb__name(r, p->baseline, other), gb__topology_text(g, c, topology));
+            gb__row_open(b, gb__class(r, c), text, gb__ratio_text(ratio, k->ratio),
+                         gb__verdict_words(k), gb__tone_of(k));
+            gb__mark_at(b, "one", gb__percent(1, most), gb__percent(1, most));
+            gb__mark_at(b, "w r", gb__percent(k->ratio.lo, most), gb__percent(k->ratio.hi, most));
+            gb__mark_at(b, "at", gb__percent(k->ratio.median, most),
+                        gb__percent(k->ratio.median, most));
+            gb__row_close(b, "");
+        }
     }
-    return y;
 }
 
-static void gb__ratio_figure(gb__buf *b, const gb_result *r)
+static void gb__ratio_figure(gb__buf *b, const gb__view *v)
 {
-    gb__scale s = gb__linear(gb__most_ratio(r), 0, GB__BARS_END);
-    gb__buf rows = {0}, words = {0};
-    gb__table t;
-    double y = 0;
-    for (size_t i = 0; i < r->cell_count; i++) {
-        if (!gb__is_first_of(r, i)) continue;
-        gb__cells g = gb__gather(r, r->cells[i].scenario);
-        if (g.cells) y = gb__ratio_rows(&rows, &g, &s, y, &words);
-        free(g.cells);
-    }
-    gb__verdict_table(r, &t);
-    if (y > 0) {
-        gb__row_axis(&rows, &s, y, "times the requests a second");
-        gb__figure_open(b, "Requests against each other", "Ratios: the median and its "
-                        "95\xc2\xa0% interval. The upright line is no difference.");
-        gb__rows_close(b, &rows, &words, y + 32, "Requests against each other");
-        gb__figure_close(b, &t, "Every comparison: ratios with 95\xc2\xa0% intervals");
-    }
-    gb__table_free(&t);
+    size_t i = 0;
+    while (i < v->pair_count && !gb__is_answer(&v->pairs[i])) i++;
+    if (i == v->pair_count) return;
+    gb__figure_open(b, "Requests against each other", "Ratios of req/s: the median and its 95 % "
+                    "interval. The dashed line is no difference.");
+    gb__each_scenario(b, v, gb__ratio_rows);
+    gb__buf_str(b, "</figure>\n");
 }
 
 // ---- the page -----------------------------------------------------------------------------------
-
-// Calls `show` for the cells of each scenario.
-static void gb__each_scenario(gb__buf *b, const gb_result *r,
-                              void (*show)(gb__buf *, const gb__cells *))
-{
-    for (size_t i = 0; i < r->cell_count; i++) {
-        if (!gb__is_first_of(r, i)) continue;
-        gb__cells g = gb__gather(r, r->cells[i].scenario);
-        if (g.cells) show(b, &g);
-        b->failed |= !g.cells;
-        free(g.cells);
-    }
-}
-
-static void gb__topology_figures(gb__buf *b, const gb__cells *g)
-{
-    gb__phrase topology;
-    gb__buf figures = {0};
-    gb__latency_figure(&figures, g);
-    gb__timeline_figure(&figures, g, false);
-    gb__timeline_figure(&figures, g, true);
-    if (figures.len) {
-        gb__html(b, "<h3>With %s</h3>\n<div class=\"grid\">\n",
-                 gb__topology_text(g, g->cells[0], topology));
-        gb__buf_add(b, figures.data, figures.len);
-        gb__buf_str(b, "</div>\n");
-    }
-    b->failed |= figures.failed;
-    gb__buf_free(&figures);
-}
 
 static void gb__scenario_section(gb__buf *b, const gb__cells *g)
 {
@@ -14650,29 +14864,31 @@ static void gb__scenario_section(gb__buf *b, const gb__cells *g)
     if (!g->connections) gb__html(b, ", %s connections", gb__tick_text(text, c->connections));
     if (c->rate > 0) gb__html(b, ", %s requests a second offered", gb__number(text, c->rate));
     gb__buf_str(b, "</p>\n<div class=\"grid\">\n");
-    gb__throughput_figure(b, g);
+    gb__metric_figure(b, g, GB_RPS, "Throughput", "Requests a second: the median and its 95 % "
+                      "interval. Each stroke below a bar is a round; one far off is red.");
+    gb__metric_figure(b, g, g->view->memory, "Memory", "Of the server, in MB: the median and its "
+                      "95 % interval.");
     gb__anatomy_figure(b, g);
-    gb__buf_str(b, "<div class=\"stack\">\n");
     for (size_t i = 0; i < g->count; i += part.count) {
         part = gb__part(g, i, false);
         gb__threads_figure(b, &part);
     }
-    gb__memory_figure(b, g);
-    gb__buf_str(b, "</div>\n</div>\n");
     for (size_t i = 0; i < g->count; i += part.count) {
         part = gb__part(g, i, true);
-        gb__topology_figures(b, &part);
+        gb__latency_figure(b, &part);
     }
-    gb__buf_str(b, "</section>\n");
+    gb__buf_str(b, "</div>\n</section>\n");
 }
 
-static void gb__all_figures(gb__buf *b, const gb_result *r)
+static void gb__all_figures(gb__buf *b, const gb__view *v)
 {
     gb__table t;
     gb__buf_str(b, "<section>\n<h2>All figures</h2>\n");
-    gb__main_table(r, &t);
-    gb__table_html(&t, b, "Every cell: medians of its rounds");
-    if (gb__has_reported(r)) gb__html(b, "<p class=\"mute\">%s</p>\n", gb__reported_note);
+    gb__main_table(v, &t);
+    gb__table_html(&t, b, "Every cell: medians of its rounds; +-: half of the 95 % interval");
+    gb__verdict_table(v, &t);
+    if (v->pair_count) gb__table_html(&t, b, "Every comparison: ratios with 95 % intervals");
+    gb__table_free(&t);
     gb__buf_str(b, "</section>\n");
 }
 
@@ -14681,45 +14897,16 @@ static void gb__html_fact(gb__buf *b, const char *name, const char *text)
     if (*text) gb__html(b, "<dt>%s</dt><dd>%s</dd>\n", name, text);
 }
 
-static void gb__machine(gb__buf *b, const gb_result *r)
-{
-    const gb_host *h = &r->host;
-    char text[64] = "";
-    gb__buf_str(b, "<section>\n<h2>Machine</h2>\n<dl>\n");
-    gb__html_fact(b, "CPU", *h->cpu_model ? h->cpu_model : "unknown");
-    snprintf(text, sizeof text, "%d, %d a core", h->cpus, h->threads_per_core);
-    if (h->threads_per_core <= 1) snprintf(text, sizeof text, "%d", h->cpus);
-    gb__html_fact(b, "CPUs that could be used", text);
-    snprintf(text, sizeof text, "%.2f CPUs", h->cgroup_cpus);
-    gb__html_fact(b, "Quota of the container", h->cgroup_cpus > 0 ? text : "");
-    snprintf(text, sizeof text, "%.1f GB", (double)h->memory / 1e9);
-    gb__html_fact(b, "Memory", text);
-    gb__html_fact(b, "Kernel", h->kernel);
-    gb__html_fact(b, "Frequency governor", h->governor);
-    gb__html_fact(b, "Turbo", h->turbo > 0 ? "on" : h->turbo == 0 ? "off" : "");
-    snprintf(text, sizeof text, "%.2f", h->load_1min);
-    gb__html_fact(b, "Load average at the start", text);
-    gb__html_fact(b, "Started", r->started);
-    gb__buf_str(b, "</dl>\n</section>\n");
-}
-
 static void gb__builds(gb__buf *b, const gb_result *r)
 {
-    gb__buf_str(b, "<section>\n<h2>Builds</h2>\n");
+    gb__line text;
+    gb__buf_str(b, "<section>\n<h2>Builds</h2>\n<dl>\n");
     for (size_t i = 0; i < r->python_count; i++) {
-        const gb_python *p = &r->pythons[i];
-        gb__html(b, "<h3>%s</h3>\n<dl>\n<dt>CPython</dt><dd>%s%s%s%s</dd>\n", p->id, p->version,
-                 p->free_threaded ? ", free-threaded" : ", with the GIL",
-                 p->gil == 1 ? ", the GIL forced on" : p->gil == 0 ? ", the GIL forced off" : "",
-                 p->debug ? ", a debug build" : "");
-        gb__html_fact(b, "Optimised with", p->optimized);
-        gb__html_fact(b, "Compiler", p->compiler);
-        gb__html_fact(b, "Configured with", p->configure_args);
-        gb__html_fact(b, "Executable", p->executable);
-        gb__html_fact(b, "Library", p->libpython);
-        gb__buf_str(b, "</dl>\n");
+        gb__html_fact(b, r->pythons[i].id, gb__build_text(&r->pythons[i], text));
+        gb__html_fact(b, "compiled with", r->pythons[i].compiler);
+        gb__html_fact(b, "configured with", r->pythons[i].configure_args);
     }
-    gb__buf_str(b, "</section>\n");
+    gb__buf_str(b, "</dl>\n</section>\n");
 }
 
 static void gb__warnings(gb__buf *b, const gb_result *r)
@@ -14730,16 +14917,14 @@ static void gb__warnings(gb__buf *b, const gb_result *r)
     gb__buf_str(b, r->warning_count ? "</ul>\n</section>\n" : "</section>\n");
 }
 
-static const char gb__method[] =
-    "<section>\n<h2>Method</h2>\n<p>A cell is one combination of build, application and topology. "
-    "A round measures every cell once, in a shuffled order, each on a fresh server process, with "
-    "the client on the same machine. Ratios are taken within a round and summarised over rounds: "
-    "the median and its 95 % bootstrap interval; those between two results are of their medians. A "
-    "verdict needs the interval, not the median, to be clear of 1 by 1 %.</p>\n<p>The C handler is "
-    "the control: the same server and topology without Python. What it loses to threads is not the "
-    "lock's doing. Peak memory is RSS, summed over the server's processes; PSS counts shared pages "
-    "once; 1 MB is 1,000,000 bytes. Waiting to run Python is the time until a thread with a "
-    "request could: the GIL, seen from where it hurts.</p>\n</section>\n";
+static void gb__method(gb__buf *b, const gb__view *v)
+{
+    gb__buf text = {0};
+    gb__add_method(&text, v);
+    gb__html(b, "<section>\n<h2>Method</h2>\n<p>%s</p>\n</section>\n", text.data ? text.data : "");
+    b->failed |= text.failed;
+    gb__buf_free(&text);
+}
 
 static void gb__page_title(gb__buf *b, const gb_result *r)
 {
@@ -14750,7 +14935,7 @@ static void gb__page_title(gb__buf *b, const gb_result *r)
 
 static void gb__page_head(gb__buf *b, const gb_result *r)
 {
-    gb__small text;
+    gb__line machine;
     gb__buf_str(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                 "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
@@ -14759,50 +14944,48 @@ static void gb__page_head(gb__buf *b, const gb_result *r)
     gb__page_title(b, r);
     gb__buf_str(b, " - gilbench</title>\n<style>\n");
     gb__buf_str(b, gb__style);
+    gb__buf_str(b, gb__picture_style);
     gb__buf_str(b, "</style>\n</head>\n<body>\n<header>\n<h1>");
     gb__page_title(b, r);
-    gb__html(b, "</h1>\n<p class=\"mute\">%s, %s CPUs, %s</p>\n",
-             *r->host.cpu_model ? r->host.cpu_model : "unknown CPU",
-             gb__tick_text(text, r->host.cpus), r->started);
+    gb__html(b, "</h1>\n<p class=\"mute\">%s</p>\n", gb__machine_text(r, machine));
     if (r->interrupted)
         gb__buf_str(b, "<p class=\"note\">Interrupted: what is here was measured before.</p>\n");
     gb__buf_str(b, "</header>\n<main>\n");
 }
 
-static void gb__page(gb__buf *b, const gb_result *r)
+static void gb__page(gb__buf *b, const gb__view *v)
 {
+    const gb_result *r = v->result;
     gb__small text;
     gb__page_head(b, r);
     gb__buf_str(b, "<section>\n<h2>The answer</h2>\n<div class=\"answer\">\n<div>\n");
-    gb__each_scenario(b, r, gb__say_scenario);
+    gb__each_scenario(b, v, gb__say_scenario);
     if (!r->cell_count) gb__buf_str(b, "<p>Nothing was measured.</p>\n");
     if (r->warning_count)
         gb__html(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%s "
                  "warning%s</a>.</p>\n", gb__tick_text(text, (double)r->warning_count),
                  r->warning_count == 1 ? "" : "s");
     gb__buf_str(b, "</div>\n");
-    gb__ratio_figure(b, r);
+    gb__ratio_figure(b, v);
     gb__buf_str(b, "</div>\n</section>\n");
-    gb__each_scenario(b, r, gb__scenario_section);
-    gb__all_figures(b, r);
-    gb__machine(b, r);
+    gb__each_scenario(b, v, gb__scenario_section);
+    gb__all_figures(b, v);
     gb__builds(b, r);
     gb__warnings(b, r);
-    gb__buf_str(b, gb__method);
+    gb__method(b, v);
     gb__buf_str(b, "</main>\n<footer><p class=\"mute\">Made by gilbench " GB_VERSION
                 ".</p></footer>\n</body>\n</html>\n");
 }
 
-// Wherever the program around this one lives, its page has a decimal point.
 GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error)
 {
     gb__buf b = {0};
-    locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    if (!plain) return gb__fail_memory(error);
-    locale_t before = uselocale(plain);
-    gb__page(&b, result);
-    uselocale(before);
-    freelocale(plain);
+    gb__view v = gb__look_up(result);
+    locale_t before = gb__use_point();
+    if (!v.failed) gb__page(&b, &v);
+    b.failed |= v.failed;
+    free(v.pairs);
+    gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
 
@@ -14857,9 +15040,10 @@ enum {
       "before it, and until the rate has settled, within ten times that; default 0.15 or 0")       \
     X(REQUESTS, "requests", 'n', "N", GB__LOAD, "stop after so many instead of after a time")      \
     X(ROUNDS, "rounds", 0, "N", GB__COMPARE,                                                       \
-      "of all cells; default: from 8 to 60, as many as two minutes have room for")                 \
+      "of all cells; default: from 8 to 60, as many as two minutes have room for; 6 at least "     \
+      "for a verdict")                                                                             \
     X(PRECISION, "precision", 0, "P", GB__COMPARE,                                                 \
-      "no more rounds once each ratio is known to P; default 2%, or all of --rounds")              \
+      "no more rounds once req/s ratios (with a rate, latencies') are known to P; default 2%")     \
     X(RATE, "rate", 'r', "RATE", GB__COMPARE | GB__LOAD,                                           \
       "requests a second on a fixed schedule (open loop); default: as fast as answers come")       \
     X(METHOD, "method", 'm', "METHOD", GB__LOAD, "default GET, or POST with a body")               \
@@ -15213,11 +15397,13 @@ static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_interfa
 static gb_code gb__check_output(const gb__arguments *a, int id, gb_error *error)
 {
     if (!a->given[id] || !strcmp(a->value[id], "-")) return GB_OK;
+    bool there = !access(a->value[id], F_OK);
     int fd = open(a->value[id], O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
         return gb__fail(error, GB_USAGE, "--%s %s: %s", gb__option_table[id].name, a->value[id],
                         strerror(errno));
     close(fd);
+    if (!there) unlink(a->value[id]);  // what fails to start leaves nothing
     return GB_OK;
 }
 
@@ -15870,10 +16056,10 @@ static int gb__run_command(const gb__arguments *a, int argc, char **argv)
         return 0;
     }
     if (a->command == GB__SERVE) return gb__main_serve(a);
-    gb__catch_signals();
+    if (a->command == GB__REPORT) return gb__main_report(a, argc, argv);
+    gb__catch_signals();  // the others look whether there was one
     if (a->command == GB__PYTHONS) return gb__main_pythons(a);
     if (a->command == GB__LOAD) return gb__main_load(a);
-    if (a->command == GB__REPORT) return gb__main_report(a, argc, argv);
     return gb__main_compare(a, argc, argv);
 }
 

@@ -193,6 +193,9 @@ refused(2, qr/http/, 'load', $_) for '', 'x', 'https://127.0.0.1/', 'http://', '
 refused(2, qr/exclude each other/, 'load', $url, @$_) for [qw(-n 1 -d 1)], [qw(-n 1 --warmup 1)];
 refused(2, qr/2 client threads for 1 connections/, 'load', $url, qw(-t 2 -c 1));
 refused(2, qr/more than 64 times/, 'load', $url, map { "-HX: $_" } 1 .. 65);
+refused(3, qr/nowhere/, 'compare', '--python', "$top/nowhere", map { ("--$_", "$top/none.$_") }
+    qw(json html csv markdown));
+is(join(' ', glob "$top/none.*"), '', 'what fails to start leaves no files');
 refused(2, qr/exclude each other/, 'compare', @$_) for [qw(--python x --arms gil)],
     [qw(--scenario wsgi-json --path /x)], [qw(--scenario wsgi-json --app builtin:wsgi)];
 refused(1, qr/none\.py: No such file/, $_, '--app', "$top/none.py:app") for qw(compare serve);

@@ -111,17 +111,20 @@ sub lacks {
 
 my @latency = qw(mean p50 p90 p99 p999 max);
 my @missing = (
-    lacks('top', $r, qw(schema gilbench started argv host pythons cells comparisons warnings)),
+    lacks('top', $r, qw(schema gilbench started argv plan host pythons cells comparisons warnings)),
+    lacks('plan', $r->{plan}, qw(loop duration_s warmup_s rate precision rounds client_threads seed
+        expect)),
     lacks('host', $r->{host}, qw(hostname kernel cpu_model cpus memory load_1min)),
     (map { lacks('python', $_, qw(id version free_threaded gil_enabled executable libpython
-        optimized configure_args)) } @{ $r->{pythons} }),
+        optimized configure_args packages)) } @{ $r->{pythons} }),
     (map { lacks('comparison', $_, qw(scenario baseline candidate metric ratio verdict)),
         lacks('ratio', $_->{ratio}, qw(median ci95)) } @{ $r->{comparisons} }),
 );
 for my $cell (@{ $r->{cells} }) {
     push @missing, lacks('cell', $cell, qw(id scenario python interface path workers worker_model
         threads connections rate rounds summary));
-    for my $metric ('rps', 'latency_ms.mean', 'latency_ms.p99', 'memory_mb.rss_peak') {
+    for my $metric ('rps', 'latency_ms.mean', 'latency_ms.p99', 'memory_mb.service',
+        'memory_mb.rss_peak', 'memory_mb.pss') {
         push @missing, lacks('summary', $cell->{summary}, $metric),
             lacks("summary.$metric", $cell->{summary}{$metric}, qw(median ci95));
     }
@@ -129,7 +132,7 @@ for my $cell (@{ $r->{cells} }) {
         push @missing, lacks('round', $round, qw(requests errors seconds rps latency_ms memory_mb
             cpu anatomy_us gc gil context_switches_per_request requests_per_worker)),
             lacks('latency_ms', $round->{latency_ms}, @latency),
-            lacks('memory_mb', $round->{memory_mb}, qw(rss rss_peak pss uss)),
+            lacks('memory_mb', $round->{memory_mb}, qw(service rss rss_peak pss uss)),
             lacks('cpu', $round->{cpu}, qw(server_us_per_request client_us_per_request
                 client_share)),
             lacks('anatomy_us', $round->{anatomy_us}, qw(read attach_wait app write)),
@@ -162,14 +165,15 @@ is(scalar(grep { $_->{baseline} eq $_->{candidate} } @{ $r->{comparisons} }), 0,
 # ft and ft-gil against gil at two thread counts; 4 threads against 1 for each and the control.
 my %metrics;
 $metrics{ $_->{metric} }++ for @{ $r->{comparisons} };
-is_deeply(\%metrics, { map { $_ => 8 } qw(rps latency_ms.p50 latency_ms.p99 memory_mb.rss_peak
-    memory_mb.pss) }, 'eight of each metric');
+is_deeply(\%metrics, { map { $_ => 8 } qw(rps latency_ms.p50 latency_ms.p99
+    memory_mb.service) }, 'eight of each metric');
 is(scalar(grep { !($_->{ratio}{ci95}[0] <= $_->{ratio}{median} &&
     $_->{ratio}{median} <= $_->{ratio}{ci95}[1]) } @{ $r->{comparisons} }), 0,
     'ratios lie in their intervals');
-my @verdicts = grep { !/\A(?:faster|slower|no difference)\z/ }
-    map { $_->{verdict} } @{ $r->{comparisons} };
-is("@verdicts", '', 'verdicts are one of three');
+is(scalar(grep { $_->{verdict} ne 'unclear' || $_->{rounds} != 2 } @{ $r->{comparisons} }), 0,
+    'two rounds are no verdict');
+is("@{ $r->{plan} }{qw(loop duration_s warmup_s rounds seed)}", 'asyncio 0.2 0.05 2 7',
+    'how it was measured is kept');
 
 my (@wrong, %after_load);
 for my $cell (values %cell) {
@@ -177,12 +181,13 @@ for my $cell (values %cell) {
     for my $round (@{ $cell->{rounds} }) {
         my $id = $cell->{id};
         my $l = $round->{latency_ms};
-        my @zero = grep { $round->{memory_mb}{$_} <= 0 } qw(rss rss_peak pss uss);
+        my @zero = grep { $round->{memory_mb}{$_} <= 0 } qw(service rss rss_peak pss uss);
         push @wrong, "$id: $round->{problem}" if $round->{problem};
         push @wrong, "$id: errors" if sum0(values %{ $round->{errors} });
         push @wrong, "$id: nothing answered" unless $round->{requests} > 0;
+        # Answers near the window's ends count in part.
         push @wrong, "$id: rps" if abs($round->{rps} * $round->{seconds} / $round->{requests} - 1)
-            > 1e-6;
+            > 0.3;
         push @wrong, "$id: window" if $round->{seconds} < 0.2;
         push @wrong, "$id: latency" unless $l->{p50} <= $l->{p90} && $l->{p90} <= $l->{p99} &&
             $l->{p99} <= $l->{max} && $l->{mean} <= $l->{max} && $l->{p50} > 0;
@@ -207,43 +212,38 @@ my @csv = map { [split /,/, $_, -1] } map { s/"([^"]*)"/$1 =~ s{,}{;}gr/ger }
     split /\r\n/, content("$top/result.csv");
 my @markdown = grep { /^\|/ } split /\n/, content("$top/result.md");
 my @heads = @{ shift @csv };
-is(scalar @csv, 8, 'CSV: a row a cell');
+is(scalar(grep { $_->[1] eq '' } @csv), 8, 'CSV: a row a cell');
+my %pairs = map { ("$_->{candidate} $_->{baseline}" =~ s/,/;/gr => 1) } @{ $r->{comparisons} };
+is_deeply([sort map { "@$_[0, 1]" } grep { $_->[1] ne '' } @csv], [sort keys %pairs],
+    'and a row a pair that is compared');
 is(scalar(grep { @$_ != @heads } @csv), 0, 'of as many columns as the header has');
 my $verdicts = 2 + 4 + 4;  # header and rule; 4 threads against 1; two builds against one, twice
 is(scalar @markdown, 10 + $verdicts, 'Markdown: a header, a rule and a row a cell; the verdicts');
-my @columns = map { s/^ | $//gr } split /\|/, $markdown[0] =~ s/^\||\|$//gr;
 my ($table) = $out =~ /^(endpoint .*?)\n\n/ms;
 my @table = split /\n/, $table // '';
 @wrong = ();
-for my $i (0 .. $#csv) {
+for my $i (0 .. 7) {
     my %row;
     @row{@heads} = @{ $csv[$i] };
     my $cell = $r->{cells}[$i];
-    my $figures = join ' ', @row{qw(endpoint workers threads connections req/s)};
-    my $expected = join ' ', @$cell{qw(path workers threads connections)},
-        sprintf('%.0f', $cell->{summary}{rps}{median});
-    push @wrong, "CSV has $figures, JSON $expected" unless $figures eq $expected;
-    for (['mean ms', 'latency_ms.mean'], ['p99 ms', 'latency_ms.p99'], ['MB', 'memory_mb.rss_peak'])
+    for (['endpoint', $cell->{path}], ['workers', $cell->{workers}], ['threads', $cell->{threads}],
+        ['connections', $cell->{connections}], ['req/s', $cell->{summary}{rps}{median}],
+        ['mean ms', $cell->{summary}{'latency_ms.mean'}{median}],
+        ['p99 ms', $cell->{summary}{'latency_ms.p99'}{median}],
+        ['MB', $cell->{summary}{'memory_mb.service'}{median}],
+        ['variant', ($cell->{python} =~ s/,/;/gr) || 'C handler'])
     {
-        my ($shown, $is) = ($row{ $_->[0] }, $cell->{summary}{ $_->[1] }{median});
-        push @wrong, "CSV has $shown, JSON $is" if abs($shown - $is) > 0.006 * $is + 0.006;
+        my ($shown, $is) = ($row{ $_->[0] }, $_->[1]);
+        push @wrong, "CSV: $_->[0] is $shown, not $is"
+            if $shown ne $is && !($shown =~ /^[\d.e-]+$/ && abs($shown - $is) <= 1e-13 * $is);
     }
-    push @wrong, "variant $row{variant}"
-        unless $row{variant} eq (($cell->{python} =~ s/,/;/gr) || 'C handler');
-    my @cells = map { s/^ | $//gr } split /\|/, $markdown[ $i + 2 ] =~ s/^\||\|$//gr, -1;
-    for (0 .. $#columns) {
-        next unless exists $row{ $columns[$_] };
-        my $other = $cells[$_] =~ s/,/;/gr;
-        push @wrong, "Markdown has $other" unless $other eq $row{ $columns[$_] };
-    }
-    if ($row{ratio} ne '') {
-        my $said = sprintf '%sx [%s, %s] %s', @row{ 'ratio', 'ratio lo', 'ratio hi', 'verdict' };
-        push @wrong, "Markdown has $cells[-1]" unless $cells[-1] =~ s/,/;/r eq $said =~ s/,/;/r;
-    }
-    my @lines = map { s/\s+/ /gr =~ s/ \z//r } $table[ $i + 1 ], join(' ', @cells);
-    push @wrong, "the table has $lines[0]" unless $lines[0] eq $lines[1];
+    my @cells = grep { $_ ne '' } map { s/^ | $//gr } split /\|/,
+        $markdown[ $i + 2 ] =~ s/^\||\|$//gr =~ s/\\//gr;
+    my $shown = join '  ', @cells;
+    my $line = $table[ $i + 1 ] =~ s/ {2,}/  /gr;
+    push @wrong, "Markdown has $shown, the table $line" if $shown ne $line;
 }
-is("@wrong", '', 'CSV, Markdown and table have the figures of the JSON');
+is("@wrong", '', 'CSV has the figures of the JSON, Markdown those of the table');
 
 # ---- a build against itself, and variants
 
@@ -286,7 +286,7 @@ is(result()->{cells}[0]{rate}, 200, 'and is kept');
 # Progress on a terminal, and the order of cells that it shows.
 sub order {
     my ($seed) = @_;
-    my $command = "'$gilbench' compare --app builtin:c --python '$gil->{executable}' --python "
+    my $command = "'$gilbench' compare --app builtin:wsgi --python '$gil->{executable}' --python "
         . "'$ft->{executable}' --rounds 2 --duration 0.01 --warmup 0.001 --threads 1,2 "
         . "--connections 2 --seed $seed --path /json >$top/stdout";
     my $shown = `script -qec "$command" /dev/null </dev/null 2>&1`;
@@ -361,10 +361,74 @@ for my $name (sort keys %broken) {
     like((result()->{cells}[0]{rounds}[0] || {})->{problem} // '', $reason, 'and in the JSON');
 }
 
+# ---- what is measured
+
+# What a service does is known: it had 200 MiB before the window, has 64 MiB for a moment in every
+# eighth request, and in each of them uses 5 ms of CPU and sleeps three times for 1 ms.
+my $known = file('known.py', <<'END');
+import itertools, time
+count = itertools.count(1)
+b'x' * (200 << 20)
+def app(environ, start_response):
+    if next(count) % 8 == 0:
+        b'x' * (64 << 20)
+    end = time.thread_time() + 0.005
+    while time.thread_time() < end:
+        pass
+    for _ in range(3):
+        time.sleep(0.001)
+    start_response('200 OK', [('Content-Length', '2')])
+    return [b'ok']
+END
+($out, $err, $status) = compare(@gil, '--app', "$known:app", qw(--path /x --rounds 1 --threads 1
+    --connections 1 --duration 0.5 --warmup 0.1 --quiet), @json);
+is($status, 0, 'a service whose figures are known') or diag($err);
+my $seen = result()->{cells}[0]{rounds}[0];
+my ($memory, $cpu) = @$seen{qw(memory_mb cpu)};
+my $anatomy = $seen->{anatomy_us};
+for (
+    ['its memory', $memory->{service}, 70, 150],
+    ['its peak RSS, in the window only', $memory->{rss_peak}, 70, 150],
+    ['its mean RSS', $memory->{rss}, 5, $memory->{service} - 20],
+    ['CPU us a request', $cpu->{server_us_per_request}, 5000, 15000],
+    ['cores', $cpu->{server_cores}, 0.2, 1],
+    ['cores, of CPU a request', $cpu->{server_us_per_request} * $seen->{rps} / 1e6,
+        0.9 * $cpu->{server_cores}, 1.1 * $cpu->{server_cores}],
+    ['latency', $seen->{latency_ms}{p50}, 8, 40],
+    ['req/s, of latency', 1000 / $seen->{latency_ms}{mean}, 0.8 * $seen->{rps}, 1.25 * $seen->{rps}],
+    ['switches a request', $seen->{context_switches_per_request}, 3, 60],
+    ['the application\'s part', $anatomy->{app}{mean}, 8000, 200000],
+    ['reading it', $anatomy->{read}{mean}, 0, 2000],
+    ['waiting for nobody', $anatomy->{attach_wait}{mean}, 0, 2000],
+    ['seconds of timeline', $seen->{timeline}{step_s} * @{ $seen->{timeline}{rps} }, 0.25, 0.75],
+    ['its req/s', sum0(@{ $seen->{timeline}{rps} }) / @{ $seen->{timeline}{rps} },
+        0.7 * $seen->{rps}, 1.4 * $seen->{rps}],
+    )
+{
+    my ($what, $value, $least, $most) = @$_;
+    ok($least <= $value && $value <= $most, "$what: $value");
+}
+
+# ---- rows that are what they say
+
+sub rows_of {
+    ($out, $err, $status) = compare(@short, qw(--rounds 1 --quiet), @json, @_);
+    return join ' ', map { $_->{id} =~ s/^app\/|-c\d+$//gr } @{ result()->{cells} };
+}
+is(rows_of(@gil, qw(--app builtin:asgi --path /json --threads), '1,4', '--no-control'),
+    "$gil->{id}/w1-t1", 'an event loop has one thread, whatever was asked for');
+is(rows_of(@gil, @ft, qw(--app builtin:c --path /json --threads 2)), 'control/w1-t2',
+    'the C handler is of no build');
+is(rows_of(@gil, @ft, qw(--app builtin:wsgi --path /json --threads 1 --workers 2)),
+    "$gil->{id}/w2-t1 $ft->{id}/w2-t1 control/w2-t1 control, one process/w2-t1",
+    'a control for each kind of workers');
+is(join(' ', map { $_->{worker_model} } @{ result()->{cells} }),
+    'processes threads processes threads', 'built as they are');
+
 # Can be loaded once and never again.
 my $flaky = file('flaky.py', "import os\npath = '$top/loaded'\nif os.path.exists(path):\n"
     . "    raise RuntimeError('once is enough')\nopen(path, 'w').close()\n$answer");
-($out, $err, $status) = compare(@gil, @app, "$flaky:app", '--threads', '1,2');
+($out, $err, $status) = compare(@gil, @app, "$flaky:app", '--threads', '1,2', '--interface', 'wsgi');
 is($status, 1, 'an application that can be loaded once');
 my @rounds = map { @{ $_->{rounds} } } @{ result()->{cells} };
 is(scalar(grep { $_->{requests} } @rounds), 1, 'is measured once');

@@ -219,18 +219,19 @@ static void test_usual(void)
 {
     char *text = page(&usual);
     well_formed(text, "two builds, three topologies");
-    // The answer's, throughput, anatomy, threads, memory; and three a topology.
-    is_u64(count(text, "<svg "), 5 + 3 * 3, "every picture is there");
-    is_u64(count(text, "role=\"img\""), count(text, "<svg "), "each is an image");
-    is_u64(count(text, "</title><desc>"), count(text, "<svg "), "with a title and a description");
-    is_u64(count(text, "<desc></desc>"), 0, "that says something");
-    is_u64(count(text, "<details>"), count(text, "<svg "), "and its table");
+    // Throughput, memory and anatomy of nine cells, three ratios; threads, and latency by threads.
+    is_u64(count(text, "<div class=\"row "), 3 * 9 + 3, "every row is there");
+    is_u64(count(text, "role=\"img\""), 1 + 3, "and every chart");
+    is_u64(count(text, "</title><desc>"), 1 + 3, "with a title and a description");
+    is_u64(count(text, "<svg class=\"key\""), 4 * 3, "and a legend that has its values");
+    is_u64(count(text, "<details"), 0, "nothing is folded away, in print neither");
     is_u64(count(text, "<h1>"), 1, "one first heading");
     ok(strstr(text, "Free-threaded <b>3.14.7t</b> serves <b>2.") &&
        strstr(text, "the requests of 3.14.7 with 4 threads: <b class=\"good\">faster</b>."),
        "it begins with the answer");
-    ok(strstr(text, "66\xc2\xa0% waiting for the GIL (3.14.7), 70\xc2\xa0% the application "
-                    "(3.14.7t)"), "and says what a request's time went on");
+    ok(strstr(text, "with 4 threads, 3.14.7: 66 % of 122 us was waiting for the GIL; 3.14.7t: 70 % "
+                    "of 43.0 us was the application.</p>"),
+       "and says what a request's time went on");
     ok(strstr(text, ">server and client share 2 CPUs.<"), "warnings are kept");
     ok(!strstr(text, "http://") && !strstr(text, "https://") && !strstr(text, "<script") &&
        !strstr(text, "url("), "nothing to fetch, no script");
@@ -270,8 +271,8 @@ static void test_values_that_are_not_there(void)
     for (size_t i = 0; i < r.cell_count; i++) {
         gb_cell *c = &r.cells[i];
         gb_interval none = {NAN, NAN, NAN}, wild = {INFINITY, -INFINITY, 1e308};
-        c->summary.rps = i % 2 ? none : wild;
-        c->summary.rss_peak = i % 3 ? none : wild;
+        c->summary[GB_RPS] = i % 2 ? none : wild;
+        c->summary[GB_RSS_PEAK] = i % 3 ? none : wild;
         for (size_t j = 0; j < c->round_count; j++) {
             gb_round *round = &c->rounds[j];
             round->rps = j % 2 ? NAN : 1e308;
@@ -302,7 +303,7 @@ static void test_failures(void)
     r.interrupted = true;
     char *text = page_of(&r);
     well_formed(text, "one build failed");
-    is_u64(count(text, ">failed</text>"), 3, "its bars say so");
+    is_u64(count(text, "<span>failed "), 2 * 3, "its bars say so");
     ok(strstr(text, "<b>3.14.7t</b> with 1 thread: no measurement."), "and so does the answer");
     ok(strstr(text, "Interrupted"), "an interruption is told");
     free(text);
@@ -335,7 +336,7 @@ static void test_two_results(void)
     gb_result_merge(&before, &after, "new", NULL);
     char *text = page_of(&before);
     well_formed(text, "two results");
-    ok(strstr(text, "Free-threaded <b>3.14.7t@new</b> serves <b>1.00\xc3\x97 ") &&
+    ok(strstr(text, "Free-threaded <b>3.14.7t@new</b> serves <b>1.00x ") &&
        !strstr(text, "the requests of 3.14.7@new"), "the answer is what changed between them");
     free(text);
     gb_result_free(&after);
@@ -347,8 +348,17 @@ static void test_reported(void)
     shape s = usual;
     s.scenario = "article-wsgi-json";
     char *text = page(&s);
-    ok(strstr(text, ">the article reports 28,500</text>"), "what the article reports is text");
-    is_u64(count(text, "<rect class=\"f\""), 9, "and no bar");
+    ok(strstr(text, ">the article reports 28,500</small>"), "what the article reports is text");
+    is_u64(count(text, "<i class=\"f\""), 2 * 9, "and no bar");
+    double rps = 0, mean = 0, mb = 0;
+    for (size_t i = 0; i < sizeof gb__article / sizeof *gb__article; i++) {
+        rps += gb__article[i].rps;
+        mean += gb__article[i].mean_ms;
+        mb += gb__article[i].mb;
+    }
+    near(rps, 164000, 0, "its figures add up: req/s");
+    near(mean, 208.4, 1e-9, "mean latency");
+    near(mb, 1780, 0, "memory");
     free(text);
 }
 
@@ -368,7 +378,8 @@ static void test_numbers(void)
     static const struct {
         double value;
         const char *text;
-    } numbers[] = {{0, "0.00"}, {0.054, "0.05"}, {9.994, "9.99"}, {9.996, "10.0"},
+    } numbers[] = {{0, "0"}, {0.054, "0.054"}, {0.3456, "0.346"}, {3.45, "3.45"},
+                   {9.994, "9.99"}, {9.996, "10.0"},
                    {12.34, "12.3"}, {99.96, "100"},
                    {123.4, "123"}, {999.4, "999"}, {999.6, "1,000"}, {41200, "41,200"},
                    {1234567, "1,234,567"}, {NAN, "-"}, {INFINITY, "-"}, {1e300, "1e+300"}};
@@ -386,15 +397,175 @@ static void test_numbers(void)
     near(gb__log2(1e-5) / gb__log2(10), -5, 1e-9, "the logarithm of 1/100000");
 }
 
-static void test_fit(void)
+// ---- what pictures show, by number --------------------------------------------------------------
+
+// Two builds with 1 and 100 threads, of figures that are easy to tell apart.
+static gb_result known(void)
 {
-    char text[256];
-    gb__fit(text, sizeof text, "3.14.7", 100);
-    is_str(text, "3.14.7", "what fits stays");
-    gb__fit(text, sizeof text, "a very long name of a build, granian", 100);
-    ok(strstr(text, "\xe2\x80\xa6") && gb__units(text, SIZE_MAX) <= 100 &&
-       !strncmp(text, "a very", 6) && !strcmp(text + strlen(text) - 3, "ian"),
-       "what doesn't keeps both its ends: %s", text);
+    gb_result r = make(&(shape){.builds = 2, .threads = 2, .rounds = 1, .scenario = "x"});
+    for (size_t i = 0; i < 4; i++) {
+        gb_cell *c = &r.cells[i];
+        gb_round *round = c->rounds;
+        double times = (double)(i + 1);
+        c->threads = i < 2 ? 1 : 100;
+        *round = (gb_round){.rps = 100 * times, .seconds = 1,
+                            .memory_mb = {20 * times, .rss = 1, .rss_peak = 2, .pss = 3}};
+        round->anatomy_us.read.mean = 10;
+        round->anatomy_us.attach_wait.mean = 20;
+        round->anatomy_us.app.mean = 30;
+        round->anatomy_us.write.mean = 40;
+        for (size_t m = 0; m < GB_METRIC_COUNT; m++) c->summary[m] = (gb_interval){1, 1, 1};
+        c->summary[GB_RPS] = (gb_interval){100 * times, 80 * times, 125 * times};
+        c->summary[GB_MEMORY] = (gb_interval){20 * times, 10 * times, 25 * times};
+        for (int j = 0; j < 1000; j++)
+            gb_histogram_record(&c->latency, j < 500 ? 1000000 : 10000000);
+    }
+    for (size_t i = 0; i < r.comparison_count; i++)
+        r.comparisons[i].ratio = (gb_interval){1.6, 1.2, 2};
+    return r;
+}
+
+static void test_coordinates(void)
+{
+    static const struct {
+        const char *what, *markup;
+    } marks[] = {
+        {"a bar ends at the median", "<i class=\"f\" style=\"left:0.00%;width:20.00%\"></i>"
+         "<i class=\"w\" style=\"left:16.00%;width:9.00%\"></i>"
+         "<i class=\"d\" style=\"left:20.00%;width:0.00%\"></i>"},
+        {"that of memory has its own", "<i class=\"f\" style=\"left:0.00%;width:20.00%\"></i>"
+         "<i class=\"w\" style=\"left:10.00%;width:15.00%\"></i>"
+         "<i class=\"d\" style=\"left:20.00%;width:0.00%\"></i>"},
+        {"a ratio lies on its interval, beside the 1",
+         "<i class=\"one\" style=\"left:50.00%;width:0.00%\"></i>"
+         "<i class=\"w r\" style=\"left:60.00%;width:40.00%\"></i>"
+         "<i class=\"at\" style=\"left:80.00%;width:0.00%\"></i>"},
+        {"phases follow each other", "<i class=\"f p0\" style=\"left:0.00%;width:10.00%\"></i>"
+         "<i class=\"f p1\" style=\"left:10.00%;width:20.00%\"></i>"
+         "<i class=\"f p2\" style=\"left:30.00%;width:30.00%\"></i>"
+         "<i class=\"f p3\" style=\"left:60.00%;width:40.00%\"></i>"},
+        {"and stand there in figures", "read 10.0, wait 20.0, app 30.0, write 40.0, "},
+        // 100 and 300 of 500, between 156 and 22.
+        {"a line goes from point to point", "<path class=\"l\" d=\"M44.0 129.2L308.0 75.6\"/>"},
+        {"with an interval at each", "<path class=\"w\" d=\"M44.0 134.6L44.0 122.5\"/>"},
+        {"and a marker", "<path class=\"m\" transform=\"translate(44.0 129.2)\""},
+        {"its legend has the values",
+         "</svg> 3.14.7</th><td>100</td><td>300</td></tr>"},
+        // From 1 to 10 ms in a decade; up to the percentile 1 - 10 / 914.
+        {"latency ends at its highest", "transform=\"translate(308.0 22.0)\""},
+        {"percentiles are where they belong",
+         "<text class=\"c\" x=\"178.6\" y=\"170.0\">90</text>"},
+        {"and have their values",
+         "</svg> 3.14.7</th><td>1.00</td><td>10.0</td><td>10.0</td></tr>"}};
+    gb_result r = known();
+    char *text = page_of(&r);
+    well_formed(text, "known figures");
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        ok(strstr(text, marks[i].markup), "%s", marks[i].what);
+    free(text);
+    gb_result_free(&r);
+}
+
+// What is without Python must not squeeze the others.
+static void test_control(void)
+{
+    gb_result r = make(&usual);
+    for (size_t i = 0; i < r.cell_count; i++)
+        if (gb__cell_is_control(&r.cells[i]))
+            r.cells[i].summary[GB_RPS] = (gb_interval){210000, 209000, 211000};
+    char *text = page_of(&r);
+    is_u64(count(text, ">beyond the scale</small>"), 3, "a bar that is cut says so");
+    is_u64(count(text, "\"f cut\""), 3, "and is one that looks so");
+    ok(strstr(text, "The C handler, at up to 211,000, is beyond this scale.") &&
+       strstr(text, ">40k</text>") && !strstr(text, ">250k</text>"), "lines have no such scale");
+    free(text);
+    gb_result_free(&r);
+}
+
+static void test_gil_that_is_back(void)
+{
+    gb_result r = make(&usual);
+    for (size_t i = 0; i < r.cell_count; i++) {
+        const gb_cell *c = &r.cells[i];
+        for (size_t j = 0; j < c->round_count && !strcmp(c->python, "3.14.7t"); j++) {
+            c->rounds[j].gil.enabled_after_load = 1;
+            gb__copy(c->rounds[j].gil.reenabled_by, 8, "orjson");
+        }
+    }
+    char *text = page_of(&r);
+    ok(!strstr(text, "ree-threaded <b>") && strstr(text, "<b>3.14.7t, GIL back</b> serves"),
+       "no answer for free-threading where the GIL is back");
+    // Nine rows of three figures less those of others, three ratios, four legends.
+    is_u64(count(text, "<span>3.14.7t, GIL back"), 3 * 3 + 3, "every row says so");
+    is_u64(count(text, "</svg> 3.14.7t, GIL back</th>"), 4, "and every line");
+    ok(strstr(text, ">3.14.7t, GIL back: orjson</th>"), "the table names who did it");
+    ok(strstr(text, "<b>3.14.7, ") == NULL, "the build with the GIL is what it is");
+    free(text);
+    gb_result_free(&r);
+}
+
+// Without two cells of one topology there is no picture of ratios, but they are there.
+static void test_one_build(void)
+{
+    char *text = page(&(shape){.builds = 1, .threads = 2, .rounds = 6, .scenario = "x"});
+    const char *table = strstr(text, "Every comparison: ratios");
+    ok(table && strstr(table, ">1 thread</td>"), "one build: every comparison is in the page");
+    ok(!strstr(text, "Requests against each other"), "without a picture");
+    free(text);
+}
+
+// What isn't known is grey, and what would make it known is said.
+static void test_unclear(void)
+{
+    gb_result r = make(&usual);
+    for (size_t i = 0; i < r.comparison_count; i++) {
+        r.comparisons[i].verdict = GB_UNCLEAR;
+        r.comparisons[i].ratio = (gb_interval){1, 0.9, 1.1};
+        r.comparisons[i].rounds = 7;
+    }
+    char *text = page_of(&r);
+    char *needed = strstr(text, " About ");
+    ok(strstr(text, ": <b class=\"mute\">unclear</b>.") &&
+       strstr(text, "1.00x [0.90, 1.10] <b class=\"mute\">unclear</b>") &&
+       strstr(text, "<td class=\"mute\">1.00x [0.90, 1.10] unclear</td>"), "unclear is grey");
+    ok(needed && atoi(needed + 7) == gb_rounds_needed(r.comparisons, 0.05),
+       "and would be clear with so many rounds");
+    free(text);
+    for (size_t i = 0; i < r.comparison_count; i++) r.comparisons[i].rounds = 5;
+    text = page_of(&r);
+    ok(strstr(text, ">1.00x [0.90, 1.10] too few rounds</td>"), "five rounds are too few");
+    free(text);
+    for (size_t i = 0; i < r.comparison_count; i++) r.comparisons[i].gil_back = true;
+    text = page_of(&r);
+    ok(strstr(text, ">1.00x [0.90, 1.10] GIL back</td>"), "with a GIL that is back there is none");
+    free(text);
+    gb_result_free(&r);
+}
+
+// As much as a file may hold: a scenario a cell, and as many comparisons as there may be.
+static void test_largest(void)
+{
+    gb_result r = {.cells = calloc(GB__MAX_CELLS, sizeof *r.cells), .cell_count = GB__MAX_CELLS,
+                   .comparisons = calloc(GB__MAX_COMPARISONS, sizeof *r.comparisons),
+                   .comparison_count = GB__MAX_COMPARISONS};
+    for (size_t i = 0; i < r.cell_count; i++) {
+        gb_cell *c = &r.cells[i];
+        snprintf(c->id, sizeof c->id, "a rather long name of a cell, which is number %zu", i);
+        snprintf(c->scenario, sizeof c->scenario, "scenario %zu", i);
+    }
+    for (size_t i = 0; i < r.comparison_count; i++) {
+        gb_comparison *k = &r.comparisons[i];
+        k->metric = gb__metrics[i % GB_METRIC_COUNT].name;
+        gb__copy(k->baseline, sizeof k->baseline, r.cells[i * 7 % r.cell_count].id);
+        gb__copy(k->candidate, sizeof k->candidate, r.cells[i % r.cell_count].id);
+    }
+    uint64_t before = gb_now_ns();
+    char *text = page_of(&r);
+    double seconds = (double)(gb_now_ns() - before) / 1e9;
+    well_formed(text, "the largest result");
+    ok(seconds < 60, "it takes no quarter of an hour, but %.1f s", seconds);
+    free(text);
+    gb_result_free(&r);
 }
 
 // In a locale with a decimal comma, where this machine has one.
@@ -437,7 +608,12 @@ int main(void)
     test_reported();
     test_rate();
     test_numbers();
-    test_fit();
+    test_coordinates();
+    test_control();
+    test_gil_that_is_back();
+    test_one_build();
+    test_unclear();
+    test_largest();
     test_locale();
     test_full_disk();
     return tap_end();

@@ -59,20 +59,20 @@ like($said, qr/^endpoint .* GIL wait/m, 'the table is stderr');
 
 # ---- what it says
 
-my $ratio = qr{[0-9.]+\xc3\x97 \[[0-9.]+,\xc2\xa0[0-9.]+\]};
+my $ratio = qr{[0-9.]+x \[[0-9.]+, [0-9.]+\]};
 like($page, qr{<b>[^<]+</b> serves <b>$ratio</b> the requests of }, 'it begins with the answer');
-is(() = $page =~ m{</caption>}g, 1 + (() = $page =~ m{<svg }g), 'a table a picture, and the table');
-for my $picture ('Throughput', 'Anatomy of a request', 'Throughput against threads',
-    'Throughput against memory', 'Latency', 'Throughput over time', 'Memory over time')
-{
-    like($page, qr{<svg [^>]*><title>\Q$picture\E</title>}, "a picture: $picture");
-}
+like($page, qr{<figcaption><b>\Q$_\E</b>}, "a picture: $_")
+    for 'Requests against each other', 'Throughput', 'Memory', 'Anatomy of a request',
+    'Throughput against threads', 'Latency with 1 thread', 'Latency with 4 threads';
+my $charts = () = $page =~ m{<svg [^>]*role="img"}g;
+is($charts, 3, 'three of them are charts');
+is(() = $page =~ m{</caption>}g, 2, 'and two tables have everything');
 
 # ---- what a browser makes of it
 
 # The page in frames of two widths, and what is wrong with it there: a page that is wider than the
-# window, text outside of its picture or over another, a picture without a size, text without
-# contrast, anything fetched.
+# window, text outside of its picture or over another, a picture without a size, a row whose figure
+# is not in it or whose bar is none, text without contrast, anything fetched.
 my $judge = <<'END';
 const found = [];
 function channel(c) {
@@ -109,30 +109,41 @@ function judge_picture(width, view, picture) {
                 Math.min(b.bottom, c.bottom) - Math.max(b.top, c.top) > 4)
                 found.push(text + ' is over ' + texts[i + 1 + j].textContent);
         });
-        const under = !texts[i].classList.contains('on') ? background(view, picture)
-            : view.getComputedStyle(texts[i].previousElementSibling).fill;
-        const seen = contrast(view.getComputedStyle(texts[i]).fill, under);
+        const seen = contrast(view.getComputedStyle(texts[i]).fill, background(view, picture));
         if (seen < 4.5) found.push(text + ' has a contrast of ' + seen.toFixed(2));
     });
+}
+// Text beside text, above a bar that has its marks.
+function judge_row(width, row) {
+    const box = row.getBoundingClientRect();
+    const bar = row.querySelector('.bar').getBoundingClientRect();
+    const [name, figure] = [...row.querySelectorAll('span')].map(s => s.getBoundingClientRect());
+    const what = width + ' ' + row.textContent;
+    if (Math.max(figure.right, name.right) > box.right + 1) found.push(what + ' is outside');
+    if (name.right > figure.left + 1 && name.bottom > figure.top + 1)
+        found.push(what + ' overlaps');
+    if (bar.top < figure.bottom - 1 || bar.height < 8) found.push(what + ' has no bar');
+    if (!row.querySelector('.bar i')) found.push(what + ' has no marks');
 }
 function judge_page(width, frame) {
     const view = frame.contentWindow, page = frame.contentDocument;
     const root = page.documentElement;
     if (root.scrollWidth > root.clientWidth) found.push(width + ' scrolls sideways');
-    page.querySelectorAll('svg').forEach(p => judge_picture(width, view, p));
-    page.querySelectorAll('h1,h2,h3,p,li,a,b,span,summary,caption,th,td,dt,dd').forEach(e => {
+    const charts = page.querySelectorAll('svg[role=img]');
+    charts.forEach(p => judge_picture(width, view, p));
+    page.querySelectorAll('.row').forEach(r => judge_row(width, r));
+    page.querySelectorAll('h1,h2,h3,h4,p,li,a,b,span,small,caption,th,td,dt,dd').forEach(e => {
         const seen = contrast(view.getComputedStyle(e).color, background(view, e));
         if (seen < 4.5) found.push(width + ' ' + e.textContent + ' has ' + seen.toFixed(2));
     });
     view.performance.getEntriesByType('resource').forEach(r => found.push('fetched ' + r.name));
-    return page.querySelectorAll('svg').length;
+    return charts.length;
 }
 let judged = 0;
 for (const width of [360, 1280]) {
     const frame = document.createElement('iframe');
     frame.style = 'width: ' + width + 'px; height: 800px; border: 0';
     frame.onload = () => {
-        frame.contentDocument.querySelectorAll('details').forEach(d => d.open = true);
         judged += judge_page(width, frame);
         document.title = JSON.stringify({judged, found,
             dark: matchMedia('(prefers-color-scheme: dark)').matches});
@@ -164,7 +175,7 @@ for my $dark (0, 1) {
         my ($json) = $dom =~ m{<title>(.*?)</title>}s;
         my $verdict = eval { decode_json($json =~ s/&lt;/</gr =~ s/&gt;/>/gr =~ s/&amp;/&/gr) }
             || {};
-        is($verdict->{judged}, 2 * (() = $page =~ m{<svg }g), "$scheme: every picture is drawn");
+        is($verdict->{judged}, 2 * $charts, "$scheme: every chart is drawn");
         is(!!$verdict->{dark}, !!$dark, "$scheme: the scheme is that one");
         is_deeply([@{ $verdict->{found} || [] }, $log =~ /CONSOLE.*/g], [],
             "$scheme: nothing is wrong");

@@ -57,8 +57,8 @@ sub cell {
     my ($python, $threads, $factor, %more) = @_;
     my @rps = map { (1000 + 10 * $_) * $factor } 0 .. 7;
     my @rounds = map {
-        {   requests => int($_), seconds => 1, rps => $_, memory_mb => { rss_peak => 20.123456,
-                pss => 15.5, rss => 19, uss => 12 },
+        {   requests => int($_), seconds => 1, rps => $_, memory_mb => { service => 20.123456,
+                rss_peak => 20.123456, pss => 15.5, rss => 19, uss => 12 },
             latency_ms => { mean => 900 / $_, p50 => 800 / $_, p90 => 1000 / $_, p99 => 2000 / $_,
                 p999 => 2500 / $_, max => 3000 / $_ } }
     } @rps;
@@ -70,6 +70,7 @@ sub cell {
         rounds => \@rounds, summary => { rps => interval($rps),
             'latency_ms.mean' => interval(900 / $rps), 'latency_ms.p50' => interval(800 / $rps),
             'latency_ms.p99' => interval(2000 / $rps), 'memory_mb.pss' => interval(15.5),
+            'memory_mb.service' => interval(20.123456),
             'memory_mb.rss_peak' => interval(20.123456) },
         latency_histogram => { digits => 3, total => 3, min_ns => 1000000, max_ns => 2000001,
             sum_ns => 4500001, buckets => [[1000000, 1], [1500000, 1], [2000000, 1]] },
@@ -112,8 +113,8 @@ is("$status$err", '0', 'a result is reported');
 my ($table) = $out =~ /^(endpoint .*?)\n\n/ms;
 my @rows = rows($table // '');
 is(scalar @rows, 3, 'with a row a cell');
-is_deeply([@{ $rows[0] }[1, 6]], ['gil', '1035'], 'and its figures');
-is_deeply([@{ $rows[1] }[1, 6]], ['free', '2070'], 'each of its own');
+is_deeply([@{ $rows[0] }[1, 6]], ['gil', '1,035'], 'and its figures');
+is_deeply([@{ $rows[1] }[1, 6]], ['free', '2,070'], 'each of its own');
 is_deeply([run('old.json', $gilbench, 'report', '-')], [$out, $err, $status],
     'from stdin it is the same');
 unlike($out, qr/\e|\r|\t/, 'without colours, where it is no terminal');
@@ -159,17 +160,108 @@ SKIP: {
     is(scalar(grep { @$_ != @$heads } @csv), 0, 'and of the columns there are heads for');
     my %row;
     @row{@$heads} = @{ $csv[1] };
-    is_deeply([@row{ 'id', 'variant', 'req/s', 'p99 ms', 'MB', 'connections' }],
-        ['app/free/w1-t1-c8', 'free', '2070', '0.97', '20.1', '8'], 'with the figures');
+    is_deeply([@row{ 'id', 'variant', 'req/s', 'req/s lo', 'MB', 'connections', 'against' }],
+        ['app/free/w1-t1-c8', 'free', 2070, 2049.3, 20.123456, 8, ''], 'with the figures');
     my ($line) = grep { /\| free \|/ } split /\n/, content('old.md');
-    like($line, qr/\| 2070 \|.*\| 0\.97 \| 20\.1 \|/, 'which Markdown has, too');
+    like($line, qr/\| 2,070 \|.*\| 0\.966 \| 20\.1 \|/, 'which Markdown has, too');
 }
+
+# ---- every column has what its head says: a round in which no two figures are alike
+
+my $next = 2;
+sub figures { return { map { $_ => $next++ } @_ } }
+my %odd = (requests => 9, seconds => $next++, rps => 3.4567, warmup_s => $next++,
+    latency_ms => figures(qw(mean p50 p90 p99 p999 max)), steal_ms => $next++,
+    uncorrected_latency_ms => figures(qw(mean p50 p99)), other_cores => $next++,
+    memory_mb => figures(qw(service rss rss_peak pss uss)), cpu => figures(qw(server_us_per_request
+        client_us_per_request client_share server_cores)), context_switches_per_request => $next++,
+    gc => { collections => 77, pause_ms => $next++ },
+    anatomy_us => { map { $_ => figures(qw(mean p99)) } qw(read attach_wait app write) });
+my %columns = ('mean ms' => 'latency_ms mean', 'p50 ms' => 'latency_ms p50',
+    'p90 ms' => 'latency_ms p90', 'p99 ms' => 'latency_ms p99', 'p99.9 ms' => 'latency_ms p999',
+    'max ms' => 'latency_ms max', 'uncorrected mean ms' => 'uncorrected_latency_ms mean',
+    'uncorrected p50 ms' => 'uncorrected_latency_ms p50',
+    'uncorrected p99 ms' => 'uncorrected_latency_ms p99', MB => 'memory_mb service',
+    'peak RSS MB' => 'memory_mb rss_peak', 'RSS MB' => 'memory_mb rss', 'PSS MB' => 'memory_mb pss',
+    'USS MB' => 'memory_mb uss', 'CPU us/req' => 'cpu server_us_per_request',
+    cores => 'cpu server_cores', 'client us/req' => 'cpu client_us_per_request',
+    'client share' => 'cpu client_share', 'other cores' => 'other_cores', 'steal ms' => 'steal_ms',
+    'switches/req' => 'context_switches_per_request', 'GC pauses ms' => 'gc pause_ms',
+    'warm-up s' => 'warmup_s', 'window s' => 'seconds', 'req/s' => 'rps',
+    map { ("$_ us" => "anatomy_us $_ mean", "$_ p99 us" => "anatomy_us $_ p99") }
+        qw(read attach_wait app write));
+
+sub at { my $value = \%odd; $value = $value->{$_} for split / /, $_[0]; return $value }
+
+my %summary = (rps => { median => 3.4567, ci95 => [3.3, 3.5] }, map { $_->[0] => interval($_->[1]) }
+    (['latency_ms.mean', at('latency_ms mean')], ['latency_ms.p50', at('latency_ms p50')],
+     ['latency_ms.p99', at('latency_ms p99')], ['memory_mb.service', at('memory_mb service')],
+     ['memory_mb.rss_peak', at('memory_mb rss_peak')], ['memory_mb.pss', at('memory_mb pss')]));
+my %same = (rounds => [\%odd], summary => \%summary, rate => 250);
+my ($gil_on, $gil_off) = map {
+    { %odd, gil => { enabled_after_load => $_, reenabled_by => 'orjson' } }
+} (JSON::PP::true, JSON::PP::false);
+my @ratio = (scenario => 'app', baseline => 'app/gil/w1-t1-c8', verdict => 'slower',
+    ratio => { median => 0.9123456, ci95 => [0.8, 0.95] });
+result_file('odd.json', cells => [cell('gil', 1, 1, %same), cell('free', 1, 1, %same,
+        rounds => [$gil_on]), cell('', 1, 1, %same, interface => 'c'), cell('free', 2, 1, %same,
+        interface => 'asgi', rounds => [$gil_off]), cell('gil', 2, 1, %same, server => 'granian',
+        command => 'granian {threads}', id => 'other')],
+    comparisons => [{ @ratio, candidate => 'app/free/w1-t1-c8', metric => 'rps' },
+        { @ratio, candidate => 'app/free/w1-t1-c8', metric => 'latency_ms.p99' }]);
+($out) = report(qw(odd.json --csv odd.csv --markdown odd.md));
+my ($odd_heads, @odd_rows) = map { [split / {2,}/] } grep { !/^$/ } split /\n/,
+    ($out =~ /^(endpoint .*?)\n\n/ms)[0];
+my %shown;
+@shown{@$odd_heads} = @{ $odd_rows[0] };
+my $figures = sub { return sprintf($_[0] >= 9.995 ? '%.1f' : '%.2f', $_[0]) };
+is_deeply({ map { $_ => $shown{$_} } grep { $columns{$_} } @$odd_heads },
+    { map { $_ => $figures->(at($columns{$_})) } 'req/s', 'mean ms', 'p50 ms', 'p99 ms', 'MB',
+        'CPU us/req', 'cores' }, 'the table: each column has its metric, in three digits');
+is($shown{'+-'}, sprintf('%.1f %%', 50 * (3.5 - 3.3) / 3.4567), '+- is half of the interval');
+my $all = 0;
+$all += at("anatomy_us $_ mean") for qw(read attach_wait app write);
+is($shown{'GIL wait'}, sprintf('%.0f %%', 100 * at('anatomy_us attach_wait mean') / $all),
+    'GIL wait is the share of the wait');
+is($shown{rate}, '250', 'a rate has a column');
+my ($wait) = grep { $odd_heads->[$_] eq 'GIL wait' } 0 .. $#$odd_heads;
+is_deeply([map { $_->[$wait] } @odd_rows[2 .. 4]], ['-', '-', '-'],
+    'GIL wait is none in a C handler, and not known in an event loop, nor of others\' servers');
+is($odd_rows[1][1], 'free, GIL back: orjson', 'a GIL that is back is said in the row');
+like($out, qr/^\/x, free, GIL back, 1 x 1: \d+ % of \S+ us was /m, 'and in words');
+unlike($out, qr/nan|inf/, 'nothing is no number');
+
+SKIP: {
+    skip 'no python3 here', 4 if (run('/dev/null', 'python3', '-c', ''))[2];
+    my ($heads, @csv) = csv_rows('odd.csv');
+    my %row;
+    @row{@$heads} = @{ $csv[0] };
+    is_deeply({ map { $_ => 0 + $row{$_} } keys %columns },
+        { map { $_ => at($columns{$_}) } keys %columns },
+        'CSV: each has its own, to the last digit');
+    is_deeply([@row{ 'req/s lo', 'req/s hi', 'rate', 'rounds' }], [3.3, 3.5, 250, 1],
+        'with intervals');
+    is($csv[3][(grep { $heads->[$_] eq 'attach_wait us' } 0 .. $#$heads)[0]], '',
+        'and nothing where nobody looked');
+    @row{@$heads} = @{ $csv[5] };
+    is_deeply([@row{ 'id', 'against', 'req/s', 'req/s lo', 'req/s hi', 'req/s verdict', 'p99 ms',
+            'p50 ms' }], ['app/free/w1-t1-c8', 'app/gil/w1-t1-c8', 0.9123456, 0.8, 0.95, 'slower',
+            0.9123456, ''], 'a pair of cells is a row of ratios');
+}
+my $md = content('odd.md');
+like($md, qr/\A## .*\n\n- \*\*Machine\*\*: CPU, 4 CPUs, 8 GB, Linux, /,
+    'Markdown begins with the machine');
+like($md, qr/^- \*\*gil\*\*: CPython 3\.14\.7, PGO, /m, 'its builds');
+like($md, qr/^- \*\*\/x, gil, 1 x 1\*\*: \d+ % of [\d.]+ us was writing the answer; /m,
+    'and says where time went');
+is(() = $md =~ /free, GIL back: orjson \|/g, 2, 'a GIL that is back is said in both tables');
 
 # ---- names that want to be more
 
 my @hostile = ("a\"b'c", '<script>alert(1)</script>', "new\nline\r\n", 'comma, "quote"', '=1+1',
     "\e[31mred\e]0;title\a", '../../etc/passwd', "\x{9b}31m\x{7f}", '| pipe | `code` [x](y)',
-    "-\x{20ac}", '@sum', "tab\there", '+1', '&lt;', '..');
+    "-\x{20ac}", '@sum', "tab\there", '+1', '&lt;', '..', '_it_', '__b__',
+    'http://x.y/z', 'www.x.y', 'a@b.com');
 my $evil = result(pythons => [map { python($_, JSON::PP::false) } @hostile],
     cells => [map { cell($_, 1, 1) } @hostile], warnings => ["<b>\e[0m*x*\nWarning: forged"]);
 $_->{app} = $_->{path} = $_->{python} for @{ $evil->{cells} };
@@ -185,10 +277,14 @@ for (['the table', $out], ['Markdown', content('evil.md')],
         "$_->[0] has no control characters");
 }
 unlike($out . content('evil.md'), qr/^Warning: forged/m, 'nor a line that is forged');
-my ($first) = split /\n\n/, content('evil.md');
-is(scalar(grep { (() = s/\\.//gr =~ /\|/g) != 18 } split /\n/, $first), 0,
-    'a Markdown row has as many columns as its head');
-unlike(content('evil.md'), qr/(?<!\\)[<&`*]/, 'and nothing in it is markup');
+my @table = grep { /^\| / } split /\n/, content('evil.md');
+is(scalar @table, 2 + @hostile, 'a Markdown row a cell');
+is(scalar(grep { (() = s/\\.//gr =~ /\|/g) != 17 } @table), 0, 'of as many columns as its head');
+my $bare = content('evil.md') =~ s/^- \*\*|\*\*: //gmr =~ s/\\.//gr;
+unlike($bare, qr{[<&`*_~@]|://|(?i)www\.}, 'and nothing in it is markup, or a link');
+for ('\_it\_', '\_\_b\_\_', 'http\://x.y/z', 'www\.x.y', 'a\@b.com') {
+    like(content('evil.md'), qr/^\| \Q$_\E \| \Q$_\E \|/m, "but text: $_");
+}
 SKIP: {
     skip 'no python3 here', 3 if (run('/dev/null', 'python3', '-c', ''))[2];
     my ($heads, @csv) = csv_rows('evil.csv');
@@ -240,7 +336,8 @@ for my $name (qw(free.json gil.json free+memory.json gil+memory.json)) {
             map { $_->{metadata} } @{ $benchmark->{runs} });
         my $unit = $name =~ /memory/ ? 'byte' : 'second';
         push @wrong, 'unit' if $benchmark->{metadata}{unit} ne $unit;
-        push @wrong, 'name' if $benchmark->{metadata}{name} !~ /^app\/w1-t1-c8( peak RSS| PSS)?$/;
+        push @wrong, 'name'
+            if $benchmark->{metadata}{name} !~ /^app\/w1-t1-c8( memory| peak RSS| PSS)?$/;
         push @wrong, 'runs' if @{ $benchmark->{runs} } != 8;
         push @wrong, 'values' if grep { @{ $_->{values} } != 1 || $_->{values}[0] <= 0 }
             @{ $benchmark->{runs} };
@@ -321,6 +418,23 @@ report(qw(old.json --html kept.html));
 like(content('kept.html'), qr/<\/html>\n\z/, 'which a whole one replaces');
 is(sprintf('%o', (stat 'kept.html')[2] & 0777), '600', 'as readable as it was');
 
+# ---- signals
+
+for my $signal ('INT', 'TERM') {
+    pipe my $read, my $write or die $!;
+    my $pid = fork // die $!;
+    if (!$pid) {
+        close $write;
+        open STDIN, '<&', $read or die $!;
+        exec $gilbench, 'report', '-' or die $!;
+    }
+    close $read;
+    sleep 1;
+    kill $signal, $pid;
+    waitpid $pid, 0;
+    is($? & 127, $signal eq 'INT' ? 2 : 15, "SIG$signal ends a report that waits for its input");
+}
+
 # ---- two results
 
 sub changes { return grep { $_->[4] && $_->[4] =~ / in / } rows($_[0]) }
@@ -337,10 +451,10 @@ is(scalar keys %change, 3, 'each cell that both have is compared, whatever else 
 like("@{ $change{'gil@new'} }", qr/ gil in old\.json 1\.50x \[1\.\d\d, 1\.\d\d\] faster /,
     'half as fast again is faster');
 like("@{ $change{'gil@new'} }",
-    qr/ 0\.67x \[\S+, \S+\] faster .* 1\.00x \[1\.00, 1\.00\] no difference/,
-    'its latency is lower, its memory the same');
-like("@{ $change{'free@new'} }", qr/ free in old\.json 1\.00x \[0\.9\d, 1\.0\d\] no difference /,
-    'almost the same is no difference');
+    qr/ 0\.67x \[\S+, \S+\] faster .* 1\.00x \[0\.94, 1\.06\] unclear/,
+    'its latency is lower; its memory is the same, but two sessions are not');
+like("@{ $change{'free@new'} }", qr/ free in old\.json 1\.00x \[0\.9\d, 1\.0\d\] unclear /,
+    'almost the same is unclear');
 like("@{ $change{'C handler@new'} }", qr/ C handler in old\.json 0\.80x \[\S+, \S+\] slower /,
     'the control is compared as well');
 for ('new has another machine: other, not h.', 'new has another number of CPUs: 8, not 4.',
@@ -353,9 +467,44 @@ for ('new has another machine: other, not h.', 'new has another number of CPUs: 
 unlike($out, qr/another (CPU|kernel|memory|compiler|application)\b/,
     'and of nothing that is the same');
 like(content('both.csv'),
-    qr/^app\/gil\/w1-t1-c8\@new,.*,app\/gil\/w1-t1-c8,1\.50,1\.\d\d,1\.\d\d,faster\r$/m,
-    'CSV says it in columns of its own');
+    qr/^app\/gil\/w1-t1-c8\@new,app\/gil\/w1-t1-c8,app,.*,8,1\.5,1\.\d+,1\.\d+,faster,/m,
+    'CSV says it in rows of their own');
 ok(-e 'both/gil.json' && -e 'both/gil@new.json', 'pyperf: a file for each');
+
+like($out, qr/^Warning: new was another session: .* by which sessions differ\.$/m,
+    'sessions are said to differ');
+
+for ([path => '/y'], [rate => 5], [server => 'other', command => 'other {port}'], [workers => 2],
+    [connections => 9])
+{
+    result_file('another.json', cells => [cell('gil', 1, 1, @$_)]);
+    ($out) = report('old.json', 'another.json');
+    is(scalar(changes($out)), 0, "not the same: another $_->[0]");
+}
+
+# What was not measured in the same way.
+my %plan = (loop => 'asyncio', duration_s => 0.4, warmup_s => 0.15, client_threads => 1, seed => 1);
+my @packaged = map { python($_, $_ eq 'free' ? JSON::PP::true : JSON::PP::false,
+    packages => 'flask 3.1, pip 25') } 'gil', 'free';
+result_file('was.json', plan => \%plan, pythons => \@packaged);
+result_file('like.json', plan => { %plan, seed => 2 }, pythons => \@packaged);
+($out) = report('was.json', 'like.json');
+unlike($out, qr/Warning: \S+ (has another|is the|and \S+ have not)/, 'another seed is nothing to warn of');
+result_file('unlike.json', plan => { %plan, loop => 'uvloop', duration_s => 0.3, warmup_s => 1,
+        client_threads => 4, rate => 50, expect => 'x' },
+    pythons => [python('gil', JSON::PP::true, packages => 'flask 3.2, pip 25'), $packaged[1]]);
+($out) = report('was.json', 'unlike.json');
+for ('another event loop: uvloop, not asyncio.', 'another duration: 0.3, not 0.4.',
+    'another warm-up: 1, not 0.15.', 'another number of client threads: 4, not 1.',
+    'another rate: 50, not 0.', 'another expected text: x, not unknown.')
+{
+    like($out, qr/^Warning: unlike has \Q$_\E$/m, "warned: $_");
+}
+like($out, qr/^Warning: gil\@unlike is the free-threaded build, not the GIL one: /m,
+    'one name, two kinds of build');
+like($out, qr/^Warning: .*: flask 3\.1 is in gil, but not in gil\@unlike\.$/m, 'and another package');
+($out) = report('old.json', 'unlike.json');
+unlike($out, qr/another (duration|event loop)/, 'a file from before these were kept says nothing');
 
 # Versions that are in one result only: the same part, played by another.
 result_file('next.json', pythons => [python('3.15.0', JSON::PP::false),

@@ -24,12 +24,13 @@ static void made_numbers(double *first, size_t n)
 static void make_round(gb_round *r, double rate)
 {
     *r = (gb_round){.requests = gb__rng_next(&made_state) >> 40, .unsettled = true, .outlier = true,
+                    .coarse = true, .drift = made_number(),
                     .workers = 3, .interface = GB_ASGI, .warmup_s = made_number(),
                     .seconds = 0.1, .rps = made_number()};
     r->errors = (gb_load_errors){1, 2, 3, 4, 5, 6, 7, 8};
     made_numbers(&r->latency_ms.mean, sizeof r->latency_ms / sizeof(double));
     if (rate > 0) made_numbers(&r->uncorrected_ms.mean, sizeof r->latency_ms / sizeof(double));
-    made_numbers(&r->memory_mb.rss, sizeof r->memory_mb / sizeof(double));
+    made_numbers(&r->memory_mb.service, sizeof r->memory_mb / sizeof(double));
     made_numbers(&r->cpu.server_us_per_request, sizeof r->cpu / sizeof(double));
     made_numbers(&r->anatomy_us.read.mean, sizeof r->anatomy_us / sizeof(double));
     r->gc.collections = 17;
@@ -61,13 +62,11 @@ static void make_cell(gb_cell *c, const char *python, int threads, size_t rounds
     for (int i = 0; i < 40; i++)
         gb_histogram_record(&c->latency, gb__rng_next(&made_state) >> (20 + i % 30));
     if (c->rate > 0) gb_histogram_record(&c->uncorrected, 12345678);
-    gb_interval *summary = &c->summary.rps;
-    for (size_t i = 0; i < sizeof c->summary / sizeof *summary; i++) summary[i] = made_interval();
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++) c->summary[i] = made_interval();
 }
 
 static void make_failed(gb_cell *c)
 {
-    gb_interval *summary = &c->summary.rps;
     c->broken = true;
     for (size_t i = 0; i < c->round_count; i++) {
         c->rounds[i] = (gb_round){.gil.enabled_after_load = -1};
@@ -75,8 +74,8 @@ static void make_failed(gb_cell *c)
                  "it said: \"no\"\n\t<b>\x1b[31m\\ \xe2\x82\xac");
     }
     gb_histogram_reset(&c->latency);
-    for (size_t i = 0; i < sizeof c->summary / sizeof *summary; i++)
-        summary[i] = (gb_interval){NAN, NAN, NAN};
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
+        c->summary[i] = (gb_interval){NAN, NAN, NAN};
 }
 
 static void make_python(gb_python *p, const char *id, bool free_threaded)
@@ -84,7 +83,7 @@ static void make_python(gb_python *p, const char *id, bool free_threaded)
     *p = (gb_python){.version = "3.14.7", .hex = 0x030e07f0, .free_threaded = free_threaded,
                      .debug = true, .jit = true, .optimized = "PGO", .executable = "/usr/bin/p",
                      .libpython = "/usr/lib/p.so", .home = "/usr", .prefix = "/a",
-                     .base_prefix = "/b", .include = "/c", .configure_args = "'--x=\\\"y\\\"'",
+                     .base_prefix = "/b", .include = "/c", .configure_args = "'--x=\\\"y\\\"'", .packages = "flask 3.1, pip 25",
                      .compiler = "GCC 12", .cflags = "-O2 -g", .usable = true,
                      .gil = free_threaded, .use_jit = -1};
     gb__copy(p->id, sizeof p->id, id);
@@ -98,6 +97,7 @@ static void make_result(gb_result *r, bool small)
     *r = (gb_result){.gilbench = "0.1.0", .started = "2026-01-01T00:00:00Z", .interrupted = true,
                      .python_count = 2, .cell_count = small ? 1 : 4, .comparison_count = 1,
                      .warning_count = 1};
+    r->plan = (gb_method){"uvloop", "{\"x\"", 0.25, 0.125, 1000 / 3., 0.02, 60, 3, 1ull << 52};
     r->host = (gb_host){"host", "Linux", "CPU \"x\"", "performance", 8, 1ull << 34, 1 / 3., 17,
                         2.5, 2, 1, 99};
     r->pythons = calloc(2, sizeof *r->pythons);
@@ -114,8 +114,9 @@ static void make_result(gb_result *r, bool small)
         make_cell(&r->cells[3], "", 8, 6);
     }
     gb_comparison *c = r->comparisons;
-    *c = (gb_comparison){.scenario = "wsgi-json", .metric = gb__metrics[4].name,
-                         .ratio = made_interval(), .verdict = GB_SLOWER};
+    *c = (gb_comparison){.scenario = "wsgi-json", .metric = gb__metrics[GB_PSS].name,
+                         .ratio = made_interval(), .verdict = GB_UNCLEAR, .rounds = 6,
+                         .gil_back = true};
     gb__copy(c->baseline, sizeof c->baseline, r->cells[0].id);
     gb__copy(c->candidate, sizeof c->candidate, r->cells[small ? 0 : 1].id);
     memcpy(r->warnings[0], warning, sizeof warning);

@@ -30,8 +30,188 @@ static void test_settling(void)
        "a rising one has not");
     ok(!settled((uint64_t[]){900, 900, 900, 900, 900, 900, 700, 700, 700, 700, 700, 700}, 12),
        "nor a falling one");
+    ok(!settled((uint64_t[]){900, 901, 899, 900, 900, 900, 980, 981, 979, 980, 980, 980}, 12),
+       "nor one that is 9 %% higher of late");
     ok(!settled((uint64_t[]){900, 900, 900, 900, 900, 900}, 6), "too early to say");
     ok(settled((uint64_t[]){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 12), "nothing at all is even");
+}
+
+// ---- bursts -------------------------------------------------------------------------------------
+
+// Begins the window of a load whose shortest latency was so long.
+static void begin(gb__client *c, gb__client_thread *t, double duration_s, double shortest_s)
+{
+    *c = (gb__client){.config = {.duration_s = duration_s}, .threads = t, .started = 1};
+    atomic_store(&t->shortest, gb__seconds_ns(shortest_s));
+    gb__begin_window(c);
+}
+
+// Req/s that a window sees of 8 answers together every `period`, the first of them `phase` of it
+// behind its begin.
+static double counted(const gb__client *c, double period_s, double phase)
+{
+    uint64_t period = gb__seconds_ns(period_s), first = c->begin + gb__seconds_ns(phase * period_s);
+    double count = 0;
+    for (uint64_t at = first; at < c->end; at += period) count += 8 * gb__weight(c, at);
+    return count / ((double)(c->end - c->begin - c->ramp) / 1e9);
+}
+
+static double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static void test_bursts(void)
+{
+    static const double periods[] = {0.0001, 0.001, 0.01, 0.013, 0.05, 0.051, 0.13, 0.15, 0.2,
+                                     0.208, 0.25, 0.3, 0.5, 1, 2};
+    static gb__client_thread t;
+    gb__client c;
+    double worst = 0, worst_off = 0, longest = 0;
+    for (size_t i = 0; i < sizeof periods / sizeof *periods; i++)
+        for (double phase = 0; phase < 1; phase += 0.05) {
+            double truth = 8 / periods[i];
+            begin(&c, &t, 0.4, periods[i]);
+            worst = larger(worst, fabs(counted(&c, periods[i], phase) / truth - 1));
+            longest = larger(longest, (double)(c.end - c.begin) / 1e9 / larger(0.4, 4 * periods[i]));
+            begin(&c, &t, 0.4, 0.9 * periods[i]);
+            worst_off = larger(worst_off, fabs(counted(&c, periods[i], phase) / truth - 1));
+        }
+    ok(worst < 0.001, "bursts at any distance and place: %.2g %% off", 100 * worst);
+    ok(worst_off < 0.02, "with a distance that is off by 10 %%: %.2g %%", 100 * worst_off);
+    ok(longest < 1.3, "in windows not much longer than four bursts need: %.2f times", longest);
+    begin(&c, &t, 0.4, 600);
+    near((double)(c.end - c.begin) / 1e9, 10, 0.1, "which don't grow forever");
+    c.config.rate = 10;
+    gb__begin_window(&c);
+    atomic_store(&t.shortest, 1000);
+    gb__begin_window(&c);
+    near((double)c.ramp / 1e9, 0.2, 1e-6, "a schedule's starts are bursts as well");
+    c.config.rate = 0;
+    c.pace.gap = GB__NS / 4;
+    gb__begin_window(&c);
+    near((double)c.ramp / 1e9, 0.5, 1e-6, "so are the answers behind a gap");
+}
+
+static void sleep_a_little(gb_exchange *exchange, void *user)
+{
+    usleep(150000);
+    gb_respond(exchange, 200, "text/plain", user, 2);
+}
+
+// Four threads that sleep: bursts of four answers, of which 0.2 s would hold one or two.
+static void test_slow_answers(void)
+{
+    char url[64], body[] = "ok";
+    gb_error error = {GB_OK, ""};
+    gb_server_config config = {.threads = 4, .handler = sleep_a_little, .user = body};
+    gb_server *server = gb_server_start(&config, &error);
+    if (!server) {
+        ok(false, "%s", error.text);
+        return;
+    }
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", gb_server_port(server));
+    gb_load_config k = {.url = url, .connections = 8, .duration_s = 0.2, .warmup_s = 0.05};
+    gb_load_result r;
+    if (gb_load(&k, &r, &error)) {
+        ok(false, "%s", error.text);
+    } else {
+        near(r.rps, 4 / 0.15, 5.5, "4 threads, 150 ms: %.2f req/s", r.rps);
+        ok(r.seconds > 0.5 && r.seconds < 2, "in a window of four bursts, not 0.2 s");
+        ok(!(r.drift > 0), "which says nothing of a drift");
+        gb_load_free(&r);
+    }
+    gb_server_stop(server);
+}
+
+// Answers faster and faster for two seconds.
+static void warm_up(gb_exchange *exchange, void *user)
+{
+    static _Atomic uint64_t began;
+    uint64_t none = 0;
+    atomic_compare_exchange_strong(&began, &none, gb_now_ns());
+    double age = (double)(gb_now_ns() - began) / 1e9;
+    usleep(age < 1.9 ? (unsigned)(3000 * (1 - age / 2)) : 150);
+    gb_respond(exchange, 200, "text/plain", user, 2);
+}
+
+static void test_warm_up(void)
+{
+    char url[64], body[] = "ok";
+    gb_error error = {GB_OK, ""};
+    gb_server_config config = {.threads = 2, .handler = warm_up, .user = body};
+    gb_server *server = gb_server_start(&config, &error);
+    if (!server) {
+        ok(false, "%s", error.text);
+        return;
+    }
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", gb_server_port(server));
+    gb_load_config k = {.url = url, .connections = 4, .duration_s = 1, .warmup_s = 0.1};
+    gb_load_result r;
+    if (gb_load(&k, &r, &error)) {
+        ok(false, "%s", error.text);
+    } else {
+        ok(r.drift > 1.15, "the window's second half had %.2f times the req/s", r.drift);
+        ok(!r.coarse, "of answers that are not too few");
+        gb_load_free(&r);
+    }
+    gb_server_stop(server);
+}
+
+// A round's figures from what was read at the ends of its window, which is 0.1 s shorter than the
+// time between the readings.
+static void test_figures(void)
+{
+    static gb__measuring m;
+    gb_round r = {0};
+    gb_load_result load = {.seconds = 0.4, .requests = 390, .rps = 1000, .cpu_ns = GB__NS / 5,
+                           .drift = 1.5, .coarse = true};
+    m.before = (gb_usage){.at = GB__NS, .user_ns = 100, .system_ns = 200, .context_switches = 7};
+    m.after = (gb_usage){.at = GB__NS + GB__NS / 2, .user_ns = 100 + GB__NS / 4,
+                         .system_ns = 200 + GB__NS / 2, .context_switches = 1007};
+    m.exact = (gb_usage){.service = 5000000, .rss_peak = 6000000, .pss = 4000000, .uss = 3000000};
+    m.machine = (gb__machine_time){.busy_ns = GB__NS * 5 / 4, .steal_ns = GB__NS / 50};
+    m.own_ns = GB__NS / 4;
+    m.rss_mean = 5500000;
+    m.reply.stats.collections = 3;
+    m.reply.stats.pause_ms = 2.5;
+    gb_histogram_init(&load.latency, 3, NULL);
+    for (int i = 1; i <= 1000; i++) gb_histogram_record(&load.latency, (uint64_t)i * 10000);
+    gb__round_fill(&r, &m, &load, 2);
+    gb_histogram_free(&load.latency);
+    near(r.cpu.server_cores, 1.5, 1e-6, "cores: user and system time, by the time between");
+    near(r.cpu.server_us_per_request, 1500, 1e-3, "CPU a request");
+    near(r.context_switches_per_request, 2, 1e-6, "switches a request");
+    near(r.cpu.client_share, 0.25, 1e-9, "the client's share of each of its threads");
+    near(r.cpu.client_us_per_request, 2e5 / 390, 1e-6, "its CPU a request");
+    near(r.other_cores, 0.5, 1e-6, "what others used");
+    near(r.steal_ms, 20, 1e-9, "what the hypervisor took");
+    near(r.memory_mb.service, 5, 1e-9, "memory");
+    near(r.memory_mb.rss, 5.5, 1e-9, "RSS");
+    near(r.memory_mb.rss_peak, 6, 1e-9, "its peak");
+    near(r.memory_mb.pss, 4, 1e-9, "PSS");
+    near(r.memory_mb.uss, 3, 1e-9, "USS");
+    near(r.gc.pause_ms, 2.5, 1e-9, "pauses");
+    is_u64(r.gc.collections, 3, "collections");
+    near(r.latency_ms.p50, 5, 0.01, "p50");
+    near(r.latency_ms.p90, 9, 0.01, "p90");
+    near(r.latency_ms.p99, 9.9, 0.01, "p99");
+    near(r.latency_ms.max, 10, 0.01, "max");
+    near(r.latency_ms.mean, 5.005, 0.01, "mean");
+    ok(r.coarse && r.drift > 1.4 && r.rps > 999, "what the load says is kept");
+}
+
+static void test_timeline(void)
+{
+    gb_round r = {.timeline = {.step_s = 0.05}};
+    gb_measure_config config = {.path = "/"};
+    gb__measuring m = {.config = &config, .round = &r};
+    for (int i = 0; i <= 1200; i++)
+        gb__on_progress(&m, &(gb_load_progress){.seconds = i / 100., .in_window = i > 20,
+                                                .answered = (uint64_t)(i < 600 ? i : 3 * i - 1200)});
+    near(r.timeline.count * r.timeline.step_s, 11.8, 0.8, "a timeline of the whole window");
+    near(r.timeline.rps[1], 100, 1, "at its begin");
+    near(r.timeline.rps[r.timeline.count - 1], 300, 1, "and at its end");
 }
 
 // ---- hand-made results --------------------------------------------------------------------------
@@ -63,7 +243,7 @@ static void make(made *m)
         for (int j = 0; j < ROUNDS; j++)
             m->rounds[i][j] = (gb_round){.rps = 100 + j % 3, .seconds = 1,
                                          .latency_ms = {.p50 = 10, .p99 = 20},
-                                         .memory_mb = {.rss_peak = 30, .pss = 20}};
+                                         .memory_mb = {.service = 30}};
     }
 }
 
@@ -91,8 +271,8 @@ static void test_verdicts(void)
         b->rps *= 1.5;
         b->latency_ms.p50 *= 0.5;
         b->latency_ms.p99 *= 2;
-        b->memory_mb.rss_peak *= 0.9;
-        b->memory_mb.pss *= 1.1;
+        b->memory_mb.service *= 0.9;
+        m.rounds[4][j].memory_mb.service *= 1.1;
         m.rounds[4][j].rps *= 1.009;
     }
     is_u64(gb__add_comparisons(&plan, &m.result, NULL), GB_OK, "compared");
@@ -101,10 +281,11 @@ static void test_verdicts(void)
     is_u64(rps->verdict, GB_FASTER, "more requests are faster");
     is_u64(verdict(&m, "latency_ms.p50", "s/a/1", "s/b/1")->verdict, GB_FASTER, "so is a lower p50");
     is_u64(verdict(&m, "latency_ms.p99", "s/a/1", "s/b/1")->verdict, GB_SLOWER, "a higher p99 isn't");
-    is_u64(verdict(&m, "memory_mb.rss_peak", "s/a/1", "s/b/1")->verdict, GB_FASTER,
+    is_u64(verdict(&m, "memory_mb.service", "s/a/1", "s/b/1")->verdict, GB_FASTER,
            "less memory is the better verdict");
-    is_u64(verdict(&m, "memory_mb.pss", "s/a/1", "s/b/1")->verdict, GB_SLOWER, "more the worse");
-    is_str(gb__find_metric("memory_mb.pss")->words[GB_SLOWER], "more", "and is said so");
+    is_u64(verdict(&m, "memory_mb.service", "s/a/4", "s/b/4")->verdict, GB_SLOWER, "more the worse");
+    is_str(gb__find_metric("memory_mb.service")->words[GB_SLOWER], "more", "and is said so");
+    is_u64((uint64_t)rps->rounds, ROUNDS, "of so many rounds");
     is_u64(verdict(&m, "rps", "s/a/4", "s/b/4")->verdict, GB_NO_DIFFERENCE,
            "0.9 %% are below what anybody can tell");
     is_u64(verdict(&m, "rps", "s/b/1", "s/b/4")->verdict, GB_SLOWER, "4 threads against 1");
@@ -122,10 +303,86 @@ static void test_missing_rounds(void)
     strcpy(m.rounds[1][5].problem, "so did this");
     gb_interval ratio = gb__paired_ratio(&m.cells[0], &m.cells[1], &gb__metrics[0], 1, &n);
     is_u64(n, ROUNDS - 2, "a round counts where both sides have it");
-    near(ratio.median, 2, 0.05, "and the others do count");
-    m.cells[1].round_count = 1;
-    ratio = gb__paired_ratio(&m.cells[0], &m.cells[1], &gb__metrics[0], 1, &n);
-    is_u64(gb__judge(&gb__metrics[0], ratio, n), GB_NO_DIFFERENCE, "one round is no verdict");
+    near(ratio.median, 200 / 101., 1e-9, "and the others do count");
+}
+
+static gb_verdict judged(double lo, double hi, int metric)
+{
+    return gb__judge(&gb__metrics[metric], (gb_interval){(lo + hi) / 2, lo, hi});
+}
+
+static void test_judging(void)
+{
+    is_u64(judged(1.011, 1.5, GB_RPS), GB_FASTER, "clear of 1 by 1 %%: faster");
+    is_u64(judged(1.009, 1.5, GB_RPS), GB_UNCLEAR, "not clear of it: unclear");
+    is_u64(judged(0.5, 0.989, GB_RPS), GB_SLOWER, "the same below 1");
+    is_u64(judged(0.5, 0.991, GB_RPS), GB_UNCLEAR, "and here");
+    is_u64(judged(0.991, 1.009, GB_RPS), GB_NO_DIFFERENCE, "within 1 %%: no difference");
+    is_u64(judged(0.989, 1.009, GB_RPS), GB_UNCLEAR, "a hair lower: unclear");
+    is_u64(judged(0.991, 1.011, GB_RPS), GB_UNCLEAR, "a hair higher, too");
+    is_u64(judged(0.04, 9.52, GB_LATENCY_P99), GB_UNCLEAR, "nothing is known of this");
+    is_u64(judged(1.2, 1.3, GB_LATENCY_P99), GB_SLOWER, "more latency is slower");
+    is_u64(judged(1.2, 1.3, GB_MEMORY), GB_SLOWER, "more memory is more");
+    is_u64(judged(NAN, NAN, GB_RPS), GB_UNCLEAR, "nor of what isn't there");
+    is_str(gb_verdict_text(GB_UNCLEAR), "unclear", "its word");
+}
+
+// The same twelve rounds, or fewer of them.
+static gb_verdict verdict_of(made *m, size_t rounds)
+{
+    gb_plan plan = {.seed = 1};
+    for (int i = 0; i < CELLS; i++) m->cells[i].round_count = rounds;
+    gb__add_comparisons(&plan, &m->result, NULL);
+    gb_verdict found = verdict(m, "rps", "s/a/1", "s/b/1")->verdict;
+    free(m->result.comparisons);
+    m->result.comparisons = NULL;
+    m->result.comparison_count = 0;
+    return found;
+}
+
+static void test_no_verdict(void)
+{
+    static made m;
+    make(&m);
+    for (int j = 0; j < ROUNDS; j++) m.rounds[1][j].rps *= 2;
+    is_u64(verdict_of(&m, 6), GB_FASTER, "twice as fast in six rounds");
+    is_u64(verdict_of(&m, 5), GB_UNCLEAR, "no verdict of five");
+    strcpy(m.rounds[0][2].problem, "it fell over");
+    is_u64(verdict_of(&m, 6), GB_UNCLEAR, "nor of six of which one has no measurement");
+    is_u64(verdict_of(&m, 7), GB_FASTER, "one more makes up for it");
+    for (int j = 0; j < 4; j++) m.rounds[0][j].coarse = true;
+    is_u64(verdict_of(&m, 7), GB_UNCLEAR, "none where most windows held too few answers");
+    is_u64(verdict_of(&m, 8), GB_FASTER, "half of them are not most");
+    m.pythons[1].free_threaded = true;
+    m.pythons[1].gil = -1;
+    m.rounds[1][3].gil.enabled_after_load = 1;
+    is_u64(verdict_of(&m, ROUNDS), GB_UNCLEAR, "none of a free-threaded build with a GIL");
+    m.pythons[1].gil = 1;
+    is_u64(verdict_of(&m, ROUNDS), GB_FASTER, "unless it was asked for");
+}
+
+static void test_sessions(void)
+{
+    gb_interval i = gb__allow_for_sessions((gb_interval){1, 1, 1});
+    near(i.lo, 1 - 1.96 * 0.02 * 1.41421356, 1e-5, "two sessions of one service: 5.5 %% lower");
+    near(i.hi, 1 + 1.96 * 0.02 * 1.41421356, 1e-5, "or higher");
+    i = gb__allow_for_sessions((gb_interval){2, 1.4, 2.1});
+    near(i.median, 2, 0, "the ratio stays");
+    near(i.lo, 2 - 0.610, 0.001, "what the rounds leave open is most of it");
+    near(i.hi, 2 + 0.149, 0.001, "or as much");
+}
+
+static void test_rounds_needed(void)
+{
+    gb_comparison c = {.ratio = {1, 0.9, 1.1}, .rounds = 8};
+    is_u64((uint64_t)gb_rounds_needed(&c, 0.05), 98, "10 %% after 8 rounds: 98 for 5 %%");
+    c.ratio = (gb_interval){2, 1.8, 2.2};
+    is_u64((uint64_t)gb_rounds_needed(&c, 0.05), 98, "whatever the ratio");
+    c.ratio = (gb_interval){1, 0.999, 1.001};
+    is_u64((uint64_t)gb_rounds_needed(&c, 0.05), 6, "never fewer than make a verdict");
+    is_u64((uint64_t)gb_rounds_needed(&c, 0.01), 0, "1 %% is below what can be told");
+    c.rounds = 0;
+    is_u64((uint64_t)gb_rounds_needed(&c, 0.05), 0, "not where rounds aren't paired");
 }
 
 static void test_precision(void)
@@ -133,9 +390,20 @@ static void test_precision(void)
     static made m;
     gb_plan plan = {.seed = 1, .precision = 0.05};
     make(&m);
+    for (int j = 0; j < ROUNDS; j++) m.rounds[4][j].latency_ms.p99 = j % 2 ? 10 : 30;
+    m.cells[1].rate = m.cells[4].rate = 100;
+    ok(!gb__is_precise(&plan, &m.result), "at a rate it is latencies that have to be known");
+    m.cells[1].rate = m.cells[4].rate = 0;
     ok(gb__is_precise(&plan, &m.result), "ratios that are all alike are precise");
     for (int j = 0; j < ROUNDS; j++) m.rounds[2][j].rps = j % 2 ? 100 : 300;
     ok(gb__is_precise(&plan, &m.result), "the control is no build's measure");
+    for (int j = 0; j < ROUNDS; j++) m.rounds[4][j].rps = j < 5 ? 60 : 100;
+    ok(!gb__is_precise(&plan, &m.result), "one that is 40 %% lower at times is not known, either");
+    gb__copy(m.cells[4].server, sizeof m.cells[4].server, "peer");
+    gb__copy(m.cells[4].python, sizeof m.cells[4].python, "a");
+    ok(!gb__is_precise(&plan, &m.result), "nor if it is somebody else's server on the same build");
+    *m.cells[4].server = 0;
+    gb__copy(m.cells[4].python, sizeof m.cells[4].python, "b");
     for (int j = 0; j < ROUNDS; j++) m.rounds[4][j].rps = j % 2 ? 100 : 120;
     ok(!gb__is_precise(&plan, &m.result), "one that scatters by 20 %% is not known to 5 %%");
     plan.precision = 0.2;
@@ -144,21 +412,28 @@ static void test_precision(void)
 
 static void test_rounds(void)
 {
-    gb_plan plan = {.duration_s = 0.4, .warmup_s = 0.15};
-    gb__default_rounds(&plan, 2);
-    is_u64((uint64_t)plan.rounds, 60, "two cells: many rounds");
+    gb_plan plan = gb__plan_defaults(&(gb_plan){0});
+    is_u64((uint64_t)plan.rounds, 60, "many rounds");
     near(plan.precision, 0.02, 1e-9, "until 2 %% are reached");
-    plan.rounds = 0;
-    plan.precision = 0;
-    gb__default_rounds(&plan, 100);
-    is_u64((uint64_t)plan.rounds, 8, "a hundred cells: the fewest");
-    plan = (gb_plan){.rounds = 5, .duration_s = 1, .warmup_s = 1};
-    gb__default_rounds(&plan, 2);
+    near(plan.budget_s, 120, 1e-9, "or two minutes are over");
+    plan = gb__plan_defaults(&(gb_plan){.rounds = 5});
     is_u64((uint64_t)plan.rounds, 5, "so many as asked for");
-    near(plan.precision, 0, 1e-9, "and all of them");
-    plan = (gb_plan){.precision = 0.01, .duration_s = 1, .warmup_s = 1};
-    gb__default_rounds(&plan, 100);
+    near(plan.precision + plan.budget_s, 0, 1e-9, "and all of them");
+    plan = gb__plan_defaults(&(gb_plan){.precision = 0.01});
     is_u64((uint64_t)plan.rounds, 200, "a precision goes on for longer");
+    near(plan.budget_s, 0, 1e-9, "however long");
+}
+
+static void test_budget(void)
+{
+    gb_plan plan = {.budget_s = 10};
+    gb__watcher w = {.plan = &plan, .start = gb_now_ns() - 9 * GB__NS};
+    ok(gb__has_time(&plan, &w, 7), "eight rounds are measured however long they take");
+    ok(!gb__has_time(&plan, &w, 8), "but no ninth that would end too late");
+    w.start = gb_now_ns() - 8 * GB__NS;
+    ok(gb__has_time(&plan, &w, 8), "one that fits is measured");
+    plan.budget_s = 0;
+    ok(gb__has_time(&plan, &w, 8), "without a limit there is always time");
 }
 
 static void test_outliers(void)
@@ -167,6 +442,9 @@ static void test_outliers(void)
     make(&m);
     m.rounds[0][4].rps = 60;
     m.rounds[1][4].rps = 103;
+    m.rounds[2][7].rps = 88;
+    gb__summarise_cell(&m.cells[2], 1);
+    ok(m.rounds[2][7].outlier, "13 %% below where others differ by 2 %% is far");
     gb__summarise_cell(&m.cells[0], 1);
     gb__summarise_cell(&m.cells[1], 1);
     size_t found = 0;
@@ -177,7 +455,7 @@ static void test_outliers(void)
     gb__warn_cell(&m.result, &m.cells[0]);
     is_u64(m.result.warning_count, 1, "it is told of");
     ok(m.result.warning_count && strstr(m.result.warnings[0], "the farthest with 60 (they"), "with its figure");
-    near(m.cells[0].summary.rps.median, 101, 1, "and counts");
+    near(m.cells[0].summary[GB_RPS].median, 101, 1, "and counts");
     free(m.result.warnings);
 }
 
@@ -210,9 +488,143 @@ static void test_unsettled(void)
     free(m.result.warnings);
 }
 
+// ---- what could be unfair -----------------------------------------------------------------------
+
+static bool warns(gb_result *r, const char *what)
+{
+    bool found = false;
+    for (size_t i = 0; i < r->warning_count; i++) found |= strstr(r->warnings[i], what) != NULL;
+    return found;
+}
+
+static void forget(gb_result *r)
+{
+    free(r->warnings);
+    r->warnings = NULL;
+    r->warning_count = 0;
+}
+
+// Sets something wrong in an otherwise flawless result; which warning is to come of it, by `check`.
+#define WARNS(flaw, check, what)                                                                   \
+    do {                                                                                           \
+        made_fair(&m);                                                                             \
+        check;                                                                                     \
+        ok(!m.result.warning_count, "nothing wrong, no warning (%s)", what);                       \
+        forget(&m.result);                                                                         \
+        made_fair(&m);                                                                             \
+        flaw;                                                                                      \
+        check;                                                                                     \
+        ok(warns(&m.result, what), "warned of: %s", what);                                         \
+        forget(&m.result);                                                                         \
+    } while (0)
+
+static void made_fair(made *m)
+{
+    make(m);
+    for (int i = 0; i < CELLS; i++) gb__summarise_cell(&m->cells[i], 1);
+    m->result.host = (gb_host){.cpus = 8, .threads_per_core = 1, .swapped_pages = UINT64_MAX,
+                               .governor = "performance"};
+    for (int i = 0; i < 2; i++) {
+        gb__copy(m->pythons[i].version, sizeof m->pythons[i].version, "3.14.7");
+        gb__copy(m->pythons[i].configure_args, sizeof m->pythons[i].configure_args,
+                 i ? "'--disable-gil' '--prefix=/b'" : "'--prefix=/a'");
+        gb__copy(m->pythons[i].packages, sizeof m->pythons[i].packages, "flask 3.1, pip 25");
+    }
+}
+
+static void summarise(made *m)
+{
+    for (int i = 0; i < CELLS; i++) gb__summarise_cell(&m->cells[i], 1);
+}
+
+#define ALL_ROUNDS(change)                                                                         \
+    for (int j = 0; j < ROUNDS; j++) {                                                             \
+        gb_round *r = &m.rounds[0][j];                                                             \
+        change;                                                                                    \
+    }                                                                                              \
+    summarise(&m)
+
+static void test_fair_builds(void)
+{
+    static made m;
+#define BUILDS(flaw, what) WARNS(flaw, gb__warn_builds(&m.result), what)
+    BUILDS(m.pythons[1].debug = true, "b is a debug build");
+    BUILDS(strcpy(m.pythons[1].version, "3.15.0"), "different versions");
+    BUILDS(strcpy(m.pythons[0].optimized, "PGO"), "was compiled with PGO");
+    BUILDS(strcpy(m.pythons[1].compiler, "Clang"), "different compilers or configure arguments");
+    BUILDS(strcpy(m.pythons[1].configure_args, "'--with-x'"), "different compilers or configure");
+    BUILDS(strcpy(m.pythons[1].packages, "flask 3.2, pip 25"), "flask 3.1 is in a, but not in b");
+    BUILDS(strcpy(m.pythons[0].packages, "flask 3.1"), "pip 25 is in b, but not in a");
+}
+
+static void test_fair_host(void)
+{
+    static made m;
+#define HOST(flaw, what) WARNS(flaw, gb__warn_host(&m.result), what)
+    HOST(m.result.host.cpus = 2, "share 2 CPUs");
+    HOST(m.result.host.threads_per_core = 2, "2 CPUs share a core (SMT)");
+    HOST(m.result.host.load_1min = 7, "load average 7.00");
+    HOST(m.result.host.cgroup_cpus = 1.5, "may use 1.50 of 8 CPUs");
+    HOST(strcpy(m.result.host.governor, "powersave"), "governor is \"powersave\"");
+    HOST(m.result.host.turbo = 1, "turbo is on");
+    made_fair(&m);
+    m.result.host.cgroup_cpus = 8;
+    gb__warn_host(&m.result);
+    is_u64(m.result.warning_count, 0, "a quota of all CPUs is none");
+    m.result.host.swapped_pages = 0;
+    gb_host now;
+    gb_host_read(&now);
+    gb__warn_host(&m.result);
+    ok(warns(&m.result, "swapped") == (now.swapped_pages > 0), "warned of swapping, if there is any");
+    forget(&m.result);
+}
+
+static void test_fair_cells(void)
+{
+    static made m;
+#define CELL(change, what) WARNS(ALL_ROUNDS(change), gb__warn_cell(&m.result, &m.cells[0]), what)
+    CELL(r->drift = 1.2, "still getting faster: the second half of its windows had 20 % more");
+    CELL(r->drift = 0.8, "still getting slower: the second half of its windows had 20 % fewer");
+    CELL(r->coarse = true, "too few answers to know req/s");
+    CELL(r->rps = j % 2 ? 60 : 120, "far apart: req/s are known from 60 to 120 only");
+    CELL(r->cpu.client_share = 0.95, "the client used 95 % of its CPU");
+    CELL(r->errors.timeout = 1, "12 requests failed");
+    CELL(if (j == 3) strcpy(r->problem, "it fell over"), "it fell over");
+    CELL((m.cells[0].rate = 200, r->drift = 1), "101 of 200 req/s were answered");
+    CELL(m.pythons[0].free_threaded = true; m.pythons[0].gil = -1; r->gil.enabled_after_load = 1,
+         "the GIL came back");
+    made_fair(&m);
+    ALL_ROUNDS(r->drift = j % 2 ? 0.9 : 1.12);
+    m.cells[0].rate = 101.5;
+    m.rounds[0][2].coarse = true;
+    gb__warn_cell(&m.result, &m.cells[0]);
+    is_u64(m.result.warning_count, 0, "halves that differ both ways, a rate that is nearly met");
+    forget(&m.result);
+}
+
+static void test_fair_others(void)
+{
+    static made m;
+#define OTHERS(change, what) WARNS(ALL_ROUNDS(change), gb__warn_disturbance(&m.result), what)
+    OTHERS(r->steal_ms = 2000, "hypervisor took 4.2 % of the CPU time");
+    OTHERS(r->other_cores = 0.9, "other processes used 0.15 of 8 CPUs");
+    WARNS(m.cells[2].round_count = 5, gb__warn_rounds(&m.result), "fewer than 6 rounds");
+    WARNS(m.result.interrupted = true, gb__warn_rounds(&m.result), "interrupted");
+}
+
 int main(void)
 {
     test_settling();
+    test_bursts();
+    test_slow_answers();
+    test_warm_up();
+    test_figures();
+    test_timeline();
+    test_sessions();
+    test_judging();
+    test_no_verdict();
+    test_rounds_needed();
+    test_budget();
     test_verdicts();
     test_missing_rounds();
     test_precision();
@@ -220,5 +632,9 @@ int main(void)
     test_outliers();
     test_order();
     test_unsettled();
+    test_fair_builds();
+    test_fair_host();
+    test_fair_cells();
+    test_fair_others();
     return tap_end();
 }
