@@ -12237,15 +12237,17 @@ GB__PRINTF(2, 3) static void gb__cell(gb__table *t, const char *format, ...)
 {
     char text[512];
     va_list args;
-    void *grown = realloc(t->cells, (t->count + 1) * sizeof *t->cells);
-    if (!grown) {
-        t->failed = true;
-        return;
+    if (!(t->count & (t->count - 1))) {  // it is full at 0, 1, 2, 4, ...
+        void *grown = realloc(t->cells, (2 * t->count + 1) * sizeof *t->cells);
+        if (!grown) {
+            t->failed = true;
+            return;
+        }
+        t->cells = grown;
     }
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    t->cells = grown;
     t->cells[t->count].text = (gb__buf){0};
     t->cells[t->count].tone = t->tone;
     gb__add_clean(&t->cells[t->count].text, text);
