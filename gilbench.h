@@ -787,12 +787,15 @@ typedef struct gb_latency {
 
 typedef struct gb_round {
     char problem[512];            // why there is no measurement; "" if there is one
-    uint64_t requests;
+    uint64_t requests, unanswered;
     gb_load_errors errors;
+    uint64_t statuses[6];         // as in gb_load_result, as are the next two
+    gb_answer first_answer;
+    char redirect[256];
     double warmup_s;              // until the rate had settled
     bool unsettled;               // it had not within ten times the warm-up asked for
     bool outlier;                 // req/s far from the other rounds'; it counts all the same
-    bool coarse;                  // as in gb_load_result, as are the next two
+    bool coarse;                  // as in gb_load_result, as is the next
     double drift;
     double seconds;
     double rps;
@@ -10678,7 +10681,11 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
     double requests = counted_ns / 1e9 * load->rps + 1e-9;          // answered within that
     const gb__window_stats *s = &m->reply.stats;
     r->requests = load->requests;
+    r->unanswered = load->unanswered;
     r->errors = load->errors;
+    memcpy(r->statuses, load->statuses, sizeof r->statuses);
+    r->first_answer = load->first_answer;
+    gb__copy(r->redirect, sizeof r->redirect, load->redirect);
     r->warmup_s = load->warmup_s;
     r->unsettled = load->unsettled;
     r->coarse = load->coarse;
@@ -11577,6 +11584,40 @@ static void gb__warn_rate(gb_result *r, const gb_cell *c)
                  "grows", c->id, rps.median, c->rate);
 }
 
+static const gb_round *gb__first_round(const gb_cell *c)
+{
+    for (size_t i = 0; i < c->round_count; i++)
+        if (!*c->rounds[i].problem) return &c->rounds[i];
+    return NULL;
+}
+
+// Are its answers those that were meant, and the same as the first build's?
+static void gb__warn_answers(gb_result *r, const gb_cell *c)
+{
+    uint64_t unanswered = 0, redirects = 0;
+    const char *redirect = "";
+    const gb_cell *baseline = gb__baseline(r, c, GB__AGAINST_BUILD);
+    for (size_t i = 0; i < c->round_count; i++) {
+        unanswered += c->rounds[i].unanswered;
+        redirects += c->rounds[i].statuses[3];
+        if (!*redirect) redirect = c->rounds[i].redirect;
+    }
+    if (redirects)
+        gb__warn(r, "%s: %llu answers were redirects, the first to \"%.200s\": is that the page you "
+                 "mean?", c->id, (unsigned long long)redirects, redirect);
+    if (unanswered)
+        gb__warn(r, "%s: %llu requests had no answer a while after its windows; their latency "
+                 "counts as so long", c->id, (unsigned long long)unanswered);
+    const gb_round *a = baseline ? gb__first_round(baseline) : NULL, *b = gb__first_round(c);
+    if (!a || !b) return;
+    const gb_answer *x = &a->first_answer, *y = &b->first_answer;
+    double more = fabs((double)x->size - (double)y->size);
+    if (x->status != y->status || more > 0.1 * (double)x->size)
+        gb__warn(r, "%s answers with %d and %llu bytes, %s with %d and %llu: is that the same work?",
+                 baseline->id, x->status, (unsigned long long)x->size, c->id, y->status,
+                 (unsigned long long)y->size);
+}
+
 static void gb__warn_cell(gb_result *r, const gb_cell *c)
 {
     const gb_python *python = gb__find_python(r, c->python);
@@ -11604,6 +11645,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
                  "with %.0f (they count)", c->id, outliers, c->round_count, c->summary[GB_RPS].median,
                  farthest);
     gb__warn_rate(r, c);
+    gb__warn_answers(r, c);
     if (unsettled)
         gb__warn(r, "%s: the rate had not settled when %zu of %zu windows began; try a longer "
                  "--warmup", c->id, unsettled, c->round_count);
@@ -13552,12 +13594,24 @@ static const gb__key gb__timeline_keys[] = {
     GB__SERIES(timeline.rss_mb, "rss_mb", timeline.count, GB_TIMELINE, gb__number_element),
     GB__END};
 
+#define GB__STATUS(class)                                                                          \
+    {.key = #class "xx", .offset = (class) * sizeof(uint64_t), .type = GB__IS_COUNT}
+static const gb__key gb__status_keys[] = {GB__STATUS(1), GB__STATUS(2), GB__STATUS(3),
+                                          GB__STATUS(4), GB__STATUS(5), GB__END};
+static const gb__key gb__answer_keys[] = {
+    GB__NAMED(INT, gb_answer, status, "status", .most = 999), GB__KEY(COUNT, gb_answer, size),
+    GB__END};
+
 static const char *const gb__worker_models[] = {"auto", "processes", "threads", NULL};
 
 static const gb__key gb__round_keys[] = {
     GB__KEY(TEXT, gb_round, problem),
     GB__KEY(COUNT, gb_round, requests),
+    GB__KEY(COUNT, gb_round, unanswered),
     GB__NAMED(OBJECT, gb_round, errors, "errors", .more = gb__error_keys),
+    GB__NAMED(OBJECT, gb_round, statuses, "statuses", .more = gb__status_keys),
+    GB__NAMED(OBJECT, gb_round, first_answer, "first_answer", .more = gb__answer_keys),
+    GB__NAMED(TEXT, gb_round, redirect, "redirect", .flags = GB__OMITTED),
     GB__KEY(NUMBER, gb_round, warmup_s),
     GB__KEY(BOOL, gb_round, unsettled),
     GB__KEY(BOOL, gb_round, outlier),
@@ -13708,15 +13762,7 @@ typedef struct gb__load_summary {
     gb_latency latency_ms, uncorrected_ms;
 } gb__load_summary;
 
-#define GB__LOADED_AS(kind, member, name) GB__NAMED(kind, gb__load_summary, result.member, name)
-#define GB__LOADED(kind, member) GB__LOADED_AS(kind, member, #member)
-static const gb__key gb__status_keys[] = {
-    GB__LOADED_AS(COUNT, statuses[1], "1xx"), GB__LOADED_AS(COUNT, statuses[2], "2xx"),
-    GB__LOADED_AS(COUNT, statuses[3], "3xx"), GB__LOADED_AS(COUNT, statuses[4], "4xx"),
-    GB__LOADED_AS(COUNT, statuses[5], "5xx"), GB__END};
-static const gb__key gb__first_answer_keys[] = {
-    GB__LOADED_AS(INT, first_answer.status, "status"),
-    GB__LOADED_AS(COUNT, first_answer.size, "size"), GB__END};
+#define GB__LOADED(kind, member) GB__NAMED(kind, gb__load_summary, result.member, #member)
 static const gb__key gb__load_keys[] = {
     GB__SCHEMA("gilbench-load/1"),
     GB__KEY(NAME, gb__load_summary, url),
@@ -13729,8 +13775,9 @@ static const gb__key gb__load_keys[] = {
     GB__LOADED(BOOL, rate_missed),
     GB__LOADED(COUNT, unanswered),
     GB__NAMED(OBJECT, gb__load_summary, result.errors, "errors", .more = gb__error_keys),
-    GB__PART(gb__load_summary, gb__status_keys, "statuses"),
-    GB__PART(gb__load_summary, gb__first_answer_keys, "first_answer"),
+    GB__NAMED(OBJECT, gb__load_summary, result.statuses, "statuses", .more = gb__status_keys),
+    GB__NAMED(OBJECT, gb__load_summary, result.first_answer, "first_answer",
+              .more = gb__answer_keys),
     GB__LOADED(NUMBER, rps),
     GB__LOADED(COUNT, bytes),
     GB__NAMED(OBJECT, gb__load_summary, latency_ms, "latency_ms", .more = gb__latency_keys),

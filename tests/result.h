@@ -27,6 +27,10 @@ static void make_round(gb_round *r, double rate)
                     .coarse = true, .drift = made_number(),
                     .workers = 3, .interface = GB_ASGI, .warmup_s = made_number(),
                     .seconds = 0.1, .rps = made_number()};
+    r->unanswered = 3;
+    for (int i = 1; i < 6; i++) r->statuses[i] = (uint64_t)i * 1000;
+    r->first_answer = (gb_answer){302, 123456};
+    gb__copy(r->redirect, sizeof r->redirect, "/login \"x\"");
     r->errors = (gb_load_errors){1, 2, 3, 4, 5, 6, 7, 8};
     made_numbers(&r->latency_ms.mean, sizeof r->latency_ms / sizeof(double));
     if (rate > 0) made_numbers(&r->uncorrected_ms.mean, sizeof r->latency_ms / sizeof(double));

@@ -589,6 +589,14 @@ static void test_fair_cells(void)
     CELL(r->rps = j % 2 ? 60 : 120, "far apart: req/s are known from 60 to 120 only");
     CELL(r->cpu.client_share = 0.95, "the client used 95 % of its CPU");
     CELL(r->errors.timeout = 1, "12 requests failed");
+    CELL((r->statuses[3] = 2, strcpy(r->redirect, "/login")),
+         "24 answers were redirects, the first to \"/login\"");
+    CELL(r->unanswered = 1, "12 requests had no answer");
+    WARNS(ALL_ROUNDS((r->first_answer = (gb_answer){200, 100},
+                      m.rounds[1][j].first_answer = (gb_answer){200, 120})),
+          gb__warn_cell(&m.result, &m.cells[1]), "s/a/1 answers with 200 and 100 bytes, s/b/1 with");
+    WARNS(ALL_ROUNDS(m.rounds[1][j].first_answer.status = 304; (void)r),
+          gb__warn_cell(&m.result, &m.cells[1]), "answers with 0 and 0 bytes, s/b/1 with 304 and 0");
     CELL(if (j == 3) strcpy(r->problem, "it fell over"), "it fell over");
     CELL((m.cells[0].rate = 200, r->drift = 1), "101 of 200 req/s were answered");
     CELL(m.pythons[0].free_threaded = true; m.pythons[0].gil = -1; r->gil.enabled_after_load = 1,
