@@ -12699,10 +12699,10 @@ static const char *gb__ratio_text(gb__phrase text, gb_interval i)
     return text;
 }
 
-// Why there is no verdict comes before that there is none.
+// A row that is not what it is called gets none, and few rounds are a reason of their own.
 static const char *gb__verdict_words(const gb_comparison *k)
 {
-    if (k->gil_back) return "GIL back";
+    if (k->gil_back) return "no verdict";
     if (k->rounds && k->rounds < GB__FEWEST_ROUNDS) return "too few rounds";
     return gb__find_metric(k->metric)->words[k->verdict];
 }

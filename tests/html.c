@@ -537,7 +537,7 @@ static void test_unclear(void)
     free(text);
     for (size_t i = 0; i < r.comparison_count; i++) r.comparisons[i].gil_back = true;
     text = page_of(&r);
-    ok(strstr(text, ">1.00x [0.90, 1.10] GIL back</td>"), "with a GIL that is back there is none");
+    ok(strstr(text, ">1.00x [0.90, 1.10] no verdict</td>"), "with a GIL that is back there is none");
     free(text);
     gb_result_free(&r);
 }
