@@ -11649,15 +11649,17 @@ GB__PRINTF(2, 3) static void gb__cell(gb__table *t, const char *format, ...)
 {
     char text[512];
     va_list args;
-    void *grown = realloc(t->cells, (t->count + 1) * sizeof *t->cells);
-    if (!grown) {
-        t->failed = true;
-        return;
+    if (!(t->count & (t->count - 1))) {  // it is full at 0, 1, 2, 4, ...
+        void *grown = realloc(t->cells, (2 * t->count + 1) * sizeof *t->cells);
+        if (!grown) {
+            t->failed = true;
+            return;
+        }
+        t->cells = grown;
     }
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    t->cells = grown;
     t->cells[t->count].text = (gb__buf){0};
     t->cells[t->count].tone = t->tone;
     gb__add_clean(&t->cells[t->count].text, text);
@@ -12067,10 +12069,10 @@ static const char *gb__ratio_text(gb__phrase text, gb_interval i)
     return text;
 }
 
-// Why there is no verdict comes before that there is none.
+// A row that is not what it is called gets none, and few rounds are a reason of their own.
 static const char *gb__verdict_words(const gb_comparison *k)
 {
-    if (k->gil_back) return "GIL back";
+    if (k->gil_back) return "no verdict";
     if (k->rounds && k->rounds < GB__FEWEST_ROUNDS) return "too few rounds";
     return gb__find_metric(k->metric)->words[k->verdict];
 }

@@ -537,7 +537,7 @@ static void test_unclear(void)
     free(text);
     for (size_t i = 0; i < r.comparison_count; i++) r.comparisons[i].gil_back = true;
     text = page_of(&r);
-    ok(strstr(text, ">1.00x [0.90, 1.10] GIL back</td>"), "with a GIL that is back there is none");
+    ok(strstr(text, ">1.00x [0.90, 1.10] no verdict</td>"), "with a GIL that is back there is none");
     free(text);
     gb_result_free(&r);
 }
@@ -559,9 +559,9 @@ static void test_largest(void)
         gb__copy(k->baseline, sizeof k->baseline, r.cells[i * 7 % r.cell_count].id);
         gb__copy(k->candidate, sizeof k->candidate, r.cells[i % r.cell_count].id);
     }
-    uint64_t before = gb_now_ns();
+    clock_t before = clock();  // of the CPU: others may keep it busy
     char *text = page_of(&r);
-    double seconds = (double)(gb_now_ns() - before) / 1e9;
+    double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
     well_formed(text, "the largest result");
     ok(seconds < 60, "it takes no quarter of an hour, but %.1f s", seconds);
     free(text);
