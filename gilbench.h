@@ -169,10 +169,10 @@
 //     client gone: ASGI's send does nothing, receive gives http.disconnect
 //     out of descriptors                                                          accepts later
 //
-// Of the fields about the connection, an ASGI application's "Connection: close" is honoured, and a
-// WSGI application gets one warning. Two choices of WSGI alone: request fields with an underscore in
-// their name are dropped, because "a_b" and "a-b" are the same variable; and a repeated field is
-// joined with a comma, a Cookie with a semicolon.
+// Of the fields about the connection, an ASGI application's "Connection: close" is honoured, and
+// a WSGI application gets one warning. Two choices of WSGI alone: request fields with an underscore
+// in their name are dropped, because "a_b" and "a-b" are the same variable; and a repeated field
+// is joined with a comma, a Cookie with a semicolon.
 //
 // THE CLIENT
 //
@@ -6679,9 +6679,9 @@ static const char gb__bootstrap[] =
     "            raise StopIteration\n"
     "        return block\n";
 
-// The article's two endpoints, with answers that are there already, as the C handler's are: the cost
-// of json.dumps is no property of a build's server side. They are constants of code, which are
-// immortal in a free-threaded build: a global list would have its references counted by all threads.
+// The article's two endpoints, with answers that are there already, as the C handler's are: the
+// cost of json.dumps is no property of a build's server side. They are constants of code, immortal
+// in a free-threaded build: of a global list all threads would count the references.
 static const char gb__builtin_wsgi[] =
     "import time\n"
     "def app(environ, start_response):\n"
@@ -7106,7 +7106,8 @@ static void gb__wsgi_warn(gb_slice name)
     static atomic_flag warned = ATOMIC_FLAG_INIT;
     if (!atomic_flag_test_and_set(&warned))
         fprintf(stderr, "gilbench: the application's field %.*s was dropped, as every one that is "
-                "about the connection: that is the server's (PEP 3333)\n", (int)name.len, name.data);
+                "about the connection: that is the server's (PEP 3333)\n",
+                (int)name.len, name.data);
 }
 
 static bool gb__wsgi_add_field(gb__wsgi_call *c, PyObject *pair)
@@ -8102,8 +8103,9 @@ static void gb__asgi_write(gb__asgi_call *c, const char *data, size_t len, bool 
 static bool gb__asgi_is_short(const gb__asgi_call *c, size_t len, bool more)
 {
     const gb_exchange *x = c->x;
-    bool begun = x->state != GB__ANSWER_NONE, bodyless = x->is_head || !gb__status_has_body(c->answer.status);
-    uint64_t promised = begun ? x->answer_left : c->answer.has_length ? c->answer.content_length : 0;
+    bool begun = x->state != GB__ANSWER_NONE;
+    bool bodyless = x->is_head || !gb__status_has_body(c->answer.status);
+    uint64_t promised = begun ? x->answer_left : c->answer.content_length;  // 0 without a length
     return !more && !bodyless && (!begun || x->counted) && len < promised;
 }
 
