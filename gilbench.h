@@ -192,8 +192,8 @@
 //
 // MEMORY AND CPU
 //
-// From /proc over the server's whole process tree. Memory is that of the service, whoever else runs:
-// its anonymous pages, those that its processes share by fork once; and the resident pages of the
+// From /proc over the server's whole process tree. Memory is that of the service, whoever else
+// runs: its anonymous pages, those that its processes share by fork once; and the resident pages of the
 // files that it maps (libpython, extensions), each file once, as much of it as the process has that
 // has most. To what is there at the window's end is added what each process had more at its peak
 // within the window. Beside it stand RSS and its peak, sums over processes in which a shared page
@@ -222,19 +222,20 @@
 // truth in 1 to 6 % of 600 cases each, plain percentiles and BCa in 4 to 11 %). "Faster" and
 // "slower" need the interval, not the median, to be clear of 1 by 1 %; "no difference" needs it to
 // lie within that 1 %; all else is "unclear", as is everything with fewer than 6 rounds, which give
-// no interval of 95 %, and a free-threaded build whose GIL came back. Few cells get more rounds than
-// many: by default they go on until each ratio of req/s (with a rate, of latencies) is known to 2 %,
-// or two minutes are over, but for 8 at least. `make calibrate` shows what verdicts are worth.
+// no interval of 95 %, and a free-threaded build whose GIL came back. Few cells get more rounds
+// than many: by default they go on until each ratio of req/s (with a rate, of latencies) is known
+// to 2 %, or two minutes are over, but for 8 at least. `make calibrate` shows what verdicts are
+// worth.
 //
-// Answers that sleep or wait come in bursts: of all threads, or of all connections. How many bursts a
-// window catches is chance, so behind a warm-up answers near its ends count in part, and the window
-// is made to fit the bursts' distance, four of them at least (up to 10 s; beyond that, and where
-// few steps have answers, a warning says that req/s can't be known). Req/s are then right to 1 %
-// whatever the phase, and a window of 0.4 s lasts for 0.8 where an answer takes 0.2.
+// Answers that sleep or wait come in bursts: of all threads, or of all connections. How many bursts
+// a window catches is chance, so behind a warm-up answers near its ends count in part, and the
+// window is made to fit the bursts' distance, four of them at least (up to 10 s; beyond that, and
+// where few steps have answers, a warning says that req/s can't be known). Req/s are then right to
+// 1 % whatever the phase, and a window of 0.4 s lasts for 0.8 where an answer takes 0.2.
 //
 // The rounds of two results (gilbench report old.json new.json) aren't paired, and two sessions of
 // one machine differ by themselves: there the ratio is one of medians, and its interval that of two
-// independent samples, widened for sessions that differ by 2 %. About 7 % are the least it can tell.
+// independent samples, widened for sessions that differ by 2 %. It tells no less than about 7 %.
 //
 // A free-threaded build turns its GIL on again when it imports an extension module that doesn't
 // declare that it runs without. The state is asked after the load, and every such module is named.
@@ -955,8 +956,9 @@ typedef struct gb_plan {
     const bool *stop;             // set to true to end early and keep what was measured
 } gb_plan;
 
-// Of memory, GB_FASTER means less and GB_SLOWER more. There is no difference where the interval lies
-// within 1 % of 1; where neither can be said it is unclear, as it always is with fewer than 6 rounds.
+// Of memory, GB_FASTER means less and GB_SLOWER more. There is no difference where the interval
+// lies within 1 % of 1; where neither can be said it is unclear, as it always is with fewer than 6
+// rounds.
 typedef enum gb_verdict { GB_NO_DIFFERENCE, GB_FASTER, GB_SLOWER, GB_UNCLEAR } gb_verdict;
 
 typedef struct gb_comparison {
@@ -4791,9 +4793,9 @@ static void gb__link_next(gb__client_thread *t, gb__link *l, uint64_t now)
     t->idle_end = &l->next_idle;
 }
 
-// Where threads sleep or a loop waits, answers come in bursts, and a plain count depends on how many
-// of them a window catches: twice as many for 200 ms as for 208. So an answer counts softly: on the
-// ramp at either end of the window only in part, by a curve without kinks.
+// Where threads sleep or a loop waits, answers come in bursts, and a plain count depends on how
+// many of them a window catches: twice as many for 200 ms as for 208. So an answer counts softly:
+// on the ramp at either end of the window only in part, by a curve without kinks.
 static double gb__weight(const gb__client *c, uint64_t now)
 {
     uint64_t ramp = atomic_load_explicit(&c->ramp, memory_order_relaxed);
@@ -9952,7 +9954,7 @@ static void gb__on_window(void *user, bool end)
         gb_peak_reset(pid);
         m->code = gb__sampler_start(&m->sampler, pid, 0, &m->error);
         if (!m->code) m->code = gb__ask(m->service, GB__ASK_BEGIN, &m->reply, &m->error);
-        // The machine's time and the server's in the same order at both ends: the same time between.
+        // The machine's time and the server's in one order at both ends: the same time between.
         gb__measure_machine(m);
         if (!m->code) m->code = gb_usage_read(pid, false, &m->before, &m->error);
         return;
@@ -10202,8 +10204,8 @@ GB_API const char *gb_verdict_text(gb_verdict verdict)
 
 // ---- the plan -----------------------------------------------------------------------------------
 
-// By default there are as many rounds as the time has room for: a small difference needs many, since
-// those of a machine that others share differ by 5 to 10 %.
+// By default there are as many rounds as the time has room for: a small difference needs many,
+// since those of a machine that others share differ by 5 to 10 %.
 static void gb__default_rounds(gb_plan *p)
 {
     if (p->rounds) return;
@@ -10436,7 +10438,7 @@ static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, 
     }
 }
 
-// What an application is shows when it is loaded; GB_AUTO where that fails, which a round will tell.
+// What an application is shows when it is loaded; GB_AUTO where that fails: a round will tell.
 static gb_interface gb__ask_interface(const gb_plan *p, const gb_python *python, const char *app)
 {
     gb_service_config config = {.python = python, .app = app, .loop = p->loop};
@@ -10552,9 +10554,9 @@ static const gb_python *gb__find_python(const gb_result *r, const char *id)
 // What the rounds say: medians, and ratios that are taken within a round, where the two sides stood
 // closest together, and summarised over rounds. Pure.
 
-// Whole percents are what repeated runs of the same thing differ by: a difference needs the interval
-// to be clear of 1 by this much (criterion.rs calls it the noise threshold), and "no difference"
-// needs it to be within.
+// Whole percents are what repeated runs of the same thing differ by: a difference needs the
+// interval to be clear of 1 by this much (criterion.rs calls it the noise threshold), and "no
+// difference" needs it to be within.
 #define GB__NOISE_THRESHOLD 0.01
 
 #define GB__FEWEST_ROUNDS 6   // with less there is no interval of 95 %
@@ -10970,8 +10972,8 @@ static void gb__warn_answers(gb_result *r, const gb_cell *c)
         if (!*redirect) redirect = c->rounds[i].redirect;
     }
     if (redirects)
-        gb__warn(r, "%s: %llu answers were redirects, the first to \"%.200s\": is that the page you "
-                 "mean?", c->id, (unsigned long long)redirects, redirect);
+        gb__warn(r, "%s: %llu answers were redirects, the first to \"%.200s\": is that the page "
+                 "you mean?", c->id, (unsigned long long)redirects, redirect);
     if (unanswered)
         gb__warn(r, "%s: %llu requests had no answer a while after its windows; their latency "
                  "counts as so long", c->id, (unsigned long long)unanswered);
@@ -10980,8 +10982,8 @@ static void gb__warn_answers(gb_result *r, const gb_cell *c)
     const gb_answer *x = &a->first_answer, *y = &b->first_answer;
     double more = fabs((double)x->size - (double)y->size);
     if (x->status != y->status || more > 0.1 * (double)x->size)
-        gb__warn(r, "%s answers with %d and %llu bytes, %s with %d and %llu: is that the same work?",
-                 baseline->id, x->status, (unsigned long long)x->size, c->id, y->status,
+        gb__warn(r, "%s answers with %d and %llu bytes, %s with %d and %llu: is that the same "
+                 "work?", baseline->id, x->status, (unsigned long long)x->size, c->id, y->status,
                  (unsigned long long)y->size);
 }
 
@@ -10989,7 +10991,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
 {
     const gb_python *python = gb__find_python(r, c->python);
     uint64_t errors = 0;
-    double share = 0, farthest = c->summary[GB_RPS].median;
+    double share = 0, median = c->summary[GB_RPS].median, farthest = median;
     size_t unsettled = 0, outliers = 0, late = 0;
     char variant[GB__VARIANT];
     gb__variant(c, "", variant, sizeof variant);
@@ -10999,8 +11001,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         unsettled += round->unsettled;
         outliers += round->outlier;
         late += round->ended_late;
-        if (fabs(round->rps - c->summary[GB_RPS].median) > fabs(farthest - c->summary[GB_RPS].median))
-            farthest = round->rps;
+        if (fabs(round->rps - median) > fabs(farthest - median)) farthest = round->rps;
         if (round->cpu.client_share > share) share = round->cpu.client_share;
         if (*round->problem) gb__warn(r, "%s: %s", c->id, round->problem);
         if (gb__gil_came_back(python, round))
@@ -11010,7 +11011,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     }
     if (outliers)
         gb__warn(r, "%s: %zu of %zu rounds are far from the median of %.0f req/s, the farthest "
-                 "with %.0f (they count)", c->id, outliers, c->round_count, c->summary[GB_RPS].median,
+                 "with %.0f (they count)", c->id, outliers, c->round_count, median,
                  farthest);
     gb__warn_rate(r, c);
     gb__warn_answers(r, c);
@@ -11075,8 +11076,8 @@ static void gb__warn_rounds(gb_result *r)
     for (size_t i = 0; i < r->cell_count; i++)
         few |= r->cells[i].round_count < GB__FEWEST_ROUNDS;
     if (few)
-        gb__warn(r, "fewer than %d rounds can't give an interval of 95 %%, so there are no verdicts",
-                 GB__FEWEST_ROUNDS);
+        gb__warn(r, "fewer than %d rounds can't give an interval of 95 %%, so there are no "
+                 "verdicts", GB__FEWEST_ROUNDS);
     if (r->interrupted) gb__warn(r, "interrupted: what is here was measured before");
 }
 
@@ -11355,8 +11356,8 @@ static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from
     return NULL;
 }
 
-// Two results are two sessions, whose medians differ by more than the rounds within each say: by 2 %
-// (standard deviation) on a quiet machine. The interval of their ratio allows for both of them: of
+// Two results are two sessions, whose medians differ by more than the rounds within each say: by
+// 2 % (standard deviation) on a quiet machine. The interval of their ratio allows for both of them: of
 // simulated pairs that differ by so much, with 8 to 60 rounds a side and a scatter of 2 to 10 %
 // within, 1 to 2 % get a false verdict (without, 1 to 50 %); 20 % of difference are seen in 44 to
 // 100 %.

@@ -87,7 +87,8 @@ static void make_python(gb_python *p, const char *id, bool free_threaded)
     *p = (gb_python){.version = "3.14.7", .hex = 0x030e07f0, .free_threaded = free_threaded,
                      .debug = true, .jit = true, .optimized = "PGO", .executable = "/usr/bin/p",
                      .libpython = "/usr/lib/p.so", .home = "/usr", .prefix = "/a",
-                     .base_prefix = "/b", .include = "/c", .configure_args = "'--x=\\\"y\\\"'", .packages = "flask 3.1, pip 25",
+                     .base_prefix = "/b", .include = "/c", .configure_args = "'--x=\\\"y\\\"'",
+                     .packages = "flask 3.1, pip 25",
                      .compiler = "GCC 12", .cflags = "-O2 -g", .usable = true,
                      .gil = free_threaded, .use_jit = -1};
     gb__copy(p->id, sizeof p->id, id);

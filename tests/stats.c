@@ -293,8 +293,8 @@ static void test_interval(void)
     near(a.median, 4, 0, "median of seven");
 }
 
-// The median of a resample is one of the values, and how often it is which follows from the binomial
-// distribution: of 15 values the 4th is the lowest that 1.32 % of the medians are not above, of 9
+// The median of a resample is one of the values, and how often it is which follows from the
+// binomial distribution: of 15 values the 4th is the lowest that 1.32 % of the medians are not above, of 9
 // with 0.72 % the 2nd, of 7 with 0.41 % the 1st; with the tail for 31 values it would be the 2nd.
 static void test_ends(void)
 {

@@ -73,7 +73,8 @@ static void test_bursts(void)
             double truth = 8 / periods[i];
             begin(&c, &t, 0.4, periods[i]);
             worst = larger(worst, fabs(counted(&c, periods[i], phase) / truth - 1));
-            longest = larger(longest, (double)(c.end - c.begin) / 1e9 / larger(0.4, 4 * periods[i]));
+            double window = (double)(c.end - c.begin) / 1e9;
+            longest = larger(longest, window / larger(0.4, 4 * periods[i]));
             begin(&c, &t, 0.4, 0.9 * periods[i]);
             worst_off = larger(worst_off, fabs(counted(&c, periods[i], phase) / truth - 1));
         }
@@ -206,9 +207,11 @@ static void test_timeline(void)
     gb_round r = {.timeline = {.step_s = 0.05}};
     gb_measure_config config = {.path = "/"};
     gb__measuring m = {.config = &config, .round = &r};
-    for (int i = 0; i <= 1200; i++)
-        gb__on_progress(&m, &(gb_load_progress){.seconds = i / 100., .in_window = i > 20,
-                                                .answered = (uint64_t)(i < 600 ? i : 3 * i - 1200)});
+    for (int i = 0; i <= 1200; i++) {
+        gb_load_progress now = {.seconds = i / 100., .in_window = i > 20};
+        now.answered = (uint64_t)(i < 600 ? i : 3 * i - 1200);
+        gb__on_progress(&m, &now);
+    }
     near(r.timeline.count * r.timeline.step_s, 11.8, 0.8, "a timeline of the whole window");
     near(r.timeline.rps[1], 100, 1, "at its begin");
     near(r.timeline.rps[r.timeline.count - 1], 300, 1, "and at its end");
@@ -283,7 +286,8 @@ static void test_verdicts(void)
     is_u64(verdict(&m, "latency_ms.p99", "s/a/1", "s/b/1")->verdict, GB_SLOWER, "a higher p99 isn't");
     is_u64(verdict(&m, "memory_mb.service", "s/a/1", "s/b/1")->verdict, GB_FASTER,
            "less memory is the better verdict");
-    is_u64(verdict(&m, "memory_mb.service", "s/a/4", "s/b/4")->verdict, GB_SLOWER, "more the worse");
+    is_u64(verdict(&m, "memory_mb.service", "s/a/4", "s/b/4")->verdict, GB_SLOWER,
+           "more the worse");
     is_str(gb__find_metric("memory_mb.service")->words[GB_SLOWER], "more", "and is said so");
     is_u64((uint64_t)rps->rounds, ROUNDS, "of so many rounds");
     is_u64(verdict(&m, "rps", "s/a/4", "s/b/4")->verdict, GB_NO_DIFFERENCE,
@@ -594,9 +598,9 @@ static void test_fair_cells(void)
     CELL(r->unanswered = 1, "12 requests had no answer");
     WARNS(ALL_ROUNDS((r->first_answer = (gb_answer){200, 100},
                       m.rounds[1][j].first_answer = (gb_answer){200, 120})),
-          gb__warn_cell(&m.result, &m.cells[1]), "s/a/1 answers with 200 and 100 bytes, s/b/1 with");
+          gb__warn_cell(&m.result, &m.cells[1]), "s/a/1 answers with 200 and 100 bytes, s/b");
     WARNS(ALL_ROUNDS(m.rounds[1][j].first_answer.status = 304; (void)r),
-          gb__warn_cell(&m.result, &m.cells[1]), "answers with 0 and 0 bytes, s/b/1 with 304 and 0");
+          gb__warn_cell(&m.result, &m.cells[1]), "with 0 and 0 bytes, s/b/1 with 304 and 0");
     CELL(if (j == 3) strcpy(r->problem, "it fell over"), "it fell over");
     CELL((m.cells[0].rate = 200, r->drift = 1), "101 of 200 req/s were answered");
     CELL(m.pythons[0].free_threaded = true; m.pythons[0].gil = -1; r->gil.enabled_after_load = 1,
