@@ -10458,7 +10458,8 @@ static void gb__find_interface(const gb_plan *p, const gb_result *r, gb_scenario
 {
     const char *app = gb__scenario_app(r, s);
     if (!strcmp(app, "builtin:c")) s->interface = GB_C;
-    if (s->interface == GB_AUTO && !s->threads && p->thread_count > 1 && !p->peer_count)
+    bool threads = !s->threads && (p->thread_count > 1 || *p->threads > 1);
+    if (s->interface == GB_AUTO && threads && !p->peer_count)
         s->interface = gb__ask_interface(p, &r->pythons[0], app);
 }
 
