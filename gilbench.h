@@ -4555,6 +4555,7 @@ typedef struct gb__client_thread {
     uint64_t next_check;
     _Atomic uint64_t answered;  // well, in the window or not; the calling thread looks at it
     _Atomic uint64_t shortest;  // of their latencies; so it does at this
+    uint64_t longest;
     gb_load_result part;  // of the result: what this thread counts; req/s are a count
     uint64_t last_start;
     uint64_t last_end;    // of a request that counts, whatever came of it
@@ -4812,8 +4813,10 @@ static void gb__count_answer(gb__client_thread *t, const gb__link *l, uint64_t n
 {
     uint64_t before = atomic_load_explicit(&t->answered, memory_order_relaxed);
     atomic_store_explicit(&t->answered, before + 1, memory_order_relaxed);  // nobody else writes
-    if (!before || now - l->started < atomic_load_explicit(&t->shortest, memory_order_relaxed))
-        atomic_store_explicit(&t->shortest, now - l->started, memory_order_relaxed);
+    uint64_t took = now - l->started;
+    if (!before || took < atomic_load_explicit(&t->shortest, memory_order_relaxed))
+        atomic_store_explicit(&t->shortest, took, memory_order_relaxed);
+    if (took > t->longest) t->longest = took;
     if (gb__in_window(t->client, now)) {
         t->part.requests++;
         t->part.rps += gb__weight(t->client, now);
@@ -5074,10 +5077,10 @@ static void gb__check_links(gb__client_thread *t, uint64_t now)
 }
 
 // How long it waits for what is in flight at the end of the window: for twice as long as the
-// slowest answer took, but for a second at least, and never beyond the timeout.
+// slowest answer since the load began took, but for a second at least and not beyond the timeout.
 static uint64_t gb__drain_ns(const gb__client_thread *t)
 {
-    uint64_t ns = 2 * (t->interval_ns > 0 ? t->part.uncorrected.max : t->part.latency.max);
+    uint64_t ns = 2 * t->longest;
     uint64_t timeout = gb__seconds_ns(t->client->config.timeout_s);
     if (ns < GB__NS) ns = GB__NS;
     return ns < timeout ? ns : timeout;
@@ -10457,7 +10460,8 @@ static void gb__find_interface(const gb_plan *p, const gb_result *r, gb_scenario
 {
     const char *app = gb__scenario_app(r, s);
     if (!strcmp(app, "builtin:c")) s->interface = GB_C;
-    if (s->interface == GB_AUTO && !s->threads && p->thread_count > 1 && !p->peer_count)
+    bool threads = !s->threads && (p->thread_count > 1 || *p->threads > 1);
+    if (s->interface == GB_AUTO && threads && !p->peer_count)
         s->interface = gb__ask_interface(p, &r->pythons[0], app);
 }
 

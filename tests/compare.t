@@ -415,8 +415,15 @@ sub rows_of {
     ($out, $err, $status) = compare(@short, qw(--rounds 1 --quiet), @json, @_);
     return join ' ', map { $_->{id} =~ s/^app\/|-c\d+$//gr } @{ result()->{cells} };
 }
-is(rows_of(@gil, qw(--app builtin:asgi --path /json --threads), '1,4', '--no-control'),
-    "$gil->{id}/w1-t1", 'an event loop has one thread, whatever was asked for');
+my $own = file('own.py', <<'END') . ':app';
+async def app(scope, receive, send):
+    if scope['type'] == 'lifespan':
+        raise NotImplementedError
+    await send({'type': 'http.response.start', 'status': 200, 'headers': []})
+    await send({'type': 'http.response.body', 'body': b'ok'})
+END
+is(rows_of(@gil, '--app', $own, qw(--path /x --threads), $_), "$gil->{id}/w1-t1",
+    "an event loop has one thread, not $_") for '1,4', '8';
 is(rows_of(@gil, @ft, qw(--app builtin:c --path /json --threads 2)), 'control/w1-t2',
     'the C handler is of no build');
 is(rows_of(@gil, @ft, qw(--app builtin:wsgi --path /json --threads 1 --workers 2)),
