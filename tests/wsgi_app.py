@@ -303,6 +303,7 @@ BODIES = {
     "keys": lambda: {b"ke": 1, b"ys": 2},
     "fails": lambda: Blocks("fails", [b"begun"], fail=True),
     "fails at once": lambda: Blocks("fails at once", [], fail=True),
+    "huge": lambda: Blocks("huge", [b"h" * 16000000]),
     "close fails": lambda: Blocks("close fails", [b"whole"], fail_to_close=True),
     "endless": lambda: Blocks("endless", Endless()),
     "str": lambda: ["X-Leak"],
