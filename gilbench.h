@@ -6022,6 +6022,17 @@ static void gb__add_path(gb__search *s)
     }
 }
 
+// What `make bundle` packs: the builds lie beside the program, wherever that was unpacked.
+static void gb__add_beside(gb__search *s)
+{
+    char dir[GB_PATH];
+    ssize_t n = readlink("/proc/self/exe", dir, sizeof dir);
+    if (n <= 0 || n == sizeof dir) return;
+    dir[n] = 0;
+    gb__to_parent(dir);
+    gb__add_bins(s, dir, "/cpython-*/bin");
+}
+
 static void gb__add_machine(gb__search *s)
 {
     // Where the variable isn't set: that directory in the home directory.
@@ -6040,6 +6051,7 @@ static void gb__add_machine(gb__search *s)
         {"XDG_CACHE_HOME", ".cache", "/gilbench/cpython-*/bin"},
     };
     const char *home = getenv("HOME");
+    gb__add_beside(s);
     gb__add_path(s);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         const char *root = places[i].variable ? getenv(places[i].variable) : NULL;
