@@ -535,8 +535,8 @@ typedef struct gb_python {
 
 // Finds interpreters: those of `wanted` (an executable, a virtual environment, an installation, a
 // libpython; ",gil=0|1,jit=0|1,name=TEXT" may follow) or, with none, all that this machine has in
-// the usual places. *list is the caller's: free() it. Also lists what can't be used, with the
-// reason. Fails when something in `wanted` isn't an interpreter at all.
+// the usual places, beside this program first. *list is the caller's: free() it. Also lists what
+// can't be used, with the reason. Fails when something in `wanted` isn't an interpreter at all.
 GB_API gb_code gb_pythons(const char *const *wanted, size_t count, gb_python **list, size_t *length,
                           gb_error *error);
 
