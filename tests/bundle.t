@@ -9,7 +9,7 @@ use Test::More;
 use lib $FindBin::Bin;
 use Gilbench;
 
-my ($archive) = glob "$FindBin::Bin/../build/gilbench-bundle-*.tar.gz";
+my ($archive) = glob "'$FindBin::Bin/../build/gilbench-bundle-*.tar.gz'";
 plan skip_all => '`make bundle` has not been called' unless $archive;
 plan skip_all => 'the program is newer than its bundle' if -M $archive > -M $gilbench;
 
