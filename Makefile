@@ -29,7 +29,7 @@ need = @command -v $(1) >/dev/null || { echo "make: no $(1) here: apt-get instal
 # can be switched off, it is.
 prove := $(shell setarch -R true 2>/dev/null && echo setarch -R) prove -j4
 
-.PHONY: all run test pythons venvs peers calibrate interpreters fuzz install clean help
+.PHONY: all run test pythons venvs peers calibrate bundle interpreters fuzz install clean help
 .DELETE_ON_ERROR:
 
 all: build/gilbench ## build/gilbench (the default)
@@ -52,6 +52,11 @@ peers: venvs ## this server beside Granian, gunicorn, uvicorn, ...: a table of r
 
 calibrate: interpreters ## how often a verdict is wrong, and how often a known 5 % is seen (an hour)
 	@.make/calibrate
+
+bundle: interpreters ## one archive that runs elsewhere without network, compiler or root
+	$(call need,prove,perl)
+	@.make/bundle
+	GILBENCH=build/gilbench $(prove) tests/bundle.t
 
 # Exit status 3 is gilbench's word for "no usable interpreter". Any other failure is for the
 # command that comes next to show.

@@ -129,8 +129,10 @@
 // FILE.py:NAME, or module:NAME found from the current directory; NAME may be dotted, and NAME()
 // calls a factory. A FILE.py among __init__.py's is that module of its package. The interface, WSGI
 // (PEP 3333) or ASGI 3.0, is found out from the application.
-// builtin:wsgi and builtin:asgi are the article's /json and /io (10 ms of sleep) in Python,
-// builtin:c the same in C: the control, which has no lock and no interpreter.
+// builtin:wsgi and builtin:asgi have the article's /json and /io (10 ms of sleep), /page (what an
+// ordinary page costs in Python: 0.25 ms of choosing, sorting, formatting and JSON, no lock) and
+// /query (the page after a wait of 5 ms). builtin:c gives the same answers from C: the control,
+// which has no lock and no interpreter, and computes nothing.
 //
 // THE SERVER
 //
@@ -450,7 +452,7 @@ typedef struct gb_server_config {
     const char *host;         // default "127.0.0.1"
     int port;                 // default 0: a free one, see gb_server_port
     int threads;              // default 1
-    gb_handler handler;       // default: the built-in /json and /io (10 ms) of the article
+    gb_handler handler;       // default: that of builtin:c
     void *user;               // handed to the handler
     uint64_t max_body;        // default 16 MiB; more is answered with 413
     double read_timeout_s;    // default 10: a request's head or body slower than this gets a 408
@@ -583,8 +585,8 @@ typedef struct gb_python {
 
 // Finds interpreters: those of `wanted` (an executable, a virtual environment, an installation, a
 // libpython; ",gil=0|1,jit=0|1,name=TEXT" may follow) or, with none, all that this machine has in
-// the usual places. *list is the caller's: free() it. Also lists what can't be used, with the
-// reason. Fails when something in `wanted` isn't an interpreter at all.
+// the usual places, beside this program first. *list is the caller's: free() it. Also lists what
+// can't be used, with the reason. Fails when something in `wanted` isn't an interpreter at all.
 GB_API gb_code gb_pythons(const char *const *wanted, size_t count, gb_python **list, size_t *length,
                           gb_error *error);
 
@@ -4220,8 +4222,8 @@ static bool gb__loop_turn(gb__thread *t)
 
 // ================================================================================================
 // >>handler
-// The gateway of handlers in C, and the control of every comparison as one: the article's two
-// endpoints.
+// The gateway of handlers in C, and the control of every comparison as one: the endpoints of the
+// built-in applications.
 
 static bool gb__c_enter(void *self, const gb_server *server, void **local, gb_error *error)
 {
@@ -4243,6 +4245,19 @@ static void gb__c_handle(void *local, gb_exchange *x)
     config->handler(x, config->user);
 }
 
+// What GB__PAGE computes. The control is there for its topology, so it computes nothing: its rows
+// say what threads, sockets and waits cost when Python costs nothing.
+static const char gb__page_answer[] =
+    "{\"found\": 181, \"total\": \"152,928.91\", \"items\": ["
+    "{\"id\": 235, \"name\": \"Ash Table\", \"price\": \"199.53\", \"value\": \"1,795.77\"}, "
+    "{\"id\": 48, \"name\": \"Elm Bench\", \"price\": \"199.14\", \"value\": \"1,792.26\"}, "
+    "{\"id\": 96, \"name\": \"Beech Bench\", \"price\": \"198.17\", \"value\": \"198.17\"}, "
+    "{\"id\": 192, \"name\": \"Cherry Bench\", \"price\": \"196.23\", \"value\": \"392.46\"}, "
+    "{\"id\": 5, \"name\": \"Ash Chair\", \"price\": \"195.84\", \"value\": \"391.68\"}, "
+    "{\"id\": 240, \"name\": \"Ash Bench\", \"price\": \"195.26\", \"value\": \"2,147.86\"}, "
+    "{\"id\": 53, \"name\": \"Elm Chair\", \"price\": \"194.87\", \"value\": \"2,143.57\"}, "
+    "{\"id\": 101, \"name\": \"Beech Chair\", \"price\": \"193.90\", \"value\": \"581.70\"}]}";
+
 static void gb__builtin_handler(gb_exchange *x, void *user)
 {
     static const char hello[] = "{\"message\": \"Hello World\"}", done[] = "{\"status\": \"done\"}";
@@ -4253,6 +4268,9 @@ static void gb__builtin_handler(gb_exchange *x, void *user)
     } else if (gb__slice_is(path, "/io")) {
         gb__sleep_until(gb_now_ns() + 10000000);
         gb_respond(x, 200, "application/json", done, sizeof done - 1);
+    } else if (gb__slice_is(path, "/page") || gb__slice_is(path, "/query")) {
+        if (gb__slice_is(path, "/query")) gb__sleep_until(gb_now_ns() + 5000000);
+        gb_respond(x, 200, "application/json", gb__page_answer, sizeof gb__page_answer - 1);
     } else {
         gb_respond(x, 404, "text/plain", "not found\n", 10);
     }
@@ -6423,6 +6441,17 @@ static void gb__add_path(gb__search *s)
     }
 }
 
+// What `make bundle` packs: the builds lie beside the program, wherever that was unpacked.
+static void gb__add_beside(gb__search *s)
+{
+    char dir[GB_PATH];
+    ssize_t n = readlink("/proc/self/exe", dir, sizeof dir);
+    if (n <= 0 || n == sizeof dir) return;
+    dir[n] = 0;
+    gb__to_parent(dir);
+    gb__add_bins(s, dir, "/cpython-*/bin");
+}
+
 static void gb__add_machine(gb__search *s)
 {
     // Where the variable isn't set: that directory in the home directory.
@@ -6435,6 +6464,7 @@ static void gb__add_machine(gb__search *s)
         {"XDG_CACHE_HOME", ".cache", "/gilbench/cpython-*/bin"},
     };
     const char *home = getenv("HOME");
+    gb__add_beside(s);
     gb__add_path(s);
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         const char *root = getenv(places[i].variable);
@@ -6696,10 +6726,31 @@ static const char gb__bootstrap[] =
     "            raise StopIteration\n"
     "        return block\n";
 
-// The article's two endpoints, with answers that are there already, as the C handler's are: the
-// cost of json.dumps is no property of a build's server side. They are constants of code, immortal
-// in a free-threaded build: of a global list all threads would count the references.
+// What an ordinary page costs in Python and its standard library: 0.25 ms on a core of 2026. Its
+// rows are made for it, as a database's are: global ones would have their references counted by all
+// threads.
+#define GB__PAGE                                                                                   \
+    "import json\n"                                                                                \
+    "def page():\n"                                                                                \
+    "    woods = ('ash', 'beech', 'cherry', 'elm', 'oak')\n"                                       \
+    "    things = ('bench', 'chair', 'shelf', 'table')\n"                                          \
+    "    rows = [{'id': n, 'name': f'{woods[n % 5]} {things[n % 4]}',\n"                           \
+    "             'cents': n * 7919 % 20011, 'stock': n * 31 % 17} for n in range(1, 241)]\n"      \
+    "    found = [row for row in rows if row['stock'] and 'oak' not in row['name']]\n"             \
+    "    found.sort(key=lambda row: (-row['cents'], row['name']))\n"                               \
+    "    total = sum(row['cents'] * row['stock'] for row in found)\n"                              \
+    "    items = [{'id': row['id'], 'name': row['name'].title(),\n"                                \
+    "              'price': f'{row[\"cents\"] / 100:,.2f}',\n"                                     \
+    "              'value': f'{row[\"cents\"] * row[\"stock\"] / 100:,.2f}'}\n"                    \
+    "             for row in found[:8]]\n"                                                         \
+    "    answer = {'found': len(found), 'total': f'{total / 100:,.2f}', 'items': items}\n"         \
+    "    return json.dumps(answer).encode()\n"
+
+// The article's two endpoints have answers that are there already, as the C handler's are: the cost
+// of json.dumps is no property of a build's server side. They are constants of code, which are
+// immortal in a free-threaded build. /query is the page behind a wait of 5 ms.
 static const char gb__builtin_wsgi[] =
+    GB__PAGE
     "import time\n"
     "def app(environ, start_response):\n"
     "    path = environ['PATH_INFO']\n"
@@ -6709,12 +6760,18 @@ static const char gb__builtin_wsgi[] =
     "    elif path == '/io':\n"
     "        time.sleep(0.01)\n"
     "        body = b'{\"status\": \"done\"}'\n"
+    "    elif path == '/page':\n"
+    "        body = page()\n"
+    "    elif path == '/query':\n"
+    "        time.sleep(0.005)\n"
+    "        body = page()\n"
     "    else:\n"
     "        status, kind, body = '404 Not Found', 'text/plain', b'not found\\n'\n"
     "    start_response(status, [('Content-Type', kind), ('Content-Length', str(len(body)))])\n"
     "    return [body]\n";
 
 static const char gb__builtin_asgi[] =
+    GB__PAGE
     "import asyncio\n"
     "async def app(scope, receive, send):\n"
     "    if scope['type'] == 'lifespan':\n"
@@ -6726,6 +6783,11 @@ static const char gb__builtin_asgi[] =
     "    elif path == '/io':\n"
     "        await asyncio.sleep(0.01)\n"
     "        body = b'{\"status\": \"done\"}'\n"
+    "    elif path == '/page':\n"
+    "        body = page()\n"
+    "    elif path == '/query':\n"
+    "        await asyncio.sleep(0.005)\n"
+    "        body = page()\n"
     "    else:\n"
     "        status, kind, body = 404, b'text/plain', b'not found\\n'\n"
     "    headers = [(b'content-type', kind), (b'content-length', b'%d' % len(body))]\n"
@@ -6736,6 +6798,7 @@ static const char gb__builtin_asgi[] =
     "    while event != 'lifespan.shutdown':\n"
     "        event = (await receive())['type']\n"
     "        await send({'type': event + '.complete'})\n";
+#undef GB__PAGE
 
 // An application in the interpreter that this process has started. Attached while it is used.
 typedef struct gb__app {
@@ -15094,7 +15157,7 @@ enum {
     X(APP, "app", 0, "APP", GB__COMPARE | GB__SERVE,                                               \
       "FILE.py:NAME, module:NAME, or builtin:wsgi (default), asgi or c")                           \
     X(INTERFACE, "interface", 0, "NAME", GB__COMPARE | GB__SERVE, "auto (default), wsgi, asgi, c") \
-    X(PATH, "path", 0, "P", GB__COMPARE, "path of the URL that is loaded; default /json")          \
+    X(PATH, "path", 0, "P", GB__COMPARE, "of the URL; default /json; also /io, /page, /query")     \
     X(SCENARIO, "scenario", 0, "NAME", GB__COMPARE, "a built-in scenario; repeatable")             \
     X(LIST_SCENARIOS, "list-scenarios", 0, NULL, GB__COMPARE, "says which there are")              \
     X(BIND, "bind", 0, "HOST:PORT", GB__SERVE, "default 127.0.0.1:8000; port 0: a free one")       \

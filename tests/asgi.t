@@ -568,7 +568,7 @@ sub test_two_loops {
 sub test_apps_file {
     my ($python) = @_;
     my @both = map { serve($python, $_) } 'builtin:asgi', "$FindBin::Bin/../apps/asgi_app.py:app";
-    for my $path (qw(/json /io /)) {
+    for my $path (qw(/json /io /page /query /)) {
         my ($builtin, $file) = map { get($_, $path) } @both;
         s/^Date: .*\r\n//m for $builtin->{head}, $file->{head};
         is($file->{head} . $file->{body}, $builtin->{head} . $builtin->{body}, "apps/asgi_app.py: $path");

@@ -163,6 +163,18 @@ is_deeply(\%count, { map { ("3.14.$_" => 1) } 2, 4, 6, 7 },
     'each place is looked at, each build listed once');
 ok(!-e "$top/ran", "pyenv's shims are not asked");
 
+{
+    my $moved = "$top/a bundle/gilbench";
+    fake("$top/a bundle/cpython-3.14.8/bin/python3.14", version => '3.14.8');
+    copy($gilbench, $moved) or die "$moved: $!";
+    chmod 0755, $moved;
+    ($moved, $gilbench) = ($gilbench, $moved);
+    ($list) = pythons({});
+    $gilbench = $moved;
+    is($list->[0]{executable}, "$top/a bundle/cpython-3.14.8/bin/python3.14",
+        'what lies beside the program comes first');
+}
+
 # ---- what is asked for
 
 my %refused = (

@@ -878,7 +878,8 @@ sub test_apps_file {
     my @both = map { launch(app => $_, python => $python) } 'builtin:wsgi',
         "$FindBin::Bin/../apps/wsgi_app.py:app";
     return unless ok(await_start($both[0]) && await_start($both[1]), 'builtin:wsgi and its file');
-    for my $line ('GET /json', 'GET /io', 'GET /', 'GET /json?a=b', 'HEAD /json', 'POST /json',
+    for my $line ('GET /json', 'GET /io', 'GET /page', 'GET /query',
+        'GET /', 'GET /json?a=b', 'HEAD /json', 'POST /json',
         'GET /json HTTP/1.0') {
         my ($builtin, $file) = map { ask($_, $line, body => 'x') } @both;
         s/^Date: .*\r\n//m for $builtin->{head}, $file->{head};
