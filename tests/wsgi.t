@@ -822,7 +822,7 @@ END
         "$app_file:Holder.held" => 'an object', 'wsgi_copy:app' => 'list of GET',
         'wsgi_copy:make()' => 'made', 'package.part:Holder.held.method' => 'a method',
         'package/part.py:app' => 'list of GET', 'with.py:app' => 'a neighbour',
-        './copy.py:as_checked' => 'list of GET',
+        './copy.py:app' => 'list of GET',
     );
     my $n = 0;
     my @forms = map { launch(app => $_, python => $pythons[$n++ % @pythons]) } sort keys %says;
@@ -853,6 +853,7 @@ sub test_refusals {
         ["$app_file:Holder.none", qr/AttributeError: .*'none'/, 1],
         ['factory.py:make()', qr/ValueError: no such setting/, 1],
         ["$app_file:not_callable", qr/not_callable is not callable/, 0],
+        ["$app_file:as_checked", qr/any number of arguments; say --interface wsgi or asgi/, 1],
         ["$app_file:make", qr/make has: TypeError: it takes neither 2 arguments.*NAME\(\)/, 1],
     );
     push @cases, map { ["$app_file:$_", qr/$_ is an ASGI application; only WSGI/, 0] }
