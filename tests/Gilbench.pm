@@ -102,8 +102,8 @@ sub ended {
 
 sub finish {
     my ($p, $seconds) = @_;
-    ended($p, $seconds);
-    return { status => $p->{status}, out => slurp($p->{out}), err => slurp($p->{err}) };
+    my $status = ended($p, $seconds) // 'still there';
+    return { status => $status, out => -f $p->{out} ? slurp($p->{out}) : '', err => slurp($p->{err}) };
 }
 
 # Runs a program to its end: { status, out, err }, texts; or the texts and the status as a list.
