@@ -3,7 +3,10 @@
 package Gilbench;
 use strict;
 use warnings;
+use Cwd qw(abs_path);
 use Exporter 'import';
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use FindBin;
 use IO::Socket::INET;
@@ -11,11 +14,11 @@ use JSON::PP;
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw($gilbench $top slurp save start finish run serve stop ended builds dial put get ask
-    eventually);
+our @EXPORT = qw($gilbench $top slurp save start finish run said serve stop ended pythons pair builds
+    dial put get ask eventually);
 
-our $gilbench = $ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench";
-our $top = tempdir(CLEANUP => 1);  # of the files of this test
+our $gilbench = abs_path($ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench");
+our $top = abs_path(tempdir(CLEANUP => 1));  # of the files of this test
 
 my $patience = 60;                 # s for anything: only a hang is to fail by it
 my %running;                       # pid -> 1
@@ -41,19 +44,22 @@ sub slurp {
     return <$in> // '';
 }
 
-# Writes a file of this test; its path.
+# Writes a file of this test and the directories that it is in; its path.
 sub save {
     my ($name, $text) = @_;
-    open my $out, '>', "$top/$name" or die "$top/$name: $!";
+    my $path = $name =~ m{^/} ? $name : "$top/$name";
+    make_path(dirname($path));
+    open my $out, '>', $path or die "$path: $!";
     print {$out} $text;
-    close $out or die "$top/$name: $!";
-    return "$top/$name";
+    close $out or die "$path: $!";
+    return $path;
 }
 
 # ---- programs ----
 
 # Starts a program in a process group of its own: { pid, out, err }, the latter two being files. An
-# argument may be a reference to a hash: descriptors (how many it may have), env (of it alone).
+# argument may be a reference to a hash: descriptors (how many it may have), env (of it alone; undef
+# takes a variable away), dir (where it runs), in and out (files of its stdin and stdout).
 my $started = 0;
 sub start {
     my %how = map { %$_ } grep { ref } @_;
@@ -62,15 +68,19 @@ sub start {
     my $pid = fork // die "fork: $!";
     if (!$pid) {
         setpgrp;
-        $ENV{$_} = $how{env}{$_} for keys %{ $how{env} // {} };
-        open STDIN, '<', '/dev/null' or die;
-        open STDOUT, '>', "$base.out" or die;
+        for (keys %{ $how{env} // {} }) {
+            if (defined $how{env}{$_}) { $ENV{$_} = $how{env}{$_} } else { delete $ENV{$_} }
+        }
+        open STDIN, '<', $how{in} // '/dev/null' or die;
+        open STDOUT, '>', $how{out} // "$base.out" or die;
         open STDERR, '>', "$base.err" or die;
-        exec 'sh', '-c', 'ulimit -n ' . ($how{descriptors} // 4096) . '; exec "$@"', 'sh', @command
-            or POSIX::_exit(127);
+        chdir $how{dir} or die if defined $how{dir};
+        @command = ('/bin/sh', '-c', "ulimit -n $how{descriptors}; exec \"\$@\"", 'sh', @command)
+            if $how{descriptors};
+        exec { $command[0] } @command or POSIX::_exit(127);
     }
     $running{$pid} = 1;
-    return { pid => $pid, out => "$base.out", err => "$base.err" };
+    return { pid => $pid, out => $how{out} // "$base.out", err => "$base.err" };
 }
 
 # Its exit status once it has ended, or "signal N"; undef when it hasn't within its time.
@@ -92,12 +102,14 @@ sub ended {
 
 sub finish {
     my ($p, $seconds) = @_;
-    ended($p, $seconds);
-    return { status => $p->{status}, out => slurp($p->{out}), err => slurp($p->{err}) };
+    my $status = ended($p, $seconds) // 'still there';
+    return { status => $status, out => -f $p->{out} ? slurp($p->{out}) : '', err => slurp($p->{err}) };
 }
 
-# Runs a program to its end: { status, out, err }, texts.
+# Runs a program to its end: { status, out, err }, texts; or the texts and the status as a list.
 sub run { return finish(start(@_)) }
+
+sub said { return @{ run(@_) }{qw(out err status)} }
 
 # `gilbench serve` until it says where; {port} is missing when it ended instead.
 sub serve {
@@ -115,14 +127,26 @@ sub stop {
     return ended($p) // 'still there';
 }
 
-# The newest GIL and the newest free-threaded build that can be used: { gil => PYTHON, ft => PYTHON }.
-sub builds {
-    my $found = decode_json(`$gilbench pythons --json - 2>/dev/null` || '{"pythons":[]}');
-    my %best;
-    for (@{ $found->{pythons} }) {
-        next unless $_->{libpython} && ($_->{usable} // 1) && $_->{version} =~ /^3\.(\d+)/ && $1 >= 14;
-        $best{ $_->{free_threaded} ? 'ft' : 'gil' } //= $_->{executable};
+# What `gilbench pythons` says can be used, the newest first.
+sub pythons {
+    my ($json) = said($gilbench, qw(pythons --json -));
+    return grep { $_->{usable} } @{ (eval { decode_json($json) } || {})->{pythons} || [] };
+}
+
+# A GIL build and a free-threaded one of its version, no environments; nothing without both.
+sub pair {
+    my @builds = grep { $_->{executable} && $_->{prefix} eq $_->{base_prefix} } pythons();
+    for my $gil (grep { !$_->{free_threaded} } @builds) {
+        my ($ft) = grep { $_->{free_threaded} && $_->{version} eq $gil->{version} } @builds;
+        return ($gil, $ft) if $ft;
     }
+    return;
+}
+
+# The newest GIL and the newest free-threaded build: { gil => PYTHON, ft => PYTHON }.
+sub builds {
+    my %best;
+    $best{ $_->{free_threaded} ? 'ft' : 'gil' } //= $_->{executable} for pythons();
     return \%best;
 }
 

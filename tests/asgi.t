@@ -4,6 +4,8 @@
 use strict;
 use warnings;
 use FindBin;
+use lib $FindBin::Bin;
+use Gilbench qw(!dial !get !put !ask);  # its client has more to it
 use IO::Select;
 use IO::Socket::INET;
 use JSON::PP;
@@ -12,74 +14,12 @@ use Socket qw(SHUT_WR SOL_SOCKET SO_LINGER SO_RCVBUF);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $gilbench = $ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench";
 my $app = "$FindBin::Bin/asgi_app.py";
-my $scratch = "/tmp/gilbench-asgi-$$";
-mkdir $scratch or die "$scratch: $!";
-$SIG{PIPE} = 'IGNORE';
-$SIG{$_} = sub { exit 1 } for qw(INT TERM);
 
-my %server;  # pid -> 1, of those to be ended
-END { my $status = $?; kill KILL => keys %server; system 'rm', '-rf', $scratch; $? = $status }
-
-sub slurp {
-    my ($file) = @_;
-    open my $in, '<', $file or return '';
-    local $/;
-    return <$in> // '';
-}
-
-# The newest GIL and the newest free-threaded build.
-sub builds {
-    my $found = decode_json(`$gilbench pythons --json - 2>/dev/null` || '{"pythons":[]}');
-    my %best;
-    for (@{ $found->{pythons} }) {
-        next unless $_->{libpython} && ($_->{usable} // 1) && $_->{version} =~ /^3\.(\d+)/ && $1 >= 14;
-        $best{ $_->{free_threaded} ? 'ft' : 'gil' } //= $_->{executable};
-    }
-    return \%best;
-}
-
-# Starts a server; its pid, port and stderr file, or no port when it didn't come up.
-my $started = 0;
-sub serve {
-    my ($python, $name, %more) = @_;
-    my $base = "$scratch/" . $started++;
-    my $pid = fork // die "fork: $!";
-    if (!$pid) {
-        open STDOUT, '>', "$base.out" or die;
-        open STDERR, '>', "$base.err" or die;
-        my $limit = $more{descriptors} // 4096;
-        exec 'sh', '-c', 'ulimit -n ' . $limit . '; exec "$@"', 'sh', $gilbench, 'serve', '--bind',
-            '127.0.0.1:0', '--python', $python, '--app', $name =~ /:/ ? $name : "$app:$name",
-            @{ $more{options} // [] };
-    }
-    $server{$pid} = 1;
-    my $end = time + 20;
-    while (time < $end) {
-        my ($port) = slurp("$base.out") =~ /listening on http:\S+:(\d+)\n/;
-        return { pid => $pid, port => $port, err => "$base.err" } if $port;
-        if (waitpid($pid, POSIX::WNOHANG()) == $pid) {
-            delete $server{$pid};
-            return { status => $? >> 8, err => "$base.err" };
-        }
-        sleep 0.02;
-    }
-    return { err => "$base.err" };
-}
-
-sub stop {
-    my ($s, $signal) = @_;
-    kill $signal // 'TERM', $s->{pid};
-    my $end = time + 15;
-    while (time < $end) {
-        if (waitpid($s->{pid}, POSIX::WNOHANG()) == $s->{pid}) {
-            delete $server{ $s->{pid} };
-            return $?;
-        }
-        sleep 0.02;
-    }
-    return 'timeout';
+sub serve_app {
+    my ($python, $name, %how) = @_;
+    return serve({ descriptors => $how{descriptors} // 4096 }, '--python', $python, '--app',
+        $name =~ /:/ ? $name : "$app:$name", @{ $how{options} // [] });
 }
 
 sub dial {
@@ -322,7 +262,7 @@ sub test_tasks {
 # Two requests of one turn: the first's answer is not held until the second no longer blocks.
 sub test_blocking {
     my ($s) = @_;
-    my $file = "$scratch/unblock-$s->{pid}";
+    my $file = "$top/unblock-$s->{pid}";
     my @sockets = map { dial($s) } 0 .. 2;
     my @queries = ('0.3', '0.01', $file);
     for (0 .. 2) {
@@ -530,17 +470,17 @@ sub test_stop {
 
 sub test_lifespans {
     my ($python) = @_;
-    my $s = serve($python, 'failing');
+    my $s = serve_app($python, 'failing');
     is($s->{status}, 1, 'a startup that fails stops the server');
     like(slurp($s->{err}), qr/startup failed: no database today/, '... with its message');
-    $s = serve($python, 'without');
+    $s = serve_app($python, 'without');
     is(get($s, '/')->{body}, 'works', 'an application without a lifespan');
     is(stop($s, 'INT'), 0, '... ends well');
     is(slurp($s->{err}), '', '... and in silence');
-    $s = serve($python, 'awaitable', options => [qw(--interface asgi)]);
+    $s = serve_app($python, 'awaitable', options => [qw(--interface asgi)]);
     is(get($s, '/')->{body}, 'awaited', 'an application that returns no coroutine');
     stop($s);
-    $s = serve($python, 'without', options => [qw(--loop rloop)]);
+    $s = serve_app($python, 'without', options => [qw(--loop rloop)]);
     SKIP: {
         skip 'rloop is installed', 1 if $s->{port} && (stop($s), 1);
         like(slurp($s->{err}), qr/rloop can't be imported/, 'a loop that is not installed');
@@ -551,14 +491,14 @@ sub test_lifespans {
 sub test_two_loops {
     my ($python) = @_;
     my @options = qw(--workers 2 --worker-model threads --interface asgi);
-    my $s = serve($python, 'starts_once', options => \@options);
+    my $s = serve_app($python, 'starts_once', options => \@options);
     like(slurp($s->{err}), qr/once per instance; .*--worker-model processes/, 'a startup that fails says what to try');
-    $s = serve($python, 'of_one_loop', options => \@options);
+    $s = serve_app($python, 'of_one_loop', options => \@options);
     get($s, '/') for 1 .. 3;
     my @hints = slurp($s->{err}) =~ /^gilbench: .*try --worker-model processes$/mg;
     is(@hints, 1, 'a request that fails does so, once');
     stop($s);
-    $s = serve($python, 'of_one_loop', options => [qw(--interface asgi)]);
+    $s = serve_app($python, 'of_one_loop', options => [qw(--interface asgi)]);
     get($s, '/');
     unlike(slurp($s->{err}), qr/worker-model/, '... but not where there is one loop');
     stop($s);
@@ -567,7 +507,7 @@ sub test_two_loops {
 # The file in apps/ answers as the one compiled in.
 sub test_apps_file {
     my ($python) = @_;
-    my @both = map { serve($python, $_) } 'builtin:asgi', "$FindBin::Bin/../apps/asgi_app.py:app";
+    my @both = map { serve_app($python, $_) } 'builtin:asgi', "$FindBin::Bin/../apps/asgi_app.py:app";
     for my $path (qw(/json /io /page /query /)) {
         my ($builtin, $file) = map { get($_, $path) } @both;
         s/^Date: .*\r\n//m for $builtin->{head}, $file->{head};
@@ -578,7 +518,7 @@ sub test_apps_file {
 
 sub test_descriptors {
     my ($python) = @_;
-    my $s = serve($python, 'without', descriptors => 40);
+    my $s = serve_app($python, 'without', descriptors => 40);
     my @sockets = map { dial($s) } 1 .. 60;
     my $ticks = sub { my @stat = split ' ', slurp("/proc/$s->{pid}/stat"); $stat[13] + $stat[14] };
     my $before = $ticks->();
@@ -595,7 +535,7 @@ my $builds = builds();
 plan skip_all => 'no usable interpreter' unless %$builds;
 my (%main, %slow);
 for my $build (sort keys %$builds) {
-    $main{$build} = serve($builds->{$build}, 'app', options => [qw(--max-body 300000000)]);
+    $main{$build} = serve_app($builds->{$build}, 'app', options => [qw(--max-body 300000000)]);
     $slow{$build} = slow_clients($main{$build}) if $main{$build}{port};
 }
 for my $build (sort keys %$builds) {

@@ -3,46 +3,19 @@
 # statuses, what goes to stdout and what to stderr, and the shapes of what `load` writes.
 use strict;
 use warnings;
-use Cwd qw(abs_path);
-use File::Temp qw(tempdir);
 use FindBin;
+use lib $FindBin::Bin;
+use Gilbench;
 use IO::Socket::INET;
 use JSON::PP;
 use List::Util qw(max sum0);
 use Test::More;
+use Time::HiRes qw(sleep);
 
-my $gilbench = abs_path($ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench");
-my $top = abs_path(tempdir(CLEANUP => 1));
 my $one_line = qr/\Agilbench: [^\n]+\n\z/;
 
-sub content {
-    open my $file, '<', $_[0] or return '';
-    local $/;
-    return <$file> // '';
-}
-
-sub start {
-    my ($stdout, @arguments) = @_;
-    my $pid = fork() // die "fork: $!";
-    return $pid if $pid;
-    open STDIN, '<', '/dev/null' or die $!;
-    open STDOUT, '>', $stdout or die $!;
-    open STDERR, '>', "$top/stderr" or die $!;
-    alarm($arguments[0] eq 'serve' ? 200 : 30);  # what should be refused must not run for minutes
-    exec { $gilbench } $gilbench, @arguments or exit 127;
-}
-
-sub finish {
-    my ($pid) = @_;
-    waitpid $pid, 0;
-    return $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
-}
-
 # Returns stdout, stderr, exit status.
-sub gilbench {
-    my $status = finish(start("$top/stdout", @_));
-    return (content("$top/stdout"), content("$top/stderr"), $status);
-}
+sub gilbench { return said($gilbench, @_) }
 
 sub refused {
     my ($expected, $reason, @arguments) = @_;
@@ -109,10 +82,7 @@ refused(2, qr/is one argument too many/, qw(--quiet compare));
 
 # ---- odd values
 
-open my $false_python, '>', "$top/python3.14" or die $!;
-close $false_python;
-open my $empty_app, '>', "$top/app.py" or die $!;
-close $empty_app;
+save($_, '') for 'python3.14', 'app.py';
 my @not_counts = ('', '0', '-1', 'x', '1.5', '1x', '1e99', 'nan', '99999999999999999999');
 my @not_lists = (@not_counts, ',', '1,', ',1', '1,,2', '1, 2', '1 2', '1;2', '+1');
 my @not_seconds = ('', '0', '-1', 'x', '1s', 'nan', 'inf', '1e999', '1,5');
@@ -219,12 +189,8 @@ ok(!-e '--csv', 'an option is not taken for a file name silently');
 
 # ---- a server to load
 
-my $server = start("$top/listening", qw(serve --app builtin:c --threads 2 --bind 127.0.0.1:0));
-for (1 .. 200) {
-    last if content("$top/listening") =~ /\n/;
-    select undef, undef, undef, 0.05;
-}
-my ($port) = content("$top/listening") =~ m{\Alistening on http://127\.0\.0\.1:(\d+)\n\z};
+my $server = serve(qw(--app builtin:c --threads 2));
+my ($port) = slurp($server->{out}) =~ m{\Alistening on http://127\.0\.0\.1:(\d+)\n\z};
 ok($port, 'serve prints where it listens, and nothing else') or BAIL_OUT('no server');
 my $json_url = "http://127.0.0.1:$port/json";
 
@@ -259,10 +225,9 @@ like($out, qr/^errors, unexpected +5 /m, 'is counted');
 is($status, 0, 'one with it is fine');
 
 # An empty body is a body.
-open my $empty, '>', "$top/empty" or die $!;
-close $empty;
+save('empty', '');
 my $echo = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'tcp', Listen => 5) or die $!;
-my $load = start("$top/stdout", 'load', 'http://127.0.0.1:' . $echo->sockport, '-n1', '-c1',
+my $load = start($gilbench, 'load', 'http://127.0.0.1:' . $echo->sockport, '-n1', '-c1',
     '--body', "$top/empty", '-HX-Own: yes');
 close $echo->accept;  # the first connection only asks whether somebody is there
 my $client = $echo->accept;
@@ -273,7 +238,7 @@ while (defined(my $line = <$client>)) {
 }
 print $client "HTTP/1.1 204 No Content\r\n\r\n";
 close $client;
-is(finish($load), 0, 'an empty body');
+is(ended($load), 0, 'an empty body');
 like($head, qr{\APOST / HTTP/1\.1\r\n.*^Content-Length: 0\r$}ms, 'is posted');
 like($head, qr/^X-Own: yes\r$/m, 'with the header given');
 
@@ -283,7 +248,7 @@ refused(2, qr/"Content-Length: 5" and a body exclude each other/, 'load', $json_
 # A redirect is an answer, and said. The same connection is kept for as long as the client asks.
 sub load_of {
     my ($answers, @options) = @_;
-    my $pid = start("$top/stdout", 'load', 'http://127.0.0.1:' . $echo->sockport, '-c1', @options);
+    my $p = start($gilbench, 'load', 'http://127.0.0.1:' . $echo->sockport, '-c1', @options);
     close $echo->accept;
     my $client = $echo->accept;
     while (defined(my $line = <$client>)) {
@@ -291,9 +256,9 @@ sub load_of {
         my $answer = shift @$answers or last;
         print $client $answer;
     }
-    my $status = finish($pid);
+    my $load = finish($p);
     close $client;
-    return ($status, content("$top/stdout"), content("$top/stderr"));
+    return @$load{qw(status out err)};
 }
 my $moved = "HTTP/1.1 302 Found\r\nLocation: /login?next=/\r\nContent-Length: 0\r\n\r\n";
 ($status, $out) = load_of([($moved) x 3], '-n3');
@@ -342,7 +307,7 @@ is("@rising", join(' ', sort { $a <=> $b } @rising), 'percentiles rise');
 
 sub hgrm {
     my ($file, $requests) = @_;
-    my @lines = split /\n/, content($file), -1;
+    my @lines = split /\n/, slurp($file), -1;
     my (@rows, @footer);
     is($lines[0], sprintf('%12s %12s %12s %12s', qw(Value Percentile TotalCount 1/(1-Percentile))),
         '.hgrm: the header');
@@ -377,7 +342,7 @@ sub hgrm {
     return (map { "$_->[1] $_->[3]" } @fields);
 }
 my @ladder = hgrm("$top/a.hgrm", 300);
-my ($max) = content("$top/a.hgrm") =~ /Max     = +([\d.]+)/;
+my ($max) = slurp("$top/a.hgrm") =~ /Max     = +([\d.]+)/;
 cmp_ok(abs($max - $json->{latency_ms}{max}), '<=', 0.001, 'its maximum is that of the JSON');
 gilbench('load', $json_url, qw(-c 1 -n 7 --hdr), "$top/b.hgrm");
 is_deeply([hgrm("$top/b.hgrm", 7)], \@ladder, 'every file has the same ladder');
@@ -386,7 +351,7 @@ is_deeply([hgrm("$top/b.hgrm", 7)], \@ladder, 'every file has the same ladder');
     '--hdr', '-');
 is($status, 0, 'load --hdr -');
 like($out, qr/\A *Value .*\n#\[Buckets.*\]\n\z/s, 'prints that and nothing else on stdout');
-$json = eval { decode_json(content("$top/rate.json")) } || {};
+$json = eval { decode_json(slurp("$top/rate.json")) } || {};
 is(keys_of($json->{uncorrected_latency_ms}), "@latency", 'a rate adds the uncorrected latencies');
 is($json->{rate}, 100, 'and is kept');
 
@@ -399,32 +364,31 @@ SKIP: {
     is($status, 1, 'a full disk');
     like($err, qr/\Agilbench: .*No space left on device\n\z/, 'is said in one line');
     like($out, qr/^requests +5 /m, 'and the table is printed');
-    like(content("$top/c.hgrm"), qr/Total count    = +5\]/, 'and the other file written');
+    like(slurp("$top/c.hgrm"), qr/Total count    = +5\]/, 'and the other file written');
     ($out, $err, $status) = gilbench('load', $json_url, qw(-n5 -c1 --hdr /dev/full));
     is($status, 1, 'for --hdr, too');
     for (['load', $json_url, qw(-n5 -c1)], ['load', $json_url, qw(-n5 -c1 --json -)], ['--help'],
         [qw(compare --list-scenarios)])
     {
-        is(finish(start('/dev/full', @$_)), 1, "stdout on a full disk: @$_[0 .. 0]");
-        like(content("$top/stderr"), qr/^gilbench: /m, 'is said');
+        my $full = run({ out => '/dev/full' }, $gilbench, @$_);
+        is($full->{status}, 1, "stdout on a full disk: @$_[0 .. 0]");
+        like($full->{err}, qr/^gilbench: /m, 'is said');
     }
 }
 
 # ---- signals
 
 for my $signal (qw(INT TERM)) {
-    my $pid = start("$top/stdout", 'load', $json_url, qw(-c2 -d 60 --json), "$top/stopped.json");
-    select undef, undef, undef, 0.5;
-    kill $signal, $pid;
-    is(finish($pid), 1, "a load ended by SIG$signal");
-    like(content("$top/stdout"), qr/^requests +[1-9]/m, 'shows what was measured');
-    like(content("$top/stderr"), qr/\Agilbench: stopped after .*\n\z/, 'and says so');
-    cmp_ok((eval { decode_json(content("$top/stopped.json")) } || {})->{requests} // 0, '>', 0,
+    my $p = start($gilbench, 'load', $json_url, qw(-c2 -d 60 --json), "$top/stopped.json");
+    sleep 0.5;
+    is(stop($p, $signal), 1, "a load ended by SIG$signal");
+    like(slurp($p->{out}), qr/^requests +[1-9]/m, 'shows what was measured');
+    like(slurp($p->{err}), qr/\Agilbench: stopped after .*\n\z/, 'and says so');
+    cmp_ok((eval { decode_json(slurp("$top/stopped.json")) } || {})->{requests} // 0, '>', 0,
         'and writes it');
 }
-kill 'INT', $server;
-is(finish($server), 0, 'serve ended by SIGINT exits with 0');
-is(content("$top/listening"), "listening on http://127.0.0.1:$port\n", 'and has printed one line');
+is(stop($server, 'INT'), 0, 'serve ended by SIGINT exits with 0');
+is(slurp($server->{out}), "listening on http://127.0.0.1:$port\n", 'and has printed one line');
 
 # ---- scenarios
 

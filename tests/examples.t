@@ -1,27 +1,19 @@
 # The programs that the manual and the README show compile as they say and run.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
+use FindBin;
+use lib $FindBin::Bin;
+use Gilbench;
 use Test::More;
 
-my $dir = tempdir(CLEANUP => 1);
 my $cc = $ENV{CC} || 'cc';
-
-sub slurp {
-    my ($file) = @_;
-    open my $in, '<', $file or die "$file: $!";
-    local $/;
-    return <$in>;
-}
 
 sub compiles_and_runs {
     my ($name, $text, $pattern) = @_;
-    open my $out, '>', "$dir/$name.c" or die $!;
-    print $out $text;
-    close $out or die $!;
-    my $built = `$cc -O1 -I. $dir/$name.c -o $dir/$name -pthread -ldl 2>&1`;
+    save("$name.c", $text);
+    my $built = `$cc -O0 -I. $top/$name.c -o $top/$name -pthread -ldl 2>&1`;
     is($?, 0, "$name compiles") or diag($built);
-    my $printed = `$dir/$name`;
+    my $printed = `$top/$name`;
     is($?, 0, "$name runs");
     like($printed, $pattern, "$name prints what it says");
 }

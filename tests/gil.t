@@ -4,49 +4,20 @@
 # without the GIL.
 use strict;
 use warnings;
-use Cwd qw(abs_path);
-use File::Temp qw(tempdir);
 use FindBin;
+use lib $FindBin::Bin;
+use Gilbench;
 use JSON::PP;
 use Test::More;
 
-my $gilbench = abs_path($ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench");
 my @cc = split ' ', $ENV{CC} || 'cc';
-my $top = abs_path(tempdir(CLEANUP => 1));
-mkdir "$top/package";
-
-sub content {
-    open my $file, '<', $_[0] or return '';
-    local $/;
-    return <$file> // '';
-}
-
-sub save {
-    my ($name, $text) = @_;
-    open my $file, '>', "$top/$name" or die "$top/$name: $!";
-    print $file $text;
-    close $file or die "$top/$name: $!";
-}
-
-# Exit status; stdout and stderr are in files.
-sub run {
-    my (@command) = @_;
-    my $pid = fork() // die "fork: $!";
-    if (!$pid) {
-        chdir $top or die $!;
-        open STDOUT, '>', "$top/stdout" or die $!;
-        open STDERR, '>', "$top/stderr" or die $!;
-        exec { $command[0] } @command or exit 127;
-    }
-    waitpid $pid, 0;
-    return $? & 127 ? "signal $?" : $? >> 8;
-}
+my $stderr;  # of the last run
 
 sub json_of_run {
     my (@arguments) = @_;
-    my $status = run($gilbench, @arguments, '--json', '-');
-    my $json = eval { decode_json(content("$top/stdout")) };
-    diag("@arguments: exit status $status: ", content("$top/stderr")) if $status || !$json;
+    (my $out, $stderr, my $status) = said({ dir => $top }, $gilbench, @arguments, '--json', '-');
+    my $json = eval { decode_json($out) };
+    diag("@arguments: exit status $status: $stderr") if $status || !$json;
     return $json;
 }
 
@@ -64,8 +35,8 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, .m_name = "$part", .m
 PyMODINIT_FUNC PyInit_$part(void);
 PyMODINIT_FUNC PyInit_$part(void) { return $made(&module); }
 END
-    return run(@cc, '-w', '-O0', '-shared', '-fPIC', '-isystem', $include, '-o', "$top/$name.so",
-        "$top/$part.c") == 0;
+    return run({ dir => $top }, @cc, '-w', '-O0', '-shared', '-fPIC', '-isystem', $include, '-o', "$top/$name.so",
+        "$top/$part.c")->{status} eq '0';
 }
 
 my $found = json_of_run('pythons') or plan(skip_all => 'no usable interpreter');
@@ -75,9 +46,9 @@ plan(skip_all => 'no free-threaded build with a Python.h') unless $python;
 my ($ft, $include) = @$python{qw(executable include)};
 plan(skip_all => 'no compiler') unless extension('gb_good', $include, good => 1);
 ok(extension('gb_first', $include, old => 1), 'a module that needs the GIL');
+save('package/__init__.py', '');
 ok(extension('package/gb_second', $include), 'another one, in a package');
 ok(extension('gb_late', $include), 'another one, for later');
-save('package/__init__.py', '');
 
 my $answer = <<'END';
     start_response('200 OK', [('Content-Type', 'text/plain')])
@@ -93,7 +64,7 @@ sub gil_of {
     my $result = json_of_run(qw(compare --threads 1 --rounds 1 --duration 0.2 --warmup 0.05),
         qw(--connections 4 --no-control), '--app', $app, '--python', "$ft$variant") or return;
     my $round = $result->{cells}[0]{rounds}[0];
-    my @warnings = grep { /GIL/ } @{ $result->{warnings} }, content("$top/stderr") =~ /^(.*)$/mg;
+    my @warnings = grep { /GIL/ } @{ $result->{warnings} }, $stderr =~ /^(.*)$/mg;
     return ($round->{gil}, "@warnings");
 }
 
@@ -103,7 +74,7 @@ is_deeply($gil->{enabled_after_load}, $true, 'the GIL came back');
 is(join(' ', sort split /, /, $gil->{reenabled_by} // ''), 'gb_first package.gb_second',
     '... and each guilty module is named, the good one is not');
 like($warnings, qr/GIL came back \(gb_first, package\.gb_second/, '... in a warning');
-like(content("$top/stderr"), qr/^\/json +\S+, GIL back: gb_first, \.\.\. /m, '... and its row says so');
+like($stderr, qr/^\/json +\S+, GIL back: gb_first, \.\.\. /m, '... and its row says so');
 
 ($gil, $warnings) = gil_of('', 'late.py:app');
 is_deeply([$gil->{enabled_after_load}, $gil->{reenabled_by}], [$true, 'gb_late'],

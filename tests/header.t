@@ -3,73 +3,58 @@
 # translation units. Compiled without optimisation, because only what links matters here.
 use strict;
 use warnings;
-use Cwd qw(abs_path);
-use File::Temp qw(tempdir);
 use FindBin;
+use lib $FindBin::Bin;
+use Gilbench;
+use Cwd qw(abs_path);
 use Test::More;
 
-my $top = abs_path("$FindBin::Bin/..");
-my $work = tempdir(CLEANUP => 1);
+my $source = abs_path("$FindBin::Bin/..");
 my $cc = $ENV{CC} || 'cc';
 my $cxx = $ENV{CXX} || 'c++';
 my @warnings = qw(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror);
 
-# Returns the exit status and all that was said.
-sub run {
-    my $pid = open(my $pipe, '-|') // die "fork: $!";
-    if (!$pid) {
-        open STDERR, '>&', \*STDOUT;
-        exec { $_[0] } @_ or exit 127;
-    }
-    local $/;
-    my $text = <$pipe> // '';
-    close $pipe;
-    return ($?, $text);
+# The exit status and all that was said.
+sub said_by {
+    my ($out, $err, $status) = said(@_);
+    return ($status, $out . $err);
 }
 
-sub file {
-    my ($name, $text) = @_;
-    open my $file, '>', "$work/$name" or die "$name: $!";
-    print $file $text;
-    close $file;
-    return "$work/$name";
-}
-
-sub builds {
+sub compiles {
     my ($name, @command) = @_;
-    my ($status, $text) = run(@command);
-    ok($status == 0, $name) or diag($text);
-    return $status == 0;
+    my ($status, $text) = said_by(@command);
+    ok($status eq '0', $name) or diag($text);
+    return $status eq '0';
 }
 
 # ---- errors that say what to do
 
-my $late = file('late.c', "#include <stdio.h>\n#define GILBENCH_IMPLEMENTATION\n"
+my $late = save('late.c', "#include <stdio.h>\n#define GILBENCH_IMPLEMENTATION\n"
     . "#include \"gilbench.h\"\n");
-my ($status, $text) = run($cc, '-std=c11', '-I', $top, '-fsyntax-only', $late);
+my ($status, $text) = said_by($cc, '-std=c11', '-I', $source, '-fsyntax-only', $late);
 isnt($status, 0, 'the implementation after a system header');
 like($text, qr/#error.*gilbench\.h.*include.*first.*-D_GNU_SOURCE/, 'names the flag to add');
-builds('with which it compiles', $cc, '-std=c11', '-D_GNU_SOURCE', @warnings, '-I', $top,
+compiles('with which it compiles', $cc, '-std=c11', '-D_GNU_SOURCE', @warnings, '-I', $source,
     '-fsyntax-only', $late);
-builds('the implementation before any other', $cc, '-std=c11', @warnings, '-I', $top,
-    '-fsyntax-only', file('first.c', "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n"
+compiles('the implementation before any other', $cc, '-std=c11', @warnings, '-I', $source,
+    '-fsyntax-only', save('first.c', "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n"
         . "#include <stdio.h>\n"));
 
 SKIP: {
-    skip "no $cxx", 2 if (run($cxx, '--version'))[0];
-    ($status, $text) = run($cxx, '-I', $top, '-fsyntax-only',
-        file('wrong.cpp', "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n"));
+    skip "no $cxx", 2 if (said_by($cxx, '--version'))[0];
+    ($status, $text) = said_by($cxx, '-I', $source, '-fsyntax-only',
+        save('wrong.cpp', "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n"));
     isnt($status, 0, 'the implementation in C++');
     like($text, qr/#error.*gilbench\.h: the implementation is C/, 'is refused with the reason');
 }
 
 # ---- programs of two translation units
 
-my $implementation = file('implementation.c',
+my $implementation = save('implementation.c',
     "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n");
-my @compile = ($cc, @warnings, '-I', $top, '-c');
-builds('the implementation, -std=gnu11', @compile, '-std=gnu11', $implementation, '-o',
-    "$work/implementation.o");
+my @compile = ($cc, @warnings, '-I', $source, '-c');
+compiles('the implementation, -std=gnu11', @compile, '-std=gnu11', $implementation, '-o',
+    "$top/implementation.o");
 
 my $program = <<'END';
 #include "gilbench.h"
@@ -98,22 +83,22 @@ int main(void)
     return 0;
 }
 END
-my @link = ("$work/implementation.o", '-pthread', '-ldl');
-if (builds('a program that declares only', $cc, '-std=c11', @warnings, '-I', $top,
-    file('two.c', $program), @link, '-o', "$work/two"))
+my @link = ("$top/implementation.o", '-pthread', '-ldl');
+if (compiles('a program that declares only', $cc, '-std=c11', @warnings, '-I', $source,
+    save('two.c', $program), @link, '-o', "$top/two"))
 {
-    is((run("$work/two"))[1], "100 of 100\n", 'runs');
+    is((said_by("$top/two"))[1], "100 of 100\n", 'runs');
 }
 SKIP: {
-    skip "no $cxx", 2 if (run($cxx, '--version'))[0];
+    skip "no $cxx", 2 if (said_by($cxx, '--version'))[0];
     $program =~ s/= \{0\}/= {}/g;
-    builds('the same in C++17', $cxx, '-std=c++17', @warnings, '-I', $top,
-        file('two.cpp', $program), @link, '-o', "$work/twocpp");
-    is((run("$work/twocpp"))[1], "100 of 100\n", 'runs');
+    compiles('the same in C++17', $cxx, '-std=c++17', @warnings, '-I', $source,
+        save('two.cpp', $program), @link, '-o', "$top/twocpp");
+    is((said_by("$top/twocpp"))[1], "100 of 100\n", 'runs');
 }
 
 SKIP: {
-    my ($failed, $symbols) = run('nm', '-g', '--defined-only', "$work/implementation.o");
+    my ($failed, $symbols) = said_by('nm', '-g', '--defined-only', "$top/implementation.o");
     skip 'no nm', 2 if $failed;
     my @foreign = grep { !/^gb_/ } map { (split)[2] } split /\n/, $symbols;
     is("@foreign", '', 'every symbol is called gb_');
@@ -121,7 +106,7 @@ SKIP: {
     is("@private", '', 'and none of the private ones can be seen');
 }
 
-my $other = file('other.c', <<'END');
+my $other = save('other.c', <<'END');
 #define GILBENCH_STATIC
 #define GILBENCH_IMPLEMENTATION
 #include "gilbench.h"
@@ -133,22 +118,22 @@ int main(void)
     return first_reason() == NULL;
 }
 END
-builds('a private copy', @compile, '-std=c11', "$FindBin::Bin/compile/static.c", '-o',
-    "$work/static.o");
-if (builds('and another one in the same program', $cc, '-std=gnu11', @warnings, '-I', $top, $other,
-    "$work/static.o", '-pthread', '-ldl', '-o', "$work/private"))
+compiles('a private copy', @compile, '-std=c11', "$FindBin::Bin/compile/static.c", '-o',
+    "$top/static.o");
+if (compiles('and another one in the same program', $cc, '-std=gnu11', @warnings, '-I', $source, $other,
+    "$top/static.o", '-pthread', '-ldl', '-o', "$top/private"))
 {
-    like((run("$work/private"))[1], qr/\A(.+)\n\1\n\z/, 'which runs');
+    like((said_by("$top/private"))[1], qr/\A(.+)\n\1\n\z/, 'which runs');
 }
 SKIP: {
-    my ($failed, $symbols) = run('nm', '-g', '--defined-only', "$work/static.o");
+    my ($failed, $symbols) = said_by('nm', '-g', '--defined-only', "$top/static.o");
     skip 'no nm', 1 if $failed;
     like($symbols, qr/\A\S+ T first_reason\n\z/, 'GILBENCH_STATIC leaves nothing to be seen');
 }
 
 # ---- in a library, whose program knows nothing of children and would run its main for each
 
-my $library = file('library.c', <<'END');
+my $library = save('library.c', <<'END');
 #define GILBENCH_STATIC
 #define GILBENCH_IMPLEMENTATION
 #include "gilbench.h"
@@ -163,7 +148,7 @@ int measure(void)
     return round.requests > 0;
 }
 END
-my $user = file('user.c', <<'END');
+my $user = save('user.c', <<'END');
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
@@ -177,10 +162,10 @@ int main(int argc, char **argv)
     return 0;
 }
 END
-if (builds('a library', $cc, '-std=c11', '-I', $top, '-shared', '-fPIC', $library, '-pthread', '-ldl',
-    '-o', "$work/library.so") && builds('its program', $cc, $user, '-ldl', '-o', "$work/user"))
+if (compiles('a library', $cc, '-std=c11', '-I', $source, '-shared', '-fPIC', $library, '-pthread', '-ldl',
+    '-o', "$top/library.so") && compiles('its program', $cc, $user, '-ldl', '-o', "$top/user"))
 {
-    is((run("$work/user", "$work/library.so"))[1], "measured: 1\n", 'measures');
+    is((said_by("$top/user", "$top/library.so"))[1], "measured: 1\n", 'measures');
 }
 
 done_testing();

@@ -3,51 +3,22 @@
 # phone and on a desktop, in the light and in the dark. The browser is a headless Chromium.
 use strict;
 use warnings;
-use Cwd qw(abs_path);
-use File::Temp qw(tempdir);
 use FindBin;
+use lib $FindBin::Bin;
+use Gilbench;
 use JSON::PP;
 use Test::More;
-
-my $gilbench = abs_path($ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench");
-my $top = abs_path(tempdir(CLEANUP => 1));
-
-sub content {
-    open my $file, '<', $_[0] or return '';
-    local $/;
-    return <$file> // '';
-}
-
-sub put {
-    my ($name, $text) = @_;
-    open my $file, '>', "$top/$name" or die "$name: $!";
-    print $file $text;
-    close $file;
-}
-
-# Returns stdout, stderr, exit status.
-sub run {
-    my $pid = fork() // die "fork: $!";
-    if (!$pid) {
-        open STDIN, '<', '/dev/null' or die $!;
-        open STDOUT, '>', "$top/stdout" or die $!;
-        open STDERR, '>', "$top/stderr" or die $!;
-        exec { $_[0] } @_ or exit 127;
-    }
-    waitpid $pid, 0;
-    return (content("$top/stdout"), content("$top/stderr"), $? >> 8);
-}
 
 my @small = (qw(compare --scenario wsgi-json --rounds 2 --duration 0.1 --warmup 0.05
     --connections 8 --threads), '1,4');
 
 # ---- where it goes
 
-my (undef, $said, $status) = run($gilbench, @small, '--html', "$top/none/page.html");
+my (undef, $said, $status) = said($gilbench, @small, '--html', "$top/none/page.html");
 is($status, 2, 'a page that can\'t be written is refused before anything is measured');
 like($said, qr{--html \Q$top\E/none/page\.html: No such file}, 'with the reason');
 
-(my $page, $said, $status) = run($gilbench, @small, '--html', '-');
+(my $page, $said, $status) = said($gilbench, @small, '--html', '-');
 if ($status == 3) {
     note $said;
     done_testing;
@@ -161,7 +132,7 @@ my @quiet = qw(--headless --no-sandbox --disable-gpu --disable-background-networ
 
 # What of it can end a script is written otherwise.
 my $quoted = JSON::PP->new->allow_nonref->latin1->encode($page) =~ s/</\\u003c/gr;
-put('judge.html', "<!DOCTYPE html><meta charset=\"latin1\"><title></title><body><script>\n"
+save('judge.html', "<!DOCTYPE html><meta charset=\"latin1\"><title></title><body><script>\n"
     . "const page = new TextDecoder().decode(Uint8Array.from($quoted, c => c.charCodeAt(0)));\n"
     . "$judge</script>\n");
 
@@ -169,7 +140,7 @@ for my $dark (0, 1) {
     my $scheme = $dark ? 'dark' : 'light';
     SKIP: {
         skip 'no chromium here', 3 if !$chromium;
-        my ($dom, $log) = run($chromium, @quiet, "--user-data-dir=$top/$scheme",
+        my ($dom, $log) = said($chromium, @quiet, "--user-data-dir=$top/$scheme",
             '--blink-settings=preferredColorScheme=' . ($dark ? 0 : 1), "file://$top/judge.html");
         skip 'chromium can\'t run here: ' . ($log =~ /(\S.*)\n?\z/ ? $1 : ''), 3 if $dom eq '';
         my ($json) = $dom =~ m{<title>(.*?)</title>}s;

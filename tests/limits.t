@@ -4,47 +4,21 @@
 use strict;
 use warnings;
 use FindBin;
+use lib $FindBin::Bin;
+use Gilbench qw(!dial !get !put !ask);  # its client has more to it
 use IO::Select;
 use IO::Socket::INET;
-use POSIX qw(:sys_wait_h sysconf _SC_OPEN_MAX);
+use POSIX qw(sysconf _SC_OPEN_MAX);
 use Socket qw(SOL_SOCKET SO_LINGER);
 use Test::More;
+use Time::HiRes qw(sleep);
 
-my $gilbench = $ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench";
 my $patience = 60;    # s for anything: only a hang is to fail by it
-my %children;
 
-$SIG{PIPE} = 'IGNORE';
-END { kill KILL => keys %children if %children }
-
-# ---- the server ----
-
-# Runs it until its line is there; returns its process and its port.
-sub serve {
-    my (@options) = @_;
-    my $pid = open(my $out, '-|') // die "fork: $!";
-    if (!$pid) {
-        exec { $gilbench } $gilbench, 'serve', '--app', 'builtin:c', @options or exit 127;
-    }
-    $children{$pid} = $out;
-    my $line = IO::Select->new($out)->can_read($patience) ? <$out> : undef;
-    my ($port) = ($line // '') =~ /^listening on http:\/\/\S+:(\d+)\n\z/;
-    BAIL_OUT('serve did not say where it listens') if !$port;
-    return ($pid, $port);
-}
-
-# Its wait status, and what it printed beyond the line; kills what does not end.
-sub status_of {
-    my ($pid) = @_;
-    my $out = delete $children{$pid};
-    my $more = '';
-    local $SIG{ALRM} = sub { kill KILL => $pid };
-    alarm $patience;
-    while (<$out>) { $more .= $_ }
-    close $out;
-    my $status = $?;
-    alarm 0;
-    return ($status, $more);
+sub serve_handler {
+    my $p = serve('--app', 'builtin:c', @_);
+    BAIL_OUT('serve did not say where it listens') if !$p->{port};
+    return ($p, $p->{port});
 }
 
 # ---- a client ----
@@ -89,7 +63,7 @@ sub get {
     return \%answer;
 }
 
-sub ended {
+sub is_closed {
     my ($socket) = @_;
     return 0 if length ${*$socket}{rest};
     my $n = more($socket);
@@ -110,7 +84,7 @@ sub usable {
     return (get($socket)->{status} // 0) == 200;
 }
 
-my ($pid, $port) = serve(qw(--bind 127.0.0.1:0 --threads 4));
+my ($server, $port) = serve_handler(qw(--threads 4));
 
 # ---- bad input ----
 
@@ -120,7 +94,7 @@ sub refused {
     put($socket, $bytes);
     my $answer = get($socket);
     is($answer->{status}, $status, "$name: $status");
-    ok(($answer->{connection} // '') eq 'close' && ended($socket), "$name: close");
+    ok(($answer->{connection} // '') eq 'close' && is_closed($socket), "$name: close");
 }
 
 sub field { return "GET /json $end$_[0]\r\n\r\n" }
@@ -220,18 +194,18 @@ is(get($socket)->{status}, 404, 'no such path');
 put($socket, "GET /json ${end}Connection: close\r\n\r\n");
 $answer = get($socket);
 is_json($answer, 'Connection: close');
-ok($answer->{connection} eq 'close' && ended($socket), 'it is said and done');
+ok($answer->{connection} eq 'close' && is_closed($socket), 'it is said and done');
 
 $socket = dial($port);
 put($socket, "GET /json HTTP/1.0\r\n\r\n");
 $answer = get($socket);
 is_json($answer, 'HTTP/1.0, without a Host');
-ok($answer->{connection} eq 'close' && ended($socket), 'and the connection is closed');
+ok($answer->{connection} eq 'close' && is_closed($socket), 'and the connection is closed');
 
 $socket = dial($port);
 put($socket, "POST /json ${end}Content-Length: 1000000\r\nExpect: 100-continue\r\n\r\n");
 $answer = get($socket);
-ok($answer->{status} == 200 && $answer->{connection} eq 'close' && ended($socket),
+ok($answer->{status} == 200 && $answer->{connection} eq 'close' && is_closed($socket),
     'Expect: a body that nobody wants is not asked for');
 
 $socket = dial($port);
@@ -247,7 +221,7 @@ $socket = dial($port);
 put($socket, "GET /json $end\r\n");
 shutdown $socket, 1;
 is_json(get($socket), 'a half-closed client gets its answer');
-ok(ended($socket), 'and then the end');
+ok(is_closed($socket), 'and then the end');
 
 for my $bytes ('', 'GET /js', "GET /json $end\r\n", "GET /io $end\r\n") {
     for (1 .. 5) {
@@ -269,21 +243,9 @@ SKIP: {
 
 # ---- start and stop ----
 
-sub second_server {
-    my ($bind) = @_;
-    my $pid = open(my $out, '-|') // die "fork: $!";
-    if (!$pid) {
-        open STDERR, '>&', \*STDOUT or exit 126;
-        exec { $gilbench } $gilbench, qw(serve --app builtin:c --bind), $bind or exit 127;
-    }
-    $children{$pid} = $out;
-    my ($status, $text) = status_of($pid);
-    return ($status >> 8, $text);
-}
-
-my ($code, $text) = second_server("127.0.0.1:$port");
-is($code, 1, 'a port in use: exit status 1');
-like($text, qr/\A[^\n]*127\.0\.0\.1:$port[^\n]*in use[^\n]*\n\z/, 'and one line that says so');
+my $second = run($gilbench, qw(serve --app builtin:c --bind), "127.0.0.1:$port");
+is($second->{status}, 1, 'a port in use: exit status 1');
+like($second->{out} . $second->{err}, qr/\A[^\n]*127\.0\.0\.1:$port[^\n]*in use[^\n]*\n\z/, 'and one line that says so');
 
 # Each connection was accepted before, and each request is there before the signal is.
 sub stops {
@@ -291,34 +253,32 @@ sub stops {
     my ($idle, @busy) = map { dial($port) } 1 .. 41;
     usable($_) for $idle, @busy;
     put($_, "GET /io $end\r\n") for @busy;
-    kill $signal => $pid;
+    kill $signal => $server->{pid};
     is(scalar(grep { (get($_)->{status} // 0) == 200 } @busy), 40,
         "SIG$signal: what is in flight is answered");
-    ok(ended($idle), "SIG$signal: an idle connection is closed");
-    my ($status, $more) = status_of($pid);
-    is($status, 0, "SIG$signal: exit status 0");
-    is($more, '', "SIG$signal: stdout was for one line");
+    ok(is_closed($idle), "SIG$signal: an idle connection is closed");
+    is(ended($server), 0, "SIG$signal: exit status 0");
+    is(slurp($server->{out}), "listening on http://127.0.0.1:$port\n", "SIG$signal: stdout was for one line");
     ok(!dial($port), "SIG$signal: the port is closed");
 }
 
 stops('TERM');
-($pid, my $same) = serve('--bind', "127.0.0.1:$port", qw(--threads 2));
+($server, my $same) = serve_handler('--bind', "127.0.0.1:$port", qw(--threads 2));
 is($same, $port, 'and free for the next');
 stops('INT');
 
 # Five seconds of work are in flight, unless this test was kept from running for so long.
 my $ended_by = 0;
 for (1 .. 3) {
-    ($pid, $port) = serve(qw(--bind 127.0.0.1:0));
+    ($server, $port) = serve_handler();
     $socket = dial($port);
     put($socket, "GET /io $end\r\n" x 500);
     get($socket);
     # Two that are pending at once are one.
-    until (waitpid $pid, WNOHANG) { kill TERM => $pid; select undef, undef, undef, 0.02 }
-    $ended_by = $? & 127;
-    close delete $children{$pid};
+    until (defined ended($server, 0)) { kill TERM => $server->{pid}; sleep 0.02 }
+    $ended_by = $server->{status};
     last if $ended_by;
 }
-is($ended_by, 15, 'a second SIGTERM ends it at once');
+is($ended_by, 'signal 15', 'a second SIGTERM ends it at once');
 
 done_testing;

@@ -4,70 +4,30 @@
 use strict;
 use warnings;
 use FindBin;
-use JSON::PP;
+use lib $FindBin::Bin;
+use Gilbench;
 use Test::More;
-use Time::HiRes qw(sleep time);
 
-my $gilbench = $ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench";
-my $seed = $ENV{SEED} || int(time) % 1000000;
+my $seed = $ENV{SEED} || time % 1000000;
 my $exchanges = $ENV{EXCHANGES} || 500;
-my $scratch = "/tmp/gilbench-mixed-$$";
-mkdir $scratch or die "$scratch: $!";
-my %server;  # pid -> 1
-END { my $status = $?; kill KILL => keys %server; system 'rm', '-rf', $scratch; $? = $status }
-$SIG{$_} = sub { exit 1 } for qw(INT TERM);
 $ENV{PYTHONDONTWRITEBYTECODE} = 1;
 
-sub slurp {
-    open my $in, '<', $_[0] or return '';
-    local $/;
-    return <$in> // '';
-}
-
-sub serve {
-    my ($name, @options) = @_;
-    my $pid = fork // die "fork: $!";
-    if (!$pid) {
-        open STDOUT, '>', "$scratch/$name.out" or die;
-        open STDERR, '>', "$scratch/$name.err" or die;
-        exec $gilbench, 'serve', '--bind', '127.0.0.1:0', @options or exit 127;
-    }
-    $server{$pid} = 1;
-    my $end = time + 20;
-    while (time < $end) {
-        return ($pid, $1) if slurp("$scratch/$name.out") =~ /:(\d+)\n/;
-        sleep 0.02;
-    }
-    return ($pid);
-}
-
-sub stop {
-    my ($pid) = @_;
-    kill TERM => $pid;
-    waitpid $pid, 0;
-    delete $server{$pid};
-    return $?;
-}
-
-my $found = decode_json(`$gilbench pythons --json - 2>/dev/null` || '{"pythons":[]}');
-my %build;
-for (@{ $found->{pythons} }) {
-    $build{ $_->{free_threaded} ? 'ft' : 'gil' } //= $_->{executable} if $_->{usable};
-}
-plan skip_all => 'no usable interpreter' unless %build;
+my $python = builds();
+plan skip_all => 'no usable interpreter' unless %$python;
 note "SEED=$seed";
-for my $build (sort keys %build) {
+for my $build (sort keys %$python) {
     for (['wsgi', 1], ['wsgi', 4], ['asgi', 1]) {
         my ($interface, $threads) = @$_;
         my $name = "$interface-$threads-$build";
-        my ($pid, $port) = serve($name, '--python', $build{$build}, '--threads', $threads, '--app',
+        my $p = serve('--python', $python->{$build}, '--threads', $threads, '--app',
             "$FindBin::Bin/mixed_app.py:$interface");
         my @alone = $interface eq 'wsgi' && $threads == 1 ? 'alone' : ();
-        my $said = $port ? `$build{$build} '$FindBin::Bin/mixed_client.py' $port $seed $exchanges @alone 2>&1` : 'no server';
-        like($said, qr/\A\d+ exchanges 0 wrong\n\z/, "$name: every byte is the right client's")
-            or diag("SEED=$seed");
-        is(stop($pid), 0, '... and it ends well');
-        is(slurp("$scratch/$name.err"), '', '... with nothing to complain of');
+        my $client = run($python->{$build}, "$FindBin::Bin/mixed_client.py", $p->{port} // 0, $seed,
+            $exchanges, @alone);
+        like($client->{out} . $client->{err}, qr/\A\d+ exchanges 0 wrong\n\z/,
+            "$name: every byte is the right client's") or diag("SEED=$seed");
+        is(stop($p), 0, '... and it ends well');
+        is(slurp($p->{err}), '', '... with nothing to complain of');
     }
 }
 done_testing();

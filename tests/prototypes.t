@@ -4,32 +4,21 @@
 use strict;
 use warnings;
 use FindBin;
+use lib $FindBin::Bin;
+use Gilbench;
 use JSON::PP;
 use Test::More;
 
-my $gilbench = $ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench";
 my @cc = split ' ', $ENV{CC} || 'cc';
-
-sub output_of {
-    my (@command) = @_;
-    my $pid = open(my $pipe, '-|') // die "fork: $!";
-    if (!$pid) {
-        open STDERR, '>&', \*STDOUT if $command[0] eq $cc[0];
-        exec { $command[0] } @command or exit 127;
-    }
-    local $/;
-    my $output = <$pipe> // '';
-    close $pipe;
-    return ($output, $?);
-}
 
 sub compile {
     my ($include, @flags) = @_;
-    return output_of(@cc, qw(-std=c11 -w -fsyntax-only -pthread), "-I$FindBin::Bin/..", @flags,
+    my (undef, $errors, $status) = said(@cc, qw(-std=c11 -w -fsyntax-only -pthread), "-I$FindBin::Bin/..", @flags,
         '-isystem', $include, "$FindBin::Bin/prototypes.c");
+    return ($errors, $status);
 }
 
-my ($json) = output_of($gilbench, qw(pythons --json -));
+my ($json) = said($gilbench, qw(pythons --json -));
 my $found = eval { decode_json($json) } or BAIL_OUT("$gilbench pythons --json - printed no JSON");
 
 my @wrong = (

@@ -3,18 +3,17 @@
 # answer as an interpreter would, and the builds of this machine moved, linked and wrapped.
 use strict;
 use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Gilbench qw(!pythons);
 use Cwd qw(abs_path);
 use File::Basename qw(basename dirname);
 use File::Copy qw(copy);
 use File::Path qw(make_path);
-use File::Temp qw(tempdir);
-use FindBin;
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $gilbench = abs_path($ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench");
-my $top = abs_path(tempdir(CLEANUP => 1));
 my @variables = qw(GILBENCH_PYTHONS VIRTUAL_ENV CONDA_PREFIX PYENV_ROOT UV_PYTHON_INSTALL_DIR
     XDG_CACHE_HOME XDG_DATA_HOME);
 
@@ -28,32 +27,14 @@ for my $tool (qw(cat sleep touch)) {
 # Runs with nothing of this machine in sight but /usr/local; returns stdout, stderr, exit status.
 sub gilbench {
     my ($environment, @arguments) = @_;
-    local %ENV = %ENV;
-    delete @ENV{@variables};
-    %ENV = (%ENV, HOME => "$top/nobody", PATH => "$top/bin", %$environment);
-    my $pid = fork() // die "fork: $!";
-    if (!$pid) {
-        open STDOUT, '>', "$top/stdout" or die $!;
-        open STDERR, '>', "$top/stderr" or die $!;
-        exec { $gilbench } $gilbench, @arguments or exit 127;
-    }
-    waitpid $pid, 0;
-    my $status = $? & 127 ? "signal $?" : $? >> 8;
-    return (content("$top/stdout"), content("$top/stderr"), $status);
-}
-
-sub content {
-    open my $file, '<', $_[0] or return '';
-    local $/;
-    return <$file> // '';
+    my %none = map { $_ => undef } @variables;
+    return said({ env => { %none, HOME => "$top/nobody", PATH => "$top/bin", %$environment } },
+        $gilbench, @arguments);
 }
 
 sub script {
     my ($path, $text) = @_;
-    make_path(dirname($path));
-    open my $file, '>', $path or die "$path: $!";
-    print $file "#!/bin/sh\n$text";
-    close $file or die "$path: $!";
+    save($path, "#!/bin/sh\n$text");
     chmod 0755, $path;
     return $path;
 }
@@ -123,7 +104,7 @@ my ($list) = pythons({ GILBENCH_PYTHONS => "$hang:$old" });
 like($list->[0]{problem}, qr/no answer within/, 'one that hangs');
 like($list->[1]{problem}, qr/too old/, 'does not keep others from answering');
 cmp_ok(time - $start, '<', 15, 'and not us for long');
-my ($pid) = content("$top/pid") =~ /(\d+)/;
+my ($pid) = slurp("$top/pid") =~ /(\d+)/;
 ok(defined $pid && is_gone($pid), 'and is killed');
 
 my ($out, $err, $status) = gilbench({ GILBENCH_PYTHONS => "$old:$static" }, 'pythons');

@@ -3,46 +3,21 @@
 # where there is one; two results against each other; names that want to be more than names.
 use strict;
 use warnings;
-use Cwd qw(abs_path);
-use File::Temp qw(tempdir);
 use FindBin;
+use lib $FindBin::Bin;
+use Gilbench;
 use JSON::PP;
+use POSIX qw(mkfifo);
 use Test::More;
+use Time::HiRes qw(sleep);
 
-my $gilbench = abs_path($ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench");
-my $top = abs_path(tempdir(CLEANUP => 1));
 my $cache = ($ENV{XDG_CACHE_HOME} || ($ENV{HOME} || '') . '/.cache') . '/gilbench';
 chdir $top or die $!;
 
-sub content {
-    open my $file, '<', $_[0] or return '';
-    local $/;
-    return <$file> // '';
-}
+# A file of this test by its name alone, as the reports are to show it.
+sub file { save(@_); return $_[0] }
 
-sub file {
-    my ($name, $text) = @_;
-    open my $file, '>', $name or die "$name: $!";
-    print $file $text;
-    close $file;
-    return $name;
-}
-
-# Returns stdout, stderr and the exit status of any command; `$input` is its stdin.
-sub run {
-    my ($input, @command) = @_;
-    my $pid = fork() // die "fork: $!";
-    if (!$pid) {
-        open STDIN, '<', $input or die $!;
-        open STDOUT, '>', 'stdout' or die $!;
-        open STDERR, '>', 'stderr' or die $!;
-        exec { $command[0] } @command or exit 127;
-    }
-    waitpid $pid, 0;
-    return (content('stdout'), content('stderr'), $? & 127 ? 'signal ' . ($? & 127) : $? >> 8);
-}
-
-sub report { return run('/dev/null', $gilbench, 'report', @_) }
+sub report { return said($gilbench, 'report', @_) }
 
 # ---- a result, made up: rates of 1000, 1010, ... a second times a factor
 
@@ -115,7 +90,7 @@ my @rows = rows($table // '');
 is(scalar @rows, 3, 'with a row a cell');
 is_deeply([@{ $rows[0] }[1, 6]], ['gil', '1,035'], 'and its figures');
 is_deeply([@{ $rows[1] }[1, 6]], ['free', '2,070'], 'each of its own');
-is_deeply([run('old.json', $gilbench, 'report', '-')], [$out, $err, $status],
+is_deeply([said({ in => 'old.json' }, $gilbench, 'report', '-')], [$out, $err, $status],
     'from stdin it is the same');
 unlike($out, qr/\e|\r|\t/, 'without colours, where it is no terminal');
 
@@ -126,7 +101,7 @@ for (['no file', qr/^gilbench: report what\? /],
     ['no JSON', qr/^gilbench: \S+: line 1, column 1: it must begin with an object$/,
         file('text', "hello\n")],
     ['JSON cut short', qr/^gilbench: \S+: line 1, column 701: it ends here, in the middle$/,
-        file('cut', substr content('old.json'), 0, 700)],
+        file('cut', substr slurp('old.json'), 0, 700)],
     ['another schema', qr/^gilbench: \S+: line 1, column 11: its schema is "gilbench\/9"; /,
         file('nine', '{"schema":"gilbench/9"}')],
     ['a list of builds', qr/^gilbench: \S+: line 1, column 1: "cells" is missing here$/,
@@ -144,7 +119,7 @@ for (['no file', qr/^gilbench: report what\? /],
 
 sub csv_rows {
     my ($name) = @_;
-    my ($text, $problem) = run('/dev/null', 'python3', '-c', "import csv, json\n"
+    my ($text, $problem) = said('python3', '-c', "import csv, json\n"
         . "with open('$name', newline='', encoding='utf-8') as file:\n"
         . "    print(json.dumps(list(csv.reader(file, strict=True))))\n");
     diag($problem) if $problem;
@@ -152,9 +127,9 @@ sub csv_rows {
 }
 
 SKIP: {
-    skip 'no python3 here', 5 if (run('/dev/null', 'python3', '-c', ''))[2];
+    skip 'no python3 here', 5 if (said('python3', '-c', ''))[2];
     report('old.json', '--quiet', '--csv', 'old.csv', '--markdown', 'old.md');
-    like(content('old.csv'), qr/\A([^\r\n]*\r\n){4}\z/, 'CSV: lines end as RFC 4180 says');
+    like(slurp('old.csv'), qr/\A([^\r\n]*\r\n){4}\z/, 'CSV: lines end as RFC 4180 says');
     my ($heads, @csv) = csv_rows('old.csv');
     is(scalar @csv, 3, 'a row a cell');
     is(scalar(grep { @$_ != @$heads } @csv), 0, 'and of the columns there are heads for');
@@ -162,7 +137,7 @@ SKIP: {
     @row{@$heads} = @{ $csv[1] };
     is_deeply([@row{ 'id', 'variant', 'req/s', 'req/s lo', 'MB', 'connections', 'against' }],
         ['app/free/w1-t1-c8', 'free', 2070, 2049.3, 20.123456, 8, ''], 'with the figures');
-    my ($line) = grep { /\| free \|/ } split /\n/, content('old.md');
+    my ($line) = grep { /\| free \|/ } split /\n/, slurp('old.md');
     like($line, qr/\| 2,070 \|.*\| 0\.966 \| 20\.1 \|/, 'which Markdown has, too');
 }
 
@@ -232,7 +207,7 @@ like($out, qr/^\/x, free, GIL back, 1 x 1: \d+ % of \S+ us was /m, 'and in words
 unlike($out, qr/nan|inf/, 'nothing is no number');
 
 SKIP: {
-    skip 'no python3 here', 4 if (run('/dev/null', 'python3', '-c', ''))[2];
+    skip 'no python3 here', 4 if (said('python3', '-c', ''))[2];
     my ($heads, @csv) = csv_rows('odd.csv');
     my %row;
     @row{@$heads} = @{ $csv[0] };
@@ -248,7 +223,7 @@ SKIP: {
             'p50 ms' }], ['app/free/w1-t1-c8', 'app/gil/w1-t1-c8', 0.9123456, 0.8, 0.95, 'slower',
             0.9123456, ''], 'a pair of cells is a row of ratios');
 }
-my $md = content('odd.md');
+my $md = slurp('odd.md');
 like($md, qr/\A## .*\n\n- \*\*Machine\*\*: CPU, 4 CPUs, 8 GB, Linux, /,
     'Markdown begins with the machine');
 like($md, qr/^- \*\*gil\*\*: CPython 3\.14\.7, PGO, /m, 'its builds');
@@ -270,23 +245,23 @@ file('evil.json', $json->encode($evil));
 ($out, $err, $status) = report(qw(evil.json --csv evil.csv --markdown evil.md --pyperf evil-pyperf
     --hdr evil-hdr));
 is("$status$err", '0', 'hostile names are reported');
-for (['the table', $out], ['Markdown', content('evil.md')],
-    ['CSV', content('evil.csv') =~ s/\r\n/\n/gr])
+for (['the table', $out], ['Markdown', slurp('evil.md')],
+    ['CSV', slurp('evil.csv') =~ s/\r\n/\n/gr])
 {
     unlike($_->[1], qr/[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]/,
         "$_->[0] has no control characters");
 }
-unlike($out . content('evil.md'), qr/^Warning: forged/m, 'nor a line that is forged');
-my @table = grep { /^\| / } split /\n/, content('evil.md');
+unlike($out . slurp('evil.md'), qr/^Warning: forged/m, 'nor a line that is forged');
+my @table = grep { /^\| / } split /\n/, slurp('evil.md');
 is(scalar @table, 2 + @hostile, 'a Markdown row a cell');
 is(scalar(grep { (() = s/\\.//gr =~ /\|/g) != 17 } @table), 0, 'of as many columns as its head');
-my $bare = content('evil.md') =~ s/^- \*\*|\*\*: //gmr =~ s/\\.//gr;
+my $bare = slurp('evil.md') =~ s/^- \*\*|\*\*: //gmr =~ s/\\.//gr;
 unlike($bare, qr{[<&`*_~@]|://|(?i)www\.}, 'and nothing in it is markup, or a link');
 for ('\_it\_', '\_\_b\_\_', 'http\://x.y/z', 'www\.x.y', 'a\@b.com') {
-    like(content('evil.md'), qr/^\| \Q$_\E \| \Q$_\E \|/m, "but text: $_");
+    like(slurp('evil.md'), qr/^\| \Q$_\E \| \Q$_\E \|/m, "but text: $_");
 }
 SKIP: {
-    skip 'no python3 here', 3 if (run('/dev/null', 'python3', '-c', ''))[2];
+    skip 'no python3 here', 3 if (said('python3', '-c', ''))[2];
     my ($heads, @csv) = csv_rows('evil.csv');
     is(scalar @csv, scalar @hostile, 'CSV: still a row a cell');
     is(scalar(grep { @$_ != @$heads } @csv), 0, 'of as many columns');
@@ -299,14 +274,14 @@ is(scalar(grep { !m{\Aevil-(pyperf|hdr)/(\.\.?|[\w~@=,][\w.~@=,+-]*\.(json|hgrm)
 ok(!-e 'etc' && !-e '../etc', 'and nowhere else');
 
 # Invalid UTF-8 is nothing a file can have, but a command line can.
-my ($found) = run('/dev/null', $gilbench, 'pythons', '--json', '-');
+my ($found) = said($gilbench, 'pythons', '--json', '-');
 my $known = eval { decode_json($found) } || { pythons => [] };
 my ($real) = grep { $_->{usable} } @{ $known->{pythons} };
 SKIP: {
     skip 'no interpreter here', 6 if !$real;
     my @short = qw(--rounds 2 --duration 0.05 --warmup 0.01 --threads 1 --connections 4 --path /json
         --no-control);
-    ($out, $err, $status) = run('/dev/null', $gilbench, 'compare', '--python',
+    ($out, $err, $status) = said($gilbench, 'compare', '--python',
         "$real->{executable},name=\xff\e[1m<>", @short, qw(--json real.json --csv real.csv
         --markdown real.md --pyperf real-pyperf --hdr real-hdr));
     is("$status$err", '0', 'a measurement under such a name');
@@ -314,11 +289,11 @@ SKIP: {
     my ($again, undef, $code) = report(qw(real.json --csv again.csv --markdown again.md --pyperf
         again-pyperf --hdr again-hdr));
     is($code, 0, 'is reported from its file');
-    my ($csv, $md) = map { content("again.$_") } qw(csv md);
+    my ($csv, $md) = map { slurp("again.$_") } qw(csv md);
     s/\xef\xbf\xbd/?/g for $again, $csv, $md;
     is($again, $out, 'as the table that was printed');
-    is($csv . $md, content('real.csv') . content('real.md'), 'CSV and Markdown to the last digit');
-    my @texts = map { join '', map { content($_) } glob "$_/*" } qw(real-hdr again-hdr);
+    is($csv . $md, slurp('real.csv') . slurp('real.md'), 'CSV and Markdown to the last digit');
+    my @texts = map { join '', map { slurp($_) } glob "$_/*" } qw(real-hdr again-hdr);
     is($texts[1], $texts[0], 'which are the same from its file');
 }
 
@@ -328,7 +303,7 @@ report('old.json', '--quiet', '--pyperf', 'suites');
 is_deeply([map { s/.*\///r } glob 'suites/*'],
     ['free+memory.json', 'free.json', 'gil+memory.json', 'gil.json'], 'pyperf: two files a build');
 for my $name (qw(free.json gil.json free+memory.json gil+memory.json)) {
-    my $suite = decode_json(content("suites/$name"));
+    my $suite = decode_json(slurp("suites/$name"));
     my @wrong;
     push @wrong, 'version' if $json->encode($suite->{version}) ne '"1.0"';
     for my $benchmark (@{ $suite->{benchmarks} }) {
@@ -348,31 +323,31 @@ for my $name (qw(free.json gil.json free+memory.json gil+memory.json)) {
     }
     is("@wrong", '', "$name is as pyperf wants it");
 }
-my ($python) = grep { !(run('/dev/null', $_, '-c', 'import pyperf.__main__'))[2] }
+my ($python) = grep { !(said($_, '-c', 'import pyperf.__main__'))[2] }
     "$cache/pyperf/bin/python", 'python3';
 SKIP: {
     skip "no pyperf here: python3 -m venv $cache/pyperf; $cache/pyperf/bin/pip install pyperf", 11
         if !$python;
     my @pyperf = ($python, '-m', 'pyperf');
-    ($out, $err, $status) = run('/dev/null', @pyperf, qw(compare_to suites/gil.json
+    ($out, $err, $status) = said(@pyperf, qw(compare_to suites/gil.json
         suites/free.json));
     is("$status$err", '0', 'pyperf compares the two');
     like($out, qr/\[gil\].* -> \[free\].*: 2\.00x faster$/m, 'with the right result');
-    ($out, $err, $status) = run('/dev/null', @pyperf, qw(compare_to suites/gil+memory.json
+    ($out, $err, $status) = said(@pyperf, qw(compare_to suites/gil+memory.json
         suites/free+memory.json));
     is("$status$err", '0', 'and their memory');
     for my $command (qw(hist stats check metadata show dump)) {
-        ($out, $err, $status) = run('/dev/null', @pyperf, $command, 'suites/free.json');
+        ($out, $err, $status) = said(@pyperf, $command, 'suites/free.json');
         is("$status$err", '0', "pyperf $command");
     }
-    ($out) = run('/dev/null', $python, '-c', <<'END');
+    ($out) = said($python, '-c', <<'END');
 import pyperf, statistics
 time, memory = (pyperf.BenchmarkSuite.load('suites/free%s.json' % s) for s in ('', '+memory'))
 rps = statistics.median(1 / v for v in time.get_benchmark('app/w1-t1-c8').get_values())
 print('%.0f %.1f' % (rps, memory.get_benchmark('app/w1-t1-c8 peak RSS').median() / 1e6))
 END
     is($out, "2070 20.1\n", 'has the figures of the table');
-    ($out, $err, $status) = run('/dev/null', @pyperf, 'show', glob 'evil-pyperf/*.json');
+    ($out, $err, $status) = said(@pyperf, 'show', glob 'evil-pyperf/*.json');
     is("$status$err", '0', 'and reads what has hostile names');
 }
 
@@ -382,9 +357,9 @@ report('old.json', '--quiet', '--hdr', 'hdr');
 my @hgrm = glob 'hdr/*';
 is_deeply([sort map { s/.*\///r } @hgrm], [sort map { "app~$_~w1-t1-c8.hgrm" } '', 'free', 'gil'],
     '.hgrm: a file a cell');
-my @ladders = map { join ' ', content($_) =~ /^ *[\d.]+ +([\d.]+) +\d+ +\S+$/mg } @hgrm;
+my @ladders = map { join ' ', slurp($_) =~ /^ *[\d.]+ +([\d.]+) +\d+ +\S+$/mg } @hgrm;
 is(scalar(grep { $_ ne $ladders[0] } @ladders), 0, 'of the same ladder');
-like(content($hgrm[0]), qr/^#\[Max     = +2\.000, Total count    = +3\]$/m, 'with the latencies');
+like(slurp($hgrm[0]), qr/^#\[Max     = +2\.000, Total count    = +3\]$/m, 'with the latencies');
 
 my $cell = cell('gil', 1, 1, rate => 100);
 $cell->{uncorrected_latency_histogram} = { %{ $cell->{latency_histogram} } };
@@ -409,30 +384,24 @@ SKIP: {
 
 file('kept.html', 'the old page');
 chmod 0600, 'kept.html' or die $!;
-($out, $err, $status) = run('/dev/null', 'sh', '-c',
+($out, $err, $status) = said('sh', '-c',
     'trap "" XFSZ && ulimit -f 1 && exec "$0" report old.json --quiet --html kept.html', $gilbench);
 is($status, 1, 'a page larger than there is room for');
 like($err, qr/\Agilbench: kept\.html: [^\n]*\n\z/, 'is said');
-is(content('kept.html') . join(' ', glob 'kept.html*'), 'the old pagekept.html', 'and costs no old one');
+is(slurp('kept.html') . join(' ', glob 'kept.html*'), 'the old pagekept.html', 'and costs no old one');
 report(qw(old.json --html kept.html));
-like(content('kept.html'), qr/<\/html>\n\z/, 'which a whole one replaces');
+like(slurp('kept.html'), qr/<\/html>\n\z/, 'which a whole one replaces');
 is(sprintf('%o', (stat 'kept.html')[2] & 0777), '600', 'as readable as it was');
 
 # ---- signals
 
+mkfifo("$top/silent", 0600) or die "mkfifo: $!";
+open my $nobody_writes, '+<', "$top/silent" or die "$top/silent: $!";
 for my $signal ('INT', 'TERM') {
-    pipe my $read, my $write or die $!;
-    my $pid = fork // die $!;
-    if (!$pid) {
-        close $write;
-        open STDIN, '<&', $read or die $!;
-        exec $gilbench, 'report', '-' or die $!;
-    }
-    close $read;
-    sleep 1;
-    kill $signal, $pid;
-    waitpid $pid, 0;
-    is($? & 127, $signal eq 'INT' ? 2 : 15, "SIG$signal ends a report that waits for its input");
+    my $p = start({ in => "$top/silent" }, $gilbench, 'report', '-');
+    sleep 0.5;
+    is(stop($p, $signal), 'signal ' . ($signal eq 'INT' ? 2 : 15),
+        "SIG$signal ends a report that waits for its input");
 }
 
 # ---- two results
@@ -466,7 +435,7 @@ for ('new has another machine: other, not h.', 'new has another number of CPUs: 
 }
 unlike($out, qr/another (CPU|kernel|memory|compiler|application)\b/,
     'and of nothing that is the same');
-like(content('both.csv'),
+like(slurp('both.csv'),
     qr/^app\/gil\/w1-t1-c8\@new,app\/gil\/w1-t1-c8,app,.*,8,1\.5,1\.\d+,1\.\d+,faster,/m,
     'CSV says it in rows of their own');
 ok(-e 'both/gil.json' && -e 'both/gil@new.json', 'pyperf: a file for each');
@@ -521,7 +490,7 @@ is_deeply(\@sources, [split ' ', 'gil free gil@new free@new 3.15.0@next 3.15.0t@
         . '3.15.0t,gil=1@next gil@new#2 free@new#2'], 'several, one of them twice');
 is(scalar(grep { $_->[4] !~ / in old\.json$/ } changes($out)), 0, 'are held against the first');
 mkdir 'there';
-file('there/old.json', content('old.json'));
+file('there/old.json', slurp('old.json'));
 ($out) = report('old.json', 'there/old.json');
 like($out, qr/ gil\@there\/old /, 'of two files with one name, the second has its directory');
 result_file('else.json', cells => [cell('gil', 1, 1, scenario => 'other', id => 'z')]);

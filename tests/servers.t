@@ -3,61 +3,33 @@
 # with packages look for. The servers here are scripts for the interpreters under test.
 use strict;
 use warnings;
-use Cwd qw(abs_path);
-use File::Path qw(make_path);
-use File::Temp qw(tempdir);
 use FindBin;
+use lib $FindBin::Bin;
+use Gilbench;
 use JSON::PP;
 use Test::More;
+use Time::HiRes qw(sleep time);
 
-my $gilbench = abs_path($ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench");
-my $top = abs_path(tempdir(CLEANUP => 1));
-
-sub content {
-    open my $file, '<', $_[0] or return '';
-    local $/;
-    return <$file> // '';
-}
-
-sub file {
-    my ($path, $text) = @_;
-    open my $file, '>', $path or die "$path: $!";
-    print $file $text;
-    close $file or die "$path: $!";
-    return $path;
-}
-
-# Runs a comparison of a moment; returns its JSON, stderr and exit status.
+# Runs a comparison of a moment; returns its JSON, stderr, exit status and stdout.
 sub compare {
     my @arguments = @_;
     push @arguments, '--path', '/json' if !grep { $_ eq '--scenario' } @arguments;
     unlink "$top/json";
-    my $pid = fork() // die "fork: $!";
-    if (!$pid) {
-        open STDOUT, '>', "$top/stdout" or die $!;
-        open STDERR, '>', "$top/stderr" or die $!;
-        exec { $gilbench } $gilbench, 'compare', '--no-progress', '--rounds', 2, '--duration', 0.7,
-            '--warmup', 0.01, '--threads', 1, '--connections', 4, '--no-control', '--json',
-            "$top/json", @arguments or exit 127;
-    }
-    waitpid $pid, 0;
-    my $status = $? & 127 ? "signal $?" : $? >> 8;
-    my $json = content("$top/json");
-    return ($json ? decode_json($json) : undef, content("$top/stderr"), $status);
+    my ($out, $err, $status) = said($gilbench, 'compare', '--no-progress', '--rounds', 1,
+        '--duration', 0.2, '--warmup', 0.01, '--threads', 1, '--connections', 4, '--no-control',
+        '--json', "$top/json", @arguments);
+    my $json = slurp("$top/json");
+    return ($json ? decode_json($json) : undef, $err, $status, $out);
 }
 
-my $list = `'$gilbench' pythons --json - 2>/dev/null`;
-my @builds = grep { $_->{usable} && $_->{executable} && $_->{prefix} eq $_->{base_prefix} }
-    @{ ($list ? decode_json($list) : {})->{pythons} || [] };
-my ($gil) = grep { !$_->{free_threaded} } @builds;
-my ($ft) = grep { $_->{free_threaded} && (!$gil || $_->{version} eq $gil->{version}) } @builds;
-plan skip_all => 'needs a usable GIL build and a usable free-threaded one' if !$gil || !$ft;
+my ($gil, $ft) = pair();
+plan skip_all => 'needs a usable GIL build and a usable free-threaded one' if !$ft;
 $ENV{XDG_CACHE_HOME} = "$top/cache";  # no environment in sight
 my @both = ('--python', $gil->{executable}, '--python', $ft->{executable});
 my @one = ('--python', $gil->{executable});
 
 # A server with a child, as many have. It writes down what it was started with.
-my $server = file("$top/a server.py", <<'PYTHON');
+my $server = save('a server.py', <<'PYTHON');
 import os, signal, socket, subprocess, sys, threading, time
 
 port, out, *rest = sys.argv[1:]
@@ -88,7 +60,7 @@ while True:
 PYTHON
 
 sub started {
-    my @lines = map { [split /\|/] } split /\n/, content("$top/log");
+    my @lines = map { [split /\|/] } split /\n/, slurp("$top/log");
     unlink "$top/log";
     return @lines;
 }
@@ -96,10 +68,10 @@ sub started {
 # Zombies count as gone: whose child they are is not up to gilbench.
 sub alive {
     my ($pid) = @_;
-    return content("/proc/$pid/stat") =~ /^\d+ \(.*\) (?!Z)/s;
+    return slurp("/proc/$pid/stat") =~ /^\d+ \(.*\) (?!Z)/s;
 }
 
-my ($result, $error, $status) = compare(@both, '--server',
+my ($result, $error, $status, $out) = compare(@both, '--rounds', 2, '--server',
     "name=theirs,{python} '$server' {port} \"$top/log\" {threads} {workers} "
     . "'a b' c\\ d \"e\\\"f\" ''");
 is $status, 0, 'a server is measured on both builds' or diag $error;
@@ -120,7 +92,7 @@ is scalar @against, 2, 'ours is held against it on each build';
 my ($builds) = grep { $_->{baseline} =~ / theirs/ && $_->{candidate} =~ / theirs/ }
     @{ $result->{comparisons} };
 ok $builds, 'and its builds against each other';
-like content("$top/stdout"), qr{^/json +\S+ +1 +1 +\S+ theirs +\d}m, 'the table has the verdict';
+like $out, qr{^/json +\S+ +1 +1 +\S+ theirs +\d}m, 'the table has the verdict';
 unlike $error, qr/it serves/, 'what it prints is not shown when all is well';
 
 my @runs = started();
@@ -154,7 +126,7 @@ is $runs[0][6], "$top/environment/bin/python", 'its programs are found first';
 is $status, 0, 'a server that ignores SIGTERM is no failure' or diag $error;
 is scalar(grep { alive($_->[0]) || alive($_->[1]) } started()), 0, 'it is killed';
 
-($result, $error, $status) = compare(@one, '--server',
+($result, $error, $status) = compare(@one, '--rounds', 2, '--server',
     "name=s,{python} '$server' {port} '$top/log' die");
 is $status, 1, 'a server that dies during the measurement';
 like $result->{cells}[1]{rounds}[0]{problem},
@@ -166,7 +138,7 @@ is scalar(my @tries = started()), 2, 'each round tries again';
 is $status, 1, 'a command that is not there';
 like $result->{cells}[1]{rounds}[0]{problem}, qr/exited with status 127 before it answered: .*no-such-program: not found/,
     'is named';
-($result, $error, $status) = compare(@one, '--server',
+($result, $error, $status) = compare(@one, '--rounds', 2, '--server',
     "name=s,{python} -c 'print(1); raise SystemExit(\"port taken\")' {port}");
 is $status, 1, 'a command that exits at once';
 like $result->{cells}[1]{rounds}[1]{problem},
@@ -174,21 +146,15 @@ like $result->{cells}[1]{rounds}[1]{problem},
 is scalar(my @all = $error =~ /^1$/mg), 1, 'its last lines on stderr, once: it is not tried again';
 
 # Ctrl-C while a server that never answers is waited for.
-my $waiting = fork() // die "fork: $!";
-if (!$waiting) {
-    open STDERR, '>', '/dev/null' or die $!;
-    open STDOUT, '>', '/dev/null' or die $!;
-    exec { $gilbench } $gilbench, 'compare', @one, '--app', 'builtin:wsgi', '--rounds', 1,
-        '--no-control', '--threads', 1, '--duration', 0.1, '--seed', 3, '--server',
-        "{python} -c 'import os, sys, time; print(os.getpid(), file=open(sys.argv[2], \"w\"), "
-        . "flush=True); time.sleep(600)' {port} '$top/pid'" or exit 127;
-}
-for (1 .. 300) { last if content("$top/pid") =~ /\n/; select undef, undef, undef, 0.1 }
-my ($sleeper) = content("$top/pid") =~ /(\d+)/;
+my $waiting = start($gilbench, 'compare', @one, '--app', 'builtin:wsgi', '--rounds', 1,
+    '--no-control', '--threads', 1, '--duration', 0.1, '--seed', 3, '--server',
+    "{python} -c 'import os, sys, time; print(os.getpid(), file=open(sys.argv[2], \"w\"), "
+    . "flush=True); time.sleep(600)' {port} '$top/pid'");
+eventually(sub { slurp("$top/pid") =~ /\n/ });
+my ($sleeper) = slurp("$top/pid") =~ /(\d+)/;
 ok $sleeper, 'a server that never answers is started';
 my $asked = time;
-kill 'INT', $waiting;
-waitpid $waiting, 0;
+stop($waiting, 'INT');
 cmp_ok time - $asked, '<', 15, 'Ctrl-C ends the wait for it';
 ok !alive($sleeper // 0), 'and the server';
 
@@ -212,13 +178,14 @@ like $error, qr/two servers are called a/, 'are told apart by name=';
 SKIP: {
     skip 'flask is installed into a build', 11
         if glob "{$gil->{prefix},$ft->{prefix}}/lib/python3*/site-packages/flask";
-    ($result, $error, $status) = compare(@both, '--scenario', 'article', '--connections', 4);
+    ($result, $error, $status, $out) = compare(@one, '--scenario', 'article-wsgi-json',
+        '--scenario', 'article-asgi-json', '--duration', 0.1);
     is $status, 0, 'the article without environments' or diag $error;
     is_deeply [grep { $_->{app} ne 'builtin:wsgi' && $_->{app} ne 'builtin:asgi' }
         @{ $result->{cells} }], [], 'is measured with the built-in applications';
     like join("\n", @{ $result->{warnings} }), qr/instead of apps\/flask_app.py:app.*make venvs/,
         'and says so';
-    like content("$top/stdout"), qr/reported req\/s.*28500.*Reported: .*news\.lavx\.hu/s,
+    like $out, qr/reported req\/s.*28500.*Reported: .*news\.lavx\.hu/s,
         'beside what is reported, with its source';
     ($result, $error, $status) = compare(@both, '--scenario', 'realistic-wsgi');
     is $status, 1, 'the shop has nothing to fall back to';
@@ -226,12 +193,10 @@ SKIP: {
         'and says what to do';
 
     # An environment in the cache counts for its own build alone, and only once it is finished.
-    make_path("$top/cache/gilbench");
     my $venv = "$top/cache/gilbench/venv-x";
     system($gil->{executable}, '-m', 'venv', '--without-pip', $venv) == 0 or die 'venv';
     my ($site) = glob "$venv/lib/python3*/site-packages";
-    make_path("$site/flask");
-    file("$site/flask/__init__.py", <<'PYTHON');
+    save("$site/flask/__init__.py", <<'PYTHON');
 class Flask:
     def __init__(self, name):
         pass
@@ -243,7 +208,7 @@ class Flask:
 PYTHON
     ($result, $error, $status) = compare(@one, '--scenario', 'article-wsgi-json');
     is $result->{cells}[0]{app}, 'builtin:wsgi', 'an unfinished environment is none';
-    file("$venv/ready", "yes\n");
+    save("$venv/ready", "yes\n");
     ($result, $error, $status) = compare(@both, '--scenario', 'article-wsgi-json');
     is $result->{pythons}[0]{prefix}, $gil->{prefix}, 'all builds have one, or none is used';
     chdir $top or die $!;

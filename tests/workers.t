@@ -3,99 +3,14 @@
 # is said when one ends. Nothing asserts that something is fast.
 use strict;
 use warnings;
-use File::Temp qw(tempdir);
 use FindBin;
-use IO::Socket::INET;
+use lib $FindBin::Bin;
+use Gilbench;
 use JSON::PP;
-use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $gilbench = $ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench";
 my $app = "$FindBin::Bin/workers_app.py";
-my $top = tempdir(CLEANUP => 1);
-$SIG{PIPE} = 'IGNORE';
-$SIG{$_} = sub { exit 1 } for qw(INT TERM);
-
-my %server;  # pid -> 1, of those to be ended
-my $owner = $$;
-END { if ($$ == $owner) { my $status = $?; kill KILL => keys %server; $? = $status } }
-
-sub slurp {
-    open my $in, '<', $_[0] or return '';
-    local $/;
-    return <$in> // '';
-}
-
-# Starts gilbench; waits for a port where it is to serve.
-my $started = 0;
-sub start {
-    my ($limit, @arguments) = @_;
-    my $base = "$top/" . $started++;
-    my $pid = fork // die "fork: $!";
-    if (!$pid) {
-        setpgrp;
-        open STDOUT, '>', "$base.out" or die;
-        open STDERR, '>', "$base.err" or die;
-        exec 'sh', '-c', "ulimit -n $limit; exec \"\$@\"", 'sh', $gilbench, @arguments or POSIX::_exit(127);
-    }
-    $server{$pid} = 1;
-    my $s = { pid => $pid, out => "$base.out", err => "$base.err" };
-    return $s if $arguments[0] ne 'serve';
-    for (my $end = time + 60; time < $end && !$s->{port}; sleep 0.02) {
-        ($s->{port}) = slurp($s->{out}) =~ /listening on http:\S+:(\d+)\n/;
-        last if !$s->{port} && defined ended($s, 0);
-    }
-    return $s;
-}
-
-sub serve { return start(4096, 'serve', '--bind', '127.0.0.1:0', @_) }
-
-# Its exit status once it has ended, or its signal; undef when it hasn't within its time.
-sub ended {
-    my ($s, $seconds) = @_;
-    my $end = time + $seconds;
-    while (!defined $s->{status}) {
-        if (waitpid($s->{pid}, POSIX::WNOHANG) == $s->{pid}) {
-            $s->{status} = $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
-            delete $server{ $s->{pid} };
-        } elsif (time >= $end) {
-            return undef;
-        } else {
-            sleep 0.02;
-        }
-    }
-    return $s->{status};
-}
-
-sub stop {
-    my ($s, $signal) = @_;
-    kill $signal // 'TERM', $s->{pid};
-    return ended($s, 30) // 'nothing';
-}
-
-sub dial {
-    return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $_[0]{port});
-}
-
-sub put { my ($socket, $path) = @_; syswrite $socket, "GET $path HTTP/1.1\r\nHost: a\r\n\r\n" }
-
-# The body of the next answer; undef without one.
-sub get {
-    my ($socket) = @_;
-    my $text = '';
-    local $SIG{ALRM} = sub { die "no answer\n" };
-    return eval {
-        alarm 30;
-        while ($text !~ /\r\n\r\n/ || length($') < ($text =~ /^content-length: (\d+)/mi)[0]) {
-            sysread $socket, $text, 65536, length $text or die "closed\n";
-        }
-        alarm 0;
-        $text =~ /\AHTTP\/1\.1 200 .*?\r\n\r\n(.*)\z/s ? $1 : undef;
-    } // do { alarm 0; undef };
-}
-
-sub ask { my ($socket, $path) = @_; put($socket, $path); return get($socket) }
 
 # How many of the connections each worker has.
 sub spread {
@@ -126,12 +41,8 @@ sub all_gone {
     return 0;
 }
 
-my $list = `'$gilbench' pythons --json - 2>/dev/null`;
-my @builds = grep { $_->{usable} && $_->{executable} && $_->{prefix} eq $_->{base_prefix} }
-    @{ ($list ? decode_json($list) : {})->{pythons} || [] };
-my ($gil) = grep { !$_->{free_threaded} } @builds;
-my ($ft) = grep { $_->{free_threaded} && (!$gil || $_->{version} eq $gil->{version}) } @builds;
-plan skip_all => 'needs a usable GIL build and a usable free-threaded one' if !$gil || !$ft;
+my ($gil, $ft) = pair();
+plan skip_all => 'needs a usable GIL build and a usable free-threaded one' if !$ft;
 my @gil = ('--python', $gil->{executable});
 my @ft = ('--python', $ft->{executable});
 
@@ -139,8 +50,8 @@ subtest 'what the command line refuses' => sub {
     for (['--workers', 0], ['--workers', 65], ['--worker-model', 'foo'],
          ['--worker-model', 'subinterpreters']) {
         for my $command ('serve', 'compare') {
-            my $s = start(256, $command, '--app', 'builtin:c', @$_);
-            is(ended($s, 30), 2, "$command @$_");
+            my $s = start($gilbench, $command, '--app', 'builtin:c', @$_);
+            is(ended($s), 2, "$command @$_");
             like(slurp($s->{err}), qr/\Agilbench: [^\n]*\Q$_->[0]\E[^\n]*\n\z/, 'one line');
         }
     }
@@ -176,7 +87,7 @@ for my $model ('processes', 'threads') {
                 sleep 0.3;
                 kill $model eq 'processes' ? -2 : 'TERM', $s->{pid};  # Ctrl-C reaches the group
                 is(scalar(grep { get($_) } @sockets[0 .. 2]), 3, 'a stop finishes what is in flight');
-                is(ended($s, 30), 0, 'and is no failure');
+                is(ended($s), 0, 'and is no failure');
                 ok(all_gone(@workers), 'no worker is left');
                 ok(!dial($s), 'the port is free');
             };
@@ -198,30 +109,28 @@ subtest 'a worker that ends while serving' => sub {
         my $s = serve(@gil, '--workers', 2, '--app', "$app:wsgi");
         my @workers = children($s->{pid});
         put(dial($s), $_->[0]);
-        is(ended($s, 30), 1, "$_->[0]: serve ends, too");
+        is(ended($s), 1, "$_->[0]: serve ends, too");
         like(slurp($s->{err}), $_->[1], 'and says why');
         ok(all_gone(@workers), 'with all its workers');
     }
 };
 
 subtest 'an application that does not come up' => sub {
-    open my $file, '>', "$top/broken.py" or die;
-    print $file "import nothing_of_that_name\n";
-    close $file;
+    save('broken.py', "import nothing_of_that_name\n");
     for my $model ('processes', 'threads') {
         my @options = (@gil, '--workers', 3, '--worker-model', $model);
         my $s = serve(@options, '--app', "$top/broken.py:app");
-        is(ended($s, 30), 1, "$model: no import, status 1");
+        is(ended($s), 1, "$model: no import, status 1");
         is(scalar(() = slurp($s->{err}) =~ /^gilbench: .*nothing_of_that_name/mg), 1, 'one line');
         $s = serve(@options, '--app', "$app:no_start", '--interface', 'asgi');
-        is(ended($s, 30), 1, "$model: no startup, status 1");
+        is(ended($s), 1, "$model: no startup, status 1");
         like(slurp($s->{err}), qr/^gilbench: .*no database today/m, 'its message');
     }
 };
 
 subtest 'out of descriptors, and a thousand connections' => sub {
     for my $model ('processes', 'threads') {
-        my $s = start(60, 'serve', '--bind', '127.0.0.1:0', '--app', 'builtin:c', '--workers', 2,
+        my $s = serve({ descriptors => 60 }, '--app', 'builtin:c', '--workers', 2,
             '--worker-model', $model);
         my @sockets = map { dial($s) } 1 .. 150;
         put($_, '/json') for @sockets;
@@ -241,10 +150,10 @@ subtest 'out of descriptors, and a thousand connections' => sub {
 };
 
 sub compare {
-    my $s = start(4096, 'compare', '--no-progress', '--no-control', '--rounds', 1, '--duration', 0.7,
-        '--warmup', 0.05, '--threads', 1, '--workers', 2, '--json', "$top/json", @_);
-    my $status = ended($s, 60) // 'nothing';
-    return ($status, decode_json(slurp("$top/json") || '{}'), slurp($s->{err}));
+    my ($out, $err, $status) = said($gilbench, 'compare', '--no-progress', '--no-control',
+        '--rounds', 1, '--duration', 0.3, '--warmup', 0.05, '--threads', 1, '--workers', 2,
+        '--json', "$top/json", @_);
+    return ($status, decode_json(slurp("$top/json") || '{}'), $err);
 }
 
 subtest 'a comparison' => sub {

@@ -3,102 +3,35 @@
 # and the free-threaded build, by one thread and by four, over raw sockets.
 use strict;
 use warnings;
-use Cwd qw(abs_path);
-use Digest::MD5 qw(md5_hex);
-use File::Temp qw(tempdir);
 use FindBin;
+use lib $FindBin::Bin;
+use Gilbench qw(!dial !get !put !ask);  # its client has more to it
+use Digest::MD5 qw(md5_hex);
 use IO::Select;
 use IO::Socket::INET;
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $gilbench = abs_path($ENV{GILBENCH} || "$FindBin::Bin/../build/gilbench");
 my $app_file = "$FindBin::Bin/wsgi_app.py";
-my $top = abs_path(tempdir(CLEANUP => 1));
 my $patience = 60;    # for anything that should happen at once; the machine may be busy
 my $crlf = "\r\n";
-$SIG{PIPE} = 'IGNORE';
 
-# ---- servers ------------------------------------------------------------------------------------
-
-my %running;
-END { kill KILL => keys %running if %running }
-
-sub content {
-    open my $file, '<:raw', $_[0] or return '';
-    local $/;
-    return <$file> // '';
-}
-
-sub save {
-    my ($name, $text) = @_;
-    open my $file, '>:raw', "$top/$name" or die "$top/$name: $!";
-    print $file $text;
-    close $file or die "$top/$name: $!";
-    return "$top/$name";
-}
-
-# Starts `serve`; what it prints goes to files.
 my $servers = 0;
-sub launch {
+sub serve_app {
     my (%s) = @_;
-    $s{name} = 'server' . ++$servers;
-    $s{pid} = fork() // die "fork: $!";
-    if (!$s{pid}) {
-        chdir($s{dir} || $top) or die $!;
-        open STDIN, '<', '/dev/null' or die $!;
-        open STDOUT, '>', "$top/$s{name}.out" or die $!;
-        open STDERR, '>', "$top/$s{name}.err" or die $!;
-        exec { $s{program} || $gilbench } 'gilbench', 'serve', '--app', $s{app},
-            '--bind', '127.0.0.1:0', '--python', $s{python}, '--threads', $s{threads} || 1
-            or exit 127;
-    }
-    $running{ $s{pid} } = 1;
-    return \%s;
+    local $Gilbench::gilbench = $s{program} || $gilbench;
+    my $p = serve({ dir => $s{dir} || $top }, '--app', $s{app}, '--python', $s{python}, '--threads',
+        $s{threads} ||= 1, @{ $s{options} // [] });
+    return { %s, %$p, name => 'server' . ++$servers };
 }
 
-# Waits until it listens (and returns true) or ends.
-sub await_start {
-    my ($s) = @_;
-    my $end = time + $patience;
-    while (time < $end) {
-        ($s->{port}) = content("$top/$s->{name}.out") =~ /:(\d+)\n/ and return 1;
-        return 0 if waited($s);
-        sleep 0.01;
-    }
-    return 0;
-}
-
-sub waited {
-    my ($s) = @_;
-    return 1 if defined $s->{status};
-    return 0 if waitpid($s->{pid}, 1) != $s->{pid};
-    delete $running{ $s->{pid} };
-    $s->{status} = $? & 127 ? "signal $?" : $? >> 8;
-    return 1;
-}
-
-# Its exit status; "none" when it doesn't end.
-sub await_end {
-    my ($s) = @_;
-    my $end = time + $patience;
-    sleep 0.01 while !waited($s) && time < $end;
-    return $s->{status} // 'none';
-}
-
-sub stop {
-    my ($s) = @_;
-    kill TERM => $s->{pid};
-    return await_end($s);
-}
-
-sub out { content("$top/$_[0]{name}.out") }
-sub err { content("$top/$_[0]{name}.err") }
+sub out { slurp($_[0]{out}) }
+sub err { slurp($_[0]{err}) }
 
 sub resident_kb {
     my ($s) = @_;
-    return content("/proc/$s->{pid}/status") =~ /^VmRSS:\s+(\d+)/m ? $1 : die "no VmRSS";
+    return slurp("/proc/$s->{pid}/status") =~ /^VmRSS:\s+(\d+)/m ? $1 : die "no VmRSS";
 }
 
 # ---- a client -----------------------------------------------------------------------------------
@@ -792,7 +725,7 @@ sub test_stop {
     kill TERM => $s->{pid};
     save("$s->{name}-stop-$_", '') for 'first', 'second';
     is(answer($c)->{body}, 'firstsecond', 'SIGTERM: it is finished');
-    is(await_end($s), 0, '... and the exit status is 0');
+    is(ended($s), 0, '... and the exit status is 0');
     my $errors = err($s) =~ s/^gilbench: .* field Connection was dropped.*\n//mr;
     like($errors, qr/^atexit: (RuntimeError ?){7}$/m, 'atexit handlers run; what is kept is dead');
     unlike($errors, qr/without being closed|WSGIWarning|Fatal Python|gilbench:/,
@@ -807,7 +740,7 @@ sub test_forms {
     my (@pythons) = @_;
     mkdir "$top/package";
     save('package/__init__.py', '');
-    save($_, content($app_file)) for 'copy.py', 'wsgi_copy.py', 'package/part.py';
+    save($_, slurp($app_file)) for 'copy.py', 'wsgi_copy.py', 'package/part.py';
     save('neighbour.py', "NAME = b'a neighbour'\n");
     save('with.py', <<'END');
 import neighbour, sys, threading
@@ -825,9 +758,11 @@ END
         './copy.py:app' => 'list of GET',
     );
     my $n = 0;
-    my @forms = map { launch(app => $_, python => $pythons[$n++ % @pythons]) } sort keys %says;
+    # A validator takes any number of arguments, so it doesn't tell its interface.
+    my @forms = map { serve_app(app => $_, python => $pythons[$n++ % @pythons],
+        options => [/checked/ ? qw(--interface wsgi) : ()]) } sort keys %says;
     for my $s (@forms) {
-        ok(await_start($s), "$s->{app}: started") or do { diag(err($s)); next };
+        ok($s->{port}, "$s->{app}: started") or do { diag(err($s)); next };
         is(get($s, '/valid_list')->{body}, $says{ $s->{app} }, '... and answers');
         is(stop($s), 0, '... and stops');
         unlike(err($s), qr/Traceback|gilbench:/, '... with no complaint');
@@ -859,12 +794,12 @@ sub test_refusals {
     push @cases, map { ["$app_file:$_", qr/$_ is an ASGI application; only WSGI/, 0] }
         'as_asgi', 'asgi_object' unless `'$gilbench' serve --help` =~ /--interface .*asgi/;
     my $n = 0;
-    my @servers = map { launch(app => $_->[0], python => $pythons[$n++ % @pythons]) } @cases;
+    my @servers = map { serve_app(app => $_->[0], python => $pythons[$n++ % @pythons]) } @cases;
     for my $s (@servers) {
         my ($app, $line, $traceback) = @{ shift @cases };
         my $name = $app =~ s{.*/}{}r;
-        ok(!await_start($s), "$name: does not start");
-        my $status = await_end($s);
+        ok(!$s->{port}, "$name: does not start");
+        my $status = ended($s);
         is($status, $app =~ /asgi/ ? 2 : 1, '... exit status');
         my @said = err($s) =~ /^gilbench: (.*)$/mg;
         ok(@said == 1 && $said[0] =~ $line, '... one line that says why') or diag(err($s));
@@ -876,9 +811,9 @@ sub test_refusals {
 # The file in apps/ answers as the one compiled in.
 sub test_apps_file {
     my ($python) = @_;
-    my @both = map { launch(app => $_, python => $python) } 'builtin:wsgi',
+    my @both = map { serve_app(app => $_, python => $python) } 'builtin:wsgi',
         "$FindBin::Bin/../apps/wsgi_app.py:app";
-    return unless ok(await_start($both[0]) && await_start($both[1]), 'builtin:wsgi and its file');
+    return unless ok($both[0]{port} && $both[1]{port}, 'builtin:wsgi and its file');
     for my $line ('GET /json', 'GET /io', 'GET /page', 'GET /query',
         'GET /', 'GET /json?a=b', 'HEAD /json', 'POST /json',
         'GET /json HTTP/1.0') {
@@ -895,15 +830,11 @@ sub test_apps_file {
 sub load {
     my ($s, $path, $n, @more) = @_;
     my $log = "$top/load";
-    my $pid = fork() // die "fork: $!";
-    if (!$pid) {
-        open STDOUT, '>', "$top/load.out" or die $!;
-        open STDERR, '>&', \*STDOUT or die $!;
-        exec { $gilbench } 'gilbench', 'load', "http://127.0.0.1:$s->{port}$path", '-c', 4,
-            '-n', $n, '--json', $log, @more or exit 127;
-    }
-    waitpid $pid, 0;
-    my $told = eval { decode_json(content($log)) } or return 0;
+    unlink $log;
+    my $said = run($gilbench, 'load', "http://127.0.0.1:$s->{port}$path", '-c', 4, '-n', $n, '--json',
+        $log, @more);
+    note $said->{out}, $said->{err};
+    my $told = eval { decode_json(slurp($log)) } or return 0;
     return $told->{requests} + ($told->{errors}{status} // 0) == $n;
 }
 
@@ -925,16 +856,15 @@ sub test_leaks {
         $fine &&= load($s, $path, 10 * $n, @more);
         my $grown = resident_kb($s) - $before;
         # The smallest object that may be lost in each of them has 32 bytes, an env 2 KB.
-        ok($fine && $grown < 300, "no leak: $path: $grown KB more")
-            or diag(content("$top/load.out"));
+        ok($fine && $grown < 300, "no leak: $path: $grown KB more");
     }
 }
 
 # With a limit far above the usual one, which is for the compiler to set.
 sub test_large_upload {
     my ($python, $free_threaded, $program) = @_;
-    my $s = launch(app => "$app_file:app", python => $python, program => $program);
-    ok(await_start($s), 'started') or return diag(err($s));
+    my $s = serve_app(app => "$app_file:app", python => $python, program => $program);
+    ok($s->{port}, 'started') or return diag(err($s));
     my $piece = 'p' x (1 << 20);
     my $md5 = Digest::MD5->new;
     $md5->add($piece) for 1 .. 200;
@@ -974,21 +904,18 @@ sub build_unlimited {
 
 # ---- all of it ----------------------------------------------------------------------------------
 
-my $json = content($top . '/' . (system("'$gilbench' pythons --json $top/json >$top/pythons 2>&1")
-    ? 'nothing' : 'json'));
-my $found = eval { decode_json($json) } or BAIL_OUT("$gilbench pythons: no JSON");
+my $found = builds();
 my %build;
-for (@{ $found->{pythons} }) {
-    $build{ $_->{free_threaded} ? 'free-threaded' : 'GIL' } //= $_->{executable} if $_->{usable};
-}
+@build{ 'GIL', 'free-threaded' } = @$found{ 'gil', 'ft' };
+delete @build{ grep { !$build{$_} } keys %build };
 plan(skip_all => 'no usable interpreter') unless %build;
-diag("no $_ build: not tested") for grep { !$build{$_} } 'GIL', 'free-threaded';
+note("no $_ build: not tested") for grep { !$build{$_} } 'GIL', 'free-threaded';
 
 for my $name (sort keys %build) {
-    my @pair = map { launch(app => "$app_file:app", python => $build{$name}, threads => $_) } 1, 4;
+    my @pair = map { serve_app(app => "$app_file:app", python => $build{$name}, threads => $_) } 1, 4;
     for my $s (@pair) {
         subtest "$name build, $s->{threads} threads" => sub {
-            ok(await_start($s), 'started') or return diag(err($s));
+            ok($s->{port}, 'started') or return diag(err($s));
             test_environ($s);
             test_validator($s);
             test_start_response($s);
