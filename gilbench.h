@@ -698,6 +698,7 @@ typedef struct PyType_Spec {
     X(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                                \
     X(int, PyDict_GetItemRef, (PyObject *, PyObject *, PyObject **))                               \
     X(int, PyDict_SetDefaultRef, (PyObject *, PyObject *, PyObject *, PyObject **))                \
+    X(PyObject *, PySequence_List, (PyObject *))                                                   \
     X(PyObject *, PySequence_Tuple, (PyObject *))                                                  \
     X(int, PyErr_CheckSignals, (void))                                                             \
     X(void, PyErr_Clear, (void))                                                                   \
@@ -1249,9 +1250,31 @@ static bool gb__slice_is(gb_slice s, const char *text)
     return s.len == strlen(text) && !memcmp(s.data, text, s.len);
 }
 
+// Cases of ASCII in every locale, unlike tolower and strncasecmp: a Turkish 'I' is no 'i'.
+static char gb__lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+static bool gb__same_nocase(gb_slice a, gb_slice b)
+{
+    if (a.len != b.len) return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (gb__lower(a.data[i]) != gb__lower(b.data[i])) return false;
+    return true;
+}
+
 static bool gb__slice_is_nocase(gb_slice s, const char *text)
 {
-    return s.len == strlen(text) && !strncasecmp(s.data, text, s.len);
+    return gb__same_nocase(s, gb__slice(text));
+}
+
+// Its place in a list of names, in any case; -1 where it isn't there.
+static int gb__find_name(gb_slice name, const gb_slice *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (gb__same_nocase(name, names[i])) return (int)i;
+    return -1;
 }
 
 static gb_slice gb__slice_trim(gb_slice s)
@@ -2498,7 +2521,8 @@ static int gb__next_line(const char *data, size_t len, size_t limit, size_t *at,
 // absolute-form (RFC 9112, 3.2.2): the origin is ours whatever it says, the rest is the path.
 static gb_slice gb__skip_origin(gb_slice target)
 {
-    if (target.len < 7 || strncasecmp(target.data, "http://", 7)) return target;
+    if (target.len < 7 || !gb__slice_is_nocase((gb_slice){target.data, 7}, "http://"))
+        return target;
     gb_slice rest = {target.data + 7, target.len - 7};
     size_t n = 0;
     while (n < rest.len && rest.data[n] != '/' && rest.data[n] != '?') n++;
@@ -2601,13 +2625,10 @@ static bool gb__is_repeated(gb__head_seen *seen, gb_slice name)
         {"content-type", 12}, {"date", 4}, {"from", 4}, {"if-modified-since", 17}, {"if-range", 8},
         {"if-unmodified-since", 19}, {"max-forwards", 12}, {"proxy-authorization", 19},
         {"range", 5}, {"referer", 7}, {"user-agent", 10}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (name.len != names[i].len || strncasecmp(name.data, names[i].data, name.len)) continue;
-        bool before = seen->once >> i & 1;
-        seen->once |= 1u << i;
-        return before;
-    }
-    return false;
+    int i = gb__find_name(name, names, sizeof names / sizeof *names);
+    bool before = i >= 0 && seen->once >> i & 1;
+    if (i >= 0) seen->once |= 1u << i;
+    return before;
 }
 
 // What a field means for the framing of the request; 0 or a status.
@@ -2935,10 +2956,7 @@ static bool gb__is_hop_by_hop(gb_slice name)
                                      {"trailer", 7}, {"trailers", 8}, {"transfer-encoding", 17},
                                      {"upgrade", 7}, {"proxy-authenticate", 18},
                                      {"proxy-authorization", 19}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (name.len == names[i].len && !strncasecmp(name.data, names[i].data, name.len))
-            return true;
-    return false;
+    return gb__find_name(name, names, sizeof names / sizeof *names) >= 0;
 }
 
 // ================================================================================================
@@ -3337,7 +3355,8 @@ GB_API gb_slice gb_request_header(const gb_exchange *x, const char *name)
 {
     const gb__request *r = x->request;
     // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
-    if (r->authority.len && !strcasecmp(name, "host")) return gb__request_slice(x, r->authority);
+    if (r->authority.len && gb__slice_is_nocase(gb__slice(name), "host"))
+        return gb__request_slice(x, r->authority);
     for (size_t i = 0; i < r->field_count; i++)
         if (gb__slice_is_nocase(gb__request_slice(x, r->fields[i].name), name))
             return gb__request_slice(x, r->fields[i].value);
@@ -3571,25 +3590,33 @@ static void gb__answer_end(gb_exchange *x)
     if (gb__flush(x, NULL, 0)) x->state = complete ? GB__ANSWER_FINISHED : GB__ANSWER_FAILED;
 }
 
+// "200 OK"; valid as long as `text` is.
+static gb_slice gb__status_line(char text[64], int status)
+{
+    const char digits[] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10),
+                           (char)('0' + status % 10), ' '};
+    const char *reason = gb__reason(status);
+    size_t len = strlen(reason);
+    memcpy(text, digits, sizeof digits);
+    memcpy(text + sizeof digits, reason, len);
+    return (gb_slice){text, len + sizeof digits};
+}
+
 GB_API void gb_respond(gb_exchange *x, int status, const char *content_type, const void *body,
                        size_t size)
 {
-    char code[4] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10),
-                    (char)('0' + status % 10), ' '};
+    char line[64];
     gb__buf *text = &x->thread->text;
     if (x->state != GB__ANSWER_NONE) return;
     text->len = 0;
-    gb__buf_add(text, code, sizeof code);
-    gb__buf_str(text, gb__reason(status));
-    size_t line = text->len;
     if (content_type) {
         gb__buf_str(text, "Content-Type: ");
         gb__buf_str(text, content_type);
         gb__buf_str(text, "\r\n");
     }
     if (text->failed) return;
-    gb__answer a = {.status = status, .status_line = {text->data, line},
-                    .fields = {text->data + line, text->len - line},
+    gb__answer a = {.status = status, .status_line = gb__status_line(line, status),
+                    .fields = {text->data, text->len},
                     .has_length = true, .content_length = size};
     gb__lap(x, GB__PHASE_APP);
     gb__answer_begin(x, &a);
@@ -4580,7 +4607,7 @@ struct gb__client {
 static gb_code gb__parse_url(const char *url, gb__url *u, gb_error *error)
 {
     const char *at = url + 7, *end;
-    if (strncasecmp(url, "http://", 7))
+    if (!gb__slice_is_nocase((gb_slice){url, strnlen(url, 7)}, "http://"))
         return gb__fail(error, GB_USAGE, "\"%s\" is not an http:// URL", url);
     size_t len = strcspn(at, "/?#");
     u->target = at + len;
@@ -5693,6 +5720,20 @@ static gb_code gb__py_fail(gb_error *error, gb_code code, const char *format, ..
     return code;
 }
 
+// The traceback of the raised exception, if there is one, goes to stderr.
+static void gb__py_show(void)
+{
+    PyObject *raised = gb_py.PyErr_GetRaisedException();
+    if (raised) gb_py.PyErr_DisplayException(raised);
+    gb__py_drop(raised);
+}
+
+static bool gb__raise(PyObject *type, const char *why)
+{
+    gb_py.PyErr_SetString(type, why);
+    return false;
+}
+
 // Runs Python source and returns its namespace, a new dict; NULL with an exception raised.
 static PyObject *gb__py_run(const char *source, const char *name)
 {
@@ -6457,7 +6498,7 @@ static void gb__make_id(gb_python *p, bool with_optimized)
 {
     char more[sizeof p->optimized + 1] = "";
     if (with_optimized && *p->optimized != '-') snprintf(more, sizeof more, "+%s", p->optimized);
-    for (char *m = more; *m; m++) *m = (char)tolower((unsigned char)*m);
+    for (char *m = more; *m; m++) *m = gb__lower(*m);
     snprintf(p->id, sizeof p->id, "%.31s%s%.16s%s%s", *p->version ? p->version
              : gb__basename(p->executable), p->free_threaded ? "t" : "", more,
              p->gil < 0 ? "" : p->gil ? ",gil=1" : ",gil=0",
@@ -6787,8 +6828,15 @@ static void gb__app_drop(gb__app *a)
 
 static bool gb__reject(const char *why)
 {
-    gb_py.PyErr_SetString(gb_py.PyExc_ValueError, why);
-    return false;
+    return gb__raise(gb_py.PyExc_ValueError, why);
+}
+
+// Stores a new reference, which may be NULL after an error.
+static bool gb__set(PyObject *dict, PyObject *key, PyObject *value)
+{
+    bool ok = value && !gb_py.PyDict_SetItem(dict, key, value);
+    gb__py_drop(value);
+    return ok;
 }
 
 enum { GB__FIELD_BAD, GB__FIELD_DROP, GB__FIELD_KEEP };
@@ -6812,6 +6860,25 @@ static int gb__check_field(gb__answer *a, gb_slice name, gb_slice value)
     return GB__FIELD_KEEP;
 }
 
+// Adds an application's (name, value) as a line of its answer, unless it is bad or the server's:
+// what becomes of it, and both texts. `add` adds the bytes of one.
+static int gb__add_field(gb__answer *a, gb__buf *b, PyObject *pair,
+                         bool (*add)(gb__buf *, PyObject *), gb_slice *name, gb_slice *value)
+{
+    size_t start = b->len;
+    if (!add(b, gb_py.PyTuple_GetItem(pair, 0))) return GB__FIELD_BAD;
+    size_t colon = b->len;
+    gb__buf_str(b, ": ");
+    if (!add(b, gb_py.PyTuple_GetItem(pair, 1))) return GB__FIELD_BAD;
+    gb__buf_str(b, "\r\n");
+    if (b->failed) return gb_py.PyErr_NoMemory(), GB__FIELD_BAD;
+    *name = (gb_slice){b->data + start, colon - start};
+    *value = (gb_slice){b->data + colon + 2, b->len - colon - 4};
+    int fate = gb__check_field(a, *name, *value);
+    if (fate != GB__FIELD_KEEP) b->len = start;
+    return fate;
+}
+
 // Decodes the escapes of a path into `to`, which has room for all of it; how much it became.
 static size_t gb__percent_decode(gb_slice raw, char *to)
 {
@@ -6827,13 +6894,6 @@ static size_t gb__percent_decode(gb_slice raw, char *to)
         if (escape) i += 2;
     }
     return n;
-}
-
-// In every locale, unlike tolower.
-static void gb__lower(char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (text[i] >= 'A' && text[i] <= 'Z') text[i] |= 0x20;
 }
 
 // ================================================================================================
@@ -7057,33 +7117,19 @@ static PyObject *gb__wsgi_next(PyObject *self)
     return NULL;  // the end
 }
 
+// Of all lines: the server may ignore the hint (PEP 3333, "Input and Error Streams").
 static PyObject *gb__wsgi_readlines(PyObject *self, PyObject *arguments)
 {
-    size_t hint, total = 0;
-    if (!gb__wsgi_size(arguments, &hint)) return NULL;
-    PyObject *lines = gb_py.PyList_New(0), *line = NULL;
-    while (lines && total < (hint ? hint : SIZE_MAX) && (line = gb__wsgi_next(self))) {
-        char *data;
-        Py_ssize_t len = 0;
-        gb_py.PyBytes_AsStringAndSize(line, &data, &len);
-        total += (size_t)len;
-        if (gb_py.PyList_Append(lines, line) < 0) break;
-        gb_py.Py_DecRef(line);
-        line = NULL;
-    }
-    gb__py_drop(line);
-    if (!gb_py.PyErr_Occurred()) return lines;
-    gb__py_drop(lines);
-    return NULL;
+    size_t hint;
+    return gb__wsgi_size(arguments, &hint) ? gb_py.PySequence_List(self) : NULL;
 }
 
 // ---- start_response -----------------------------------------------------------------------------
 
 // Adds a str's Latin-1 bytes (PEP 3333, "Unicode Issues").
-static bool gb__wsgi_add_text(gb__buf *b, PyObject *text, gb_slice *added)
+static bool gb__wsgi_add_text(gb__buf *b, PyObject *text)
 {
     Py_ssize_t len;
-    size_t at = b->len;
     const char *utf8 = gb_py.PyUnicode_AsUTF8AndSize(text, &len);
     if (!utf8) return false;
     bool ascii = true;
@@ -7098,9 +7144,8 @@ static bool gb__wsgi_add_text(gb__buf *b, PyObject *text, gb_slice *added)
             gb__buf_add(b, bytes, (size_t)len);
         gb_py.Py_DecRef(latin1);
     }
-    if (b->failed) return gb_py.PyErr_NoMemory(), false;
-    *added = (gb_slice){b->data + at, b->len - at};
-    return true;
+    if (b->failed) gb_py.PyErr_NoMemory();
+    return !b->failed;
 }
 
 static void gb__wsgi_warn(gb_slice name)
@@ -7115,32 +7160,19 @@ static void gb__wsgi_warn(gb_slice name)
 static bool gb__wsgi_add_field(gb__wsgi_call *c, PyObject *pair)
 {
     gb_slice name, value;
-    gb__buf *b = &c->fields;
-    size_t start = b->len;
-    if (!gb__py_is(pair, GB__PY_TUPLE_SUBCLASS) || gb_py.PyTuple_Size(pair) != 2) {
-        gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "headers must be (name, value) tuples");
-        return false;
-    }
-    if (!gb__wsgi_add_text(b, gb_py.PyTuple_GetItem(pair, 0), &name)) return false;
-    size_t name_len = name.len;
-    gb__buf_str(b, ": ");
-    if (!gb__wsgi_add_text(b, gb_py.PyTuple_GetItem(pair, 1), &value)) return false;
-    gb__buf_str(b, "\r\n");
-    if (b->failed) return gb_py.PyErr_NoMemory(), false;
-    name = (gb_slice){b->data + start, name_len};
-    value = (gb_slice){b->data + start + name_len + 2, b->len - start - name_len - 4};
-    int fate = gb__check_field(&c->answer, name, value);
+    if (!gb__py_is(pair, GB__PY_TUPLE_SUBCLASS) || gb_py.PyTuple_Size(pair) != 2)
+        return gb__raise(gb_py.PyExc_TypeError, "headers must be (name, value) tuples");
+    int fate = gb__add_field(&c->answer, &c->fields, pair, gb__wsgi_add_text, &name, &value);
     if (fate == GB__FIELD_DROP && gb__is_hop_by_hop(name)) gb__wsgi_warn(name);
-    if (fate == GB__FIELD_DROP) b->len = start;
     return fate != GB__FIELD_BAD;
 }
 
 static bool gb__wsgi_set_status(gb__wsgi_call *c, PyObject *status)
 {
-    gb_slice text;
-    c->status.len = 0;
-    if (!gb__wsgi_add_text(&c->status, status, &text)) return false;
     uint64_t code = 0;
+    c->status.len = 0;
+    if (!gb__wsgi_add_text(&c->status, status)) return false;
+    gb_slice text = {c->status.data, c->status.len};
     gb_slice digits = {text.data, text.len < 3 ? text.len : 3};
     // One below 200 is an interim answer: the client would wait for the real one behind it.
     if (text.len < 4 || text.data[3] != ' ' || !gb__slice_u64(digits, &code) || code < 200 ||
@@ -7155,10 +7187,8 @@ static bool gb__wsgi_set_head(gb__wsgi_call *c, PyObject *status, PyObject *head
     c->fields.len = 0;
     c->answer = (gb__answer){0};
     if (!gb__wsgi_set_status(c, status)) return false;
-    if (!gb__py_is(headers, GB__PY_LIST_SUBCLASS)) {
-        gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "headers must be a list");
-        return false;
-    }
+    if (!gb__py_is(headers, GB__PY_LIST_SUBCLASS))
+        return gb__raise(gb_py.PyExc_TypeError, "headers must be a list");
     Py_ssize_t n = gb_py.PyList_Size(headers);
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *pair = gb_py.PyList_GetItemRef(headers, i);
@@ -7179,18 +7209,14 @@ static bool gb__wsgi_may_start(gb__wsgi_call *c, PyObject *exc_info)
                                    gb_py.PyTuple_Size(exc_info) == 3
                                ? gb_py.PyTuple_GetItem(exc_info, 1)
                                : NULL;
-        if (!raised || raised == gb__py_none()) {
-            gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "exc_info must be sys.exc_info()'s");
-            return false;
-        }
+        if (!raised || raised == gb__py_none())
+            return gb__raise(gb_py.PyExc_TypeError, "exc_info must be sys.exc_info()'s");
         gb_py.Py_IncRef(raised);
         gb_py.PyErr_SetRaisedException(raised);
         return false;
     }
-    if (!c->started) return true;
-    gb_py.PyErr_SetString(gb_py.PyExc_AssertionError,
-                          "start_response was called twice without exc_info");
-    return false;
+    return !c->started || gb__raise(gb_py.PyExc_AssertionError,
+                                    "start_response was called twice without exc_info");
 }
 
 static PyObject *gb__wsgi_write(PyObject *self, PyObject *data);
@@ -7215,10 +7241,7 @@ static PyObject *gb__wsgi_start_response(PyObject *self, PyObject *arguments, Py
 
 static bool gb__wsgi_begin(gb__wsgi_call *c)
 {
-    if (!c->started) {
-        gb_py.PyErr_SetString(gb_py.PyExc_AssertionError, "start_response was not called");
-        return false;
-    }
+    if (!c->started) return gb__raise(gb_py.PyExc_AssertionError, "start_response was not called");
     c->answer.status_line = (gb_slice){c->status.data, c->status.len};
     c->answer.fields = (gb_slice){c->fields.data, c->fields.len};
     if (c->x->state == GB__ANSWER_NONE) gb__answer_begin(c->x, &c->answer);
@@ -7269,14 +7292,16 @@ static bool gb__wsgi_iterate(gb__wsgi_call *c, PyObject *result)
     return iterator && sent >= 0 && !gb_py.PyErr_Occurred();
 }
 
-// The length of all pieces together, which a list lets one know beforehand; -1 with an exception.
-static Py_ssize_t gb__wsgi_list_size(PyObject *list, Py_ssize_t count)
+// The length of all pieces together, which a list lets one know beforehand, or adds them to the
+// answer; -1 with an exception.
+static Py_ssize_t gb__wsgi_pieces(gb__wsgi_call *c, PyObject *list, Py_ssize_t count, bool add)
 {
     Py_ssize_t total = 0, len = 0;
     char *data;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *piece = gb_py.PyList_GetItemRef(list, i);
         bool ok = piece && !gb_py.PyBytes_AsStringAndSize(piece, &data, &len);
+        if (ok && add) gb__answer_add(c->x, data, (size_t)len);
         gb__py_drop(piece);
         if (!ok) return -1;
         total += len;
@@ -7284,33 +7309,19 @@ static Py_ssize_t gb__wsgi_list_size(PyObject *list, Py_ssize_t count)
     return total;
 }
 
-static bool gb__wsgi_add_list(gb__wsgi_call *c, PyObject *list, Py_ssize_t count)
-{
-    Py_ssize_t len = 0;
-    char *data;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *piece = gb_py.PyList_GetItemRef(list, i);
-        bool ok = piece && !gb_py.PyBytes_AsStringAndSize(piece, &data, &len);
-        if (ok) gb__answer_add(c->x, data, (size_t)len);
-        gb__py_drop(piece);
-        if (!ok) return false;
-    }
-    return true;
-}
-
 // A list, which is what most applications return, has a known length; a small one is composed in
 // one go. 1 when it was, 0 when it has to be iterated, -1 with an exception.
 static int gb__wsgi_compose_list(gb__wsgi_call *c, PyObject *list)
 {
     if (c->x->state != GB__ANSWER_NONE || !c->started) return 0;
-    Py_ssize_t count = gb_py.PyList_Size(list), total = gb__wsgi_list_size(list, count);
+    Py_ssize_t count = gb_py.PyList_Size(list), total = gb__wsgi_pieces(c, list, count, false);
     if (total < 0) return -1;
     if (!c->answer.has_length) {
         c->answer.has_length = true;
         c->answer.content_length = (uint64_t)total;
     }
     if (total > GB__READ_SIZE) return 0;
-    return gb__wsgi_begin(c) && gb__wsgi_add_list(c, list, count) ? 1 : -1;
+    return gb__wsgi_begin(c) && gb__wsgi_pieces(c, list, count, true) >= 0 ? 1 : -1;
 }
 
 // Too little is an error of the application, and a 500 as long as nothing was sent.
@@ -7322,7 +7333,8 @@ static bool gb__wsgi_complete(const gb_exchange *x)
 
 static bool gb__wsgi_end(gb__wsgi_call *c)
 {
-    if (c->started && c->x->state == GB__ANSWER_NONE) c->answer.has_length = true;  // there was no body
+    // There was no body.
+    if (c->started && c->x->state == GB__ANSWER_NONE) c->answer.has_length = true;
     return c->x->state == GB__ANSWER_FAILED || (gb__wsgi_begin(c) && gb__wsgi_complete(c->x));
 }
 
@@ -7371,9 +7383,7 @@ static void gb__wsgi_close(gb__wsgi_call *c, PyObject *result, bool answered)
 
 static void gb__wsgi_failed(gb__wsgi_call *c)
 {
-    PyObject *raised = gb_py.PyErr_GetRaisedException();
-    if (raised) gb_py.PyErr_DisplayException(raised);
-    gb__py_drop(raised);
+    gb__py_show();
     // With the head on its way there is only one way to tell the client: a truncated answer.
     if (c->x->state <= GB__ANSWER_COMPOSED) c->x->state = GB__ANSWER_NONE;
     else c->x->state = GB__ANSWER_FAILED;
@@ -7389,14 +7399,6 @@ static void gb__wsgi_failed(gb__wsgi_call *c)
 static PyObject *gb__wsgi_text(gb_slice s)
 {
     return gb_py.PyUnicode_DecodeLatin1(s.data, (Py_ssize_t)s.len, NULL);
-}
-
-// Stores a new reference, which may be NULL after an error.
-static bool gb__wsgi_set(PyObject *env, PyObject *key, PyObject *value)
-{
-    bool ok = value && !gb_py.PyDict_SetItem(env, key, value);
-    gb__py_drop(value);
-    return ok;
 }
 
 static PyObject *gb__wsgi_path(gb_slice raw)
@@ -7429,10 +7431,8 @@ static PyObject *gb__wsgi_field_key(gb__wsgi_call *c, gb_slice name)
     if (memchr(name.data, '_', name.len)) return gb__py_new_none();
     if (gb__slice_is_nocase(name, "content-type")) key = w->keys[GB__KEY_CONTENT_TYPE];
     if (gb__slice_is_nocase(name, "content-length")) key = w->keys[GB__KEY_CONTENT_LENGTH];
-    for (size_t i = 0; !key && i < GB__COMMON_FIELDS; i++)
-        if (name.len == gb__common_fields[i].len &&
-            !strncasecmp(name.data, gb__common_fields[i].data, name.len))
-            key = w->common[i];
+    int common = gb__find_name(name, gb__common_fields, GB__COMMON_FIELDS);
+    if (common >= 0) key = w->common[common];
     if (key) return gb_py.Py_IncRef(key), key;
     const char *variable = gb__wsgi_field_variable(&c->fields, name);  // not in use yet
     return variable ? gb_py.PyUnicode_FromStringAndSize(variable, (Py_ssize_t)name.len + 5) : NULL;
@@ -7454,7 +7454,7 @@ static bool gb__wsgi_set_field(gb__wsgi_call *c, PyObject *env, gb_slice name, g
     int there = text ? gb_py.PyDict_SetDefaultRef(env, key, text, &before) : -1;
     // The one Content-Length may be there twice with the same value.
     if (there > 0 && key != c->wsgi->keys[GB__KEY_CONTENT_LENGTH] &&
-        !gb__wsgi_set(env, key, gb__wsgi_join(before, name, text)))
+        !gb__set(env, key, gb__wsgi_join(before, name, text)))
         there = -1;
     gb__py_drop(before);
     gb__py_drop(text);
@@ -7468,7 +7468,7 @@ static bool gb__wsgi_set_peer(gb__wsgi_call *c)
     const char *peer = c->x->conn->peer;
     if (!strcmp(c->peer, peer)) return true;
     PyObject *text = gb__wsgi_text(gb__slice(peer));
-    if (!gb__wsgi_set(c->env, c->wsgi->keys[GB__KEY_REMOTE_ADDR], text)) return false;
+    if (!gb__set(c->env, c->wsgi->keys[GB__KEY_REMOTE_ADDR], text)) return false;
     memcpy(c->peer, peer, sizeof c->peer);
     return true;
 }
@@ -7483,23 +7483,23 @@ static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
     if (!env) return NULL;
     bool ok =
         (gb__slice_is(method, "GET") ||
-         gb__wsgi_set(env, w->keys[GB__KEY_REQUEST_METHOD], gb__wsgi_text(method))) &&
-        gb__wsgi_set(env, w->keys[GB__KEY_PATH_INFO], gb__wsgi_path(gb_request_path(x))) &&
-        gb__wsgi_set(env, w->keys[GB__KEY_REQUEST_URI],
-                     gb__wsgi_text(gb__request_slice(x, r->target))) &&
-        gb__wsgi_set(env, w->keys[GB__KEY_REMOTE_PORT],
-                     gb__wsgi_text(gb__slice(x->conn->peer_port))) &&
-        (!r->query.len || gb__wsgi_set(env, w->keys[GB__KEY_QUERY_STRING],
-                                       gb__wsgi_text(gb_request_query(x)))) &&
+         gb__set(env, w->keys[GB__KEY_REQUEST_METHOD], gb__wsgi_text(method))) &&
+        gb__set(env, w->keys[GB__KEY_PATH_INFO], gb__wsgi_path(gb_request_path(x))) &&
+        gb__set(env, w->keys[GB__KEY_REQUEST_URI],
+                gb__wsgi_text(gb__request_slice(x, r->target))) &&
+        gb__set(env, w->keys[GB__KEY_REMOTE_PORT],
+                gb__wsgi_text(gb__slice(x->conn->peer_port))) &&
+        (!r->query.len || gb__set(env, w->keys[GB__KEY_QUERY_STRING],
+                                  gb__wsgi_text(gb_request_query(x)))) &&
         (r->minor || !gb_py.PyDict_SetItem(env, w->keys[GB__KEY_SERVER_PROTOCOL], w->http10)) &&
-        gb__wsgi_set(env, w->keys[GB__KEY_INPUT], gb__wsgi_new_handle(c, w->input_type));
+        gb__set(env, w->keys[GB__KEY_INPUT], gb__wsgi_new_handle(c, w->input_type));
     for (size_t i = 0; ok && i < r->field_count; i++)
         ok = gb__wsgi_set_field(c, env, gb__request_slice(x, r->fields[i].name),
                                 gb__request_slice(x, r->fields[i].value));
     // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
     if (ok && r->authority.len)
-        ok = gb__wsgi_set(env, w->keys[GB__KEY_HTTP_HOST],
-                          gb__wsgi_text(gb__request_slice(x, r->authority)));
+        ok = gb__set(env, w->keys[GB__KEY_HTTP_HOST],
+                     gb__wsgi_text(gb__request_slice(x, r->authority)));
     if (ok) return env;
     gb_py.Py_DecRef(env);
     return NULL;
@@ -7884,8 +7884,8 @@ static gb__asgi_call *gb__asgi_call_of(PyObject *self)
 {
     gb__asgi_call *c = gb_py.PyObject_GetTypeData(self, gb_py.Py_TYPE(self));
     if (gb__asgi_here && c->worker == gb__asgi_here) return c;
-    gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError,
-                          "receive and send are to be awaited in the event loop of their request");
+    gb__raise(gb_py.PyExc_RuntimeError,
+              "receive and send are to be awaited in the event loop of their request");
     return NULL;
 }
 
@@ -7993,12 +7993,6 @@ static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
 
 // ---- send ---------------------------------------------------------------------------------------
 
-static bool gb__asgi_wrong(const char *why)
-{
-    gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError, why);
-    return false;
-}
-
 static bool gb__asgi_is(PyObject *text, const char *literal)
 {
     return gb_py.PyUnicode_EqualToUTF8AndSize(text, literal, (Py_ssize_t)strlen(literal));
@@ -8021,22 +8015,13 @@ static bool gb__asgi_add_bytes(gb__buf *b, PyObject *bytes)
 
 static bool gb__asgi_add_field(gb__asgi_call *c, PyObject *pair)
 {
-    gb__buf *b = &c->fields;
-    size_t start = b->len;
+    gb_slice name, value;
     if (gb_py.PyTuple_Size(pair) != 2) return gb__reject("a header must have a name and a value");
-    if (!gb__asgi_add_bytes(b, gb_py.PyTuple_GetItem(pair, 0))) return false;
-    size_t name_len = b->len - start;
-    gb__buf_add(b, ": ", 2);
-    if (!gb__asgi_add_bytes(b, gb_py.PyTuple_GetItem(pair, 1))) return false;
-    gb_slice name = {b->data + start, name_len};
-    gb_slice value = {b->data + start + name_len + 2, b->len - start - name_len - 2};
-    int fate = gb__check_field(&c->answer, name, value);
-    if (fate == GB__FIELD_KEEP) gb__buf_add(b, "\r\n", 2);
+    int fate = gb__add_field(&c->answer, &c->fields, pair, gb__asgi_add_bytes, &name, &value);
     // Of the connection the application may say that it is to end.
     if (fate == GB__FIELD_DROP && gb__slice_is_nocase(name, "connection"))
         c->x->close |= gb__slice_is_nocase(gb__slice_trim(value), "close");
-    if (fate == GB__FIELD_DROP) b->len = start;
-    return fate != GB__FIELD_BAD && (!b->failed || gb__reject("out of memory"));
+    return fate != GB__FIELD_BAD;
 }
 
 static bool gb__asgi_add_fields(gb__asgi_call *c, PyObject *headers)
@@ -8058,13 +8043,8 @@ static bool gb__asgi_set_status(gb__asgi_call *c, PyObject *status)
     long code = status ? gb_py.PyLong_AsLong(status) : 0;
     if (gb_py.PyErr_Occurred()) return false;
     if (code < 200 || code > 999) return gb__reject("the status must be from 200 to 999");
-    const char *reason = gb__reason((int)code);
-    size_t len = strlen(reason);
-    const char digits[] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10),
-                           (char)('0' + code % 10), ' '};
-    memcpy(c->status, digits, sizeof digits);
-    memcpy(c->status + sizeof digits, reason, len + 1);
-    c->answer = (gb__answer){.status = (int)code, .status_line = {c->status, len + sizeof digits}};
+    c->answer = (gb__answer){.status = (int)code,
+                             .status_line = gb__status_line(c->status, (int)code)};
     return true;
 }
 
@@ -8072,7 +8052,7 @@ static bool gb__asgi_send_start(gb__asgi_call *c, PyObject *message)
 {
     PyObject *status = NULL, *headers = NULL;
     if (c->stage != GB__ASGI_START)
-        return gb__asgi_wrong("http.response.start was sent already");
+        return gb__raise(gb_py.PyExc_RuntimeError, "http.response.start was sent already");
     c->fields.len = 0;
     bool ok = gb__asgi_get(c, message, GB__NAME_status, &status) &&
               gb__asgi_set_status(c, status) &&
@@ -8118,7 +8098,7 @@ static bool gb__asgi_send_bytes(gb__asgi_call *c, PyObject *bytes, bool more)
     gb_exchange *x = c->x;
     if (bytes && gb_py.PyBytes_AsStringAndSize(bytes, &data, &len) < 0) return false;
     if (gb__asgi_is_short(c, (size_t)len, more))
-        return gb__asgi_wrong("the body is shorter than its Content-Length");
+        return gb__raise(gb_py.PyExc_RuntimeError, "the body is shorter than its Content-Length");
     gb__lap(x, GB__PHASE_APP);
     gb__asgi_write(c, data, (size_t)len, more);
     gb__lap(x, GB__PHASE_WRITE);
@@ -8131,7 +8111,8 @@ static bool gb__asgi_send_body(gb__asgi_call *c, PyObject *message)
 {
     PyObject *body = NULL, *more_body = NULL;
     if (c->stage != GB__ASGI_BODY)
-        return gb__asgi_wrong("http.response.body came before http.response.start");
+        return gb__raise(gb_py.PyExc_RuntimeError,
+                         "http.response.body came before http.response.start");
     bool ok = gb__asgi_get(c, message, GB__NAME_body, &body) &&
               gb__asgi_get(c, message, GB__NAME_more_body, &more_body);
     int more = ok && more_body ? gb_py.PyObject_IsTrue(more_body) : 0;
@@ -8149,15 +8130,14 @@ static bool gb__asgi_send_body(gb__asgi_call *c, PyObject *message)
 static bool gb__asgi_send_message(gb__asgi_call *c, PyObject *message)
 {
     PyObject *type = NULL;
-    if (!gb__py_is(message, GB__PY_DICT_SUBCLASS)) {
-        gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "a message must be a dict");
-        return false;
-    }
+    if (!gb__py_is(message, GB__PY_DICT_SUBCLASS))
+        return gb__raise(gb_py.PyExc_TypeError, "a message must be a dict");
     if (!gb__asgi_get(c, message, GB__NAME_type, &type)) return false;
     bool text = type && gb__py_is(type, GB__PY_UNICODE_SUBCLASS), ok;
     if (text && gb__asgi_is(type, "http.response.start")) ok = gb__asgi_send_start(c, message);
     else if (text && gb__asgi_is(type, "http.response.body")) ok = gb__asgi_send_body(c, message);
-    else ok = gb__asgi_wrong("a message's type must be http.response.start or http.response.body");
+    else ok = gb__raise(gb_py.PyExc_RuntimeError, "a message's type must be http.response.start or "
+                        "http.response.body");
     gb__py_drop(type);
     return ok;
 }
@@ -8182,9 +8162,7 @@ static PyObject *gb__asgi_is_full(PyObject *self, PyObject *unused)
 
 static bool gb__asgi_set(gb__asgi_worker *w, PyObject *scope, int name, PyObject *value)
 {
-    bool ok = value && !gb_py.PyDict_SetItem(scope, w->names[name], value);
-    gb__py_drop(value);
-    return ok;
+    return gb__set(scope, w->names[name], value);
 }
 
 static PyObject *gb__asgi_path(gb_slice raw)
@@ -8201,14 +8179,9 @@ static PyObject *gb__asgi_path(gb_slice raw)
 static PyObject *gb__asgi_field_name(gb__asgi_worker *w, const gb_exchange *x, gb__span span)
 {
     gb_slice name = gb__request_slice(x, span);
-    for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
-        if (name.len != gb__common_fields[i].len ||
-            strncasecmp(name.data, gb__common_fields[i].data, name.len))
-            continue;
-        gb_py.Py_IncRef(w->fields[i]);
-        return w->fields[i];
-    }
-    gb__lower(x->in->data + span.at, span.len);
+    int common = gb__find_name(name, gb__common_fields, GB__COMMON_FIELDS);
+    if (common >= 0) return gb_py.Py_IncRef(w->fields[common]), w->fields[common];
+    for (char *c = x->in->data + span.at, *end = c + span.len; c < end; c++) *c = gb__lower(*c);
     return gb__asgi_bytes(name);
 }
 
@@ -8421,31 +8394,21 @@ static void gb__asgi_run(void *local, gb__thread *thread)
         // sys.exit() in the application ends asyncio's loop; the server goes on.
         PyObject *done = gb_py.PyObject_CallMethod(w->python, "run", "iO", thread->server->epoll,
                                                    callback);
-        PyObject *raised = done ? NULL : gb_py.PyErr_GetRaisedException();
-        if (raised) gb_py.PyErr_DisplayException(raised);
-        gb__py_drop(raised);
+        if (!done) gb__py_show();
         gb__py_drop(done);
     }
     gb__py_drop(callback);
     w->thread_state = gb_py.PyEval_SaveThread();
 }
 
-static void gb__asgi_stop(gb__asgi_worker *w)
-{
-    PyObject *done = gb_py.PyObject_CallMethod(w->python, "stop", NULL);
-    PyObject *raised = done ? NULL : gb_py.PyErr_GetRaisedException();
-    if (raised) gb_py.PyErr_DisplayException(raised);
-    gb__py_drop(raised);
-    gb__py_drop(done);
-}
-
 static void gb__asgi_leave(void *local)
 {
     gb__asgi_worker *w = local;
     gb_py.PyEval_RestoreThread(w->thread_state);
-    if (w->python) gb__asgi_stop(w);
+    PyObject *done = w->python ? gb_py.PyObject_CallMethod(w->python, "stop", NULL) : NULL;
+    gb__py_show();
     gb__asgi_here = NULL;
-    PyObject *owned[] = {w->python, w->event_loop, w->state, w->scope, w->versions,
+    PyObject *owned[] = {done, w->python, w->event_loop, w->state, w->scope, w->versions,
                          w->request_message, w->disconnect_message, w->host, w->bootstrap,
                          (PyObject *)w->call_type};
     for (size_t i = 0; i < sizeof owned / sizeof(void *); i++) gb__py_drop(owned[i]);
@@ -8468,10 +8431,9 @@ static bool gb__asgi_make_names(gb__asgi_worker *w)
 #undef GB__ASGI_NAME
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
         char lower[32];
-        size_t len = gb__common_fields[i].len;
-        memcpy(lower, gb__common_fields[i].data, len);
-        gb__lower(lower, len);
-        w->fields[i] = gb__asgi_bytes((gb_slice){lower, len});
+        gb_slice name = gb__common_fields[i];
+        for (size_t j = 0; j < name.len; j++) lower[j] = gb__lower(name.data[j]);
+        w->fields[i] = gb__asgi_bytes((gb_slice){lower, name.len});
     }
     return !gb_py.PyErr_Occurred();
 }
@@ -8529,12 +8491,9 @@ static bool gb__asgi_prepare(gb__asgi_worker *w, const gb_server *server)
 {
     w->bootstrap = gb__py_run(gb__asgi_bootstrap, "gilbench");
     if (!w->bootstrap || !gb__asgi_make_type(w)) return false;
-    PyObject *loop = gb_py.PyUnicode_FromString(w->asgi->loop);
-    if (!loop) return false;
-    PyObject *arguments[] = {w->asgi->app->object, loop};
-    w->python = gb_py.PyObject_Vectorcall(gb_py.PyDict_GetItemString(w->bootstrap, "Worker"),
-                                          arguments, 2, NULL);
-    gb_py.Py_DecRef(loop);
+    w->python = gb_py.PyObject_CallMethod(gb_py.PyDict_GetItemString(w->bootstrap, "Worker"),
+                                          "__call__", "Os", w->asgi->app->object,
+                                          w->asgi->loop);
     if (!w->python) return false;
     w->receive = gb_py.PyDict_GetItemString(w->bootstrap, "receive");
     w->send = gb_py.PyDict_GetItemString(w->bootstrap, "send");
@@ -8862,9 +8821,7 @@ static void gb__hosted_signal(gb__hosted *h)
     if (!h->has_python) return;
     gb_py.PyEval_RestoreThread(h->state);
     if (gb_py.PyErr_CheckSignals()) {
-        PyObject *raised = gb_py.PyErr_GetRaisedException();
-        gb_py.PyErr_DisplayException(raised);
-        gb__py_drop(raised);
+        gb__py_show();
         gb__begin_stop(h->stop_event);
     }
     h->state = gb_py.PyEval_SaveThread();
