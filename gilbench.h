@@ -5763,20 +5763,47 @@ enum {
 };
 
 // Has to run on every Python 3, so that an old one is told to be too old. Written to descriptor 1
-// because an embedded interpreter may have no sys.stdout. Which libpython is mapped outranks what
-// sysconfig says: its directories are those of the build machine in an installation that was moved.
+// because an embedded interpreter may have no sys.stdout.
+//
+// Which libpython is mapped outranks what sysconfig says: its directories are those of the build
+// machine in an installation that was moved, hence the prefix before LIBDIR. Some builds (conda's)
+// say that they are static and still come with a library for embedders, so the usual names are
+// tried whatever sysconfig says; a name without .so in it is the static one's.
+//
+// The profile's flags are used while CPython is built and not kept in sysconfig, so
+// --enable-optimizations has to speak for them; of two arguments that contradict each other the
+// last counts, as of two levels. No level is the compiler's default, -O0.
 static const char gb__question[] =
     "import encodings, os, sys, sysconfig\n"
     "def var(name):\n"
-    "    return sysconfig.get_config_var(name) or ''\n"
-    "def mapped():\n"
+    "    return str(sysconfig.get_config_var(name) or '')\n"
+    "def libraries():\n"
     "    with open('/proc/self/maps') as maps:\n"
     "        for line in maps:\n"
     "            path = line.rstrip('\\n').split(None, 5)[5:]\n"
     "            if path and os.path.basename(path[0]).startswith('libpython3.'):\n"
-    "                return path[0]\n"
-    "    return ''\n"
+    "                yield path[0]\n"
+    "    base, usual = sys.base_prefix + '/lib', 'libpython%s.so' % var('LDVERSION')\n"
+    "    own = var('INSTSONAME') if '.so' in var('INSTSONAME') else usual + '.1.0'\n"
+    "    for place in base, base + '64', base + '/' + var('MULTIARCH'), var('LIBDIR'):\n"
+    "        for name in own, usual + '.1.0', usual:\n"
+    "            yield place + '/' + name\n"
+    "cflags = var('PY_CFLAGS') + ' ' + var('CONFIGURE_CFLAGS_NODIST')\n"
+    "def asked(yes, no):\n"
+    "    words = var('CONFIG_ARGS').replace(\"'\", ' ').replace('\"', ' ').split()\n"
+    "    words = [word for word in words if word.split('=')[0] in (yes, no)]\n"
+    "    return words and words[-1] not in (no, yes + '=no')\n"
+    "def optimized():\n"
+    "    level = (['-O0'] + [flag for flag in cflags.split() if flag.startswith('-O')])[-1]\n"
+    "    means = [('PGO', '-fprofile-use' in cflags or '-fprofile-instr-use' in cflags or\n"
+    "              asked('--enable-optimizations', '--disable-optimizations')),\n"
+    "             ('LTO', '-flto' in cflags or asked('--with-lto', '--without-lto')),\n"
+    "             ('BOLT', asked('--enable-bolt', '--disable-bolt'))]\n"
+    "    if var('Py_DEBUG') or level == '-O0':\n"
+    "        return 'debug'\n"
+    "    return '+'.join(name for name, on in means if on) or level\n"
     "include = sysconfig.get_path('include')\n"
+    "tried = list(libraries())\n"
     "facts = [\n"
     "    ('full_version', sys.version),\n"
     "    ('version', sys.version.split()[0]),\n"
@@ -5785,11 +5812,8 @@ static const char gb__question[] =
     "    ('debug', var('Py_DEBUG') or 0),\n"
     "    ('jit', int(hasattr(sys, '_jit') and sys._jit.is_available())),\n"
     "    ('shared', var('Py_ENABLE_SHARED') or 0),\n"
-    "    ('mapped', mapped()),\n"
-    "    ('libdir', var('LIBDIR')),\n"
-    "    ('multiarch', var('MULTIARCH')),\n"
-    "    ('soname', var('INSTSONAME')),\n"
-    "    ('ldversion', var('LDVERSION')),\n"
+    "    ('libpython', ([path for path in tried if os.access(path, os.R_OK)] + [''])[0]),\n"
+    "    ('looked_for', tried[-3]),\n"
     "    ('executable', sys.executable or ''),\n"
     "    ('prefix', sys.prefix),\n"
     "    ('base_prefix', sys.base_prefix),\n"
@@ -5797,7 +5821,8 @@ static const char gb__question[] =
     "    ('include', include if os.path.exists(include + '/Python.h') else ''),\n"
     "    ('compiler', sys.version[sys.version.rfind('[') + 1:].rstrip(']')),\n"
     "    ('configure_args', var('CONFIG_ARGS')),\n"
-    "    ('cflags', var('PY_CFLAGS') + ' ' + var('CONFIGURE_CFLAGS_NODIST')),\n"
+    "    ('optimized', optimized()),\n"
+    "    ('cflags', cflags),\n"
     "    ('end', 1),\n"
     "]\n"
     "text = ''.join('%s=%s\\n' % (k, str(v).replace('\\n', ' ')) for k, v in facts)\n"
@@ -5918,52 +5943,6 @@ static gb_slice gb__complaint(const gb__buf *out)
     return first.len ? first : gb__slice("it said nothing");
 }
 
-// CONFIG_ARGS is a list of words in quotes; of two that contradict each other the last counts.
-static bool gb__configured(const char *args, const char *yes, const char *no)
-{
-    bool on = false;
-    for (const char *p = args; *(p += strspn(p, " '\""));) {
-        size_t len = strcspn(p, " '\"");
-        size_t name = strcspn(p, "= '\"");
-        gb_slice key = {p, name}, value = {p + name, len - name};
-        if (gb__slice_is(key, yes)) on = !gb__slice_is(value, "=no");
-        else if (gb__slice_is(key, no)) on = false;
-        p += len;
-    }
-    return on;
-}
-
-// The last -O of the flags; none is the compiler's default, -O0.
-static gb_slice gb__optimization_level(const char *cflags)
-{
-    gb_slice level = gb__slice("-O0");
-    for (const char *f = cflags; (f = strstr(f, "-O")); f += 2)
-        if (f == cflags || f[-1] == ' ') level = (gb_slice){f, strcspn(f, " ")};
-    return level;
-}
-
-// How the interpreter's own code was compiled. The profile's flags are used while CPython is built
-// and not kept in sysconfig, so --enable-optimizations has to speak for them.
-static void gb__optimized(gb_python *p)
-{
-    const char *args = p->configure_args, *flags = p->cflags;
-    const struct { const char *name; bool on; } means[] = {
-        {"PGO", strstr(flags, "-fprofile-use") || strstr(flags, "-fprofile-instr-use") ||
-                gb__configured(args, "--enable-optimizations", "--disable-optimizations")},
-        {"LTO", strstr(flags, "-flto") || gb__configured(args, "--with-lto", "--without-lto")},
-        {"BOLT", gb__configured(args, "--enable-bolt", "--disable-bolt")},
-    };
-    gb_slice level = gb__optimization_level(flags);
-    gb__buf text = {0};
-    for (size_t i = 0; i < sizeof means / sizeof *means; i++)
-        if (means[i].on) gb__buf_printf(&text, "%s%s", text.len ? "+" : "", means[i].name);
-    bool slow = p->debug || gb__slice_is(level, "-O0");
-    if (slow) gb__copy(p->optimized, sizeof p->optimized, "debug");
-    else if (text.len) gb__copy(p->optimized, sizeof p->optimized, text.data);
-    else snprintf(p->optimized, sizeof p->optimized, "%.*s", (int)level.len, level.data);
-    gb__buf_free(&text);
-}
-
 static void gb__read_facts(gb__candidate *c)
 {
     gb_python *p = &c->python;
@@ -5976,13 +5955,15 @@ static void gb__read_facts(gb__candidate *c)
     GB__TAKE(configure_args)
     GB__TAKE(compiler)
     GB__TAKE(cflags)
+    GB__TAKE(optimized)
+    GB__TAKE(libpython)
 #undef GB__TAKE
     if (!*p->executable) gb__copy(p->executable, sizeof p->executable, c->path);
     p->hex = gb__take_int(&c->facts, "hex");
     p->free_threaded = gb__take_int(&c->facts, "free_threaded");
     p->debug = gb__take_int(&c->facts, "debug");
     p->jit = gb__take_int(&c->facts, "jit");
-    gb__optimized(p);
+    if (*c->library) gb__copy(p->libpython, sizeof p->libpython, c->library);
 }
 
 // ---- children -----------------------------------------------------------------------------------
@@ -6121,42 +6102,6 @@ static gb_code gb__ask_all(gb__search *s, gb_error *error)
     "get one with `uv python install 3.14 3.14t` or `make pythons`, or configure with "            \
     "--enable-shared"
 
-static bool gb__try_library(gb_python *p, const char *dir, const char *name)
-{
-    return *dir && gb__path(p->libpython, "%s/%s", dir, name) && gb__is_file(p->libpython, R_OK);
-}
-
-// Some builds (conda's) say that they are static and still come with a library for embedders, so
-// the usual names are tried whatever sysconfig says; a name without .so in it is the static one's.
-static bool gb__find_library(gb__candidate *c)
-{
-    gb_python *p = &c->python;
-    char version[32], multiarch[64], names[3][64] = {{0}}, dirs[4][GB_PATH] = {{0}};
-    if (*c->library) return gb__path(p->libpython, "%s", c->library);
-    gb__take(&c->facts, "mapped", p->libpython, sizeof p->libpython);
-    if (*p->libpython && gb__is_file(p->libpython, R_OK)) return true;
-    gb__take(&c->facts, "ldversion", version, sizeof version);
-    gb__take(&c->facts, "multiarch", multiarch, sizeof multiarch);
-    gb__take(&c->facts, "soname", names[0], sizeof names[0]);
-    snprintf(names[1], sizeof names[1], "libpython%s.so.1.0", version);
-    snprintf(names[2], sizeof names[2], "libpython%s.so", version);
-    if (!strstr(names[0], ".so")) gb__copy(names[0], sizeof names[0], names[1]);
-    // The prefix first: where a build was copied, LIBDIR is still the original's.
-    gb__path(dirs[0], "%s/lib", p->base_prefix);
-    gb__path(dirs[1], "%s/lib64", p->base_prefix);
-    gb__path(dirs[2], "%s/lib/%s", p->base_prefix, multiarch);
-    gb__take(&c->facts, "libdir", dirs[3], sizeof dirs[3]);
-    for (size_t d = 0; d < 4; d++)
-        for (size_t n = 0; n < 3; n++)
-            if (gb__try_library(p, dirs[d], names[n])) return true;
-    gb__problem(p, "no shared libpython (looked for %.120s/%.60s)%s; " GB__GET_ONE, dirs[3],
-                names[0], gb__take_int(&c->facts, "shared")
-                ? ": distributions have it in a package of its own"
-                : ": built without one");
-    *p->libpython = 0;
-    return false;
-}
-
 static void gb__examine(gb__candidate *c)
 {
     gb_python *p = &c->python;
@@ -6167,7 +6112,13 @@ static void gb__examine(gb__candidate *c)
         gb__problem(p, "too old: needs 3.14 (PEP 741), this is %s; get a newer one with "
                        "`uv python install 3.14 3.14t` or `make pythons`", p->version);
     } else {
-        p->usable = gb__find_library(c);
+        char looked_for[181];
+        gb__take(&c->facts, "looked_for", looked_for, sizeof looked_for);
+        p->usable = *p->libpython;
+        if (!p->usable)
+            gb__problem(p, "no shared libpython (looked for %s): %s; " GB__GET_ONE, looked_for,
+                        gb__take_int(&c->facts, "shared")
+                        ? "distributions have it in a package of its own" : "built without one");
     }
 }
 
@@ -6270,17 +6221,14 @@ static bool gb__is_libpython(const char *name)
     return !strncmp(name, "libpython", 9) && strstr(name, ".so");
 }
 
-// python3, python3.14, python3.14t, python3.14td; not python3-config.
+// python3.14, python3.14t, python3.14td: every installation and every environment has one beside
+// its python3. Not python3.14-config.
 static bool gb__is_python_name(const char *name)
 {
-    if (strncmp(name, "python3", 7)) return false;
-    name += 7;
-    if (*name == '.' && isdigit((unsigned char)name[1])) {
-        name++;
-        name += strspn(name, "0123456789");
-        name += *name == 't';
-        name += *name == 'd';
-    }
+    if (strncmp(name, "python3.", 8) || !isdigit((unsigned char)name[8])) return false;
+    name += 8 + strspn(name + 8, "0123456789");
+    name += *name == 't';
+    name += *name == 'd';
     return !*name;
 }
 
@@ -6312,28 +6260,10 @@ static gb__candidate *gb__add(gb__search *s)
     return c;
 }
 
-// python3 -> python3.14 in one directory is one interpreter. The same file from two directories is
-// not: it may be that of two virtual environments.
-static bool gb__already_there(const gb__search *s, const char *dir, const char *path)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        char other[GB_PATH];
-        gb__copy(other, sizeof other, s->all[i].path);
-        if (!gb__same_file(other, path)) continue;
-        gb__to_parent(other);
-        if (!s->all[i].wanted && gb__same_file(other, dir)) return true;
-    }
-    return false;
-}
-
 static void gb__add_found(gb__search *s, const char *path)
 {
-    char dir[GB_PATH];
     if (strlen(path) >= GB_PATH || !gb__is_python_name(gb__basename(path))) return;
-    gb__copy(dir, sizeof dir, path);
-    gb__to_parent(dir);
-    if (!gb__is_file(path, X_OK) || gb__already_there(s, dir, path)) return;
-    gb__candidate *c = gb__add(s);
+    gb__candidate *c = gb__is_file(path, X_OK) ? gb__add(s) : NULL;
     if (c) gb__copy(c->path, sizeof c->path, path);
 }
 
@@ -6347,10 +6277,10 @@ static void gb__add_bins(gb__search *s, const char *root, const char *pattern)
         escaped[n++] = *r;
     }
     escaped[n] = 0;
-    snprintf(full, sizeof full, "%s%.200s/python3*", escaped, pattern);
+    snprintf(full, sizeof full, "%s%.200s/python3.*", escaped, pattern);
     glob_t found;
     if (glob(full, 0, NULL, &found)) return;
-    // Backwards, so that python3.14t stands for a build that has a python3, too.
+    // Backwards, so that python3.14t stands for a build that has a python3.14, too.
     for (size_t i = found.gl_pathc; i-- > 0;) gb__add_found(s, found.gl_pathv[i]);
     globfree(&found);
 }
@@ -6472,22 +6402,24 @@ static void gb__add_machine(gb__search *s)
     gb__add_bins(s, "/usr/local/bin", "");
 }
 
-static bool gb__same_build(const gb_python *a, const gb_python *b)
+static bool gb__same_build(const gb__candidate *x, const gb__candidate *y)
 {
-    if (a->gil != b->gil || a->use_jit != b->use_jit) return false;
-    return a->free_threaded == b->free_threaded && a->debug == b->debug &&
-           !strcmp(a->version, b->version) && gb__same_file(a->prefix, b->prefix) &&
+    const gb_python *a = &x->python, *b = &y->python;
+    if (!x->answered || !y->answered)
+        return x->answered == y->answered && gb__same_file(x->path, y->path);
+    return a->gil == b->gil && a->use_jit == b->use_jit && a->free_threaded == b->free_threaded &&
+           a->debug == b->debug && !strcmp(a->version, b->version) &&
+           gb__same_file(a->prefix, b->prefix) &&
            (!strcmp(a->libpython, b->libpython) || gb__same_file(a->libpython, b->libpython));
 }
 
-// The same build is listed once.
+// The same build is listed once, but for what was asked for.
 static void gb__drop(gb__search *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         gb__candidate *c = &s->all[i];
-        for (size_t j = 0; !c->wanted && c->answered && j < i; j++)
-            if (s->all[j].answered && gb__same_build(&c->python, &s->all[j].python))
-                c->dropped = true;
+        for (size_t j = 0; !c->wanted && !c->dropped && j < i; j++)
+            c->dropped = gb__same_build(c, &s->all[j]);
         if (c->dropped) c->python.usable = false;
     }
 }
