@@ -701,6 +701,7 @@ typedef struct PyType_Spec {
     X(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                                \
     X(int, PyDict_GetItemRef, (PyObject *, PyObject *, PyObject **))                               \
     X(int, PyDict_SetDefaultRef, (PyObject *, PyObject *, PyObject *, PyObject **))                \
+    X(PyObject *, PySequence_List, (PyObject *))                                                   \
     X(PyObject *, PySequence_Tuple, (PyObject *))                                                  \
     X(int, PyErr_CheckSignals, (void))                                                             \
     X(void, PyErr_Clear, (void))                                                                   \
@@ -1252,9 +1253,31 @@ static bool gb__slice_is(gb_slice s, const char *text)
     return s.len == strlen(text) && !memcmp(s.data, text, s.len);
 }
 
+// Cases of ASCII in every locale, unlike tolower and strncasecmp: a Turkish 'I' is no 'i'.
+static char gb__lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+static bool gb__same_nocase(gb_slice a, gb_slice b)
+{
+    if (a.len != b.len) return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (gb__lower(a.data[i]) != gb__lower(b.data[i])) return false;
+    return true;
+}
+
 static bool gb__slice_is_nocase(gb_slice s, const char *text)
 {
-    return s.len == strlen(text) && !strncasecmp(s.data, text, s.len);
+    return gb__same_nocase(s, gb__slice(text));
+}
+
+// Its place in a list of names, in any case; -1 where it isn't there.
+static int gb__find_name(gb_slice name, const gb_slice *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (gb__same_nocase(name, names[i])) return (int)i;
+    return -1;
 }
 
 static gb_slice gb__slice_trim(gb_slice s)
@@ -2501,7 +2524,8 @@ static int gb__next_line(const char *data, size_t len, size_t limit, size_t *at,
 // absolute-form (RFC 9112, 3.2.2): the origin is ours whatever it says, the rest is the path.
 static gb_slice gb__skip_origin(gb_slice target)
 {
-    if (target.len < 7 || strncasecmp(target.data, "http://", 7)) return target;
+    if (target.len < 7 || !gb__slice_is_nocase((gb_slice){target.data, 7}, "http://"))
+        return target;
     gb_slice rest = {target.data + 7, target.len - 7};
     size_t n = 0;
     while (n < rest.len && rest.data[n] != '/' && rest.data[n] != '?') n++;
@@ -2604,13 +2628,10 @@ static bool gb__is_repeated(gb__head_seen *seen, gb_slice name)
         {"content-type", 12}, {"date", 4}, {"from", 4}, {"if-modified-since", 17}, {"if-range", 8},
         {"if-unmodified-since", 19}, {"max-forwards", 12}, {"proxy-authorization", 19},
         {"range", 5}, {"referer", 7}, {"user-agent", 10}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (name.len != names[i].len || strncasecmp(name.data, names[i].data, name.len)) continue;
-        bool before = seen->once >> i & 1;
-        seen->once |= 1u << i;
-        return before;
-    }
-    return false;
+    int i = gb__find_name(name, names, sizeof names / sizeof *names);
+    bool before = i >= 0 && seen->once >> i & 1;
+    if (i >= 0) seen->once |= 1u << i;
+    return before;
 }
 
 // What a field means for the framing of the request; 0 or a status.
@@ -2938,10 +2959,7 @@ static bool gb__is_hop_by_hop(gb_slice name)
                                      {"trailer", 7}, {"trailers", 8}, {"transfer-encoding", 17},
                                      {"upgrade", 7}, {"proxy-authenticate", 18},
                                      {"proxy-authorization", 19}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (name.len == names[i].len && !strncasecmp(name.data, names[i].data, name.len))
-            return true;
-    return false;
+    return gb__find_name(name, names, sizeof names / sizeof *names) >= 0;
 }
 
 // ================================================================================================
@@ -3342,7 +3360,8 @@ GB_API gb_slice gb_request_header(const gb_exchange *x, const char *name)
 {
     const gb__request *r = x->request;
     // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
-    if (r->authority.len && !strcasecmp(name, "host")) return gb__request_slice(x, r->authority);
+    if (r->authority.len && gb__slice_is_nocase(gb__slice(name), "host"))
+        return gb__request_slice(x, r->authority);
     for (size_t i = 0; i < r->field_count; i++)
         if (gb__slice_is_nocase(gb__request_slice(x, r->fields[i].name), name))
             return gb__request_slice(x, r->fields[i].value);
@@ -3585,25 +3604,33 @@ static void gb__answer_end(gb_exchange *x)
     if (gb__flush(x, NULL, 0)) x->state = complete ? GB__ANSWER_FINISHED : GB__ANSWER_FAILED;
 }
 
+// "200 OK"; valid as long as `text` is.
+static gb_slice gb__status_line(char text[64], int status)
+{
+    const char digits[] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10),
+                           (char)('0' + status % 10), ' '};
+    const char *reason = gb__reason(status);
+    size_t len = strlen(reason);
+    memcpy(text, digits, sizeof digits);
+    memcpy(text + sizeof digits, reason, len);
+    return (gb_slice){text, len + sizeof digits};
+}
+
 GB_API void gb_respond(gb_exchange *x, int status, const char *content_type, const void *body,
                        size_t size)
 {
-    char code[4] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10),
-                    (char)('0' + status % 10), ' '};
+    char line[64];
     gb__buf *text = &x->thread->text;
     if (x->state != GB__ANSWER_NONE) return;
     text->len = 0;
-    gb__buf_add(text, code, sizeof code);
-    gb__buf_str(text, gb__reason(status));
-    size_t line = text->len;
     if (content_type) {
         gb__buf_str(text, "Content-Type: ");
         gb__buf_str(text, content_type);
         gb__buf_str(text, "\r\n");
     }
     if (text->failed) return;
-    gb__answer a = {.status = status, .status_line = {text->data, line},
-                    .fields = {text->data + line, text->len - line},
+    gb__answer a = {.status = status, .status_line = gb__status_line(line, status),
+                    .fields = {text->data, text->len},
                     .has_length = true, .content_length = size};
     gb__lap(x, GB__PHASE_APP);
     gb__answer_begin(x, &a);
@@ -4611,7 +4638,7 @@ struct gb__client {
 static gb_code gb__parse_url(const char *url, gb__url *u, gb_error *error)
 {
     const char *at = url + 7, *end;
-    if (strncasecmp(url, "http://", 7))
+    if (!gb__slice_is_nocase((gb_slice){url, strnlen(url, 7)}, "http://"))
         return gb__fail(error, GB_USAGE, "\"%s\" is not an http:// URL", url);
     size_t len = strcspn(at, "/?#");
     u->target = at + len;
@@ -5726,6 +5753,20 @@ static gb_code gb__py_fail(gb_error *error, gb_code code, const char *format, ..
     return code;
 }
 
+// The traceback of the raised exception, if there is one, goes to stderr.
+static void gb__py_show(void)
+{
+    PyObject *raised = gb_py.PyErr_GetRaisedException();
+    if (raised) gb_py.PyErr_DisplayException(raised);
+    gb__py_drop(raised);
+}
+
+static bool gb__raise(PyObject *type, const char *why)
+{
+    gb_py.PyErr_SetString(type, why);
+    return false;
+}
+
 // Runs Python source and returns its namespace, a new dict; NULL with an exception raised.
 static PyObject *gb__py_run(const char *source, const char *name)
 {
@@ -5755,20 +5796,47 @@ enum {
 };
 
 // Has to run on every Python 3, so that an old one is told to be too old. Written to descriptor 1
-// because an embedded interpreter may have no sys.stdout. Which libpython is mapped outranks what
-// sysconfig says: its directories are those of the build machine in an installation that was moved.
+// because an embedded interpreter may have no sys.stdout.
+//
+// Which libpython is mapped outranks what sysconfig says: its directories are those of the build
+// machine in an installation that was moved, hence the prefix before LIBDIR. Some builds (conda's)
+// say that they are static and still come with a library for embedders, so the usual names are
+// tried whatever sysconfig says; a name without .so in it is the static one's.
+//
+// The profile's flags are used while CPython is built and not kept in sysconfig, so
+// --enable-optimizations has to speak for them; of two arguments that contradict each other the
+// last counts, as of two levels. No level is the compiler's default, -O0.
 static const char gb__question[] =
     "import encodings, os, sys, sysconfig\n"
     "def var(name):\n"
-    "    return sysconfig.get_config_var(name) or ''\n"
-    "def mapped():\n"
+    "    return str(sysconfig.get_config_var(name) or '')\n"
+    "def libraries():\n"
     "    with open('/proc/self/maps') as maps:\n"
     "        for line in maps:\n"
     "            path = line.rstrip('\\n').split(None, 5)[5:]\n"
     "            if path and os.path.basename(path[0]).startswith('libpython3.'):\n"
-    "                return path[0]\n"
-    "    return ''\n"
+    "                yield path[0]\n"
+    "    base, usual = sys.base_prefix + '/lib', 'libpython%s.so' % var('LDVERSION')\n"
+    "    own = var('INSTSONAME') if '.so' in var('INSTSONAME') else usual + '.1.0'\n"
+    "    for place in base, base + '64', base + '/' + var('MULTIARCH'), var('LIBDIR'):\n"
+    "        for name in own, usual + '.1.0', usual:\n"
+    "            yield place + '/' + name\n"
+    "cflags = var('PY_CFLAGS') + ' ' + var('CONFIGURE_CFLAGS_NODIST')\n"
+    "def asked(yes, no):\n"
+    "    words = var('CONFIG_ARGS').replace(\"'\", ' ').replace('\"', ' ').split()\n"
+    "    words = [word for word in words if word.split('=')[0] in (yes, no)]\n"
+    "    return words and words[-1] not in (no, yes + '=no')\n"
+    "def optimized():\n"
+    "    level = (['-O0'] + [flag for flag in cflags.split() if flag.startswith('-O')])[-1]\n"
+    "    means = [('PGO', '-fprofile-use' in cflags or '-fprofile-instr-use' in cflags or\n"
+    "              asked('--enable-optimizations', '--disable-optimizations')),\n"
+    "             ('LTO', '-flto' in cflags or asked('--with-lto', '--without-lto')),\n"
+    "             ('BOLT', asked('--enable-bolt', '--disable-bolt'))]\n"
+    "    if var('Py_DEBUG') or level == '-O0':\n"
+    "        return 'debug'\n"
+    "    return '+'.join(name for name, on in means if on) or level\n"
     "include = sysconfig.get_path('include')\n"
+    "tried = list(libraries())\n"
     "facts = [\n"
     "    ('full_version', sys.version),\n"
     "    ('version', sys.version.split()[0]),\n"
@@ -5777,11 +5845,8 @@ static const char gb__question[] =
     "    ('debug', var('Py_DEBUG') or 0),\n"
     "    ('jit', int(hasattr(sys, '_jit') and sys._jit.is_available())),\n"
     "    ('shared', var('Py_ENABLE_SHARED') or 0),\n"
-    "    ('mapped', mapped()),\n"
-    "    ('libdir', var('LIBDIR')),\n"
-    "    ('multiarch', var('MULTIARCH')),\n"
-    "    ('soname', var('INSTSONAME')),\n"
-    "    ('ldversion', var('LDVERSION')),\n"
+    "    ('libpython', ([path for path in tried if os.access(path, os.R_OK)] + [''])[0]),\n"
+    "    ('looked_for', tried[-3]),\n"
     "    ('executable', sys.executable or ''),\n"
     "    ('prefix', sys.prefix),\n"
     "    ('base_prefix', sys.base_prefix),\n"
@@ -5789,7 +5854,8 @@ static const char gb__question[] =
     "    ('include', include if os.path.exists(include + '/Python.h') else ''),\n"
     "    ('compiler', sys.version[sys.version.rfind('[') + 1:].rstrip(']')),\n"
     "    ('configure_args', var('CONFIG_ARGS')),\n"
-    "    ('cflags', var('PY_CFLAGS') + ' ' + var('CONFIGURE_CFLAGS_NODIST')),\n"
+    "    ('optimized', optimized()),\n"
+    "    ('cflags', cflags),\n"
     "    ('end', 1),\n"
     "]\n"
     "text = ''.join('%s=%s\\n' % (k, str(v).replace('\\n', ' ')) for k, v in facts)\n"
@@ -5910,52 +5976,6 @@ static gb_slice gb__complaint(const gb__buf *out)
     return first.len ? first : gb__slice("it said nothing");
 }
 
-// CONFIG_ARGS is a list of words in quotes; of two that contradict each other the last counts.
-static bool gb__configured(const char *args, const char *yes, const char *no)
-{
-    bool on = false;
-    for (const char *p = args; *(p += strspn(p, " '\""));) {
-        size_t len = strcspn(p, " '\"");
-        size_t name = strcspn(p, "= '\"");
-        gb_slice key = {p, name}, value = {p + name, len - name};
-        if (gb__slice_is(key, yes)) on = !gb__slice_is(value, "=no");
-        else if (gb__slice_is(key, no)) on = false;
-        p += len;
-    }
-    return on;
-}
-
-// The last -O of the flags; none is the compiler's default, -O0.
-static gb_slice gb__optimization_level(const char *cflags)
-{
-    gb_slice level = gb__slice("-O0");
-    for (const char *f = cflags; (f = strstr(f, "-O")); f += 2)
-        if (f == cflags || f[-1] == ' ') level = (gb_slice){f, strcspn(f, " ")};
-    return level;
-}
-
-// How the interpreter's own code was compiled. The profile's flags are used while CPython is built
-// and not kept in sysconfig, so --enable-optimizations has to speak for them.
-static void gb__optimized(gb_python *p)
-{
-    const char *args = p->configure_args, *flags = p->cflags;
-    const struct { const char *name; bool on; } means[] = {
-        {"PGO", strstr(flags, "-fprofile-use") || strstr(flags, "-fprofile-instr-use") ||
-                gb__configured(args, "--enable-optimizations", "--disable-optimizations")},
-        {"LTO", strstr(flags, "-flto") || gb__configured(args, "--with-lto", "--without-lto")},
-        {"BOLT", gb__configured(args, "--enable-bolt", "--disable-bolt")},
-    };
-    gb_slice level = gb__optimization_level(flags);
-    gb__buf text = {0};
-    for (size_t i = 0; i < sizeof means / sizeof *means; i++)
-        if (means[i].on) gb__buf_printf(&text, "%s%s", text.len ? "+" : "", means[i].name);
-    bool slow = p->debug || gb__slice_is(level, "-O0");
-    if (slow) gb__copy(p->optimized, sizeof p->optimized, "debug");
-    else if (text.len) gb__copy(p->optimized, sizeof p->optimized, text.data);
-    else snprintf(p->optimized, sizeof p->optimized, "%.*s", (int)level.len, level.data);
-    gb__buf_free(&text);
-}
-
 static void gb__read_facts(gb__candidate *c)
 {
     gb_python *p = &c->python;
@@ -5968,13 +5988,15 @@ static void gb__read_facts(gb__candidate *c)
     GB__TAKE(configure_args)
     GB__TAKE(compiler)
     GB__TAKE(cflags)
+    GB__TAKE(optimized)
+    GB__TAKE(libpython)
 #undef GB__TAKE
     if (!*p->executable) gb__copy(p->executable, sizeof p->executable, c->path);
     p->hex = gb__take_int(&c->facts, "hex");
     p->free_threaded = gb__take_int(&c->facts, "free_threaded");
     p->debug = gb__take_int(&c->facts, "debug");
     p->jit = gb__take_int(&c->facts, "jit");
-    gb__optimized(p);
+    if (*c->library) gb__copy(p->libpython, sizeof p->libpython, c->library);
 }
 
 // ---- children -----------------------------------------------------------------------------------
@@ -6113,42 +6135,6 @@ static gb_code gb__ask_all(gb__search *s, gb_error *error)
     "get one with `uv python install 3.14 3.14t` or `make pythons`, or configure with "            \
     "--enable-shared"
 
-static bool gb__try_library(gb_python *p, const char *dir, const char *name)
-{
-    return *dir && gb__path(p->libpython, "%s/%s", dir, name) && gb__is_file(p->libpython, R_OK);
-}
-
-// Some builds (conda's) say that they are static and still come with a library for embedders, so
-// the usual names are tried whatever sysconfig says; a name without .so in it is the static one's.
-static bool gb__find_library(gb__candidate *c)
-{
-    gb_python *p = &c->python;
-    char version[32], multiarch[64], names[3][64] = {{0}}, dirs[4][GB_PATH] = {{0}};
-    if (*c->library) return gb__path(p->libpython, "%s", c->library);
-    gb__take(&c->facts, "mapped", p->libpython, sizeof p->libpython);
-    if (*p->libpython && gb__is_file(p->libpython, R_OK)) return true;
-    gb__take(&c->facts, "ldversion", version, sizeof version);
-    gb__take(&c->facts, "multiarch", multiarch, sizeof multiarch);
-    gb__take(&c->facts, "soname", names[0], sizeof names[0]);
-    snprintf(names[1], sizeof names[1], "libpython%s.so.1.0", version);
-    snprintf(names[2], sizeof names[2], "libpython%s.so", version);
-    if (!strstr(names[0], ".so")) gb__copy(names[0], sizeof names[0], names[1]);
-    // The prefix first: where a build was copied, LIBDIR is still the original's.
-    gb__path(dirs[0], "%s/lib", p->base_prefix);
-    gb__path(dirs[1], "%s/lib64", p->base_prefix);
-    gb__path(dirs[2], "%s/lib/%s", p->base_prefix, multiarch);
-    gb__take(&c->facts, "libdir", dirs[3], sizeof dirs[3]);
-    for (size_t d = 0; d < 4; d++)
-        for (size_t n = 0; n < 3; n++)
-            if (gb__try_library(p, dirs[d], names[n])) return true;
-    gb__problem(p, "no shared libpython (looked for %.120s/%.60s)%s; " GB__GET_ONE, dirs[3],
-                names[0], gb__take_int(&c->facts, "shared")
-                ? ": distributions have it in a package of its own"
-                : ": built without one");
-    *p->libpython = 0;
-    return false;
-}
-
 static void gb__examine(gb__candidate *c)
 {
     gb_python *p = &c->python;
@@ -6159,7 +6145,13 @@ static void gb__examine(gb__candidate *c)
         gb__problem(p, "too old: needs 3.14 (PEP 741), this is %s; get a newer one with "
                        "`uv python install 3.14 3.14t` or `make pythons`", p->version);
     } else {
-        p->usable = gb__find_library(c);
+        char looked_for[181];
+        gb__take(&c->facts, "looked_for", looked_for, sizeof looked_for);
+        p->usable = *p->libpython;
+        if (!p->usable)
+            gb__problem(p, "no shared libpython (looked for %s): %s; " GB__GET_ONE, looked_for,
+                        gb__take_int(&c->facts, "shared")
+                        ? "distributions have it in a package of its own" : "built without one");
     }
 }
 
@@ -6262,17 +6254,14 @@ static bool gb__is_libpython(const char *name)
     return !strncmp(name, "libpython", 9) && strstr(name, ".so");
 }
 
-// python3, python3.14, python3.14t, python3.14td; not python3-config.
+// python3.14, python3.14t, python3.14td: every installation and every environment has one beside
+// its python3. Not python3.14-config.
 static bool gb__is_python_name(const char *name)
 {
-    if (strncmp(name, "python3", 7)) return false;
-    name += 7;
-    if (*name == '.' && isdigit((unsigned char)name[1])) {
-        name++;
-        name += strspn(name, "0123456789");
-        name += *name == 't';
-        name += *name == 'd';
-    }
+    if (strncmp(name, "python3.", 8) || !isdigit((unsigned char)name[8])) return false;
+    name += 8 + strspn(name + 8, "0123456789");
+    name += *name == 't';
+    name += *name == 'd';
     return !*name;
 }
 
@@ -6304,28 +6293,10 @@ static gb__candidate *gb__add(gb__search *s)
     return c;
 }
 
-// python3 -> python3.14 in one directory is one interpreter. The same file from two directories is
-// not: it may be that of two virtual environments.
-static bool gb__already_there(const gb__search *s, const char *dir, const char *path)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        char other[GB_PATH];
-        gb__copy(other, sizeof other, s->all[i].path);
-        if (!gb__same_file(other, path)) continue;
-        gb__to_parent(other);
-        if (!s->all[i].wanted && gb__same_file(other, dir)) return true;
-    }
-    return false;
-}
-
 static void gb__add_found(gb__search *s, const char *path)
 {
-    char dir[GB_PATH];
     if (strlen(path) >= GB_PATH || !gb__is_python_name(gb__basename(path))) return;
-    gb__copy(dir, sizeof dir, path);
-    gb__to_parent(dir);
-    if (!gb__is_file(path, X_OK) || gb__already_there(s, dir, path)) return;
-    gb__candidate *c = gb__add(s);
+    gb__candidate *c = gb__is_file(path, X_OK) ? gb__add(s) : NULL;
     if (c) gb__copy(c->path, sizeof c->path, path);
 }
 
@@ -6339,10 +6310,10 @@ static void gb__add_bins(gb__search *s, const char *root, const char *pattern)
         escaped[n++] = *r;
     }
     escaped[n] = 0;
-    snprintf(full, sizeof full, "%s%.200s/python3*", escaped, pattern);
+    snprintf(full, sizeof full, "%s%.200s/python3.*", escaped, pattern);
     glob_t found;
     if (glob(full, 0, NULL, &found)) return;
-    // Backwards, so that python3.14t stands for a build that has a python3, too.
+    // Backwards, so that python3.14t stands for a build that has a python3.14, too.
     for (size_t i = found.gl_pathc; i-- > 0;) gb__add_found(s, found.gl_pathv[i]);
     globfree(&found);
 }
@@ -6476,22 +6447,24 @@ static void gb__add_machine(gb__search *s)
     gb__add_bins(s, "/usr/local/bin", "");
 }
 
-static bool gb__same_build(const gb_python *a, const gb_python *b)
+static bool gb__same_build(const gb__candidate *x, const gb__candidate *y)
 {
-    if (a->gil != b->gil || a->use_jit != b->use_jit) return false;
-    return a->free_threaded == b->free_threaded && a->debug == b->debug &&
-           !strcmp(a->version, b->version) && gb__same_file(a->prefix, b->prefix) &&
+    const gb_python *a = &x->python, *b = &y->python;
+    if (!x->answered || !y->answered)
+        return x->answered == y->answered && gb__same_file(x->path, y->path);
+    return a->gil == b->gil && a->use_jit == b->use_jit && a->free_threaded == b->free_threaded &&
+           a->debug == b->debug && !strcmp(a->version, b->version) &&
+           gb__same_file(a->prefix, b->prefix) &&
            (!strcmp(a->libpython, b->libpython) || gb__same_file(a->libpython, b->libpython));
 }
 
-// The same build is listed once.
+// The same build is listed once, but for what was asked for.
 static void gb__drop(gb__search *s)
 {
     for (size_t i = 0; i < s->count; i++) {
         gb__candidate *c = &s->all[i];
-        for (size_t j = 0; !c->wanted && c->answered && j < i; j++)
-            if (s->all[j].answered && gb__same_build(&c->python, &s->all[j].python))
-                c->dropped = true;
+        for (size_t j = 0; !c->wanted && !c->dropped && j < i; j++)
+            c->dropped = gb__same_build(c, &s->all[j]);
         if (c->dropped) c->python.usable = false;
     }
 }
@@ -6502,7 +6475,7 @@ static void gb__make_id(gb_python *p, bool with_optimized)
 {
     char more[sizeof p->optimized + 1] = "";
     if (with_optimized && *p->optimized != '-') snprintf(more, sizeof more, "+%s", p->optimized);
-    for (char *m = more; *m; m++) *m = (char)tolower((unsigned char)*m);
+    for (char *m = more; *m; m++) *m = gb__lower(*m);
     snprintf(p->id, sizeof p->id, "%.31s%s%.16s%s%s", *p->version ? p->version
              : gb__basename(p->executable), p->free_threaded ? "t" : "", more,
              p->gil < 0 ? "" : p->gil ? ",gil=1" : ",gil=0",
@@ -6865,8 +6838,15 @@ static void gb__app_drop(gb__app *a)
 
 static bool gb__reject(const char *why)
 {
-    gb_py.PyErr_SetString(gb_py.PyExc_ValueError, why);
-    return false;
+    return gb__raise(gb_py.PyExc_ValueError, why);
+}
+
+// Stores a new reference, which may be NULL after an error.
+static bool gb__set(PyObject *dict, PyObject *key, PyObject *value)
+{
+    bool ok = value && !gb_py.PyDict_SetItem(dict, key, value);
+    gb__py_drop(value);
+    return ok;
 }
 
 enum { GB__FIELD_BAD, GB__FIELD_DROP, GB__FIELD_KEEP };
@@ -6890,6 +6870,25 @@ static int gb__check_field(gb__answer *a, gb_slice name, gb_slice value)
     return GB__FIELD_KEEP;
 }
 
+// Adds an application's (name, value) as a line of its answer, unless it is bad or the server's:
+// what becomes of it, and both texts. `add` adds the bytes of one.
+static int gb__add_field(gb__answer *a, gb__buf *b, PyObject *pair,
+                         bool (*add)(gb__buf *, PyObject *), gb_slice *name, gb_slice *value)
+{
+    size_t start = b->len;
+    if (!add(b, gb_py.PyTuple_GetItem(pair, 0))) return GB__FIELD_BAD;
+    size_t colon = b->len;
+    gb__buf_str(b, ": ");
+    if (!add(b, gb_py.PyTuple_GetItem(pair, 1))) return GB__FIELD_BAD;
+    gb__buf_str(b, "\r\n");
+    if (b->failed) return gb_py.PyErr_NoMemory(), GB__FIELD_BAD;
+    *name = (gb_slice){b->data + start, colon - start};
+    *value = (gb_slice){b->data + colon + 2, b->len - colon - 4};
+    int fate = gb__check_field(a, *name, *value);
+    if (fate != GB__FIELD_KEEP) b->len = start;
+    return fate;
+}
+
 // Decodes the escapes of a path into `to`, which has room for all of it; how much it became.
 static size_t gb__percent_decode(gb_slice raw, char *to)
 {
@@ -6905,13 +6904,6 @@ static size_t gb__percent_decode(gb_slice raw, char *to)
         if (escape) i += 2;
     }
     return n;
-}
-
-// In every locale, unlike tolower.
-static void gb__lower(char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (text[i] >= 'A' && text[i] <= 'Z') text[i] |= 0x20;
 }
 
 // ================================================================================================
@@ -7135,33 +7127,19 @@ static PyObject *gb__wsgi_next(PyObject *self)
     return NULL;  // the end
 }
 
+// Of all lines: the server may ignore the hint (PEP 3333, "Input and Error Streams").
 static PyObject *gb__wsgi_readlines(PyObject *self, PyObject *arguments)
 {
-    size_t hint, total = 0;
-    if (!gb__wsgi_size(arguments, &hint)) return NULL;
-    PyObject *lines = gb_py.PyList_New(0), *line = NULL;
-    while (lines && total < (hint ? hint : SIZE_MAX) && (line = gb__wsgi_next(self))) {
-        char *data;
-        Py_ssize_t len = 0;
-        gb_py.PyBytes_AsStringAndSize(line, &data, &len);
-        total += (size_t)len;
-        if (gb_py.PyList_Append(lines, line) < 0) break;
-        gb_py.Py_DecRef(line);
-        line = NULL;
-    }
-    gb__py_drop(line);
-    if (!gb_py.PyErr_Occurred()) return lines;
-    gb__py_drop(lines);
-    return NULL;
+    size_t hint;
+    return gb__wsgi_size(arguments, &hint) ? gb_py.PySequence_List(self) : NULL;
 }
 
 // ---- start_response -----------------------------------------------------------------------------
 
 // Adds a str's Latin-1 bytes (PEP 3333, "Unicode Issues").
-static bool gb__wsgi_add_text(gb__buf *b, PyObject *text, gb_slice *added)
+static bool gb__wsgi_add_text(gb__buf *b, PyObject *text)
 {
     Py_ssize_t len;
-    size_t at = b->len;
     const char *utf8 = gb_py.PyUnicode_AsUTF8AndSize(text, &len);
     if (!utf8) return false;
     bool ascii = true;
@@ -7176,9 +7154,8 @@ static bool gb__wsgi_add_text(gb__buf *b, PyObject *text, gb_slice *added)
             gb__buf_add(b, bytes, (size_t)len);
         gb_py.Py_DecRef(latin1);
     }
-    if (b->failed) return gb_py.PyErr_NoMemory(), false;
-    *added = (gb_slice){b->data + at, b->len - at};
-    return true;
+    if (b->failed) gb_py.PyErr_NoMemory();
+    return !b->failed;
 }
 
 static void gb__wsgi_warn(gb_slice name)
@@ -7193,32 +7170,19 @@ static void gb__wsgi_warn(gb_slice name)
 static bool gb__wsgi_add_field(gb__wsgi_call *c, PyObject *pair)
 {
     gb_slice name, value;
-    gb__buf *b = &c->fields;
-    size_t start = b->len;
-    if (!gb__py_is(pair, GB__PY_TUPLE_SUBCLASS) || gb_py.PyTuple_Size(pair) != 2) {
-        gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "headers must be (name, value) tuples");
-        return false;
-    }
-    if (!gb__wsgi_add_text(b, gb_py.PyTuple_GetItem(pair, 0), &name)) return false;
-    size_t name_len = name.len;
-    gb__buf_str(b, ": ");
-    if (!gb__wsgi_add_text(b, gb_py.PyTuple_GetItem(pair, 1), &value)) return false;
-    gb__buf_str(b, "\r\n");
-    if (b->failed) return gb_py.PyErr_NoMemory(), false;
-    name = (gb_slice){b->data + start, name_len};
-    value = (gb_slice){b->data + start + name_len + 2, b->len - start - name_len - 4};
-    int fate = gb__check_field(&c->answer, name, value);
+    if (!gb__py_is(pair, GB__PY_TUPLE_SUBCLASS) || gb_py.PyTuple_Size(pair) != 2)
+        return gb__raise(gb_py.PyExc_TypeError, "headers must be (name, value) tuples");
+    int fate = gb__add_field(&c->answer, &c->fields, pair, gb__wsgi_add_text, &name, &value);
     if (fate == GB__FIELD_DROP && gb__is_hop_by_hop(name)) gb__wsgi_warn(name);
-    if (fate == GB__FIELD_DROP) b->len = start;
     return fate != GB__FIELD_BAD;
 }
 
 static bool gb__wsgi_set_status(gb__wsgi_call *c, PyObject *status)
 {
-    gb_slice text;
-    c->status.len = 0;
-    if (!gb__wsgi_add_text(&c->status, status, &text)) return false;
     uint64_t code = 0;
+    c->status.len = 0;
+    if (!gb__wsgi_add_text(&c->status, status)) return false;
+    gb_slice text = {c->status.data, c->status.len};
     gb_slice digits = {text.data, text.len < 3 ? text.len : 3};
     // One below 200 is an interim answer: the client would wait for the real one behind it.
     if (text.len < 4 || text.data[3] != ' ' || !gb__slice_u64(digits, &code) || code < 200 ||
@@ -7233,10 +7197,8 @@ static bool gb__wsgi_set_head(gb__wsgi_call *c, PyObject *status, PyObject *head
     c->fields.len = 0;
     c->answer = (gb__answer){0};
     if (!gb__wsgi_set_status(c, status)) return false;
-    if (!gb__py_is(headers, GB__PY_LIST_SUBCLASS)) {
-        gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "headers must be a list");
-        return false;
-    }
+    if (!gb__py_is(headers, GB__PY_LIST_SUBCLASS))
+        return gb__raise(gb_py.PyExc_TypeError, "headers must be a list");
     Py_ssize_t n = gb_py.PyList_Size(headers);
     for (Py_ssize_t i = 0; i < n; i++) {
         PyObject *pair = gb_py.PyList_GetItemRef(headers, i);
@@ -7257,18 +7219,14 @@ static bool gb__wsgi_may_start(gb__wsgi_call *c, PyObject *exc_info)
                                    gb_py.PyTuple_Size(exc_info) == 3
                                ? gb_py.PyTuple_GetItem(exc_info, 1)
                                : NULL;
-        if (!raised || raised == gb__py_none()) {
-            gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "exc_info must be sys.exc_info()'s");
-            return false;
-        }
+        if (!raised || raised == gb__py_none())
+            return gb__raise(gb_py.PyExc_TypeError, "exc_info must be sys.exc_info()'s");
         gb_py.Py_IncRef(raised);
         gb_py.PyErr_SetRaisedException(raised);
         return false;
     }
-    if (!c->started) return true;
-    gb_py.PyErr_SetString(gb_py.PyExc_AssertionError,
-                          "start_response was called twice without exc_info");
-    return false;
+    return !c->started || gb__raise(gb_py.PyExc_AssertionError,
+                                    "start_response was called twice without exc_info");
 }
 
 static PyObject *gb__wsgi_write(PyObject *self, PyObject *data);
@@ -7293,10 +7251,7 @@ static PyObject *gb__wsgi_start_response(PyObject *self, PyObject *arguments, Py
 
 static bool gb__wsgi_begin(gb__wsgi_call *c)
 {
-    if (!c->started) {
-        gb_py.PyErr_SetString(gb_py.PyExc_AssertionError, "start_response was not called");
-        return false;
-    }
+    if (!c->started) return gb__raise(gb_py.PyExc_AssertionError, "start_response was not called");
     c->answer.status_line = (gb_slice){c->status.data, c->status.len};
     c->answer.fields = (gb_slice){c->fields.data, c->fields.len};
     if (c->x->state == GB__ANSWER_NONE) gb__answer_begin(c->x, &c->answer);
@@ -7359,14 +7314,16 @@ static bool gb__wsgi_iterate(gb__wsgi_call *c, PyObject *result)
     return iterator && sent >= 0 && !gb_py.PyErr_Occurred();
 }
 
-// The length of all pieces together, which a list lets one know beforehand; -1 with an exception.
-static Py_ssize_t gb__wsgi_list_size(PyObject *list, Py_ssize_t count)
+// The length of all pieces together, which a list lets one know beforehand, or adds them to the
+// answer; -1 with an exception.
+static Py_ssize_t gb__wsgi_pieces(gb__wsgi_call *c, PyObject *list, Py_ssize_t count, bool add)
 {
     Py_ssize_t total = 0, len = 0;
     char *data;
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *piece = gb_py.PyList_GetItemRef(list, i);
         bool ok = piece && !gb_py.PyBytes_AsStringAndSize(piece, &data, &len);
+        if (ok && add) gb__answer_add(c->x, data, (size_t)len);
         gb__py_drop(piece);
         if (!ok) return -1;
         total += len;
@@ -7374,33 +7331,19 @@ static Py_ssize_t gb__wsgi_list_size(PyObject *list, Py_ssize_t count)
     return total;
 }
 
-static bool gb__wsgi_add_list(gb__wsgi_call *c, PyObject *list, Py_ssize_t count)
-{
-    Py_ssize_t len = 0;
-    char *data;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *piece = gb_py.PyList_GetItemRef(list, i);
-        bool ok = piece && !gb_py.PyBytes_AsStringAndSize(piece, &data, &len);
-        if (ok) gb__answer_add(c->x, data, (size_t)len);
-        gb__py_drop(piece);
-        if (!ok) return false;
-    }
-    return true;
-}
-
 // A list, which is what most applications return, has a known length; a small one is composed in
 // one go. 1 when it was, 0 when it has to be iterated, -1 with an exception.
 static int gb__wsgi_compose_list(gb__wsgi_call *c, PyObject *list)
 {
     if (c->x->state != GB__ANSWER_NONE || !c->started) return 0;
-    Py_ssize_t count = gb_py.PyList_Size(list), total = gb__wsgi_list_size(list, count);
+    Py_ssize_t count = gb_py.PyList_Size(list), total = gb__wsgi_pieces(c, list, count, false);
     if (total < 0) return -1;
     if (!c->answer.has_length) {
         c->answer.has_length = true;
         c->answer.content_length = (uint64_t)total;
     }
     if (total > GB__READ_SIZE) return 0;
-    return gb__wsgi_begin(c) && gb__wsgi_add_list(c, list, count) ? 1 : -1;
+    return gb__wsgi_begin(c) && gb__wsgi_pieces(c, list, count, true) >= 0 ? 1 : -1;
 }
 
 // Too little is an error of the application, and a 500 as long as nothing was sent.
@@ -7412,7 +7355,8 @@ static bool gb__wsgi_complete(const gb_exchange *x)
 
 static bool gb__wsgi_end(gb__wsgi_call *c)
 {
-    if (c->started && c->x->state == GB__ANSWER_NONE) c->answer.has_length = true;  // there was no body
+    // There was no body.
+    if (c->started && c->x->state == GB__ANSWER_NONE) c->answer.has_length = true;
     return c->x->state == GB__ANSWER_FAILED || (gb__wsgi_begin(c) && gb__wsgi_complete(c->x));
 }
 
@@ -7461,9 +7405,7 @@ static void gb__wsgi_close(gb__wsgi_call *c, PyObject *result, bool answered)
 
 static void gb__wsgi_failed(gb__wsgi_call *c)
 {
-    PyObject *raised = gb_py.PyErr_GetRaisedException();
-    if (raised) gb_py.PyErr_DisplayException(raised);
-    gb__py_drop(raised);
+    gb__py_show();
     // With the head on its way there is only one way to tell the client: a truncated answer.
     if (c->x->state <= GB__ANSWER_COMPOSED) c->x->state = GB__ANSWER_NONE;
     else c->x->state = GB__ANSWER_FAILED;
@@ -7479,14 +7421,6 @@ static void gb__wsgi_failed(gb__wsgi_call *c)
 static PyObject *gb__wsgi_text(gb_slice s)
 {
     return gb_py.PyUnicode_DecodeLatin1(s.data, (Py_ssize_t)s.len, NULL);
-}
-
-// Stores a new reference, which may be NULL after an error.
-static bool gb__wsgi_set(PyObject *env, PyObject *key, PyObject *value)
-{
-    bool ok = value && !gb_py.PyDict_SetItem(env, key, value);
-    gb__py_drop(value);
-    return ok;
 }
 
 static PyObject *gb__wsgi_path(gb_slice raw)
@@ -7519,10 +7453,8 @@ static PyObject *gb__wsgi_field_key(gb__wsgi_call *c, gb_slice name)
     if (memchr(name.data, '_', name.len)) return gb__py_new_none();
     if (gb__slice_is_nocase(name, "content-type")) key = w->keys[GB__KEY_CONTENT_TYPE];
     if (gb__slice_is_nocase(name, "content-length")) key = w->keys[GB__KEY_CONTENT_LENGTH];
-    for (size_t i = 0; !key && i < GB__COMMON_FIELDS; i++)
-        if (name.len == gb__common_fields[i].len &&
-            !strncasecmp(name.data, gb__common_fields[i].data, name.len))
-            key = w->common[i];
+    int common = gb__find_name(name, gb__common_fields, GB__COMMON_FIELDS);
+    if (common >= 0) key = w->common[common];
     if (key) return gb_py.Py_IncRef(key), key;
     const char *variable = gb__wsgi_field_variable(&c->fields, name);  // not in use yet
     return variable ? gb_py.PyUnicode_FromStringAndSize(variable, (Py_ssize_t)name.len + 5) : NULL;
@@ -7544,7 +7476,7 @@ static bool gb__wsgi_set_field(gb__wsgi_call *c, PyObject *env, gb_slice name, g
     int there = text ? gb_py.PyDict_SetDefaultRef(env, key, text, &before) : -1;
     // The one Content-Length may be there twice with the same value.
     if (there > 0 && key != c->wsgi->keys[GB__KEY_CONTENT_LENGTH] &&
-        !gb__wsgi_set(env, key, gb__wsgi_join(before, name, text)))
+        !gb__set(env, key, gb__wsgi_join(before, name, text)))
         there = -1;
     gb__py_drop(before);
     gb__py_drop(text);
@@ -7558,7 +7490,7 @@ static bool gb__wsgi_set_peer(gb__wsgi_call *c)
     const char *peer = c->x->conn->peer;
     if (!strcmp(c->peer, peer)) return true;
     PyObject *text = gb__wsgi_text(gb__slice(peer));
-    if (!gb__wsgi_set(c->env, c->wsgi->keys[GB__KEY_REMOTE_ADDR], text)) return false;
+    if (!gb__set(c->env, c->wsgi->keys[GB__KEY_REMOTE_ADDR], text)) return false;
     memcpy(c->peer, peer, sizeof c->peer);
     return true;
 }
@@ -7573,23 +7505,23 @@ static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
     if (!env) return NULL;
     bool ok =
         (gb__slice_is(method, "GET") ||
-         gb__wsgi_set(env, w->keys[GB__KEY_REQUEST_METHOD], gb__wsgi_text(method))) &&
-        gb__wsgi_set(env, w->keys[GB__KEY_PATH_INFO], gb__wsgi_path(gb_request_path(x))) &&
-        gb__wsgi_set(env, w->keys[GB__KEY_REQUEST_URI],
-                     gb__wsgi_text(gb__request_slice(x, r->target))) &&
-        gb__wsgi_set(env, w->keys[GB__KEY_REMOTE_PORT],
-                     gb__wsgi_text(gb__slice(x->conn->peer_port))) &&
-        (!r->query.len || gb__wsgi_set(env, w->keys[GB__KEY_QUERY_STRING],
-                                       gb__wsgi_text(gb_request_query(x)))) &&
+         gb__set(env, w->keys[GB__KEY_REQUEST_METHOD], gb__wsgi_text(method))) &&
+        gb__set(env, w->keys[GB__KEY_PATH_INFO], gb__wsgi_path(gb_request_path(x))) &&
+        gb__set(env, w->keys[GB__KEY_REQUEST_URI],
+                gb__wsgi_text(gb__request_slice(x, r->target))) &&
+        gb__set(env, w->keys[GB__KEY_REMOTE_PORT],
+                gb__wsgi_text(gb__slice(x->conn->peer_port))) &&
+        (!r->query.len || gb__set(env, w->keys[GB__KEY_QUERY_STRING],
+                                  gb__wsgi_text(gb_request_query(x)))) &&
         (r->minor || !gb_py.PyDict_SetItem(env, w->keys[GB__KEY_SERVER_PROTOCOL], w->http10)) &&
-        gb__wsgi_set(env, w->keys[GB__KEY_INPUT], gb__wsgi_new_handle(c, w->input_type));
+        gb__set(env, w->keys[GB__KEY_INPUT], gb__wsgi_new_handle(c, w->input_type));
     for (size_t i = 0; ok && i < r->field_count; i++)
         ok = gb__wsgi_set_field(c, env, gb__request_slice(x, r->fields[i].name),
                                 gb__request_slice(x, r->fields[i].value));
     // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
     if (ok && r->authority.len)
-        ok = gb__wsgi_set(env, w->keys[GB__KEY_HTTP_HOST],
-                          gb__wsgi_text(gb__request_slice(x, r->authority)));
+        ok = gb__set(env, w->keys[GB__KEY_HTTP_HOST],
+                     gb__wsgi_text(gb__request_slice(x, r->authority)));
     if (ok) return env;
     gb_py.Py_DecRef(env);
     return NULL;
@@ -7974,8 +7906,8 @@ static gb__asgi_call *gb__asgi_call_of(PyObject *self)
 {
     gb__asgi_call *c = gb_py.PyObject_GetTypeData(self, gb_py.Py_TYPE(self));
     if (gb__asgi_here && c->worker == gb__asgi_here) return c;
-    gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError,
-                          "receive and send are to be awaited in the event loop of their request");
+    gb__raise(gb_py.PyExc_RuntimeError,
+              "receive and send are to be awaited in the event loop of their request");
     return NULL;
 }
 
@@ -8083,12 +8015,6 @@ static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
 
 // ---- send ---------------------------------------------------------------------------------------
 
-static bool gb__asgi_wrong(const char *why)
-{
-    gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError, why);
-    return false;
-}
-
 static bool gb__asgi_is(PyObject *text, const char *literal)
 {
     return gb_py.PyUnicode_EqualToUTF8AndSize(text, literal, (Py_ssize_t)strlen(literal));
@@ -8111,22 +8037,13 @@ static bool gb__asgi_add_bytes(gb__buf *b, PyObject *bytes)
 
 static bool gb__asgi_add_field(gb__asgi_call *c, PyObject *pair)
 {
-    gb__buf *b = &c->fields;
-    size_t start = b->len;
+    gb_slice name, value;
     if (gb_py.PyTuple_Size(pair) != 2) return gb__reject("a header must have a name and a value");
-    if (!gb__asgi_add_bytes(b, gb_py.PyTuple_GetItem(pair, 0))) return false;
-    size_t name_len = b->len - start;
-    gb__buf_add(b, ": ", 2);
-    if (!gb__asgi_add_bytes(b, gb_py.PyTuple_GetItem(pair, 1))) return false;
-    gb_slice name = {b->data + start, name_len};
-    gb_slice value = {b->data + start + name_len + 2, b->len - start - name_len - 2};
-    int fate = gb__check_field(&c->answer, name, value);
-    if (fate == GB__FIELD_KEEP) gb__buf_add(b, "\r\n", 2);
+    int fate = gb__add_field(&c->answer, &c->fields, pair, gb__asgi_add_bytes, &name, &value);
     // Of the connection the application may say that it is to end.
     if (fate == GB__FIELD_DROP && gb__slice_is_nocase(name, "connection"))
         c->x->close |= gb__slice_is_nocase(gb__slice_trim(value), "close");
-    if (fate == GB__FIELD_DROP) b->len = start;
-    return fate != GB__FIELD_BAD && (!b->failed || gb__reject("out of memory"));
+    return fate != GB__FIELD_BAD;
 }
 
 static bool gb__asgi_add_fields(gb__asgi_call *c, PyObject *headers)
@@ -8148,13 +8065,8 @@ static bool gb__asgi_set_status(gb__asgi_call *c, PyObject *status)
     long code = status ? gb_py.PyLong_AsLong(status) : 0;
     if (gb_py.PyErr_Occurred()) return false;
     if (code < 200 || code > 999) return gb__reject("the status must be from 200 to 999");
-    const char *reason = gb__reason((int)code);
-    size_t len = strlen(reason);
-    const char digits[] = {(char)('0' + code / 100), (char)('0' + code / 10 % 10),
-                           (char)('0' + code % 10), ' '};
-    memcpy(c->status, digits, sizeof digits);
-    memcpy(c->status + sizeof digits, reason, len + 1);
-    c->answer = (gb__answer){.status = (int)code, .status_line = {c->status, len + sizeof digits}};
+    c->answer = (gb__answer){.status = (int)code,
+                             .status_line = gb__status_line(c->status, (int)code)};
     return true;
 }
 
@@ -8162,7 +8074,7 @@ static bool gb__asgi_send_start(gb__asgi_call *c, PyObject *message)
 {
     PyObject *status = NULL, *headers = NULL;
     if (c->stage != GB__ASGI_START)
-        return gb__asgi_wrong("http.response.start was sent already");
+        return gb__raise(gb_py.PyExc_RuntimeError, "http.response.start was sent already");
     c->fields.len = 0;
     bool ok = gb__asgi_get(c, message, GB__NAME_status, &status) &&
               gb__asgi_set_status(c, status) &&
@@ -8208,7 +8120,7 @@ static bool gb__asgi_send_bytes(gb__asgi_call *c, PyObject *bytes, bool more)
     gb_exchange *x = c->x;
     if (bytes && gb_py.PyBytes_AsStringAndSize(bytes, &data, &len) < 0) return false;
     if (gb__asgi_is_short(c, (size_t)len, more))
-        return gb__asgi_wrong("the body is shorter than its Content-Length");
+        return gb__raise(gb_py.PyExc_RuntimeError, "the body is shorter than its Content-Length");
     gb__lap(x, GB__PHASE_APP);
     gb__asgi_write(c, data, (size_t)len, more);
     gb__lap(x, GB__PHASE_WRITE);
@@ -8221,7 +8133,8 @@ static bool gb__asgi_send_body(gb__asgi_call *c, PyObject *message)
 {
     PyObject *body = NULL, *more_body = NULL;
     if (c->stage != GB__ASGI_BODY)
-        return gb__asgi_wrong("http.response.body came before http.response.start");
+        return gb__raise(gb_py.PyExc_RuntimeError,
+                         "http.response.body came before http.response.start");
     bool ok = gb__asgi_get(c, message, GB__NAME_body, &body) &&
               gb__asgi_get(c, message, GB__NAME_more_body, &more_body);
     int more = ok && more_body ? gb_py.PyObject_IsTrue(more_body) : 0;
@@ -8239,15 +8152,14 @@ static bool gb__asgi_send_body(gb__asgi_call *c, PyObject *message)
 static bool gb__asgi_send_message(gb__asgi_call *c, PyObject *message)
 {
     PyObject *type = NULL;
-    if (!gb__py_is(message, GB__PY_DICT_SUBCLASS)) {
-        gb_py.PyErr_SetString(gb_py.PyExc_TypeError, "a message must be a dict");
-        return false;
-    }
+    if (!gb__py_is(message, GB__PY_DICT_SUBCLASS))
+        return gb__raise(gb_py.PyExc_TypeError, "a message must be a dict");
     if (!gb__asgi_get(c, message, GB__NAME_type, &type)) return false;
     bool text = type && gb__py_is(type, GB__PY_UNICODE_SUBCLASS), ok;
     if (text && gb__asgi_is(type, "http.response.start")) ok = gb__asgi_send_start(c, message);
     else if (text && gb__asgi_is(type, "http.response.body")) ok = gb__asgi_send_body(c, message);
-    else ok = gb__asgi_wrong("a message's type must be http.response.start or http.response.body");
+    else ok = gb__raise(gb_py.PyExc_RuntimeError, "a message's type must be http.response.start or "
+                        "http.response.body");
     gb__py_drop(type);
     return ok;
 }
@@ -8272,9 +8184,7 @@ static PyObject *gb__asgi_is_full(PyObject *self, PyObject *unused)
 
 static bool gb__asgi_set(gb__asgi_worker *w, PyObject *scope, int name, PyObject *value)
 {
-    bool ok = value && !gb_py.PyDict_SetItem(scope, w->names[name], value);
-    gb__py_drop(value);
-    return ok;
+    return gb__set(scope, w->names[name], value);
 }
 
 static PyObject *gb__asgi_path(gb_slice raw)
@@ -8291,14 +8201,9 @@ static PyObject *gb__asgi_path(gb_slice raw)
 static PyObject *gb__asgi_field_name(gb__asgi_worker *w, const gb_exchange *x, gb__span span)
 {
     gb_slice name = gb__request_slice(x, span);
-    for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
-        if (name.len != gb__common_fields[i].len ||
-            strncasecmp(name.data, gb__common_fields[i].data, name.len))
-            continue;
-        gb_py.Py_IncRef(w->fields[i]);
-        return w->fields[i];
-    }
-    gb__lower(x->in->data + span.at, span.len);
+    int common = gb__find_name(name, gb__common_fields, GB__COMMON_FIELDS);
+    if (common >= 0) return gb_py.Py_IncRef(w->fields[common]), w->fields[common];
+    for (char *c = x->in->data + span.at, *end = c + span.len; c < end; c++) *c = gb__lower(*c);
     return gb__asgi_bytes(name);
 }
 
@@ -8511,31 +8416,21 @@ static void gb__asgi_run(void *local, gb__thread *thread)
         // sys.exit() in the application ends asyncio's loop; the server goes on.
         PyObject *done = gb_py.PyObject_CallMethod(w->python, "run", "iO", thread->server->epoll,
                                                    callback);
-        PyObject *raised = done ? NULL : gb_py.PyErr_GetRaisedException();
-        if (raised) gb_py.PyErr_DisplayException(raised);
-        gb__py_drop(raised);
+        if (!done) gb__py_show();
         gb__py_drop(done);
     }
     gb__py_drop(callback);
     w->thread_state = gb_py.PyEval_SaveThread();
 }
 
-static void gb__asgi_stop(gb__asgi_worker *w)
-{
-    PyObject *done = gb_py.PyObject_CallMethod(w->python, "stop", NULL);
-    PyObject *raised = done ? NULL : gb_py.PyErr_GetRaisedException();
-    if (raised) gb_py.PyErr_DisplayException(raised);
-    gb__py_drop(raised);
-    gb__py_drop(done);
-}
-
 static void gb__asgi_leave(void *local)
 {
     gb__asgi_worker *w = local;
     gb_py.PyEval_RestoreThread(w->thread_state);
-    if (w->python) gb__asgi_stop(w);
+    PyObject *done = w->python ? gb_py.PyObject_CallMethod(w->python, "stop", NULL) : NULL;
+    gb__py_show();
     gb__asgi_here = NULL;
-    PyObject *owned[] = {w->python, w->event_loop, w->state, w->scope, w->versions,
+    PyObject *owned[] = {done, w->python, w->event_loop, w->state, w->scope, w->versions,
                          w->request_message, w->disconnect_message, w->host, w->bootstrap,
                          (PyObject *)w->call_type};
     for (size_t i = 0; i < sizeof owned / sizeof(void *); i++) gb__py_drop(owned[i]);
@@ -8558,10 +8453,9 @@ static bool gb__asgi_make_names(gb__asgi_worker *w)
 #undef GB__ASGI_NAME
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
         char lower[32];
-        size_t len = gb__common_fields[i].len;
-        memcpy(lower, gb__common_fields[i].data, len);
-        gb__lower(lower, len);
-        w->fields[i] = gb__asgi_bytes((gb_slice){lower, len});
+        gb_slice name = gb__common_fields[i];
+        for (size_t j = 0; j < name.len; j++) lower[j] = gb__lower(name.data[j]);
+        w->fields[i] = gb__asgi_bytes((gb_slice){lower, name.len});
     }
     return !gb_py.PyErr_Occurred();
 }
@@ -8619,12 +8513,9 @@ static bool gb__asgi_prepare(gb__asgi_worker *w, const gb_server *server)
 {
     w->bootstrap = gb__py_run(gb__asgi_bootstrap, "gilbench");
     if (!w->bootstrap || !gb__asgi_make_type(w)) return false;
-    PyObject *loop = gb_py.PyUnicode_FromString(w->asgi->loop);
-    if (!loop) return false;
-    PyObject *arguments[] = {w->asgi->app->object, loop};
-    w->python = gb_py.PyObject_Vectorcall(gb_py.PyDict_GetItemString(w->bootstrap, "Worker"),
-                                          arguments, 2, NULL);
-    gb_py.Py_DecRef(loop);
+    w->python = gb_py.PyObject_CallMethod(gb_py.PyDict_GetItemString(w->bootstrap, "Worker"),
+                                          "__call__", "Os", w->asgi->app->object,
+                                          w->asgi->loop);
     if (!w->python) return false;
     w->receive = gb_py.PyDict_GetItemString(w->bootstrap, "receive");
     w->send = gb_py.PyDict_GetItemString(w->bootstrap, "send");
@@ -8952,9 +8843,7 @@ static void gb__hosted_signal(gb__hosted *h)
     if (!h->has_python) return;
     gb_py.PyEval_RestoreThread(h->state);
     if (gb_py.PyErr_CheckSignals()) {
-        PyObject *raised = gb_py.PyErr_GetRaisedException();
-        gb_py.PyErr_DisplayException(raised);
-        gb__py_drop(raised);
+        gb__py_show();
         gb__begin_stop(h->stop_event);
     }
     h->state = gb_py.PyEval_SaveThread();

@@ -45,7 +45,7 @@ sub fake {
     my $prefix = dirname(dirname($path));
     my %all = (
         full_version => 'fake', version => '3.14.7', hex => 0x030e07f0, free_threaded => 0,
-        soname => 'libpython3.14.so.1.0', ldversion => '3.14', libdir => "$prefix/lib",
+        libpython => '', looked_for => "$prefix/lib/libpython3.14.so.1.0", optimized => '-O3',
         executable => $path, prefix => $prefix, base_prefix => $prefix, cflags => '-O3', %facts
     );
     return script($path, "exec cat <<END\n" . join('', map { "$_=$all{$_}\n" } sort keys %all)
@@ -80,14 +80,13 @@ my $old = fake("$top/old/bin/python3.11", version => '3.11.4', hex => 0x030b04f0
 like(only($old)->{problem}, qr/too old.*3\.14.*3\.11\.4.*uv python install/, 'too old');
 is(only($old)->{usable}, JSON::PP::false, 'is not usable');
 
-my $static = fake("$top/static/bin/python3.14", soname => 'libpython3.14.a');
-script("$top/static/lib/libpython3.14.a", '');
+my $static = fake("$top/static/bin/python3.14");
 my $problem = only($static)->{problem};
 like($problem, qr{no\ shared\ libpython\ \(looked\ for\ \Q$top\E/static/lib/libpython
     3\.14\.so\.1\.0\).*without.*uv\ python\ install.*make\ pythons.*--enable-shared}x, 'static');
 
-my $garbage = fake("$top/garbage/bin/python3.14");
-script("$top/garbage/lib/libpython3.14.so.1.0", '');
+my $garbage = fake("$top/garbage/bin/python3.14",
+    libpython => script("$top/garbage/lib/libpython3.14.so.1.0", ''));
 like(only($garbage)->{problem}, qr/does not start.*libpython3\.14\.so\.1\.0/,
     'a libpython that is none');
 
@@ -189,6 +188,41 @@ is($list->[0]{executable}, $old, 'a name on PATH');
 my ($all) = decode_json((gilbench({ %ENV }, qw(pythons --json -)))[0] || '{"pythons":[]}');
 my @usable = grep { $_->{usable} && $_->{prefix} eq $_->{base_prefix} } @{ $all->{pythons} };
 plan_real($_) for @usable;
+test_optimized($usable[0]{executable}) if @usable;
+
+# What counts as optimised, from what sysconfig has: a build's own answer with that changed.
+sub test_optimized {
+    my ($python) = @_;
+    my @rows = (  # optimized, CONFIG_ARGS, PY_CFLAGS
+        ['-O3', "'--enable-shared'", '-DNDEBUG -g -O3 -Wall'],
+        ['-O2', '', '-O3 -g -O2'],
+        ['-O3', '', '-O3 -DX=-O0'],
+        ['PGO', "'--enable-optimizations'", '-O3'],
+        ['PGO+LTO', "'--enable-optimizations' '--with-lto'", '-O3'],
+        ['PGO+LTO', "'--enable-optimizations=yes' '--with-lto=thin'", '-O3'],
+        ['PGO+LTO+BOLT', '--enable-optimizations --with-lto --enable-bolt', '-O3'],
+        ['LTO', "'--prefix=/x'", '-O3 -flto=auto'],
+        ['PGO', '', '-O2 -fprofile-use -fprofile-correction'],
+        ['BOLT', "'--enable-bolt'", '-O3'],
+        ['-O3', "'--enable-optimizations' '--disable-optimizations'", '-O3'],
+        ['-O3', "'--enable-optimizations=no' '--with-lto=no'", '-O3'],
+        ['-O3', "'--with-ltox' '--prefix=--with-lto'", '-O3'],
+        ['debug', '', '-g -O0'],
+        ['debug', '', '-g'],
+    );
+    my @entries = map {
+        my ($arguments, $flags) = @{ $rows[$_] }[1, 2];
+        script("$top/optimized-$_/bin/python3.14", <<END)
+exec '$python' -I -c "import sysconfig
+sysconfig.get_config_vars().update(CONFIG_ARGS=''' $arguments ''', PY_CFLAGS='$flags',
+    CONFIGURE_CFLAGS_NODIST='')
+\$3"
+END
+    } 0 .. $#rows;
+    my ($list) = pythons({ GILBENCH_PYTHONS => join ':', @entries });
+    is($list->[$_]{optimized}, $rows[$_][0], "optimised: $rows[$_][1] with $rows[$_][2]")
+        for 0 .. $#rows;
+}
 
 sub plan_real {
     my ($python) = @_;

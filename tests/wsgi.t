@@ -274,8 +274,8 @@ sub test_validator {
         ['GET /valid_write', 'written, returned'],
         ['GET /valid_nothing', ''],
         ['POST /valid_list', 'list of POST', body => 'unread'],
-        ['POST /valid_body', "abc|de\n|f\n|g|", body => "abcde\nf\ng"],
-        ['POST /valid_body', "abc|de\n|f\n|g|", body => "abcde\nf\ng", chunks => 2],
+        ['POST /valid_body', "abc|de\n|f\ng|", body => "abcde\nf\ng"],
+        ['POST /valid_body', "abc|de\n|f\ng|", body => "abcde\nf\ng", chunks => 2],
         ['PUT /valid_body', "|||", body => ''],
         ['GET /valid_body', "|||"],
     );
@@ -525,7 +525,7 @@ sub test_input {
         ['readline None,read 1,readlines' => ["one\n", 't', ["wo\n", "\n", "four\n", 'last']]],
         ['readlines,readlines' => [["one\n", "two\n", "\n", "four\n", 'last'], []]],
         ['readlines 5,readlines 1,readlines 0,readlines' =>
-            [["one\n", "two\n"], ["\n"], ["four\n", 'last'], []]],
+            [["one\n", "two\n", "\n", "four\n", 'last'], [], [], []]],
         ['iter,iter,next' => [["one\n", "two\n", "\n", "four\n", 'last'], [], 'the end']],
         ['next,read 2,next,readlines -1' => ["one\n", 'tw', "o\n", ["\n", "four\n", 'last']]],
     );
