@@ -1399,6 +1399,11 @@ static size_t gb__bucket(int sub_bits, uint64_t ns)
     return ((size_t)shift << kept) + (size_t)(ns >> shift);
 }
 
+static size_t gb__bucket_of(const gb_histogram *h, uint64_t ns)
+{
+    return gb__bucket(h->sub_bits, ns < GB__HOUR ? ns : GB__HOUR);
+}
+
 static int gb__bucket_shift(int sub_bits, size_t bucket)
 {
     int octave = (int)(bucket >> (sub_bits - 1));
@@ -1446,7 +1451,7 @@ GB_API void gb_histogram_reset(gb_histogram *h)
 
 GB_API void gb_histogram_record(gb_histogram *h, uint64_t ns)
 {
-    h->counts[gb__bucket(h->sub_bits, ns < GB__HOUR ? ns : GB__HOUR)]++;
+    h->counts[gb__bucket_of(h, ns)]++;
     if (ns > h->max) h->max = ns;
     if (ns < h->min || !h->total) h->min = ns;
     h->sum += (double)ns;
@@ -1585,9 +1590,9 @@ static int gb__compare_doubles(const void *a, const void *b)
 
 static double *gb__sorted(const double *values, size_t n)
 {
-    double *sorted = malloc(n * sizeof *sorted);
+    double *sorted = malloc((n + 1) * sizeof *sorted);
     if (!sorted) return NULL;
-    memcpy(sorted, values, n * sizeof *sorted);
+    if (n) memcpy(sorted, values, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, gb__compare_doubles);
     return sorted;
 }
@@ -1636,53 +1641,46 @@ static double gb__bootstrap_tail(size_t n)
     return 0.025 - (0.1959 - 0.255 / (double)n) / (double)n;
 }
 
-GB_API gb_interval gb_median_ci(const double *values, size_t n, uint64_t seed)
+// Of the ratio of two samples' medians, or, without a `base`, of the median of `values`.
+static gb_interval gb__resampled(const double *base, size_t base_count, const double *values,
+                                 size_t n, uint64_t seed)
 {
     gb_interval interval = {NAN, NAN, NAN};
     double medians[GB__RESAMPLES];
-    if (!n) return (gb_interval){0, 0, 0};
-    double *sorted = gb__sorted(values, n);
-    uint32_t *drawn = calloc(n, sizeof *drawn);
-    if (sorted && drawn) {
-        for (size_t i = 0; i < GB__RESAMPLES; i++)
-            medians[i] = gb__resampled_median(sorted, drawn, n, &seed);
+    double *before = gb__sorted(base, base_count), *after = gb__sorted(values, n);
+    uint32_t *drawn = calloc(base_count + n, sizeof *drawn);
+    if (before && after && drawn) {
+        for (size_t i = 0; i < GB__RESAMPLES; i++) {
+            double by = base ? gb__resampled_median(before, drawn, base_count, &seed) : 1;
+            medians[i] = gb__resampled_median(after, drawn, n, &seed) / by;
+        }
         qsort(medians, GB__RESAMPLES, sizeof *medians, gb__compare_doubles);
-        size_t cut = (size_t)(gb__bootstrap_tail(n) * GB__RESAMPLES);
-        interval.median = gb__median_sorted(sorted, n);
+        size_t fewest = base && base_count < n ? base_count : n;
+        size_t cut = (size_t)(gb__bootstrap_tail(fewest) * GB__RESAMPLES);
+        interval.median = gb__median_sorted(after, n);
+        if (base) interval.median /= gb__median_sorted(before, base_count);
         interval.lo = medians[cut];
         interval.hi = medians[GB__RESAMPLES - 1 - cut];
-    }
-    free(drawn);
-    free(sorted);
-    return interval;
-}
-
-GB__OPTIMIZE_LESS
-
-GB_API gb_interval gb_ratio_ci(const double *a, size_t a_count, const double *b, size_t b_count,
-                               uint64_t seed)
-{
-    gb_interval interval = {NAN, NAN, NAN};
-    double ratios[GB__RESAMPLES];
-    double *before = gb__sorted(a, a_count), *after = gb__sorted(b, b_count);
-    uint32_t *drawn = calloc(a_count + b_count, sizeof *drawn);
-    if (a_count && b_count && before && after && drawn) {
-        for (size_t i = 0; i < GB__RESAMPLES; i++) {
-            double base = gb__resampled_median(before, drawn, a_count, &seed);
-            ratios[i] = gb__resampled_median(after, drawn, b_count, &seed) / base;
-        }
-        qsort(ratios, GB__RESAMPLES, sizeof *ratios, gb__compare_doubles);
-        size_t cut = (size_t)(gb__bootstrap_tail(a_count < b_count ? a_count : b_count) *
-                              GB__RESAMPLES);
-        interval.median = gb__median_sorted(after, b_count) / gb__median_sorted(before, a_count);
-        interval.lo = ratios[cut];
-        interval.hi = ratios[GB__RESAMPLES - 1 - cut];
     }
     free(drawn);
     free(before);
     free(after);
     return interval;
 }
+
+GB_API gb_interval gb_median_ci(const double *values, size_t n, uint64_t seed)
+{
+    return n ? gb__resampled(NULL, 0, values, n, seed) : (gb_interval){0, 0, 0};
+}
+
+GB_API gb_interval gb_ratio_ci(const double *a, size_t a_count, const double *b, size_t b_count,
+                               uint64_t seed)
+{
+    if (!a_count || !b_count) return (gb_interval){NAN, NAN, NAN};
+    return gb__resampled(a, a_count, b, b_count, seed);
+}
+
+GB__OPTIMIZE_LESS
 
 // ================================================================================================
 // >>proc
@@ -1734,17 +1732,16 @@ static uint64_t gb__parse_statm(const char *text, uint64_t page_size)
     return gb__parse_numbers(text, pages, 2) ? pages[1] * page_size : 0;
 }
 
-// The value of a "name: value" line, as status, smaps_rollup, meminfo and cpuinfo have them; empty
-// where there is none.
+// The value of a "name: value" line, as status, smaps_rollup, meminfo and cpuinfo have them, or of
+// "name value" as in vmstat; empty where there is none.
 static gb_slice gb__proc_value(const char *text, const char *name)
 {
     size_t len = strlen(name);
     for (const char *end, *line = text; *line; line = *end ? end + 1 : end) {
         end = line + strcspn(line, "\n");
-        if (strncmp(line, name, len)) continue;
-        const char *colon = line + len + strspn(line + len, " \t");
-        if (*colon == ':')
-            return gb__slice_trim((gb_slice){colon + 1, (size_t)(end - colon - 1)});
+        if (strncmp(line, name, len) || strcspn(line + len, ": \t")) continue;
+        const char *value = line + len + strspn(line + len, ": \t");
+        return gb__slice_trim((gb_slice){value, (size_t)(end - value)});
     }
     return (gb_slice){"", 0};
 }
@@ -1797,12 +1794,7 @@ static gb__machine_time gb__parse_machine_time(const char *stat)
 // Pages that came from the swap and went there, since boot.
 static uint64_t gb__parse_swapped(const char *vmstat)
 {
-    uint64_t pages[2] = {0, 0};
-    const char *in = strstr(vmstat, "\npswpin "), *out = strstr(vmstat, "\npswpout ");
-    if (!in || !out || !gb__parse_numbers(in + 8, pages, 1) ||
-        !gb__parse_numbers(out + 9, pages + 1, 1))
-        return 0;
-    return pages[0] + pages[1];
+    return gb__proc_number(vmstat, "pswpin") + gb__proc_number(vmstat, "pswpout");
 }
 
 // How many CPUs a list like "0-3,8" has.
@@ -10668,18 +10660,16 @@ GB_API int gb_rounds_needed(const gb_comparison *c, double difference)
     return rounds > GB__FEWEST_ROUNDS ? (int)rounds : GB__FEWEST_ROUNDS;
 }
 
-static bool gb__gil_came_back(const gb_python *python, const gb_round *round)
-{
-    return python && python->free_threaded && python->gil < 0 && round->gil.enabled_after_load > 0;
-}
-
-// A free-threaded row that isn't one.
-static bool gb__cell_has_gil_back(const gb_result *r, const gb_cell *c)
+// The modules that brought the GIL of a free-threaded build back; NULL: none did.
+static const char *gb__gil_is_back(const gb_result *r, const gb_cell *c)
 {
     const gb_python *python = gb__find_python(r, c->python);
-    for (size_t i = 0; i < c->round_count; i++)
-        if (gb__gil_came_back(python, &c->rounds[i])) return true;
-    return false;
+    if (!python || !python->free_threaded || python->gil >= 0) return NULL;
+    for (size_t i = 0; i < c->round_count; i++) {
+        const char *modules = c->rounds[i].gil.reenabled_by;
+        if (c->rounds[i].gil.enabled_after_load > 0) return *modules ? modules : "an extension";
+    }
+    return NULL;
 }
 
 // Answers came too rarely for most of its windows.
@@ -10718,7 +10708,7 @@ static gb_code gb__add_verdict(gb_result *r, const gb_cell *baseline, const gb_c
     r->comparisons = grown;
     gb_comparison *c = &r->comparisons[r->comparison_count++];
     *c = (gb_comparison){.metric = metric->name, .ratio = ratio, .rounds = (int)n};
-    c->gil_back = gb__cell_has_gil_back(r, baseline) || gb__cell_has_gil_back(r, candidate);
+    c->gil_back = gb__gil_is_back(r, baseline) || gb__gil_is_back(r, candidate);
     bool coarse = metric == &gb__metrics[GB_RPS] &&
                   (gb__is_coarse(baseline) || gb__is_coarse(candidate));
     bool judged = n >= GB__FEWEST_ROUNDS && !c->gil_back && !coarse;
@@ -10989,7 +10979,7 @@ static void gb__warn_answers(gb_result *r, const gb_cell *c)
 
 static void gb__warn_cell(gb_result *r, const gb_cell *c)
 {
-    const gb_python *python = gb__find_python(r, c->python);
+    const char *modules = gb__gil_is_back(r, c);
     uint64_t errors = 0;
     double share = 0, median = c->summary[GB_RPS].median, farthest = median;
     size_t unsettled = 0, outliers = 0, late = 0;
@@ -11004,11 +10994,10 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         if (fabs(round->rps - median) > fabs(farthest - median)) farthest = round->rps;
         if (round->cpu.client_share > share) share = round->cpu.client_share;
         if (*round->problem) gb__warn(r, "%s: %s", c->id, round->problem);
-        if (gb__gil_came_back(python, round))
-            gb__warn(r, "%s: the GIL came back (%s does not declare that it runs without): its "
-                     "rows say nothing about free-threading", variant,
-                     *round->gil.reenabled_by ? round->gil.reenabled_by : "an extension module");
     }
+    if (modules)
+        gb__warn(r, "%s: the GIL came back (%s does not declare that it runs without): its rows "
+                 "say nothing about free-threading", variant, modules);
     if (outliers)
         gb__warn(r, "%s: %zu of %zu rounds are far from the median of %.0f req/s, the farthest "
                  "with %.0f (they count)", c->id, outliers, c->round_count, median,
@@ -11946,13 +11935,6 @@ static double gb__figure(const gb_cell *c, const gb__column *k)
     return median > 0 || k->flags & GB__CAN_BE_ZERO ? median : (double)NAN;
 }
 
-static bool gb__cell_measured(const gb_cell *c)
-{
-    for (size_t i = 0; i < c->round_count; i++)
-        if (!*c->rounds[i].problem) return true;
-    return false;
-}
-
 // ---- a result, and what was looked up in it once ------------------------------------------------
 
 // Two cells that were compared, and what each metric says of them; NULL: nothing.
@@ -12027,23 +12009,6 @@ static const gb_comparison *gb__find_comparison(const gb__view *v, const gb_cell
 // ---- what cells are called ----------------------------------------------------------------------
 
 static const char *const gb__interfaces[] = {"auto", "wsgi", "asgi", "c", NULL};
-
-static const char *gb__interface_text(gb_interface interface)
-{
-    return gb__interfaces[interface];
-}
-
-// The modules that brought the GIL of a free-threaded build back; NULL: none did.
-static const char *gb__gil_is_back(const gb_result *r, const gb_cell *c)
-{
-    const gb_python *python = gb__find_python(r, c->python);
-    for (size_t i = 0; i < c->round_count; i++) {
-        const gb_round *round = &c->rounds[i];
-        if (gb__gil_came_back(python, round))
-            return *round->gil.reenabled_by ? round->gil.reenabled_by : "an extension";
-    }
-    return NULL;
-}
 
 typedef char gb__phrase[256];
 
@@ -12209,7 +12174,7 @@ static void gb__row_keys(gb__table *t, const gb_result *r, const gb_cell *c)
 static void gb__measured(const gb__view *v, gb__table *t, const gb_cell *c)
 {
     gb__small text;
-    bool measured = gb__cell_measured(c);
+    bool measured = gb__first_round(c);
     for (size_t i = 0; i < GB__COLUMNS; i++) {
         gb_interval rps = c->summary[GB_RPS];
         double half = 50 * (rps.hi - rps.lo) / rps.median;
@@ -12228,7 +12193,7 @@ static void gb__main_row(const gb__view *v, gb__table *t, const gb_cell *c)
     gb__small text;
     const gb_cell *first = gb__baseline(v->result, c, GB__AGAINST_BUILD);
     gb__row_keys(t, v->result, c);
-    gb__cell(t, "%s", gb__interface_text(c->interface));
+    gb__cell(t, "%s", gb__interfaces[c->interface]);
     gb__cell(t, "%d", c->connections);
     if (v->rates) gb__cell(t, "%s", gb__number(text, c->rate > 0 ? c->rate : (double)NAN));
     gb__measured(v, t, c);
@@ -12467,7 +12432,7 @@ static void gb__csv_keys(gb__table *t, const gb_result *r, const gb_cell *c, con
     gb__cell(t, "%s", against);
     gb__cell(t, "%s", c->scenario);
     gb__row_keys(t, r, c);
-    gb__cell(t, "%s", gb__interface_text(c->interface));
+    gb__cell(t, "%s", gb__interfaces[c->interface]);
     gb__cell(t, "%d", c->connections);
     gb__csv_figure(t, c->rate > 0 ? c->rate : (double)NAN);
     gb__cell(t, "%zu", c->round_count);
@@ -12889,6 +12854,7 @@ typedef struct gb__key {
 // ---- the tables ---------------------------------------------------------------------------------
 
 static const gb__key gb__count_element = {.size = sizeof(uint64_t), .type = GB__IS_COUNT};
+static const gb__key gb__name_element = {.size = sizeof(char *), .type = GB__IS_NAME};
 static const gb__key gb__number_element = {.size = sizeof(double), .type = GB__IS_NUMBER};
 static const gb__key gb__figure_element = {.size = sizeof(double), .type = GB__IS_FIGURE};
 
@@ -13208,16 +13174,6 @@ static void gb__json_array(gb__json *j, const gb__key *element, const char *at, 
     gb__json_close(j, "]");
 }
 
-static void gb__json_command(gb__json *j)
-{
-    gb__json_open(j, "[");
-    for (int i = 0; i < j->argc; i++) {
-        gb__json_key(j, NULL);
-        gb__json_quote(&j->text, j->argv[i]);
-    }
-    gb__json_close(j, "]");
-}
-
 static void gb__json_value(gb__json *j, const gb__key *k, const char *base)
 {
     const char *at = base + k->offset, *const *names = k->more;
@@ -13242,7 +13198,9 @@ static void gb__json_value(gb__json *j, const gb__key *k, const char *base)
         break;
     case GB__IS_HISTOGRAM: gb__json_histogram(j, (const void *)at); break;
     case GB__IS_SCHEMA: gb__json_quote(&j->text, k->more); break;
-    case GB__IS_COMMAND: gb__json_command(j); break;
+    case GB__IS_COMMAND:
+        gb__json_array(j, &gb__name_element, (const void *)j->argv, (size_t)j->argc);
+        break;
     case GB__IS_LOCKED: gb__json_state(j, !python->free_threaded || python->gil == 1); break;
     }
 }
@@ -13460,40 +13418,24 @@ static bool gb__read_schema(gb__reader *r, const char *schema)
                    schema);
 }
 
-// Whether the buckets are those of a histogram that has recorded what the rest says.
-static bool gb__is_histogram(const gb__sparse *s, const gb_histogram *h)
-{
-    uint64_t total = 0, top = s->max < GB__HOUR ? s->max : GB__HOUR;
-    uint64_t bottom = s->min < GB__HOUR ? s->min : GB__HOUR;
-    size_t last = 0;
-    for (size_t i = 0; i < s->bucket_count; i++) {
-        if (s->buckets[i][0] > GB__HOUR || s->buckets[i][1] > INT64_MAX - total) return false;
-        size_t bucket = gb__bucket(h->sub_bits, s->buckets[i][0]);
-        if (!s->buckets[i][1] || (i ? bucket <= last : bucket != gb__bucket(h->sub_bits, bottom)))
-            return false;
-        total += s->buckets[i][1];
-        last = bucket;
-    }
-    double mean = s->sum / (double)s->total;
-    return total == s->total && total && s->min <= s->max &&
-           last == gb__bucket(h->sub_bits, top) && mean >= 0.999 * (double)s->min &&
-           mean <= 1.001 * (double)s->max;
-}
-
 static bool gb__fill_histogram(gb__reader *r, const gb__sparse *s, gb_histogram *h)
 {
     if (s->digits < 1) return gb__bad(r, "\"digits\" must be 1, 2 or 3");
     if (!gb__take_memory(r, gb__bucket(11, GB__HOUR) * sizeof *h->counts)) return false;
     r->code = gb_histogram_init(h, s->digits, r->error);
     if (r->code) return false;
-    if (!gb__is_histogram(s, h)) return gb__bad(r, "\"%s\" contradicts itself", r->key);
-    for (size_t i = 0; i < s->bucket_count; i++)
-        h->counts[gb__bucket(h->sub_bits, s->buckets[i][0])] = s->buckets[i][1];
-    h->total = s->total;
     h->min = s->min;
     h->max = s->max;
     h->sum = s->sum;
-    return true;
+    for (size_t i = 0; i < s->bucket_count; i++) {
+        uint64_t count = s->buckets[i][1];
+        if (count > s->total - h->total) return gb__bad(r, "\"%s\" contradicts itself", r->key);
+        h->counts[gb__bucket_of(h, s->buckets[i][0])] += count;
+        h->total += count;
+    }
+    return (h->total == s->total && h->total && h->min <= h->max &&
+            h->counts[gb__bucket_of(h, h->min)] && h->counts[gb__bucket_of(h, h->max)]) ||
+           gb__bad(r, "\"%s\" contradicts itself", r->key);
 }
 
 static bool gb__read_histogram(gb__reader *r, gb_histogram *h)
@@ -13501,12 +13443,10 @@ static bool gb__read_histogram(gb__reader *r, gb_histogram *h)
     gb__sparse s = {0};
     const char *at = r->at;
     bool fine = gb__read_object(r, gb__sparse_keys, (char *)&s);
-    if (fine) {
-        const char *after = r->at;
-        r->at = at;
-        fine = gb__fill_histogram(r, &s, h);
-        if (fine) r->at = after;
-    }
+    const char *after = r->at;
+    if (fine) r->at = at;
+    fine = fine && gb__fill_histogram(r, &s, h);
+    if (fine) r->at = after;
     free(s.buckets);
     return fine;
 }
@@ -13545,31 +13485,9 @@ static bool gb__read_value(gb__reader *r, const gb__key *k, char *base)
 
 // ---- what the reports rely on -------------------------------------------------------------------
 
-static int gb__compare_ids(const void *a, const void *b)
+static const char *gb__id_problem(const char *id, bool twice)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-// The ids of an array's elements, which begin with them, in order; the caller frees it.
-static const char **gb__sorted_ids(const void *array, size_t n, size_t size)
-{
-    const char **ids = malloc((n + 1) * sizeof *ids);
-    for (size_t i = 0; ids && i < n; i++) ids[i] = (const char *)array + i * size;
-    if (ids) qsort(ids, n, sizeof *ids, gb__compare_ids);
-    return ids;
-}
-
-static bool gb__has_id(const char **ids, size_t n, const char *id)
-{
-    return bsearch(&id, ids, n, sizeof *ids, gb__compare_ids);
-}
-
-static const char *gb__ids_problem(const char **ids, size_t n)
-{
-    if (n && !*ids[0]) return "an id is empty";
-    for (size_t i = 1; i < n; i++)
-        if (!strcmp(ids[i - 1], ids[i])) return "an id is there twice";
-    return NULL;
+    return !*id ? "an id is empty" : twice ? "an id is there twice" : NULL;
 }
 
 // All unknown, or from a low to a high end.
@@ -13579,45 +13497,38 @@ static bool gb__is_interval(gb_interval i)
     return unknown || (i.lo <= i.hi && !isnan(i.median));
 }
 
-static const char *gb__cell_problem(gb_cell *c, const char **pythons, size_t n)
+static const char *gb__cell_problem(const gb_result *r, gb_cell *c)
 {
     if (!*c->command && !strcmp(c->server, "gilbench")) *c->server = 0;
-    if (*c->python && !gb__has_id(pythons, n, c->python))
+    if (*c->python && !gb__find_python(r, c->python))
         return "\"python\" must be \"\" or the id of one of \"pythons\"";
     for (size_t i = 0; i < GB_METRIC_COUNT; i++)
         if (!gb__is_interval(c->summary[i])) return "an interval of its \"summary\" is none";
-    return NULL;
+    return gb__id_problem(c->id, gb__find_cell(r, c->id) != c);
 }
 
-static const char *gb__comparison_problem(const gb_comparison *c, const char **cells, size_t n)
+static const char *gb__comparison_problem(const gb_result *r, const gb_comparison *c)
 {
-    if (!gb__has_id(cells, n, c->baseline)) return "\"baseline\" must be the id of a cell";
-    if (!gb__has_id(cells, n, c->candidate)) return "\"candidate\" must be the id of a cell";
+    if (!gb__find_cell(r, c->baseline)) return "\"baseline\" must be the id of a cell";
+    if (!gb__find_cell(r, c->candidate)) return "\"candidate\" must be the id of a cell";
     return gb__is_interval(c->ratio) ? NULL : "\"ratio\" is no interval";
 }
 
 static gb_code gb__check_result(gb_result *r, const char *name, gb_error *error)
 {
-    const char **pythons = gb__sorted_ids(r->pythons, r->python_count, sizeof *r->pythons);
-    const char **cells = gb__sorted_ids(r->cells, r->cell_count, sizeof *r->cells);
     const char *in = "pythons", *problem = NULL;
-    size_t i = 0;
-    if (pythons && cells) {
-        problem = gb__ids_problem(pythons, r->python_count);
-        if (!problem) in = "cells", problem = gb__ids_problem(cells, r->cell_count);
-        for (i = 0; !problem && i < r->cell_count; i++)
-            problem = gb__cell_problem(&r->cells[i], pythons, r->python_count);
-        if (!problem) in = "comparisons", i = 0;
-        for (; !problem && i < r->comparison_count; i++)
-            problem = gb__comparison_problem(&r->comparisons[i], cells, r->cell_count);
+    size_t i;
+    for (i = 0; !problem && i < r->python_count; i++) {
+        const gb_python *p = &r->pythons[i];
+        problem = gb__id_problem(p->id, gb__find_python(r, p->id) != p);
     }
-    gb_code code = pythons && cells ? GB_OK : gb__fail_memory(error);
-    if (problem && !i) code = gb__fail(error, GB_USAGE, "%.200s: \"%s\": %s", name, in, problem);
-    else if (problem)
-        code = gb__fail(error, GB_USAGE, "%.200s: element %zu of \"%s\": %s", name, i, in, problem);
-    free(pythons);
-    free(cells);
-    return code;
+    if (!problem) in = "cells", i = 0;
+    for (; !problem && i < r->cell_count; i++) problem = gb__cell_problem(r, &r->cells[i]);
+    if (!problem) in = "comparisons", i = 0;
+    for (; !problem && i < r->comparison_count; i++)
+        problem = gb__comparison_problem(r, &r->comparisons[i]);
+    if (!problem) return GB_OK;
+    return gb__fail(error, GB_USAGE, "%.200s: element %zu of \"%s\": %s", name, i, in, problem);
 }
 
 // ---- all of it ----------------------------------------------------------------------------------
@@ -13841,7 +13752,7 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
     gb__pyperf_text(j, "unit", series->unit);
     gb__pyperf_text(j, "server_app", c->app);
     gb__pyperf_text(j, "server_path", c->path);
-    gb__pyperf_text(j, "server_interface", gb__interface_text(c->interface));
+    gb__pyperf_text(j, "server_interface", gb__interfaces[c->interface]);
     gb__pyperf_count(j, "server_workers", c->workers);
     gb__pyperf_count(j, "server_threads", c->threads);
     gb__pyperf_count(j, "server_connections", c->connections);
@@ -14451,7 +14362,7 @@ static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_
     gb__small median, lo, hi;
     gb_interval i = c->summary[m];
     const gb__reported *reported = m == GB_RPS ? gb__reported_of(g->result, c) : NULL;
-    bool measured = isfinite(i.median) && gb__cell_measured(c), cut = measured && i.median > end;
+    bool measured = isfinite(i.median) && gb__first_round(c), cut = measured && i.median > end;
     snprintf(figure, sizeof figure, measured ? "%s [%s, %s]" : "failed",
              gb__number(median, i.median), gb__number(lo, i.lo), gb__number(hi, i.hi));
     gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure, "", GB__PLAIN);
@@ -14811,7 +14722,7 @@ static void gb__say_figures(gb__buf *b, const gb__cells *g)
     gb__small rps;
     for (size_t i = 0; i < g->count; i++) {
         const gb_cell *c = g->cells[i];
-        bool measured = gb__cell_measured(c);
+        bool measured = gb__first_round(c);
         if (gb__cell_is_control(c)) continue;
         gb__html(b, measured ? "<li><b>%s</b> with %s: %s requests a second.</li>\n"
                              : "<li><b>%s</b> with %s: %s.</li>\n",
@@ -14912,7 +14823,7 @@ static void gb__scenario_section(gb__buf *b, const gb__cells *g)
     gb__small text;
     gb__cells part;
     gb__html(b, "<section>\n<h2>%s</h2>\n<p class=\"mute\">%s, %s, %s", c->scenario, c->path,
-             gb__interface_text(c->interface), c->app);
+             gb__interfaces[c->interface], c->app);
     if (!g->connections) gb__html(b, ", %s connections", gb__tick_text(text, c->connections));
     if (c->rate > 0) gb__html(b, ", %s requests a second offered", gb__number(text, c->rate));
     gb__buf_str(b, "</p>\n<div class=\"grid\">\n");
@@ -15080,7 +14991,7 @@ enum {
     X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE,                            \
       "processes, threads (of one interpreter) or auto: threads where the GIL is off")             \
     X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE,                                            \
-      "of ASGI: asyncio (default), uvloop, rloop")                                                 \
+      "asyncio (default), uvloop, rloop; of ASGI")                                                 \
     X(SERVER, "server", 0, "COMMAND", GB__COMPARE,                                                 \
       "also somebody else's server on each build: sh runs `exec COMMAND`; {port}, {python}, "      \
       "{threads} and {workers} in it are replaced; repeatable; name=TEXT,COMMAND")                 \
@@ -15366,50 +15277,42 @@ static gb_code gb__read_precision(const gb__arguments *a, double *precision, gb_
     return GB_OK;
 }
 
+// The place of an option's value among the words that its help lists; 0 where it isn't given.
+static gb_code gb__read_word(const gb__arguments *a, int id, const char *const *words, int *place,
+                             gb_error *error)
+{
+    *place = 0;
+    if (!a->given[id]) return GB_OK;
+    for (; words[*place]; ++*place)
+        if (!strcmp(a->value[id], words[*place])) return GB_OK;
+    return gb__fail(error, GB_USAGE, "--%s %s: give %s", gb__option_table[id].name, a->value[id],
+                    gb__option_table[id].help);
+}
+
 static gb_code gb__read_worker_model(const gb__arguments *a, gb_worker_model *model,
                                      gb_error *error)
 {
-    const char *name = a->given[GB__OPT_WORKER_MODEL] ? a->value[GB__OPT_WORKER_MODEL] : "auto";
-    *model = !strcmp(name, "processes") ? GB_PROCESSES
-           : !strcmp(name, "threads") ? GB_THREADS : GB_WORKERS_AUTO;
-    if (*model != GB_WORKERS_AUTO || !strcmp(name, "auto")) return GB_OK;
-    return gb__fail(error, GB_USAGE, strcmp(name, "subinterpreters")
-                        ? "--worker-model %s: give auto, processes or threads"
-                        : "--worker-model %s is not there yet", name);
-}
-
-static gb_code gb__read_interface(const gb__arguments *a, gb_interface *interface, gb_error *error)
-{
-    static const gb_interface all[] = {GB_AUTO, GB_WSGI, GB_ASGI, GB_C};
-    *interface = GB_AUTO;
-    if (!a->given[GB__OPT_INTERFACE]) return GB_OK;
-    const char *name = a->value[GB__OPT_INTERFACE];
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        *interface = all[i];
-        if (!strcmp(name, gb__interface_text(all[i]))) return GB_OK;
-    }
-    return gb__fail(error, GB_USAGE, "--interface %s: give auto, wsgi, asgi or c", name);
+    int place;
+    gb_code code = gb__read_word(a, GB__OPT_WORKER_MODEL, gb__worker_models, &place, error);
+    *model = (gb_worker_model)place;
+    return code;
 }
 
 static gb_code gb__read_loop(const gb__arguments *a, const char **loop, gb_error *error)
 {
-    static const char *const all[] = {"asyncio", "uvloop", "rloop"};
-    *loop = NULL;
-    if (!a->given[GB__OPT_LOOP]) return GB_OK;
+    static const char *const all[] = {"asyncio", "uvloop", "rloop", NULL};
+    int place;
     *loop = a->value[GB__OPT_LOOP];
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!strcmp(*loop, all[i])) return GB_OK;
-    return gb__fail(error, GB_USAGE, "--loop %s: give asyncio, uvloop or rloop", *loop);
+    return gb__read_word(a, GB__OPT_LOOP, all, &place, error);
 }
 
 static gb_code gb__read_app_name(const gb__arguments *a, const char **app, gb_error *error)
 {
-    static const char *const builtin[] = {"builtin:wsgi", "builtin:asgi", "builtin:c"};
     if (!a->given[GB__OPT_APP]) return GB_OK;
     *app = a->value[GB__OPT_APP];
     if (!strncmp(*app, "builtin:", 8)) {
-        for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++)
-            if (!strcmp(*app, builtin[i])) return GB_OK;
+        for (int i = GB_AUTO + 1; gb__interfaces[i]; i++)
+            if (!strcmp(*app + 8, gb__interfaces[i])) return GB_OK;
         return gb__fail(error, GB_USAGE, "--app %s: the built-in ones are builtin:wsgi, "
                         "builtin:asgi and builtin:c", *app);
     }
@@ -15429,10 +15332,12 @@ static gb_code gb__read_app_name(const gb__arguments *a, const char **app, gb_er
 static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_interface *interface,
                             gb_error *error)
 {
-    gb_code code = gb__read_interface(a, interface, error);
+    int place;
+    gb_code code = gb__read_word(a, GB__OPT_INTERFACE, gb__interfaces, &place, error);
+    *interface = (gb_interface)place;
     if (!code) code = gb__read_app_name(a, app, error);
     if (code || !a->given[GB__OPT_APP] || *interface == GB_AUTO) return code;
-    const char *name = gb__interface_text(*interface);
+    const char *name = gb__interfaces[place];
     bool builtin = !strncmp(*app, "builtin:", 8);
     if (builtin ? !strcmp(*app + 8, name) : *interface != GB_C) return GB_OK;
     return gb__fail(error, GB_USAGE, "--interface %s: --app %s doesn't have it; leave one out",
@@ -15473,6 +15378,7 @@ typedef struct gb__target {
     const char *path;
     char part[GB_PATH];  // what is written; "" where that is the path itself
     FILE *out;
+    gb_code code;        // how it went so far
 } gb__target;
 
 static FILE *gb__open_part(char *part, mode_t mode)
@@ -15487,36 +15393,38 @@ static FILE *gb__open_part(char *part, mode_t mode)
     return NULL;
 }
 
-static FILE *gb__open_output(const gb__arguments *a, int id, gb__target *t, gb_error *error)
+// Where an option's report goes; `out` is NULL where there is none, or it can't be opened (`code`).
+static gb__target gb__open_output(const gb__arguments *a, int id, gb_error *error)
 {
     struct stat s;
-    *t = (gb__target){.path = a->value[id]};
-    if (!strcmp(t->path, "-")) return t->out = stdout;
+    gb__target t = {.path = a->value[id]};
+    if (!a->given[id]) return t;
+    if (!strcmp(t.path, "-")) t.out = stdout;
     errno = EACCES;
-    if (!lstat(t->path, &s) && S_ISREG(s.st_mode) && !access(t->path, W_OK) &&
-        gb__path(t->part, "%s.XXXXXX", t->path))
-        t->out = gb__open_part(t->part, s.st_mode);
-    if (t->out) return t->out;
-    *t->part = 0;
+    if (!t.out && !lstat(t.path, &s) && S_ISREG(s.st_mode) && !access(t.path, W_OK) &&
+        gb__path(t.part, "%s.XXXXXX", t.path))
+        t.out = gb__open_part(t.part, s.st_mode);
+    if (t.out) return t;
+    *t.part = 0;
     // Nothing to be replaced, or a directory that takes no new file.
-    if (errno == EACCES || errno == ENOENT) t->out = fopen(t->path, "we");
-    if (!t->out) gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
-    return t->out;
+    if (errno == EACCES || errno == ENOENT) t.out = fopen(t.path, "we");
+    if (!t.out) t.code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t.path, strerror(errno));
+    return t;
 }
 
-static gb_code gb__close_output(gb__target *t, gb_code code, gb_error *error)
+static gb_code gb__close_output(gb__target *t, gb_error *error)
 {
-    if (t->out == stdout) return code;
+    if (!t->out || t->out == stdout) return t->code;
     bool failed = fclose(t->out);
-    if (!failed && !code && *t->part) failed = rename(t->part, t->path);
-    if (code) {
+    if (!failed && !t->code && *t->part) failed = rename(t->part, t->path);
+    if (t->code) {
         gb_error why = *error;
-        gb__fail(error, code, "%.400s: %.600s", t->path, why.text);
+        gb__fail(error, t->code, "%.400s: %.600s", t->path, why.text);
     } else if (failed) {
-        code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
+        t->code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
     }
-    if (code && *t->part) unlink(t->part);
-    return code;
+    if (t->code && *t->part) unlink(t->part);
+    return t->code;
 }
 
 typedef gb_code (*gb__report)(const gb_result *, FILE *, gb_error *);
@@ -15551,11 +15459,11 @@ static gb_code gb__check_reports(const gb__arguments *a, gb_error *error)
 static gb_code gb__write_report(const gb__arguments *a, const struct gb__output *output,
                                 const gb_result *r, gb_error *error)
 {
-    if (!a->given[output->id]) return GB_OK;
-    if (output->to_directory) return output->to_directory(r, a->value[output->id], error);
-    gb__target t;
-    if (!gb__open_output(a, output->id, &t, error)) return error->code;
-    return gb__close_output(&t, output->to_file(r, t.out, error), error);
+    const char *value = a->value[output->id];
+    if (output->to_directory) return value ? output->to_directory(r, value, error) : GB_OK;
+    gb__target t = gb__open_output(a, output->id, error);
+    if (t.out) t.code = output->to_file(r, t.out, error);
+    return gb__close_output(&t, error);
 }
 
 // ---- pythons ------------------------------------------------------------------------------------
@@ -15578,14 +15486,10 @@ static int gb__main_pythons(const gb__arguments *a)
         if (p->usable) fprintf(human, "%16s %s\n", "", p->libpython);
         else fprintf(human, "%16s can't be used: %s\n", "", p->problem);
     }
-    if (a->given[GB__OPT_JSON]) {
-        gb__target t;
-        FILE *out = gb__open_output(a, GB__OPT_JSON, &t, &error);
-        code = out ? gb__report_pythons_json(list, n, out, &error) : error.code;
-        if (out) code = gb__close_output(&t, code, &error);
-    }
+    gb__target t = gb__open_output(a, GB__OPT_JSON, &error);
+    if (t.out) t.code = gb__report_pythons_json(list, n, t.out, &error);
     free(list);
-    if (code) return gb__complain(&error);
+    if (gb__close_output(&t, &error)) return gb__complain(&error);
     if (!usable)
         fprintf(stderr, "gilbench: %s; `uv python install 3.14 3.14t` or `make pythons` gets "
                 "them\n", gb_code_text(GB_NO_PYTHON));
@@ -15752,19 +15656,13 @@ static gb_code gb__read_load(const gb__arguments *a, gb_load_config *k, gb__buf 
 static gb_code gb__write_load(const gb__arguments *a, const gb_load_config *k,
                               const gb_load_result *r, gb_error *error)
 {
-    gb_code json = GB_OK, hdr = GB_OK;
-    gb__target t;
-    if (a->given[GB__OPT_JSON]) {
-        FILE *out = gb__open_output(a, GB__OPT_JSON, &t, error);
-        json = out ? gb_load_report_json(k, r, out, error) : error->code;
-        if (out) json = gb__close_output(&t, json, error);
-    }
-    if (a->given[GB__OPT_HDR]) {
-        FILE *out = gb__open_output(a, GB__OPT_HDR, &t, error);
-        hdr = out ? gb_histogram_write(&r->latency, out, error) : error->code;
-        if (out) hdr = gb__close_output(&t, hdr, error);
-    }
-    return json ? json : hdr;
+    gb__target json = gb__open_output(a, GB__OPT_JSON, error);
+    if (json.out) json.code = gb_load_report_json(k, r, json.out, error);
+    gb_code code = gb__close_output(&json, error);
+    gb__target hdr = gb__open_output(a, GB__OPT_HDR, error);
+    if (hdr.out) hdr.code = gb_histogram_write(&r->latency, hdr.out, error);
+    gb_code last = gb__close_output(&hdr, error);
+    return code ? code : last;
 }
 
 static int gb__main_load(const gb__arguments *a)
@@ -15980,15 +15878,6 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     return code;
 }
 
-static gb_code gb__write_json(const gb__arguments *a, const gb_result *r, int argc, char **argv,
-                              gb_error *error)
-{
-    if (!a->given[GB__OPT_JSON]) return GB_OK;
-    gb__target t;
-    if (!gb__open_output(a, GB__OPT_JSON, &t, error)) return error->code;
-    return gb__close_output(&t, gb_report_json(r, argc, argv, t.out, error), error);
-}
-
 // The table first: whatever happens to the files, it has been seen.
 static int gb__write_reports(const gb__arguments *a, const gb_result *r, int argc, char **argv)
 {
@@ -15997,7 +15886,9 @@ static int gb__write_reports(const gb__arguments *a, const gb_result *r, int arg
     FILE *human = gb__uses_stdout(a) ? stderr : stdout;
     if (!a->given[GB__OPT_QUIET] && gb_report_table(r, human, &error))
         status = gb__complain(&error);
-    if (gb__write_json(a, r, argc, argv, &error)) status = gb__complain(&error);
+    gb__target json = gb__open_output(a, GB__OPT_JSON, &error);
+    if (json.out) json.code = gb_report_json(r, argc, argv, json.out, &error);
+    if (gb__close_output(&json, &error)) status = gb__complain(&error);
     for (size_t i = 0; i < GB__OUTPUTS; i++)
         if (gb__write_report(a, &gb__outputs[i], r, &error)) status = gb__complain(&error);
     return status;
