@@ -11624,7 +11624,8 @@ typedef struct gb__table {
     bool failed;
 } gb__table;
 
-// Text as it can be shown anywhere: no control characters, which a terminal would obey, and UTF-8.
+// Text as it can be shown anywhere, in one line: no control characters, which a terminal would
+// obey, and UTF-8.
 static void gb__add_clean(gb__buf *b, const char *text)
 {
     gb__buf_str(b, "");
@@ -11632,7 +11633,7 @@ static void gb__add_clean(gb__buf *b, const char *text)
         size_t n = gb__utf8_length(s);
         bool control = *s < 0x20 || *s == 0x7f || (n == 2 && *s == 0xc2 && s[1] < 0xa0);
         if (n && !control) gb__buf_add(b, s, n);
-        else gb__buf_str(b, "?");
+        else gb__buf_str(b, *s == '\n' ? " " : "?");
         s += n ? n : 1;
     }
 }
@@ -13871,32 +13872,17 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
 
 // ---- text ---------------------------------------------------------------------------------------
 
-static uint32_t gb__code_point(const unsigned char *s, size_t n)
-{
-    uint32_t c = n == 1 ? *s : *s & (0xffu >> (n + 1));
-    for (size_t i = 1; i < n; i++) c = c << 6 | (s[i] & 0x3fu);
-    return c;
-}
-
-// Controls and noncharacters have no place in an HTML document.
-static bool gb__html_forbids(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0xfdd0 && c <= 0xfdef) ||
-           (c & 0xfffe) == 0xfffe;
-}
-
 // Text as content or as a quoted attribute.
 static void gb__html_text(gb__buf *b, const char *text)
 {
-    for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        size_t n = gb__utf8_length(s);
-        uint32_t c = n ? gb__code_point(s, n) : 0;
-        if (c == '\n' || c == '\t' || c == '\r') gb__buf_str(b, " ");
-        else if (gb__html_forbids(c)) gb__buf_str(b, "\xef\xbf\xbd");
-        else if (strchr("<>&\"'", (int)c)) gb__buf_printf(b, "&#%u;", (unsigned)c);
-        else gb__buf_add(b, s, n);
-        s += n ? n : 1;
+    gb__buf clean = {0};
+    gb__add_clean(&clean, text);
+    for (size_t i = 0; i < clean.len; i++) {
+        if (strchr("<>&\"'", clean.data[i])) gb__buf_printf(b, "&#%d;", clean.data[i]);
+        else gb__buf_add(b, clean.data + i, 1);
     }
+    b->failed |= clean.failed;
+    gb__buf_free(&clean);
 }
 
 // Of printf %s, which is escaped, and %%; the rest of the format is markup.
@@ -13965,28 +13951,13 @@ static gb__scale gb__linear(double max, double from, double to)
     return s;
 }
 
-// The tick of 1, 2, 5, 10, ... after this one.
-static double gb__next_125(double tick)
-{
-    double ten = gb__ten_below(tick * 1.000001), digit = tick / ten;
-    return ten * (digit < 1.5 ? 2 : digit < 3 ? 5 : 10);
-}
-
+// The whole decades around both.
 static gb__scale gb__log_scale(double min, double max, double from, double to)
 {
-    gb__scale s = {gb__ten_below(min), 0, from, to, 0};
-    while (gb__next_125(s.lo) <= min) s.lo = gb__next_125(s.lo);
-    for (s.hi = gb__next_125(s.lo); s.hi < max;) s.hi = gb__next_125(s.hi);
+    gb__scale s = {gb__ten_below(min), gb__ten_below(min), from, to, 0};
+    do s.hi *= 10;
+    while (s.hi < max);
     return s;
-}
-
-// The tick after this one: whole decades where a log scale has more than three.
-static double gb__next_tick(const gb__scale *s, double tick)
-{
-    if (s->step > 0) return tick + s->step;
-    double next = gb__next_125(tick);
-    while (s->hi > 1000 * s->lo && next > gb__ten_below(next) * 1.5) next = gb__next_125(next);
-    return next;
 }
 
 #define GB__MOST_TICKS 16
@@ -13997,7 +13968,7 @@ static size_t gb__ticks(const gb__scale *s, double ticks[GB__MOST_TICKS])
     size_t n = 0;
     while (n < GB__MOST_TICKS && tick <= s->hi * 1.000001) {
         ticks[n++] = tick;
-        tick = gb__next_tick(s, tick);
+        tick = s->step > 0 ? tick + s->step : 10 * tick;
     }
     return n;
 }
@@ -14310,11 +14281,10 @@ static void gb__mark_at(gb__buf *b, const char *class, double from, double to)
 }
 
 // A name and a figure; the marks of its bar follow.
-static void gb__row_open(gb__buf *b, const char *class, const char *name, const char *figure,
-                         const char *verdict, gb__tone tone)
+static void gb__row_open(gb__buf *b, const char *class, const char *name, const char *figure)
 {
-    gb__html(b, "<div class=\"row %s\"><span>%s</span> <span>%s <b class=\"%s\">%s</b></span>"
-             "<div class=\"bar\">", class, name, figure, gb__tones[tone], verdict);
+    gb__html(b, "<div class=\"row %s\"><span>%s</span> <span>%s</span><div class=\"bar\">", class,
+             name, figure);
 }
 
 static void gb__row_close(gb__buf *b, const char *note)
@@ -14365,7 +14335,7 @@ static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_
     bool measured = isfinite(i.median) && gb__first_round(c), cut = measured && i.median > end;
     snprintf(figure, sizeof figure, measured ? "%s [%s, %s]" : "failed",
              gb__number(median, i.median), gb__number(lo, i.lo), gb__number(hi, i.hi));
-    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure, "", GB__PLAIN);
+    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure);
     if (measured) gb__mark_at(b, cut ? "f cut" : "f", 0, gb__percent(i.median, end));
     if (measured && !cut) gb__mark_at(b, "w", gb__percent(i.lo, end), gb__percent(i.hi, end));
     for (size_t j = 0; j < c->round_count && measured && !cut; j++) {
@@ -14402,7 +14372,7 @@ static void gb__anatomy_row(gb__buf *b, const gb__cells *g, const gb_cell *c)
     gb__small text;
     gb__buf note = {0};
     snprintf(figure, sizeof figure, "%s us", gb__number(text, all));
-    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure, "", GB__PLAIN);
+    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure);
     for (int i = 0; i < GB__PHASES; i++) {
         double to = from + gb__percent(us[i], all);
         if (us[i] > 0) gb__mark_at(b, classes[i], from, to);
@@ -14579,18 +14549,12 @@ static const char gb__style[] =
     ".b2{--c:var(--b2)}.b3{--c:var(--b3)}.b4{--c:var(--b4)}.k{--c:var(--k)}.p0{--c:var(--p0)}"
     ".p1{--c:var(--p1)}.p2{--c:var(--p2)}.p3{--c:var(--p3)}\n"
     "main section:first-child h2{border:0;margin-top:1rem;padding:0}\n"
-    ".grid,.answer{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),"
+    ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),"
     "1fr));gap:2rem 2.4rem;align-items:start;margin:1rem 0}\n"
-    "@media(min-width:58rem){.answer{grid-template-columns:1fr minmax(20rem,28rem);gap:3rem}}\n"
-    ".answer h3:first-child{margin-top:0}\n"
     "figure{margin:0;min-width:0;max-width:34rem;break-inside:avoid}\n"
     "figcaption{font-size:.9rem;line-height:1.4;margin-bottom:.6rem;color:var(--mute)}"
     "figcaption b{display:block;color:var(--ink)}\n"
-    ".scroll{overflow-x:auto;margin:.5rem 0;background:linear-gradient(to right,var(--bg) 50%,"
-    "transparent),linear-gradient(to left,var(--bg) 50%,transparent) 100% 0,linear-gradient("
-    "to right,var(--rule),transparent),linear-gradient(to left,var(--rule),transparent) 100% 0;"
-    "background-size:3rem 100%,3rem 100%,1rem 100%,1rem 100%;background-repeat:no-repeat;"
-    "background-attachment:local,local,scroll,scroll}\n"
+    ".scroll{overflow-x:auto;margin:.5rem 0}\n"
     "table{border-collapse:collapse;font-size:.82rem;line-height:1.35;overflow-wrap:normal}\n"
     "caption{text-align:left;padding-bottom:.4rem}\n"
     "th,td{padding:.35rem .8em .35rem 0;text-align:right;white-space:nowrap;"
@@ -14677,6 +14641,28 @@ static void gb__say_other(gb__buf *b, const gb_comparison *k, const char *what)
                  gb__tones[gb__tone_of(k)], gb__verdict_words(k));
 }
 
+static double gb__most_ratio(const gb__view *v)
+{
+    double most = 1;
+    for (size_t i = 0; i < v->pair_count; i++)
+        if (gb__is_answer(&v->pairs[i]) && v->pairs[i].of[GB_RPS]->ratio.hi > most)
+            most = v->pairs[i].of[GB_RPS]->ratio.hi;
+    return most;
+}
+
+// The interval of a ratio, beside a line at 1.
+static void gb__ratio_bar(gb__buf *b, const gb__cells *g, const gb__pair *p)
+{
+    double most = gb__most_ratio(g->view), one = gb__percent(1, most);
+    gb_interval ratio = p->of[GB_RPS]->ratio;
+    double median = gb__percent(ratio.median, most);
+    gb__html(b, "<div class=\"bar %s\">", gb__class(g->result, p->candidate));
+    gb__mark_at(b, "one", one, one);
+    gb__mark_at(b, "w r", gb__percent(ratio.lo, most), gb__percent(ratio.hi, most));
+    gb__mark_at(b, "at", median, median);
+    gb__buf_str(b, "</div>");
+}
+
 static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb__pair *p)
 {
     const gb_result *r = g->result;
@@ -14690,10 +14676,11 @@ static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb__pair *p)
              gb__verdict_words(k));
     gb__say_other(b, p->of[GB_LATENCY_P99], "Its p99 latency");
     gb__say_other(b, p->of[g->view->memory], "Its memory");
+    gb__ratio_bar(b, g, p);
     gb__buf_str(b, "</li>\n");
 }
 
-// Of the topologies the first and the last; the others are in the picture and in the tables. So is
+// Of the topologies the first and the last; the others are in the pictures and tables. So is
 // all but what the page is about, unless everything is asked for: what changed from one result to
 // another, where there are two; else what differs between the builds, not others' servers.
 static size_t gb__say_ratios(gb__buf *b, const gb__cells *g, bool everything)
@@ -14762,57 +14749,6 @@ static void gb__say_scenario(gb__buf *b, const gb__cells *g)
     if (!gb__say_ratios(b, g, false) && !gb__say_ratios(b, g, true)) gb__say_figures(b, g);
     gb__buf_str(b, "</ul>\n");
     gb__say_why(b, g);
-}
-
-// ---- a picture of the answer --------------------------------------------------------------------
-
-static double gb__most_ratio(const gb__view *v)
-{
-    double most = 1;
-    for (size_t i = 0; i < v->pair_count; i++)
-        if (gb__is_answer(&v->pairs[i]) && v->pairs[i].of[GB_RPS]->ratio.hi > most)
-            most = v->pairs[i].of[GB_RPS]->ratio.hi;
-    return most;
-}
-
-// The ratios of a scenario, each with its interval beside a line at 1.
-static void gb__ratio_rows(gb__buf *b, const gb__cells *g)
-{
-    const gb_result *r = g->result;
-    gb__phrase name, other, topology, ratio;
-    char text[3 * sizeof(gb__phrase)];
-    double most = gb__most_ratio(g->view);
-    const gb__pair *last = NULL;
-    for (size_t i = 0; i < g->count; i++) {
-        const gb_cell *c = g->cells[i];
-        for (size_t j = 0; j < g->view->pair_count; j++) {
-            const gb__pair *p = &g->view->pairs[j];
-            if (p->candidate != c || !gb__is_answer(p)) continue;
-            const gb_comparison *k = p->of[GB_RPS];
-            if (!last) gb__html(b, "<h4>%s</h4>\n", c->scenario);
-            last = p;
-            snprintf(text, sizeof text, "%s / %s, %s", gb__name(r, c, name),
-                     gb__name(r, p->baseline, other), gb__topology_text(g, c, topology));
-            gb__row_open(b, gb__class(r, c), text, gb__ratio_text(ratio, k->ratio),
-                         gb__verdict_words(k), gb__tone_of(k));
-            gb__mark_at(b, "one", gb__percent(1, most), gb__percent(1, most));
-            gb__mark_at(b, "w r", gb__percent(k->ratio.lo, most), gb__percent(k->ratio.hi, most));
-            gb__mark_at(b, "at", gb__percent(k->ratio.median, most),
-                        gb__percent(k->ratio.median, most));
-            gb__row_close(b, "");
-        }
-    }
-}
-
-static void gb__ratio_figure(gb__buf *b, const gb__view *v)
-{
-    size_t i = 0;
-    while (i < v->pair_count && !gb__is_answer(&v->pairs[i])) i++;
-    if (i == v->pair_count) return;
-    gb__figure_open(b, "Requests against each other", "Ratios of req/s: the median and its 95 % "
-                    "interval. The dashed line is no difference.");
-    gb__each_scenario(b, v, gb__ratio_rows);
-    gb__buf_str(b, "</figure>\n");
 }
 
 // ---- the page -----------------------------------------------------------------------------------
@@ -14921,16 +14857,14 @@ static void gb__page(gb__buf *b, const gb__view *v)
     const gb_result *r = v->result;
     gb__small text;
     gb__page_head(b, r);
-    gb__buf_str(b, "<section>\n<h2>The answer</h2>\n<div class=\"answer\">\n<div>\n");
+    gb__buf_str(b, "<section>\n<h2>The answer</h2>\n");
     gb__each_scenario(b, v, gb__say_scenario);
     if (!r->cell_count) gb__buf_str(b, "<p>Nothing was measured.</p>\n");
     if (r->warning_count)
         gb__html(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%s "
                  "warning%s</a>.</p>\n", gb__tick_text(text, (double)r->warning_count),
                  r->warning_count == 1 ? "" : "s");
-    gb__buf_str(b, "</div>\n");
-    gb__ratio_figure(b, v);
-    gb__buf_str(b, "</div>\n</section>\n");
+    gb__buf_str(b, "</section>\n");
     gb__each_scenario(b, v, gb__scenario_section);
     gb__all_figures(b, v);
     gb__builds(b, r);
