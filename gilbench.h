@@ -1296,6 +1296,27 @@ static void gb__copy(char *to, size_t size, const char *from)
     to[len] = 0;
 }
 
+typedef char gb__small[32];
+
+// A figure for people: three significant digits, or the whole part where that shows more.
+static const char *gb__number(gb__small text, double value)
+{
+    int digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : value > 0 ? 3 : 0;
+    if (value < 999.5 || !(value < 1e12)) {
+        snprintf(text, sizeof(gb__small), !isfinite(value) ? "-" : value < 1e12 ? "%.*f" : "%.*g",
+                 digits, value);
+        return text;
+    }
+    char plain[32];
+    size_t len = (size_t)snprintf(plain, sizeof plain, "%.0f", value), out = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0) text[out++] = ',';
+        text[out++] = plain[i];
+    }
+    text[out] = 0;
+    return text;
+}
+
 // Files have a point in their numbers, whatever the locale of the program writes: between these
 // two, this thread does so too.
 static locale_t gb__use_point(void)
@@ -10599,16 +10620,6 @@ static double *gb__figures(const gb_cell *c, size_t offset, size_t *n)
     return values;
 }
 
-static gb_interval gb__summarise(const gb_cell *c, const gb__metric *metric, uint64_t seed)
-{
-    size_t n;
-    double *values = gb__figures(c, metric->offset, &n);
-    gb_interval interval = {NAN, NAN, NAN};
-    if (values && n) interval = gb_median_ci(values, n, seed);
-    free(values);
-    return interval;
-}
-
 // A round that is more than 3.5 robust standard deviations from the median (B. Iglewicz and
 // D. Hoaglin, How to Detect and Handle Outliers, 1993), and more than the few percent that nobody
 // would ask about. It is shown, and counts: a median and the interval of it bear with it.
@@ -10629,8 +10640,12 @@ static void gb__mark_outliers(gb_cell *c)
 
 static void gb__summarise_cell(gb_cell *c, uint64_t seed)
 {
-    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
-        c->summary[i] = gb__summarise(c, &gb__metrics[i], seed);
+    for (size_t i = 0, n; i < GB_METRIC_COUNT; i++) {
+        double *values = gb__figures(c, gb__metrics[i].offset, &n);
+        c->summary[i] = (gb_interval){NAN, NAN, NAN};
+        if (values && n) c->summary[i] = gb_median_ci(values, n, seed);
+        free(values);
+    }
     gb__mark_outliers(c);
 }
 
@@ -10828,56 +10843,39 @@ GB__PRINTF(2, 3) static void gb__warn(gb_result *r, const char *format, ...)
     memcpy(grown[r->warning_count++], text, sizeof text);
 }
 
-// The configure arguments without what must or may differ between the two builds of a pair.
-static void gb__comparable_args(const gb_python *p, gb__buf *b)
+// The first item of a list that others lack; false: there is none. Of configure arguments, what
+// must or may differ between the two builds of a pair doesn't count.
+static bool gb__odd_item(const char *list, const char *others, char separator, gb_slice *item)
 {
-    gb_slice rest = gb__slice(p->configure_args), word;
+    gb_slice rest = gb__slice(list), other;
     while (rest.len) {
-        gb__split(rest, ' ', &word, &rest);
-        if (memmem(word.data, word.len, "--disable-gil", 13) ||
-            memmem(word.data, word.len, "prefix=", 7) || !word.len)
-            continue;
-        gb__buf_add(b, word.data, word.len);
-        gb__buf_add(b, " ", 1);
-    }
-}
-
-static bool gb__same_args(const gb_python *a, const gb_python *b)
-{
-    gb__buf left = {0}, right = {0};
-    gb__comparable_args(a, &left);
-    gb__comparable_args(b, &right);
-    bool same = left.len == right.len && (!left.len || !memcmp(left.data, right.data, left.len));
-    gb__buf_free(&left);
-    gb__buf_free(&right);
-    return same;
-}
-
-// The first package that only one of them has, or in another version; false: there is none.
-static bool gb__other_package(const gb_python *a, const gb_python *b, gb_slice *package)
-{
-    gb_slice rest = gb__slice(a->packages);
-    while (rest.len) {
-        gb__split(rest, ',', package, &rest);
-        *package = gb__slice_trim(*package);
-        gb_slice others = gb__slice(b->packages), other;
-        bool same = false;
-        while (others.len && !same) {
-            gb__split(others, ',', &other, &others);
+        gb__split(rest, separator, item, &rest);
+        *item = gb__slice_trim(*item);
+        bool same = !item->len || memmem(item->data, item->len, "--disable-gil", 13) ||
+                    memmem(item->data, item->len, "prefix=", 7);
+        for (gb_slice all = gb__slice(others); all.len && !same;) {
+            gb__split(all, separator, &other, &all);
             other = gb__slice_trim(other);
-            same = other.len == package->len && !memcmp(other.data, package->data, other.len);
+            same = other.len == item->len && !memcmp(other.data, item->data, other.len);
         }
         if (!same) return true;
     }
     return false;
 }
 
+static bool gb__same_args(const gb_python *a, const gb_python *b)
+{
+    gb_slice odd;
+    return !gb__odd_item(a->configure_args, b->configure_args, ' ', &odd) &&
+           !gb__odd_item(b->configure_args, a->configure_args, ' ', &odd);
+}
+
 static void gb__warn_packages(gb_result *r, const gb_python *a, const gb_python *b,
                               const char *b_name)
 {
     gb_slice package;
-    bool in_a = gb__other_package(a, b, &package);
-    if (!in_a && !gb__other_package(b, a, &package)) return;
+    bool in_a = gb__odd_item(a->packages, b->packages, ',', &package);
+    if (!in_a && !gb__odd_item(b->packages, a->packages, ',', &package)) return;
     gb__warn(r, "%s and %s have not the same packages: %.*s is in %s, but not in %s", a->id, b_name,
              (int)package.len, package.data, in_a ? a->id : b_name, in_a ? b_name : a->id);
 }
@@ -10918,6 +10916,7 @@ static void gb__warn_fallbacks(const gb_plan *p, gb_result *r)
 // Are its req/s what they look like?
 static void gb__warn_rate(gb_result *r, const gb_cell *c)
 {
+    gb__small a, b;
     gb_interval rps = c->summary[GB_RPS];
     size_t n, drifting = 0;
     double *drifts = gb__figures(c, offsetof(gb_round, drift), &n);
@@ -10926,21 +10925,20 @@ static void gb__warn_rate(gb_result *r, const gb_cell *c)
     gb_interval drift = {1, 1, 1};
     if (drifts && drifting) drift = gb_median_ci(drifts, drifting, 1);
     free(drifts);
-    if (drift.median > 1.05 && drift.lo > 1.01)
-        gb__warn(r, "%s: still getting faster: the second half of its windows had %.0f %% more "
-                 "req/s than the first; try a longer --warmup", c->id, 100 * (drift.median - 1));
-    if (drift.median < 0.95 && drift.hi < 0.99)
-        gb__warn(r, "%s: still getting slower: the second half of its windows had %.0f %% fewer "
-                 "req/s than the first; try a longer --warmup", c->id, 100 * (1 - drift.median));
+    bool faster = drift.median > 1.05 && drift.lo > 1.01;
+    if (faster || (drift.median < 0.95 && drift.hi < 0.99))
+        gb__warn(r, "%s: still getting %s: the second half of its windows had %.0f %% %s req/s "
+                 "than the first; try a longer --warmup", c->id, faster ? "faster" : "slower",
+                 100 * fabs(drift.median - 1), faster ? "more" : "fewer");
     if (gb__is_coarse(c))
         gb__warn(r, "%s: too few answers to know req/s, which get no verdict; try a longer "
                  "--duration", c->id);
     if (rps.hi - rps.lo > 0.3 * rps.median)
-        gb__warn(r, "%s: its rounds are far apart: req/s are known from %.3g to %.3g only", c->id,
-                 rps.lo, rps.hi);
+        gb__warn(r, "%s: its rounds are far apart: req/s are known from %s to %s only", c->id,
+                 gb__number(a, rps.lo), gb__number(b, rps.hi));
     if (c->rate > 0 && rps.median < 0.98 * c->rate)
-        gb__warn(r, "%s: %.3g of %.3g req/s were answered: its latencies are those of a queue that "
-                 "grows", c->id, rps.median, c->rate);
+        gb__warn(r, "%s: %s of %s req/s were answered: its latencies are those of a queue that "
+                 "grows", c->id, gb__number(a, rps.median), gb__number(b, c->rate));
 }
 
 static const gb_round *gb__first_round(const gb_cell *c)
@@ -10983,6 +10981,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     uint64_t errors = 0;
     double share = 0, median = c->summary[GB_RPS].median, farthest = median;
     size_t unsettled = 0, outliers = 0, late = 0;
+    gb__small a, b;
     char variant[GB__VARIANT];
     gb__variant(c, "", variant, sizeof variant);
     for (size_t i = 0; i < c->round_count; i++) {
@@ -10999,9 +10998,9 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         gb__warn(r, "%s: the GIL came back (%s does not declare that it runs without): its rows "
                  "say nothing about free-threading", variant, modules);
     if (outliers)
-        gb__warn(r, "%s: %zu of %zu rounds are far from the median of %.0f req/s, the farthest "
-                 "with %.0f (they count)", c->id, outliers, c->round_count, median,
-                 farthest);
+        gb__warn(r, "%s: %zu of %zu rounds are far from the median of %s req/s, the farthest "
+                 "with %s (they count)", c->id, outliers, c->round_count, gb__number(a, median),
+                 gb__number(b, farthest));
     gb__warn_rate(r, c);
     gb__warn_answers(r, c);
     if (unsettled)
@@ -11391,6 +11390,15 @@ static void gb__warn_other(gb_result *r, const char *source, const char *what, c
                  *after ? after : "unknown", *before ? before : "unknown");
 }
 
+static void gb__warn_other_figure(gb_result *r, const char *source, const char *what,
+                                  double before, double after)
+{
+    char old[32], new[32];
+    snprintf(old, sizeof old, "%g", before);
+    snprintf(new, sizeof new, "%g", after);
+    gb__warn_other(r, source, what, old, new);
+}
+
 static void gb__warn_machines(gb_result *into, const gb_result *from, const char *source)
 {
     const gb_host *a = &into->host, *b = &from->host;
@@ -11400,21 +11408,10 @@ static void gb__warn_machines(gb_result *into, const gb_result *from, const char
     gb__warn_other(into, source, "CPU", a->cpu_model, b->cpu_model);
     gb__warn_other(into, source, "frequency governor", a->governor, b->governor);
     gb__warn_other(into, source, "version of gilbench", into->gilbench, from->gilbench);
-    snprintf(before, sizeof before, "%d", a->cpus);
-    snprintf(after, sizeof after, "%d", b->cpus);
-    gb__warn_other(into, source, "number of CPUs", before, after);
+    gb__warn_other_figure(into, source, "number of CPUs", a->cpus, b->cpus);
     snprintf(before, sizeof before, "%.0f GB", (double)a->memory / 1e9);
     snprintf(after, sizeof after, "%.0f GB", (double)b->memory / 1e9);
     gb__warn_other(into, source, "memory", before, after);
-}
-
-static void gb__warn_other_figure(gb_result *r, const char *source, const char *what,
-                                  double before, double after)
-{
-    char old[32], new[32];
-    snprintf(old, sizeof old, "%g", before);
-    snprintf(new, sizeof new, "%g", after);
-    gb__warn_other(r, source, what, old, new);
 }
 
 // Older files don't say how they were measured.
@@ -11579,27 +11576,6 @@ GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *lab
 // ================================================================================================
 // >>table
 // Figures and cells of text in rows, shown aligned, as Markdown and as CSV.
-
-typedef char gb__small[32];
-
-// A figure for people: three significant digits, or the whole part where that shows more.
-static const char *gb__number(gb__small text, double value)
-{
-    int digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : value > 0 ? 3 : 0;
-    if (value < 999.5 || !(value < 1e12)) {
-        snprintf(text, sizeof(gb__small), !isfinite(value) ? "-" : value < 1e12 ? "%.*f" : "%.*g",
-                 digits, value);
-        return text;
-    }
-    char plain[32];
-    size_t len = (size_t)snprintf(plain, sizeof plain, "%.0f", value), out = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (i && (len - i) % 3 == 0) text[out++] = ',';
-        text[out++] = plain[i];
-    }
-    text[out] = 0;
-    return text;
-}
 
 // A figure for programs: as many digits as make it the same number again when it is read.
 static const char *gb__exact(gb__small text, double value)
@@ -11837,13 +11813,10 @@ static const gb__reported *gb__reported_of(const gb_result *r, const gb_cell *c)
 
 static void gb__reported_cells(gb__table *t, const gb__reported *a)
 {
-    char rps[16] = "", mean[16] = "", mb[16] = "";
-    if (a && a->rps) snprintf(rps, sizeof rps, "%d", a->rps);
-    if (a && a->mean_ms > 0) snprintf(mean, sizeof mean, "%g", a->mean_ms);
-    if (a && a->mb) snprintf(mb, sizeof mb, "%d", a->mb);
-    gb__cell(t, "%s", rps);
-    gb__cell(t, "%s", mean);
-    gb__cell(t, "%s", mb);
+    gb__small text;
+    gb__cell(t, "%s", a && a->rps ? gb__number(text, a->rps) : "");
+    gb__cell(t, "%s", a && a->mean_ms > 0 ? gb__number(text, a->mean_ms) : "");
+    gb__cell(t, "%s", a && a->mb ? gb__number(text, a->mb) : "");
 }
 
 static const char gb__reported_note[] =
@@ -12034,7 +12007,8 @@ static bool gb__cell_has_gil(const gb_result *r, const gb_cell *c)
 static const char *gb__ratio_text(gb__phrase text, gb_interval i)
 {
     bool known = isfinite(i.median) && isfinite(i.lo) && isfinite(i.hi);
-    snprintf(text, sizeof(gb__phrase), known ? "%.2fx [%.2f, %.2f]" : "-", i.median, i.lo, i.hi);
+    snprintf(text, sizeof(gb__phrase), !known ? "-" : i.lo < i.hi ? "%.2fx [%.2f, %.2f]" : "%.2fx",
+             i.median, i.lo, i.hi);  // one round has no interval
     return text;
 }
 
@@ -12182,7 +12156,7 @@ static void gb__measured(const gb__view *v, gb__table *t, const gb_cell *c)
         if (!i && !measured) gb__cell(t, "failed");
         else if (gb__is_shown(v, &gb__columns[i]))
             gb__cell(t, "%s", gb__number(text, gb__figure(c, &gb__columns[i])));
-        if (!i) gb__cell(t, measured && isfinite(half) ? "%.1f %%" : "-", half);
+        if (!i) gb__cell(t, measured && half > 0 ? "%.1f %%" : "-", half);
     }
     double us[GB__PHASES], all = gb__anatomy(c, us);
     bool seen = all > 0 && gb__sees_waits(c);
@@ -12289,10 +12263,12 @@ static void gb__add_method(gb__buf *b, const gb__view *v)
     for (size_t i = 0; i < v->result->cell_count; i++)
         if ((int)v->result->cells[i].round_count > rounds)
             rounds = (int)v->result->cells[i].round_count;
-    gb__buf_printf(b, "Medians of %d rounds, each on a fresh server; +-: half of the 95 %% "
-                   "interval. Ratios are paired within\nrounds, with 95 %% intervals: faster or "
-                   "slower where all of it is beyond 1 %%, no difference where all is\nwithin, "
-                   "else unclear.", rounds);
+    if (rounds == 1) gb__buf_str(b, "Figures of one round, which has no interval.");
+    else
+        gb__buf_printf(b, "Medians of %d rounds, each on a fresh server; +-: half of the 95 %% "
+                       "interval. Ratios are paired within\nrounds, with 95 %% intervals: faster "
+                       "or slower where all of it is beyond 1 %%, no difference where all is\n"
+                       "within, else unclear.", rounds);
     if (needed)
         gb__buf_printf(b, " About %d rounds would tell 5 %% of req/s wherever that is unclear.",
                        needed);
@@ -13694,12 +13670,11 @@ static void gb__pyperf_count(gb__json *j, const char *key, double value)
 }
 
 // The same in both files of a comparison, so that pyperf pairs them: the cell without its build.
-static void gb__pyperf_name(gb__json *j, const gb_cell *c, size_t n, const char *what)
+static void gb__pyperf_name(gb__json *j, const gb_cell *c, const char *what)
 {
     gb__buf name = {0};
     gb__buf_printf(&name, "%s%s%s/w%d-t%d-c%d%s", c->scenario, *c->server ? " " : "", c->server,
                    c->workers, c->threads, c->connections, what);
-    if (n) gb__buf_printf(&name, " #%zu", n + 1);
     if (name.data) gb__pyperf_text(j, "name", name.data);
     j->text.failed |= name.failed;
     gb__buf_free(&name);
@@ -13727,16 +13702,6 @@ static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *roun
     gb__json_close(j, "}");
 }
 
-// Cells that would have one name; a plan has none, but a file may.
-static size_t gb__pyperf_twins(const gb_result *r, const gb_cell *c)
-{
-    size_t n = 0;
-    for (const gb_cell *b = r->cells; b < c; b++)
-        n += !strcmp(b->scenario, c->scenario) && !strcmp(b->server, c->server) &&
-             !strcmp(b->python, c->python) && gb__same_topology(b, c);
-    return n;
-}
-
 // A benchmark; none where there is no round to show.
 static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
                             const gb__series *series, size_t which)
@@ -13749,7 +13714,7 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
     gb__json_open(j, "{");
     gb__json_key(j, "metadata");
     gb__json_open(j, "{");
-    gb__pyperf_name(j, c, gb__pyperf_twins(r, c), series->values[which].name);
+    gb__pyperf_name(j, c, series->values[which].name);
     gb__pyperf_text(j, "unit", series->unit);
     gb__pyperf_text(j, "server_app", c->app);
     gb__pyperf_text(j, "server_path", c->path);

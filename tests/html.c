@@ -304,7 +304,7 @@ static void test_failures(void)
     r.interrupted = true;
     char *text = page_of(&r);
     well_formed(text, "one build failed");
-    is_u64(count(text, "<span>failed "), 2 * 3, "its bars say so");
+    is_u64(count(text, "<span>failed</span>"), 2 * 3, "its bars say so");
     ok(strstr(text, "<b>3.14.7t</b> with 1 thread: no measurement."), "and so does the answer");
     ok(strstr(text, "Interrupted"), "an interruption is told");
     free(text);
