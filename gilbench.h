@@ -1979,11 +1979,6 @@ static bool gb__tree_read(gb__processes *tree, int root, gb__buf *text)
 
 // ---- usage --------------------------------------------------------------------------------------
 
-static uint64_t gb__page_size(void)
-{
-    return (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 // stat's times are whole clock ticks, 10 ms mostly: too coarse for a window of a second. The CPU
 // clock of the process counts ns, ended threads included (task/*/schedstat forgets those). So
 // user + system is exact, and only how it is split is as coarse as stat; a difference of two
@@ -2096,14 +2091,6 @@ static bool gb__add_process(int pid, gb__buf *text, gb_usage *usage)
     return true;
 }
 
-static void gb__add_memory(int pid, gb__buf *text, gb_usage *usage)
-{
-    if (gb__proc_read(text, pid, "statm"))
-        usage->rss += gb__parse_statm(text->data, gb__page_size());
-    if (gb__proc_read(text, pid, "status"))
-        usage->rss_peak += gb__proc_bytes(text->data, "VmHWM");
-}
-
 static gb_code gb__usage_exact(const gb__processes *tree, gb__buf *text, gb_usage *usage,
                                gb_error *error)
 {
@@ -2137,8 +2124,12 @@ static gb_code gb__usage_read(const gb__processes *tree, bool exact, gb__buf *te
     }
     usage->at = gb_now_ns();
     for (size_t i = 0; i < tree->count; i++) {
-        gb__add_memory(tree->items[i].pid, text, usage);
-        gb__add_switches(tree->items[i].pid, text, usage);
+        int pid = tree->items[i].pid;
+        if (gb__proc_read(text, pid, "statm"))
+            usage->rss += gb__parse_statm(text->data, (uint64_t)sysconf(_SC_PAGESIZE));
+        if (gb__proc_read(text, pid, "status"))
+            usage->rss_peak += gb__proc_bytes(text->data, "VmHWM");
+        gb__add_switches(pid, text, usage);
     }
     return exact ? gb__usage_exact(tree, text, usage, error) : GB_OK;
 }
@@ -2330,7 +2321,7 @@ static void gb__sample(gb__sampler *s)
     uint64_t rss = 0;
     for (size_t i = 0; i < s->tree.count; i++)
         if (gb__proc_read(&s->text, s->tree.items[i].pid, "statm"))
-            rss += gb__parse_statm(s->text.data, gb__page_size());
+            rss += gb__parse_statm(s->text.data, (uint64_t)sysconf(_SC_PAGESIZE));
     if (!rss) return;
     s->samples++;
     s->rss_sum += rss;
@@ -10291,11 +10282,6 @@ static bool gb__has_control(const gb_plan *p, const gb_scenario *s)
 
 // ---- environments: where an application's packages are, beside the builds -----------------------
 
-static bool gb__is_environment(const gb_python *python)
-{
-    return strcmp(python->prefix, python->base_prefix);
-}
-
 static bool gb__is_package(const char *prefix, const char *package)
 {
     char pattern[GB_PATH];
@@ -10377,7 +10363,7 @@ static void gb__use_environments(gb_result *r)
     size_t n = 0;
     while (all && n < r->python_count) {
         all[n] = r->pythons[n];
-        if (!gb__is_environment(&all[n]) && !gb__cached_environment(&r->pythons[n], &all[n])) break;
+        if (!strcmp(all[n].prefix, all[n].base_prefix) && !gb__cached_environment(&r->pythons[n], &all[n])) break;
         n++;
     }
     if (n == r->python_count && all) memcpy(r->pythons, all, n * sizeof *all);
@@ -11127,16 +11113,6 @@ static const char *gb__known_problem(const gb_result *r, const gb_cell *c)
     return NULL;
 }
 
-static bool gb__is_lasting(gb_code code)
-{
-    return code == GB_APP || code == GB_USAGE || code == GB_NO_PYTHON;
-}
-
-static bool gb__plan_stopped(const gb_plan *p)
-{
-    return gb__flag_is_set(p->stop);
-}
-
 // Measures one cell; false when the comparison was interrupted.
 static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__watcher *watcher,
                              gb_error *first)
@@ -11149,11 +11125,11 @@ static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__wat
         return true;
     }
     gb_code code = gb__measure_cell(p, r, c, watcher, &error);
-    if (code == GB_INTERRUPTED || gb__plan_stopped(p)) {
+    if (code == GB_INTERRUPTED || gb__flag_is_set(p->stop)) {
         c->round_count--;  // a window cut short is no measurement
         return false;
     }
-    c->broken = gb__is_lasting(code);
+    c->broken = code == GB_APP || code == GB_USAGE || code == GB_NO_PYTHON;
     if (!code && c->interface == GB_AUTO) c->interface = c->rounds[c->round_count - 1].interface;
     if (code && !first->code) gb__fail(first, code, "%s: %.900s", c->id, error.text);
     return true;
@@ -11237,7 +11213,7 @@ static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *firs
         for (size_t i = 0; i < r->cell_count && !r->interrupted; i++, done++) {
             gb_cell *c = &r->cells[order[i]];
             gb__tell_progress(&watcher, r, c, done);
-            r->interrupted = gb__plan_stopped(p) || !gb__compare_step(p, r, c, &watcher, first);
+            r->interrupted = gb__flag_is_set(p->stop) || !gb__compare_step(p, r, c, &watcher, first);
         }
     }
     free(order);
@@ -11676,12 +11652,6 @@ static void gb__add_padded(const gb__table *t, size_t i, size_t width, bool colo
                    text, toned ? "\033[0m" : "", left ? pad : 0, "");
 }
 
-static void gb__trim_line(gb__buf *b)
-{
-    while (b->len && b->data[b->len - 1] == ' ') b->len--;
-    gb__buf_str(b, "\n");
-}
-
 enum { GB__MOST_COLUMNS = 32 };
 
 // The columns from `first` to before `end`, behind the keys.
@@ -11694,7 +11664,8 @@ static void gb__table_block(const gb__table *t, const size_t *widths, size_t fir
             gb__add_padded(t, row + c, widths[c], colour, b);
             gb__buf_str(b, "  ");
         }
-        gb__trim_line(b);
+        while (b->len && b->data[b->len - 1] == ' ') b->len--;
+        gb__buf_str(b, "\n");
     }
 }
 
@@ -13255,20 +13226,15 @@ static void gb__set_unknown(const gb__key *k, char *at)
 
 static bool gb__read_value(gb__reader *r, const gb__key *k, char *base);
 
-static const gb__key *gb__find_key(const gb__key *keys, const char *key)
-{
-    while (keys->key && strcmp(keys->key, key)) keys++;
-    return keys->key ? keys : NULL;
-}
-
 static bool gb__read_member(gb__reader *r, const gb__key *keys, char *base, uint64_t *seen)
 {
     char key[64];
     const char *at = r->at, *outer = r->key;
     if (!gb__read_text(r, key, sizeof key)) return false;
     if (!gb__eat(r, ":")) return gb__bad(r, "\":\" is missing");
-    const gb__key *k = gb__find_key(keys, key);
-    if (!k) return gb__skip(r, 0);
+    const gb__key *k = keys;
+    while (k->key && strcmp(k->key, key)) k++;
+    if (!k->key) return gb__skip(r, 0);
     uint64_t bit = 1ull << (k - keys);
     if (*seen & bit) {
         r->at = at;
@@ -13359,10 +13325,8 @@ static bool gb__read_choice(gb__reader *r, const char *const *names, int *choice
     char text[32];
     const char *at = r->at;
     if (!gb__read_text(r, text, sizeof text)) return false;
-    for (int i = 0; names[i]; i++) {
-        *choice = i;
-        if (!strcmp(names[i], text)) return true;
-    }
+    for (*choice = 0; names[*choice]; ++*choice)
+        if (!strcmp(names[*choice], text)) return true;
     *choice = 0;
     r->at = at;
     return gb__wrong(r, "another word");
@@ -15355,16 +15319,6 @@ static gb_code gb__check_reports(const gb__arguments *a, gb_error *error)
     return code;
 }
 
-static gb_code gb__write_report(const gb__arguments *a, const struct gb__output *output,
-                                const gb_result *r, gb_error *error)
-{
-    const char *value = a->value[output->id];
-    if (output->to_directory) return value ? output->to_directory(r, value, error) : GB_OK;
-    gb__target t = gb__open_output(a, output->id, error);
-    if (t.out) t.code = output->to_file(r, t.out, error);
-    return gb__close_output(&t, error);
-}
-
 // ---- pythons ------------------------------------------------------------------------------------
 
 static int gb__main_pythons(const gb__arguments *a)
@@ -15627,25 +15581,6 @@ static void gb__show_progress(void *user, const gb_progress *p)
     fflush(stderr);
 }
 
-static gb_code gb__arm(const gb_python *gil, const gb_python *ft, gb_slice arm, gb_python *python,
-                       gb_error *error)
-{
-    if (gb__slice_is(arm, "gil")) {
-        *python = *gil;
-    } else if (gb__slice_is(arm, "ft")) {
-        *python = *ft;
-    } else if (gb__slice_is(arm, "ft-gil")) {
-        *python = *ft;
-        python->gil = 1;
-        size_t len = strlen(python->id);
-        snprintf(python->id + len, sizeof python->id - len, ",gil=1");
-    } else {
-        return gb__fail(error, GB_USAGE, "--arms: \"%.*s\" is not gil, ft or ft-gil",
-                        (int)arm.len, arm.data);
-    }
-    return GB_OK;
-}
-
 // The builds of --arms among those found.
 static gb_code gb__find_arms(const char *arms, gb__comparing *c, gb_error *error)
 {
@@ -15665,8 +15600,13 @@ static gb_code gb__find_arms(const char *arms, gb__comparing *c, gb_error *error
     }
     for (bool more = !code; more && !code;) {
         more = gb__split(rest, ',', &arm, &rest);
-        code = gb__arm(gil, ft, arm, &c->pythons[c->plan.python_count], error);
-        c->plan.python_count += !code;
+        gb_python *p = &c->pythons[c->plan.python_count++];
+        bool forced = gb__slice_is(arm, "ft-gil");
+        *p = gb__slice_is(arm, "gil") ? *gil : *ft;
+        if (forced) p->gil = 1, strncat(p->id, ",gil=1", sizeof p->id - strlen(p->id) - 1);
+        if (!forced && !gb__slice_is(arm, "gil") && !gb__slice_is(arm, "ft"))
+            code = gb__fail(error, GB_USAGE, "--arms: \"%.*s\" is not gil, ft or ft-gil",
+                            (int)arm.len, arm.data);
     }
     free(list);
     c->plan.pythons = c->pythons;
@@ -15788,8 +15728,14 @@ static int gb__write_reports(const gb__arguments *a, const gb_result *r, int arg
     gb__target json = gb__open_output(a, GB__OPT_JSON, &error);
     if (json.out) json.code = gb_report_json(r, argc, argv, json.out, &error);
     if (gb__close_output(&json, &error)) status = gb__complain(&error);
-    for (size_t i = 0; i < GB__OUTPUTS; i++)
-        if (gb__write_report(a, &gb__outputs[i], r, &error)) status = gb__complain(&error);
+    for (size_t i = 0; i < GB__OUTPUTS; i++) {
+        const struct gb__output *o = &gb__outputs[i];
+        gb__target t = {.path = a->value[o->id]};
+        if (o->to_file) t = gb__open_output(a, o->id, &error);
+        if (t.out) t.code = o->to_file(r, t.out, &error);
+        else if (o->to_directory && t.path) t.code = o->to_directory(r, t.path, &error);
+        if (gb__close_output(&t, &error)) status = gb__complain(&error);
+    }
     return status;
 }
 
