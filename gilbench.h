@@ -1322,6 +1322,27 @@ static void gb__copy(char *to, size_t size, const char *from)
     to[len] = 0;
 }
 
+typedef char gb__small[32];
+
+// A figure for people: three significant digits, or the whole part where that shows more.
+static const char *gb__number(gb__small text, double value)
+{
+    int digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : value > 0 ? 3 : 0;
+    if (value < 999.5 || !(value < 1e12)) {
+        snprintf(text, sizeof(gb__small), !isfinite(value) ? "-" : value < 1e12 ? "%.*f" : "%.*g",
+                 digits, value);
+        return text;
+    }
+    char plain[32];
+    size_t len = (size_t)snprintf(plain, sizeof plain, "%.0f", value), out = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0) text[out++] = ',';
+        text[out++] = plain[i];
+    }
+    text[out] = 0;
+    return text;
+}
+
 // Files have a point in their numbers, whatever the locale of the program writes: between these
 // two, this thread does so too.
 static locale_t gb__use_point(void)
@@ -1425,6 +1446,11 @@ static size_t gb__bucket(int sub_bits, uint64_t ns)
     return ((size_t)shift << kept) + (size_t)(ns >> shift);
 }
 
+static size_t gb__bucket_of(const gb_histogram *h, uint64_t ns)
+{
+    return gb__bucket(h->sub_bits, ns < GB__HOUR ? ns : GB__HOUR);
+}
+
 static int gb__bucket_shift(int sub_bits, size_t bucket)
 {
     int octave = (int)(bucket >> (sub_bits - 1));
@@ -1472,7 +1498,7 @@ GB_API void gb_histogram_reset(gb_histogram *h)
 
 GB_API void gb_histogram_record(gb_histogram *h, uint64_t ns)
 {
-    h->counts[gb__bucket(h->sub_bits, ns < GB__HOUR ? ns : GB__HOUR)]++;
+    h->counts[gb__bucket_of(h, ns)]++;
     if (ns > h->max) h->max = ns;
     if (ns < h->min || !h->total) h->min = ns;
     h->sum += (double)ns;
@@ -1611,9 +1637,9 @@ static int gb__compare_doubles(const void *a, const void *b)
 
 static double *gb__sorted(const double *values, size_t n)
 {
-    double *sorted = malloc(n * sizeof *sorted);
+    double *sorted = malloc((n + 1) * sizeof *sorted);
     if (!sorted) return NULL;
-    memcpy(sorted, values, n * sizeof *sorted);
+    if (n) memcpy(sorted, values, n * sizeof *sorted);
     qsort(sorted, n, sizeof *sorted, gb__compare_doubles);
     return sorted;
 }
@@ -1662,53 +1688,46 @@ static double gb__bootstrap_tail(size_t n)
     return 0.025 - (0.1959 - 0.255 / (double)n) / (double)n;
 }
 
-GB_API gb_interval gb_median_ci(const double *values, size_t n, uint64_t seed)
+// Of the ratio of two samples' medians, or, without a `base`, of the median of `values`.
+static gb_interval gb__resampled(const double *base, size_t base_count, const double *values,
+                                 size_t n, uint64_t seed)
 {
     gb_interval interval = {NAN, NAN, NAN};
     double medians[GB__RESAMPLES];
-    if (!n) return (gb_interval){0, 0, 0};
-    double *sorted = gb__sorted(values, n);
-    uint32_t *drawn = calloc(n, sizeof *drawn);
-    if (sorted && drawn) {
-        for (size_t i = 0; i < GB__RESAMPLES; i++)
-            medians[i] = gb__resampled_median(sorted, drawn, n, &seed);
+    double *before = gb__sorted(base, base_count), *after = gb__sorted(values, n);
+    uint32_t *drawn = calloc(base_count + n, sizeof *drawn);
+    if (before && after && drawn) {
+        for (size_t i = 0; i < GB__RESAMPLES; i++) {
+            double by = base ? gb__resampled_median(before, drawn, base_count, &seed) : 1;
+            medians[i] = gb__resampled_median(after, drawn, n, &seed) / by;
+        }
         qsort(medians, GB__RESAMPLES, sizeof *medians, gb__compare_doubles);
-        size_t cut = (size_t)(gb__bootstrap_tail(n) * GB__RESAMPLES);
-        interval.median = gb__median_sorted(sorted, n);
+        size_t fewest = base && base_count < n ? base_count : n;
+        size_t cut = (size_t)(gb__bootstrap_tail(fewest) * GB__RESAMPLES);
+        interval.median = gb__median_sorted(after, n);
+        if (base) interval.median /= gb__median_sorted(before, base_count);
         interval.lo = medians[cut];
         interval.hi = medians[GB__RESAMPLES - 1 - cut];
-    }
-    free(drawn);
-    free(sorted);
-    return interval;
-}
-
-GB__OPTIMIZE_LESS
-
-GB_API gb_interval gb_ratio_ci(const double *a, size_t a_count, const double *b, size_t b_count,
-                               uint64_t seed)
-{
-    gb_interval interval = {NAN, NAN, NAN};
-    double ratios[GB__RESAMPLES];
-    double *before = gb__sorted(a, a_count), *after = gb__sorted(b, b_count);
-    uint32_t *drawn = calloc(a_count + b_count, sizeof *drawn);
-    if (a_count && b_count && before && after && drawn) {
-        for (size_t i = 0; i < GB__RESAMPLES; i++) {
-            double base = gb__resampled_median(before, drawn, a_count, &seed);
-            ratios[i] = gb__resampled_median(after, drawn, b_count, &seed) / base;
-        }
-        qsort(ratios, GB__RESAMPLES, sizeof *ratios, gb__compare_doubles);
-        size_t cut = (size_t)(gb__bootstrap_tail(a_count < b_count ? a_count : b_count) *
-                              GB__RESAMPLES);
-        interval.median = gb__median_sorted(after, b_count) / gb__median_sorted(before, a_count);
-        interval.lo = ratios[cut];
-        interval.hi = ratios[GB__RESAMPLES - 1 - cut];
     }
     free(drawn);
     free(before);
     free(after);
     return interval;
 }
+
+GB_API gb_interval gb_median_ci(const double *values, size_t n, uint64_t seed)
+{
+    return n ? gb__resampled(NULL, 0, values, n, seed) : (gb_interval){0, 0, 0};
+}
+
+GB_API gb_interval gb_ratio_ci(const double *a, size_t a_count, const double *b, size_t b_count,
+                               uint64_t seed)
+{
+    if (!a_count || !b_count) return (gb_interval){NAN, NAN, NAN};
+    return gb__resampled(a, a_count, b, b_count, seed);
+}
+
+GB__OPTIMIZE_LESS
 
 // ================================================================================================
 // >>proc
@@ -1760,17 +1779,16 @@ static uint64_t gb__parse_statm(const char *text, uint64_t page_size)
     return gb__parse_numbers(text, pages, 2) ? pages[1] * page_size : 0;
 }
 
-// The value of a "name: value" line, as status, smaps_rollup, meminfo and cpuinfo have them; empty
-// where there is none.
+// The value of a "name: value" line, as status, smaps_rollup, meminfo and cpuinfo have them, or of
+// "name value" as in vmstat; empty where there is none.
 static gb_slice gb__proc_value(const char *text, const char *name)
 {
     size_t len = strlen(name);
     for (const char *end, *line = text; *line; line = *end ? end + 1 : end) {
         end = line + strcspn(line, "\n");
-        if (strncmp(line, name, len)) continue;
-        const char *colon = line + len + strspn(line + len, " \t");
-        if (*colon == ':')
-            return gb__slice_trim((gb_slice){colon + 1, (size_t)(end - colon - 1)});
+        if (strncmp(line, name, len) || strcspn(line + len, ": \t")) continue;
+        const char *value = line + len + strspn(line + len, ": \t");
+        return gb__slice_trim((gb_slice){value, (size_t)(end - value)});
     }
     return (gb_slice){"", 0};
 }
@@ -1823,12 +1841,7 @@ static gb__machine_time gb__parse_machine_time(const char *stat)
 // Pages that came from the swap and went there, since boot.
 static uint64_t gb__parse_swapped(const char *vmstat)
 {
-    uint64_t pages[2] = {0, 0};
-    const char *in = strstr(vmstat, "\npswpin "), *out = strstr(vmstat, "\npswpout ");
-    if (!in || !out || !gb__parse_numbers(in + 8, pages, 1) ||
-        !gb__parse_numbers(out + 9, pages + 1, 1))
-        return 0;
-    return pages[0] + pages[1];
+    return gb__proc_number(vmstat, "pswpin") + gb__proc_number(vmstat, "pswpout");
 }
 
 // How many CPUs a list like "0-3,8" has.
@@ -1992,11 +2005,6 @@ static bool gb__tree_read(gb__processes *tree, int root, gb__buf *text)
 
 // ---- usage --------------------------------------------------------------------------------------
 
-static uint64_t gb__page_size(void)
-{
-    return (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 // stat's times are whole clock ticks, 10 ms mostly: too coarse for a window of a second. The CPU
 // clock of the process counts ns, ended threads included (task/*/schedstat forgets those). So
 // user + system is exact, and only how it is split is as coarse as stat; a difference of two
@@ -2109,14 +2117,6 @@ static bool gb__add_process(int pid, gb__buf *text, gb_usage *usage)
     return true;
 }
 
-static void gb__add_memory(int pid, gb__buf *text, gb_usage *usage)
-{
-    if (gb__proc_read(text, pid, "statm"))
-        usage->rss += gb__parse_statm(text->data, gb__page_size());
-    if (gb__proc_read(text, pid, "status"))
-        usage->rss_peak += gb__proc_bytes(text->data, "VmHWM");
-}
-
 static gb_code gb__usage_exact(const gb__processes *tree, gb__buf *text, gb_usage *usage,
                                gb_error *error)
 {
@@ -2150,8 +2150,12 @@ static gb_code gb__usage_read(const gb__processes *tree, bool exact, gb__buf *te
     }
     usage->at = gb_now_ns();
     for (size_t i = 0; i < tree->count; i++) {
-        gb__add_memory(tree->items[i].pid, text, usage);
-        gb__add_switches(tree->items[i].pid, text, usage);
+        int pid = tree->items[i].pid;
+        if (gb__proc_read(text, pid, "statm"))
+            usage->rss += gb__parse_statm(text->data, (uint64_t)sysconf(_SC_PAGESIZE));
+        if (gb__proc_read(text, pid, "status"))
+            usage->rss_peak += gb__proc_bytes(text->data, "VmHWM");
+        gb__add_switches(pid, text, usage);
     }
     return exact ? gb__usage_exact(tree, text, usage, error) : GB_OK;
 }
@@ -2343,7 +2347,7 @@ static void gb__sample(gb__sampler *s)
     uint64_t rss = 0;
     for (size_t i = 0; i < s->tree.count; i++)
         if (gb__proc_read(&s->text, s->tree.items[i].pid, "statm"))
-            rss += gb__parse_statm(s->text.data, gb__page_size());
+            rss += gb__parse_statm(s->text.data, (uint64_t)sysconf(_SC_PAGESIZE));
     if (!rss) return;
     s->samples++;
     s->rss_sum += rss;
@@ -10257,11 +10261,6 @@ static bool gb__has_control(const gb_plan *p, const gb_scenario *s)
 
 // ---- environments: where an application's packages are, beside the builds -----------------------
 
-static bool gb__is_environment(const gb_python *python)
-{
-    return strcmp(python->prefix, python->base_prefix);
-}
-
 static bool gb__is_package(const char *prefix, const char *package)
 {
     char pattern[GB_PATH];
@@ -10343,7 +10342,7 @@ static void gb__use_environments(gb_result *r)
     size_t n = 0;
     while (all && n < r->python_count) {
         all[n] = r->pythons[n];
-        if (!gb__is_environment(&all[n]) && !gb__cached_environment(&r->pythons[n], &all[n])) break;
+        if (!strcmp(all[n].prefix, all[n].base_prefix) && !gb__cached_environment(&r->pythons[n], &all[n])) break;
         n++;
     }
     if (n == r->python_count && all) memcpy(r->pythons, all, n * sizeof *all);
@@ -10587,16 +10586,6 @@ static double *gb__figures(const gb_cell *c, size_t offset, size_t *n)
     return values;
 }
 
-static gb_interval gb__summarise(const gb_cell *c, const gb__metric *metric, uint64_t seed)
-{
-    size_t n;
-    double *values = gb__figures(c, metric->offset, &n);
-    gb_interval interval = {NAN, NAN, NAN};
-    if (values && n) interval = gb_median_ci(values, n, seed);
-    free(values);
-    return interval;
-}
-
 // A round that is more than 3.5 robust standard deviations from the median (B. Iglewicz and
 // D. Hoaglin, How to Detect and Handle Outliers, 1993), and more than the few percent that nobody
 // would ask about. It is shown, and counts: a median and the interval of it bear with it.
@@ -10617,8 +10606,12 @@ static void gb__mark_outliers(gb_cell *c)
 
 static void gb__summarise_cell(gb_cell *c, uint64_t seed)
 {
-    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
-        c->summary[i] = gb__summarise(c, &gb__metrics[i], seed);
+    for (size_t i = 0, n; i < GB_METRIC_COUNT; i++) {
+        double *values = gb__figures(c, gb__metrics[i].offset, &n);
+        c->summary[i] = (gb_interval){NAN, NAN, NAN};
+        if (values && n) c->summary[i] = gb_median_ci(values, n, seed);
+        free(values);
+    }
     gb__mark_outliers(c);
 }
 
@@ -10648,18 +10641,16 @@ GB_API int gb_rounds_needed(const gb_comparison *c, double difference)
     return rounds > GB__FEWEST_ROUNDS ? (int)rounds : GB__FEWEST_ROUNDS;
 }
 
-static bool gb__gil_came_back(const gb_python *python, const gb_round *round)
-{
-    return python && python->free_threaded && python->gil < 0 && round->gil.enabled_after_load > 0;
-}
-
-// A free-threaded row that isn't one.
-static bool gb__cell_has_gil_back(const gb_result *r, const gb_cell *c)
+// The modules that brought the GIL of a free-threaded build back; NULL: none did.
+static const char *gb__gil_is_back(const gb_result *r, const gb_cell *c)
 {
     const gb_python *python = gb__find_python(r, c->python);
-    for (size_t i = 0; i < c->round_count; i++)
-        if (gb__gil_came_back(python, &c->rounds[i])) return true;
-    return false;
+    if (!python || !python->free_threaded || python->gil >= 0) return NULL;
+    for (size_t i = 0; i < c->round_count; i++) {
+        const char *modules = c->rounds[i].gil.reenabled_by;
+        if (c->rounds[i].gil.enabled_after_load > 0) return *modules ? modules : "an extension";
+    }
+    return NULL;
 }
 
 // Answers came too rarely for most of its windows.
@@ -10698,7 +10689,7 @@ static gb_code gb__add_verdict(gb_result *r, const gb_cell *baseline, const gb_c
     r->comparisons = grown;
     gb_comparison *c = &r->comparisons[r->comparison_count++];
     *c = (gb_comparison){.metric = metric->name, .ratio = ratio, .rounds = (int)n};
-    c->gil_back = gb__cell_has_gil_back(r, baseline) || gb__cell_has_gil_back(r, candidate);
+    c->gil_back = gb__gil_is_back(r, baseline) || gb__gil_is_back(r, candidate);
     bool coarse = metric == &gb__metrics[GB_RPS] &&
                   (gb__is_coarse(baseline) || gb__is_coarse(candidate));
     bool judged = n >= GB__FEWEST_ROUNDS && !c->gil_back && !coarse;
@@ -10818,56 +10809,39 @@ GB__PRINTF(2, 3) static void gb__warn(gb_result *r, const char *format, ...)
     memcpy(grown[r->warning_count++], text, sizeof text);
 }
 
-// The configure arguments without what must or may differ between the two builds of a pair.
-static void gb__comparable_args(const gb_python *p, gb__buf *b)
+// The first item of a list that others lack; false: there is none. Of configure arguments, what
+// must or may differ between the two builds of a pair doesn't count.
+static bool gb__odd_item(const char *list, const char *others, char separator, gb_slice *item)
 {
-    gb_slice rest = gb__slice(p->configure_args), word;
+    gb_slice rest = gb__slice(list), other;
     while (rest.len) {
-        gb__split(rest, ' ', &word, &rest);
-        if (memmem(word.data, word.len, "--disable-gil", 13) ||
-            memmem(word.data, word.len, "prefix=", 7) || !word.len)
-            continue;
-        gb__buf_add(b, word.data, word.len);
-        gb__buf_add(b, " ", 1);
-    }
-}
-
-static bool gb__same_args(const gb_python *a, const gb_python *b)
-{
-    gb__buf left = {0}, right = {0};
-    gb__comparable_args(a, &left);
-    gb__comparable_args(b, &right);
-    bool same = left.len == right.len && (!left.len || !memcmp(left.data, right.data, left.len));
-    gb__buf_free(&left);
-    gb__buf_free(&right);
-    return same;
-}
-
-// The first package that only one of them has, or in another version; false: there is none.
-static bool gb__other_package(const gb_python *a, const gb_python *b, gb_slice *package)
-{
-    gb_slice rest = gb__slice(a->packages);
-    while (rest.len) {
-        gb__split(rest, ',', package, &rest);
-        *package = gb__slice_trim(*package);
-        gb_slice others = gb__slice(b->packages), other;
-        bool same = false;
-        while (others.len && !same) {
-            gb__split(others, ',', &other, &others);
+        gb__split(rest, separator, item, &rest);
+        *item = gb__slice_trim(*item);
+        bool same = !item->len || memmem(item->data, item->len, "--disable-gil", 13) ||
+                    memmem(item->data, item->len, "prefix=", 7);
+        for (gb_slice all = gb__slice(others); all.len && !same;) {
+            gb__split(all, separator, &other, &all);
             other = gb__slice_trim(other);
-            same = other.len == package->len && !memcmp(other.data, package->data, other.len);
+            same = other.len == item->len && !memcmp(other.data, item->data, other.len);
         }
         if (!same) return true;
     }
     return false;
 }
 
+static bool gb__same_args(const gb_python *a, const gb_python *b)
+{
+    gb_slice odd;
+    return !gb__odd_item(a->configure_args, b->configure_args, ' ', &odd) &&
+           !gb__odd_item(b->configure_args, a->configure_args, ' ', &odd);
+}
+
 static void gb__warn_packages(gb_result *r, const gb_python *a, const gb_python *b,
                               const char *b_name)
 {
     gb_slice package;
-    bool in_a = gb__other_package(a, b, &package);
-    if (!in_a && !gb__other_package(b, a, &package)) return;
+    bool in_a = gb__odd_item(a->packages, b->packages, ',', &package);
+    if (!in_a && !gb__odd_item(b->packages, a->packages, ',', &package)) return;
     gb__warn(r, "%s and %s have not the same packages: %.*s is in %s, but not in %s", a->id, b_name,
              (int)package.len, package.data, in_a ? a->id : b_name, in_a ? b_name : a->id);
 }
@@ -10908,6 +10882,7 @@ static void gb__warn_fallbacks(const gb_plan *p, gb_result *r)
 // Are its req/s what they look like?
 static void gb__warn_rate(gb_result *r, const gb_cell *c)
 {
+    gb__small a, b;
     gb_interval rps = c->summary[GB_RPS];
     size_t n, drifting = 0;
     double *drifts = gb__figures(c, offsetof(gb_round, drift), &n);
@@ -10916,21 +10891,20 @@ static void gb__warn_rate(gb_result *r, const gb_cell *c)
     gb_interval drift = {1, 1, 1};
     if (drifts && drifting) drift = gb_median_ci(drifts, drifting, 1);
     free(drifts);
-    if (drift.median > 1.05 && drift.lo > 1.01)
-        gb__warn(r, "%s: still getting faster: the second half of its windows had %.0f %% more "
-                 "req/s than the first; try a longer --warmup", c->id, 100 * (drift.median - 1));
-    if (drift.median < 0.95 && drift.hi < 0.99)
-        gb__warn(r, "%s: still getting slower: the second half of its windows had %.0f %% fewer "
-                 "req/s than the first; try a longer --warmup", c->id, 100 * (1 - drift.median));
+    bool faster = drift.median > 1.05 && drift.lo > 1.01;
+    if (faster || (drift.median < 0.95 && drift.hi < 0.99))
+        gb__warn(r, "%s: still getting %s: the second half of its windows had %.0f %% %s req/s "
+                 "than the first; try a longer --warmup", c->id, faster ? "faster" : "slower",
+                 100 * fabs(drift.median - 1), faster ? "more" : "fewer");
     if (gb__is_coarse(c))
         gb__warn(r, "%s: too few answers to know req/s, which get no verdict; try a longer "
                  "--duration", c->id);
     if (rps.hi - rps.lo > 0.3 * rps.median)
-        gb__warn(r, "%s: its rounds are far apart: req/s are known from %.3g to %.3g only", c->id,
-                 rps.lo, rps.hi);
+        gb__warn(r, "%s: its rounds are far apart: req/s are known from %s to %s only", c->id,
+                 gb__number(a, rps.lo), gb__number(b, rps.hi));
     if (c->rate > 0 && rps.median < 0.98 * c->rate)
-        gb__warn(r, "%s: %.3g of %.3g req/s were answered: its latencies are those of a queue that "
-                 "grows", c->id, rps.median, c->rate);
+        gb__warn(r, "%s: %s of %s req/s were answered: its latencies are those of a queue that "
+                 "grows", c->id, gb__number(a, rps.median), gb__number(b, c->rate));
 }
 
 static const gb_round *gb__first_round(const gb_cell *c)
@@ -10969,10 +10943,11 @@ static void gb__warn_answers(gb_result *r, const gb_cell *c)
 
 static void gb__warn_cell(gb_result *r, const gb_cell *c)
 {
-    const gb_python *python = gb__find_python(r, c->python);
+    const char *modules = gb__gil_is_back(r, c);
     uint64_t errors = 0;
     double share = 0, median = c->summary[GB_RPS].median, farthest = median;
     size_t unsettled = 0, outliers = 0, late = 0;
+    gb__small a, b;
     char variant[GB__VARIANT];
     gb__variant(c, "", variant, sizeof variant);
     for (size_t i = 0; i < c->round_count; i++) {
@@ -10984,15 +10959,14 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         if (fabs(round->rps - median) > fabs(farthest - median)) farthest = round->rps;
         if (round->cpu.client_share > share) share = round->cpu.client_share;
         if (*round->problem) gb__warn(r, "%s: %s", c->id, round->problem);
-        if (gb__gil_came_back(python, round))
-            gb__warn(r, "%s: the GIL came back (%s does not declare that it runs without): its "
-                     "rows say nothing about free-threading", variant,
-                     *round->gil.reenabled_by ? round->gil.reenabled_by : "an extension module");
     }
+    if (modules)
+        gb__warn(r, "%s: the GIL came back (%s does not declare that it runs without): its rows "
+                 "say nothing about free-threading", variant, modules);
     if (outliers)
-        gb__warn(r, "%s: %zu of %zu rounds are far from the median of %.0f req/s, the farthest "
-                 "with %.0f (they count)", c->id, outliers, c->round_count, median,
-                 farthest);
+        gb__warn(r, "%s: %zu of %zu rounds are far from the median of %s req/s, the farthest "
+                 "with %s (they count)", c->id, outliers, c->round_count, gb__number(a, median),
+                 gb__number(b, farthest));
     gb__warn_rate(r, c);
     gb__warn_answers(r, c);
     if (unsettled)
@@ -11119,16 +11093,6 @@ static const char *gb__known_problem(const gb_result *r, const gb_cell *c)
     return NULL;
 }
 
-static bool gb__is_lasting(gb_code code)
-{
-    return code == GB_APP || code == GB_USAGE || code == GB_NO_PYTHON;
-}
-
-static bool gb__plan_stopped(const gb_plan *p)
-{
-    return gb__flag_is_set(p->stop);
-}
-
 // Measures one cell; false when the comparison was interrupted.
 static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__watcher *watcher,
                              gb_error *first)
@@ -11141,11 +11105,11 @@ static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__wat
         return true;
     }
     gb_code code = gb__measure_cell(p, r, c, watcher, &error);
-    if (code == GB_INTERRUPTED || gb__plan_stopped(p)) {
+    if (code == GB_INTERRUPTED || gb__flag_is_set(p->stop)) {
         c->round_count--;  // a window cut short is no measurement
         return false;
     }
-    c->broken = gb__is_lasting(code);
+    c->broken = code == GB_APP || code == GB_USAGE || code == GB_NO_PYTHON;
     if (!code && c->interface == GB_AUTO) c->interface = c->rounds[c->round_count - 1].interface;
     if (code && !first->code) gb__fail(first, code, "%s: %.900s", c->id, error.text);
     return true;
@@ -11229,7 +11193,7 @@ static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *firs
         for (size_t i = 0; i < r->cell_count && !r->interrupted; i++, done++) {
             gb_cell *c = &r->cells[order[i]];
             gb__tell_progress(&watcher, r, c, done);
-            r->interrupted = gb__plan_stopped(p) || !gb__compare_step(p, r, c, &watcher, first);
+            r->interrupted = gb__flag_is_set(p->stop) || !gb__compare_step(p, r, c, &watcher, first);
         }
     }
     free(order);
@@ -11382,6 +11346,15 @@ static void gb__warn_other(gb_result *r, const char *source, const char *what, c
                  *after ? after : "unknown", *before ? before : "unknown");
 }
 
+static void gb__warn_other_figure(gb_result *r, const char *source, const char *what,
+                                  double before, double after)
+{
+    char old[32], new[32];
+    snprintf(old, sizeof old, "%g", before);
+    snprintf(new, sizeof new, "%g", after);
+    gb__warn_other(r, source, what, old, new);
+}
+
 static void gb__warn_machines(gb_result *into, const gb_result *from, const char *source)
 {
     const gb_host *a = &into->host, *b = &from->host;
@@ -11391,21 +11364,10 @@ static void gb__warn_machines(gb_result *into, const gb_result *from, const char
     gb__warn_other(into, source, "CPU", a->cpu_model, b->cpu_model);
     gb__warn_other(into, source, "frequency governor", a->governor, b->governor);
     gb__warn_other(into, source, "version of gilbench", into->gilbench, from->gilbench);
-    snprintf(before, sizeof before, "%d", a->cpus);
-    snprintf(after, sizeof after, "%d", b->cpus);
-    gb__warn_other(into, source, "number of CPUs", before, after);
+    gb__warn_other_figure(into, source, "number of CPUs", a->cpus, b->cpus);
     snprintf(before, sizeof before, "%.0f GB", (double)a->memory / 1e9);
     snprintf(after, sizeof after, "%.0f GB", (double)b->memory / 1e9);
     gb__warn_other(into, source, "memory", before, after);
-}
-
-static void gb__warn_other_figure(gb_result *r, const char *source, const char *what,
-                                  double before, double after)
-{
-    char old[32], new[32];
-    snprintf(old, sizeof old, "%g", before);
-    snprintf(new, sizeof new, "%g", after);
-    gb__warn_other(r, source, what, old, new);
 }
 
 // Older files don't say how they were measured.
@@ -11571,27 +11533,6 @@ GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *lab
 // >>table
 // Figures and cells of text in rows, shown aligned, as Markdown and as CSV.
 
-typedef char gb__small[32];
-
-// A figure for people: three significant digits, or the whole part where that shows more.
-static const char *gb__number(gb__small text, double value)
-{
-    int digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : value > 0 ? 3 : 0;
-    if (value < 999.5 || !(value < 1e12)) {
-        snprintf(text, sizeof(gb__small), !isfinite(value) ? "-" : value < 1e12 ? "%.*f" : "%.*g",
-                 digits, value);
-        return text;
-    }
-    char plain[32];
-    size_t len = (size_t)snprintf(plain, sizeof plain, "%.0f", value), out = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (i && (len - i) % 3 == 0) text[out++] = ',';
-        text[out++] = plain[i];
-    }
-    text[out] = 0;
-    return text;
-}
-
 // A figure for programs: as many digits as make it the same number again when it is read.
 static const char *gb__exact(gb__small text, double value)
 {
@@ -11615,7 +11556,8 @@ typedef struct gb__table {
     bool failed;
 } gb__table;
 
-// Text as it can be shown anywhere: no control characters, which a terminal would obey, and UTF-8.
+// Text as it can be shown anywhere, in one line: no control characters, which a terminal would
+// obey, and UTF-8.
 static void gb__add_clean(gb__buf *b, const char *text)
 {
     gb__buf_str(b, "");
@@ -11623,7 +11565,7 @@ static void gb__add_clean(gb__buf *b, const char *text)
         size_t n = gb__utf8_length(s);
         bool control = *s < 0x20 || *s == 0x7f || (n == 2 && *s == 0xc2 && s[1] < 0xa0);
         if (n && !control) gb__buf_add(b, s, n);
-        else gb__buf_str(b, "?");
+        else gb__buf_str(b, *s == '\n' ? " " : "?");
         s += n ? n : 1;
     }
 }
@@ -11690,12 +11632,6 @@ static void gb__add_padded(const gb__table *t, size_t i, size_t width, bool colo
                    text, toned ? "\033[0m" : "", left ? pad : 0, "");
 }
 
-static void gb__trim_line(gb__buf *b)
-{
-    while (b->len && b->data[b->len - 1] == ' ') b->len--;
-    gb__buf_str(b, "\n");
-}
-
 enum { GB__MOST_COLUMNS = 32 };
 
 // The columns from `first` to before `end`, behind the keys.
@@ -11708,7 +11644,8 @@ static void gb__table_block(const gb__table *t, const size_t *widths, size_t fir
             gb__add_padded(t, row + c, widths[c], colour, b);
             gb__buf_str(b, "  ");
         }
-        gb__trim_line(b);
+        while (b->len && b->data[b->len - 1] == ' ') b->len--;
+        gb__buf_str(b, "\n");
     }
 }
 
@@ -11827,13 +11764,10 @@ static const gb__reported *gb__reported_of(const gb_result *r, const gb_cell *c)
 
 static void gb__reported_cells(gb__table *t, const gb__reported *a)
 {
-    char rps[16] = "", mean[16] = "", mb[16] = "";
-    if (a && a->rps) snprintf(rps, sizeof rps, "%d", a->rps);
-    if (a && a->mean_ms > 0) snprintf(mean, sizeof mean, "%g", a->mean_ms);
-    if (a && a->mb) snprintf(mb, sizeof mb, "%d", a->mb);
-    gb__cell(t, "%s", rps);
-    gb__cell(t, "%s", mean);
-    gb__cell(t, "%s", mb);
+    gb__small text;
+    gb__cell(t, "%s", a && a->rps ? gb__number(text, a->rps) : "");
+    gb__cell(t, "%s", a && a->mean_ms > 0 ? gb__number(text, a->mean_ms) : "");
+    gb__cell(t, "%s", a && a->mb ? gb__number(text, a->mb) : "");
 }
 
 static const char gb__reported_note[] =
@@ -11926,13 +11860,6 @@ static double gb__figure(const gb_cell *c, const gb__column *k)
     return median > 0 || k->flags & GB__CAN_BE_ZERO ? median : (double)NAN;
 }
 
-static bool gb__cell_measured(const gb_cell *c)
-{
-    for (size_t i = 0; i < c->round_count; i++)
-        if (!*c->rounds[i].problem) return true;
-    return false;
-}
-
 // ---- a result, and what was looked up in it once ------------------------------------------------
 
 // Two cells that were compared, and what each metric says of them; NULL: nothing.
@@ -12008,23 +11935,6 @@ static const gb_comparison *gb__find_comparison(const gb__view *v, const gb_cell
 
 static const char *const gb__interfaces[] = {"auto", "wsgi", "asgi", "c", NULL};
 
-static const char *gb__interface_text(gb_interface interface)
-{
-    return gb__interfaces[interface];
-}
-
-// The modules that brought the GIL of a free-threaded build back; NULL: none did.
-static const char *gb__gil_is_back(const gb_result *r, const gb_cell *c)
-{
-    const gb_python *python = gb__find_python(r, c->python);
-    for (size_t i = 0; i < c->round_count; i++) {
-        const gb_round *round = &c->rounds[i];
-        if (gb__gil_came_back(python, round))
-            return *round->gil.reenabled_by ? round->gil.reenabled_by : "an extension";
-    }
-    return NULL;
-}
-
 typedef char gb__phrase[256];
 
 // A free-threaded row that isn't one says so wherever it is named.
@@ -12048,7 +11958,8 @@ static bool gb__cell_has_gil(const gb_result *r, const gb_cell *c)
 static const char *gb__ratio_text(gb__phrase text, gb_interval i)
 {
     bool known = isfinite(i.median) && isfinite(i.lo) && isfinite(i.hi);
-    snprintf(text, sizeof(gb__phrase), known ? "%.2fx [%.2f, %.2f]" : "-", i.median, i.lo, i.hi);
+    snprintf(text, sizeof(gb__phrase), !known ? "-" : i.lo < i.hi ? "%.2fx [%.2f, %.2f]" : "%.2fx",
+             i.median, i.lo, i.hi);  // one round has no interval
     return text;
 }
 
@@ -12189,14 +12100,14 @@ static void gb__row_keys(gb__table *t, const gb_result *r, const gb_cell *c)
 static void gb__measured(const gb__view *v, gb__table *t, const gb_cell *c)
 {
     gb__small text;
-    bool measured = gb__cell_measured(c);
+    bool measured = gb__first_round(c);
     for (size_t i = 0; i < GB__COLUMNS; i++) {
         gb_interval rps = c->summary[GB_RPS];
         double half = 50 * (rps.hi - rps.lo) / rps.median;
         if (!i && !measured) gb__cell(t, "failed");
         else if (gb__is_shown(v, &gb__columns[i]))
             gb__cell(t, "%s", gb__number(text, gb__figure(c, &gb__columns[i])));
-        if (!i) gb__cell(t, measured && isfinite(half) ? "%.1f %%" : "-", half);
+        if (!i) gb__cell(t, measured && half > 0 ? "%.1f %%" : "-", half);
     }
     double us[GB__PHASES], all = gb__anatomy(c, us);
     bool seen = all > 0 && gb__sees_waits(c);
@@ -12208,7 +12119,7 @@ static void gb__main_row(const gb__view *v, gb__table *t, const gb_cell *c)
     gb__small text;
     const gb_cell *first = gb__baseline(v->result, c, GB__AGAINST_BUILD);
     gb__row_keys(t, v->result, c);
-    gb__cell(t, "%s", gb__interface_text(c->interface));
+    gb__cell(t, "%s", gb__interfaces[c->interface]);
     gb__cell(t, "%d", c->connections);
     if (v->rates) gb__cell(t, "%s", gb__number(text, c->rate > 0 ? c->rate : (double)NAN));
     gb__measured(v, t, c);
@@ -12303,10 +12214,12 @@ static void gb__add_method(gb__buf *b, const gb__view *v)
     for (size_t i = 0; i < v->result->cell_count; i++)
         if ((int)v->result->cells[i].round_count > rounds)
             rounds = (int)v->result->cells[i].round_count;
-    gb__buf_printf(b, "Medians of %d rounds, each on a fresh server; +-: half of the 95 %% "
-                   "interval. Ratios are paired within\nrounds, with 95 %% intervals: faster or "
-                   "slower where all of it is beyond 1 %%, no difference where all is\nwithin, "
-                   "else unclear.", rounds);
+    if (rounds == 1) gb__buf_str(b, "Figures of one round, which has no interval.");
+    else
+        gb__buf_printf(b, "Medians of %d rounds, each on a fresh server; +-: half of the 95 %% "
+                       "interval. Ratios are paired within\nrounds, with 95 %% intervals: faster "
+                       "or slower where all of it is beyond 1 %%, no difference where all is\n"
+                       "within, else unclear.", rounds);
     if (needed)
         gb__buf_printf(b, " About %d rounds would tell 5 %% of req/s wherever that is unclear.",
                        needed);
@@ -12447,7 +12360,7 @@ static void gb__csv_keys(gb__table *t, const gb_result *r, const gb_cell *c, con
     gb__cell(t, "%s", against);
     gb__cell(t, "%s", c->scenario);
     gb__row_keys(t, r, c);
-    gb__cell(t, "%s", gb__interface_text(c->interface));
+    gb__cell(t, "%s", gb__interfaces[c->interface]);
     gb__cell(t, "%d", c->connections);
     gb__csv_figure(t, c->rate > 0 ? c->rate : (double)NAN);
     gb__cell(t, "%zu", c->round_count);
@@ -12869,6 +12782,7 @@ typedef struct gb__key {
 // ---- the tables ---------------------------------------------------------------------------------
 
 static const gb__key gb__count_element = {.size = sizeof(uint64_t), .type = GB__IS_COUNT};
+static const gb__key gb__name_element = {.size = sizeof(char *), .type = GB__IS_NAME};
 static const gb__key gb__number_element = {.size = sizeof(double), .type = GB__IS_NUMBER};
 static const gb__key gb__figure_element = {.size = sizeof(double), .type = GB__IS_FIGURE};
 
@@ -13188,16 +13102,6 @@ static void gb__json_array(gb__json *j, const gb__key *element, const char *at, 
     gb__json_close(j, "]");
 }
 
-static void gb__json_command(gb__json *j)
-{
-    gb__json_open(j, "[");
-    for (int i = 0; i < j->argc; i++) {
-        gb__json_key(j, NULL);
-        gb__json_quote(&j->text, j->argv[i]);
-    }
-    gb__json_close(j, "]");
-}
-
 static void gb__json_value(gb__json *j, const gb__key *k, const char *base)
 {
     const char *at = base + k->offset, *const *names = k->more;
@@ -13222,7 +13126,9 @@ static void gb__json_value(gb__json *j, const gb__key *k, const char *base)
         break;
     case GB__IS_HISTOGRAM: gb__json_histogram(j, (const void *)at); break;
     case GB__IS_SCHEMA: gb__json_quote(&j->text, k->more); break;
-    case GB__IS_COMMAND: gb__json_command(j); break;
+    case GB__IS_COMMAND:
+        gb__json_array(j, &gb__name_element, (const void *)j->argv, (size_t)j->argc);
+        break;
     case GB__IS_LOCKED: gb__json_state(j, !python->free_threaded || python->gil == 1); break;
     }
 }
@@ -13300,20 +13206,15 @@ static void gb__set_unknown(const gb__key *k, char *at)
 
 static bool gb__read_value(gb__reader *r, const gb__key *k, char *base);
 
-static const gb__key *gb__find_key(const gb__key *keys, const char *key)
-{
-    while (keys->key && strcmp(keys->key, key)) keys++;
-    return keys->key ? keys : NULL;
-}
-
 static bool gb__read_member(gb__reader *r, const gb__key *keys, char *base, uint64_t *seen)
 {
     char key[64];
     const char *at = r->at, *outer = r->key;
     if (!gb__read_text(r, key, sizeof key)) return false;
     if (!gb__eat(r, ":")) return gb__bad(r, "\":\" is missing");
-    const gb__key *k = gb__find_key(keys, key);
-    if (!k) return gb__skip(r, 0);
+    const gb__key *k = keys;
+    while (k->key && strcmp(k->key, key)) k++;
+    if (!k->key) return gb__skip(r, 0);
     uint64_t bit = 1ull << (k - keys);
     if (*seen & bit) {
         r->at = at;
@@ -13404,10 +13305,8 @@ static bool gb__read_choice(gb__reader *r, const char *const *names, int *choice
     char text[32];
     const char *at = r->at;
     if (!gb__read_text(r, text, sizeof text)) return false;
-    for (int i = 0; names[i]; i++) {
-        *choice = i;
-        if (!strcmp(names[i], text)) return true;
-    }
+    for (*choice = 0; names[*choice]; ++*choice)
+        if (!strcmp(names[*choice], text)) return true;
     *choice = 0;
     r->at = at;
     return gb__wrong(r, "another word");
@@ -13440,40 +13339,24 @@ static bool gb__read_schema(gb__reader *r, const char *schema)
                    schema);
 }
 
-// Whether the buckets are those of a histogram that has recorded what the rest says.
-static bool gb__is_histogram(const gb__sparse *s, const gb_histogram *h)
-{
-    uint64_t total = 0, top = s->max < GB__HOUR ? s->max : GB__HOUR;
-    uint64_t bottom = s->min < GB__HOUR ? s->min : GB__HOUR;
-    size_t last = 0;
-    for (size_t i = 0; i < s->bucket_count; i++) {
-        if (s->buckets[i][0] > GB__HOUR || s->buckets[i][1] > INT64_MAX - total) return false;
-        size_t bucket = gb__bucket(h->sub_bits, s->buckets[i][0]);
-        if (!s->buckets[i][1] || (i ? bucket <= last : bucket != gb__bucket(h->sub_bits, bottom)))
-            return false;
-        total += s->buckets[i][1];
-        last = bucket;
-    }
-    double mean = s->sum / (double)s->total;
-    return total == s->total && total && s->min <= s->max &&
-           last == gb__bucket(h->sub_bits, top) && mean >= 0.999 * (double)s->min &&
-           mean <= 1.001 * (double)s->max;
-}
-
 static bool gb__fill_histogram(gb__reader *r, const gb__sparse *s, gb_histogram *h)
 {
     if (s->digits < 1) return gb__bad(r, "\"digits\" must be 1, 2 or 3");
     if (!gb__take_memory(r, gb__bucket(11, GB__HOUR) * sizeof *h->counts)) return false;
     r->code = gb_histogram_init(h, s->digits, r->error);
     if (r->code) return false;
-    if (!gb__is_histogram(s, h)) return gb__bad(r, "\"%s\" contradicts itself", r->key);
-    for (size_t i = 0; i < s->bucket_count; i++)
-        h->counts[gb__bucket(h->sub_bits, s->buckets[i][0])] = s->buckets[i][1];
-    h->total = s->total;
     h->min = s->min;
     h->max = s->max;
     h->sum = s->sum;
-    return true;
+    for (size_t i = 0; i < s->bucket_count; i++) {
+        uint64_t count = s->buckets[i][1];
+        if (count > s->total - h->total) return gb__bad(r, "\"%s\" contradicts itself", r->key);
+        h->counts[gb__bucket_of(h, s->buckets[i][0])] += count;
+        h->total += count;
+    }
+    return (h->total == s->total && h->total && h->min <= h->max &&
+            h->counts[gb__bucket_of(h, h->min)] && h->counts[gb__bucket_of(h, h->max)]) ||
+           gb__bad(r, "\"%s\" contradicts itself", r->key);
 }
 
 static bool gb__read_histogram(gb__reader *r, gb_histogram *h)
@@ -13481,12 +13364,10 @@ static bool gb__read_histogram(gb__reader *r, gb_histogram *h)
     gb__sparse s = {0};
     const char *at = r->at;
     bool fine = gb__read_object(r, gb__sparse_keys, (char *)&s);
-    if (fine) {
-        const char *after = r->at;
-        r->at = at;
-        fine = gb__fill_histogram(r, &s, h);
-        if (fine) r->at = after;
-    }
+    const char *after = r->at;
+    if (fine) r->at = at;
+    fine = fine && gb__fill_histogram(r, &s, h);
+    if (fine) r->at = after;
     free(s.buckets);
     return fine;
 }
@@ -13525,31 +13406,9 @@ static bool gb__read_value(gb__reader *r, const gb__key *k, char *base)
 
 // ---- what the reports rely on -------------------------------------------------------------------
 
-static int gb__compare_ids(const void *a, const void *b)
+static const char *gb__id_problem(const char *id, bool twice)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-// The ids of an array's elements, which begin with them, in order; the caller frees it.
-static const char **gb__sorted_ids(const void *array, size_t n, size_t size)
-{
-    const char **ids = malloc((n + 1) * sizeof *ids);
-    for (size_t i = 0; ids && i < n; i++) ids[i] = (const char *)array + i * size;
-    if (ids) qsort(ids, n, sizeof *ids, gb__compare_ids);
-    return ids;
-}
-
-static bool gb__has_id(const char **ids, size_t n, const char *id)
-{
-    return bsearch(&id, ids, n, sizeof *ids, gb__compare_ids);
-}
-
-static const char *gb__ids_problem(const char **ids, size_t n)
-{
-    if (n && !*ids[0]) return "an id is empty";
-    for (size_t i = 1; i < n; i++)
-        if (!strcmp(ids[i - 1], ids[i])) return "an id is there twice";
-    return NULL;
+    return !*id ? "an id is empty" : twice ? "an id is there twice" : NULL;
 }
 
 // All unknown, or from a low to a high end.
@@ -13559,45 +13418,38 @@ static bool gb__is_interval(gb_interval i)
     return unknown || (i.lo <= i.hi && !isnan(i.median));
 }
 
-static const char *gb__cell_problem(gb_cell *c, const char **pythons, size_t n)
+static const char *gb__cell_problem(const gb_result *r, gb_cell *c)
 {
     if (!*c->command && !strcmp(c->server, "gilbench")) *c->server = 0;
-    if (*c->python && !gb__has_id(pythons, n, c->python))
+    if (*c->python && !gb__find_python(r, c->python))
         return "\"python\" must be \"\" or the id of one of \"pythons\"";
     for (size_t i = 0; i < GB_METRIC_COUNT; i++)
         if (!gb__is_interval(c->summary[i])) return "an interval of its \"summary\" is none";
-    return NULL;
+    return gb__id_problem(c->id, gb__find_cell(r, c->id) != c);
 }
 
-static const char *gb__comparison_problem(const gb_comparison *c, const char **cells, size_t n)
+static const char *gb__comparison_problem(const gb_result *r, const gb_comparison *c)
 {
-    if (!gb__has_id(cells, n, c->baseline)) return "\"baseline\" must be the id of a cell";
-    if (!gb__has_id(cells, n, c->candidate)) return "\"candidate\" must be the id of a cell";
+    if (!gb__find_cell(r, c->baseline)) return "\"baseline\" must be the id of a cell";
+    if (!gb__find_cell(r, c->candidate)) return "\"candidate\" must be the id of a cell";
     return gb__is_interval(c->ratio) ? NULL : "\"ratio\" is no interval";
 }
 
 static gb_code gb__check_result(gb_result *r, const char *name, gb_error *error)
 {
-    const char **pythons = gb__sorted_ids(r->pythons, r->python_count, sizeof *r->pythons);
-    const char **cells = gb__sorted_ids(r->cells, r->cell_count, sizeof *r->cells);
     const char *in = "pythons", *problem = NULL;
-    size_t i = 0;
-    if (pythons && cells) {
-        problem = gb__ids_problem(pythons, r->python_count);
-        if (!problem) in = "cells", problem = gb__ids_problem(cells, r->cell_count);
-        for (i = 0; !problem && i < r->cell_count; i++)
-            problem = gb__cell_problem(&r->cells[i], pythons, r->python_count);
-        if (!problem) in = "comparisons", i = 0;
-        for (; !problem && i < r->comparison_count; i++)
-            problem = gb__comparison_problem(&r->comparisons[i], cells, r->cell_count);
+    size_t i;
+    for (i = 0; !problem && i < r->python_count; i++) {
+        const gb_python *p = &r->pythons[i];
+        problem = gb__id_problem(p->id, gb__find_python(r, p->id) != p);
     }
-    gb_code code = pythons && cells ? GB_OK : gb__fail_memory(error);
-    if (problem && !i) code = gb__fail(error, GB_USAGE, "%.200s: \"%s\": %s", name, in, problem);
-    else if (problem)
-        code = gb__fail(error, GB_USAGE, "%.200s: element %zu of \"%s\": %s", name, i, in, problem);
-    free(pythons);
-    free(cells);
-    return code;
+    if (!problem) in = "cells", i = 0;
+    for (; !problem && i < r->cell_count; i++) problem = gb__cell_problem(r, &r->cells[i]);
+    if (!problem) in = "comparisons", i = 0;
+    for (; !problem && i < r->comparison_count; i++)
+        problem = gb__comparison_problem(r, &r->comparisons[i]);
+    if (!problem) return GB_OK;
+    return gb__fail(error, GB_USAGE, "%.200s: element %zu of \"%s\": %s", name, i, in, problem);
 }
 
 // ---- all of it ----------------------------------------------------------------------------------
@@ -13762,12 +13614,11 @@ static void gb__pyperf_count(gb__json *j, const char *key, double value)
 }
 
 // The same in both files of a comparison, so that pyperf pairs them: the cell without its build.
-static void gb__pyperf_name(gb__json *j, const gb_cell *c, size_t n, const char *what)
+static void gb__pyperf_name(gb__json *j, const gb_cell *c, const char *what)
 {
     gb__buf name = {0};
     gb__buf_printf(&name, "%s%s%s/w%d-t%d-c%d%s", c->scenario, *c->server ? " " : "", c->server,
                    c->workers, c->threads, c->connections, what);
-    if (n) gb__buf_printf(&name, " #%zu", n + 1);
     if (name.data) gb__pyperf_text(j, "name", name.data);
     j->text.failed |= name.failed;
     gb__buf_free(&name);
@@ -13795,16 +13646,6 @@ static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *roun
     gb__json_close(j, "}");
 }
 
-// Cells that would have one name; a plan has none, but a file may.
-static size_t gb__pyperf_twins(const gb_result *r, const gb_cell *c)
-{
-    size_t n = 0;
-    for (const gb_cell *b = r->cells; b < c; b++)
-        n += !strcmp(b->scenario, c->scenario) && !strcmp(b->server, c->server) &&
-             !strcmp(b->python, c->python) && gb__same_topology(b, c);
-    return n;
-}
-
 // A benchmark; none where there is no round to show.
 static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
                             const gb__series *series, size_t which)
@@ -13817,11 +13658,11 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
     gb__json_open(j, "{");
     gb__json_key(j, "metadata");
     gb__json_open(j, "{");
-    gb__pyperf_name(j, c, gb__pyperf_twins(r, c), series->values[which].name);
+    gb__pyperf_name(j, c, series->values[which].name);
     gb__pyperf_text(j, "unit", series->unit);
     gb__pyperf_text(j, "server_app", c->app);
     gb__pyperf_text(j, "server_path", c->path);
-    gb__pyperf_text(j, "server_interface", gb__interface_text(c->interface));
+    gb__pyperf_text(j, "server_interface", gb__interfaces[c->interface]);
     gb__pyperf_count(j, "server_workers", c->workers);
     gb__pyperf_count(j, "server_threads", c->threads);
     gb__pyperf_count(j, "server_connections", c->connections);
@@ -13940,32 +13781,17 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
 
 // ---- text ---------------------------------------------------------------------------------------
 
-static uint32_t gb__code_point(const unsigned char *s, size_t n)
-{
-    uint32_t c = n == 1 ? *s : *s & (0xffu >> (n + 1));
-    for (size_t i = 1; i < n; i++) c = c << 6 | (s[i] & 0x3fu);
-    return c;
-}
-
-// Controls and noncharacters have no place in an HTML document.
-static bool gb__html_forbids(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0xfdd0 && c <= 0xfdef) ||
-           (c & 0xfffe) == 0xfffe;
-}
-
 // Text as content or as a quoted attribute.
 static void gb__html_text(gb__buf *b, const char *text)
 {
-    for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        size_t n = gb__utf8_length(s);
-        uint32_t c = n ? gb__code_point(s, n) : 0;
-        if (c == '\n' || c == '\t' || c == '\r') gb__buf_str(b, " ");
-        else if (gb__html_forbids(c)) gb__buf_str(b, "\xef\xbf\xbd");
-        else if (strchr("<>&\"'", (int)c)) gb__buf_printf(b, "&#%u;", (unsigned)c);
-        else gb__buf_add(b, s, n);
-        s += n ? n : 1;
+    gb__buf clean = {0};
+    gb__add_clean(&clean, text);
+    for (size_t i = 0; i < clean.len; i++) {
+        if (strchr("<>&\"'", clean.data[i])) gb__buf_printf(b, "&#%d;", clean.data[i]);
+        else gb__buf_add(b, clean.data + i, 1);
     }
+    b->failed |= clean.failed;
+    gb__buf_free(&clean);
 }
 
 // Of printf %s, which is escaped, and %%; the rest of the format is markup.
@@ -14034,28 +13860,13 @@ static gb__scale gb__linear(double max, double from, double to)
     return s;
 }
 
-// The tick of 1, 2, 5, 10, ... after this one.
-static double gb__next_125(double tick)
-{
-    double ten = gb__ten_below(tick * 1.000001), digit = tick / ten;
-    return ten * (digit < 1.5 ? 2 : digit < 3 ? 5 : 10);
-}
-
+// The whole decades around both.
 static gb__scale gb__log_scale(double min, double max, double from, double to)
 {
-    gb__scale s = {gb__ten_below(min), 0, from, to, 0};
-    while (gb__next_125(s.lo) <= min) s.lo = gb__next_125(s.lo);
-    for (s.hi = gb__next_125(s.lo); s.hi < max;) s.hi = gb__next_125(s.hi);
+    gb__scale s = {gb__ten_below(min), gb__ten_below(min), from, to, 0};
+    do s.hi *= 10;
+    while (s.hi < max);
     return s;
-}
-
-// The tick after this one: whole decades where a log scale has more than three.
-static double gb__next_tick(const gb__scale *s, double tick)
-{
-    if (s->step > 0) return tick + s->step;
-    double next = gb__next_125(tick);
-    while (s->hi > 1000 * s->lo && next > gb__ten_below(next) * 1.5) next = gb__next_125(next);
-    return next;
 }
 
 #define GB__MOST_TICKS 16
@@ -14066,7 +13877,7 @@ static size_t gb__ticks(const gb__scale *s, double ticks[GB__MOST_TICKS])
     size_t n = 0;
     while (n < GB__MOST_TICKS && tick <= s->hi * 1.000001) {
         ticks[n++] = tick;
-        tick = gb__next_tick(s, tick);
+        tick = s->step > 0 ? tick + s->step : 10 * tick;
     }
     return n;
 }
@@ -14379,11 +14190,10 @@ static void gb__mark_at(gb__buf *b, const char *class, double from, double to)
 }
 
 // A name and a figure; the marks of its bar follow.
-static void gb__row_open(gb__buf *b, const char *class, const char *name, const char *figure,
-                         const char *verdict, gb__tone tone)
+static void gb__row_open(gb__buf *b, const char *class, const char *name, const char *figure)
 {
-    gb__html(b, "<div class=\"row %s\"><span>%s</span> <span>%s <b class=\"%s\">%s</b></span>"
-             "<div class=\"bar\">", class, name, figure, gb__tones[tone], verdict);
+    gb__html(b, "<div class=\"row %s\"><span>%s</span> <span>%s</span><div class=\"bar\">", class,
+             name, figure);
 }
 
 static void gb__row_close(gb__buf *b, const char *note)
@@ -14431,10 +14241,10 @@ static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_
     gb__small median, lo, hi;
     gb_interval i = c->summary[m];
     const gb__reported *reported = m == GB_RPS ? gb__reported_of(g->result, c) : NULL;
-    bool measured = isfinite(i.median) && gb__cell_measured(c), cut = measured && i.median > end;
+    bool measured = isfinite(i.median) && gb__first_round(c), cut = measured && i.median > end;
     snprintf(figure, sizeof figure, measured ? "%s [%s, %s]" : "failed",
              gb__number(median, i.median), gb__number(lo, i.lo), gb__number(hi, i.hi));
-    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure, "", GB__PLAIN);
+    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure);
     if (measured) gb__mark_at(b, cut ? "f cut" : "f", 0, gb__percent(i.median, end));
     if (measured && !cut) gb__mark_at(b, "w", gb__percent(i.lo, end), gb__percent(i.hi, end));
     for (size_t j = 0; j < c->round_count && measured && !cut; j++) {
@@ -14471,7 +14281,7 @@ static void gb__anatomy_row(gb__buf *b, const gb__cells *g, const gb_cell *c)
     gb__small text;
     gb__buf note = {0};
     snprintf(figure, sizeof figure, "%s us", gb__number(text, all));
-    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure, "", GB__PLAIN);
+    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure);
     for (int i = 0; i < GB__PHASES; i++) {
         double to = from + gb__percent(us[i], all);
         if (us[i] > 0) gb__mark_at(b, classes[i], from, to);
@@ -14648,18 +14458,12 @@ static const char gb__style[] =
     ".b2{--c:var(--b2)}.b3{--c:var(--b3)}.b4{--c:var(--b4)}.k{--c:var(--k)}.p0{--c:var(--p0)}"
     ".p1{--c:var(--p1)}.p2{--c:var(--p2)}.p3{--c:var(--p3)}\n"
     "main section:first-child h2{border:0;margin-top:1rem;padding:0}\n"
-    ".grid,.answer{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),"
+    ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),"
     "1fr));gap:2rem 2.4rem;align-items:start;margin:1rem 0}\n"
-    "@media(min-width:58rem){.answer{grid-template-columns:1fr minmax(20rem,28rem);gap:3rem}}\n"
-    ".answer h3:first-child{margin-top:0}\n"
     "figure{margin:0;min-width:0;max-width:34rem;break-inside:avoid}\n"
     "figcaption{font-size:.9rem;line-height:1.4;margin-bottom:.6rem;color:var(--mute)}"
     "figcaption b{display:block;color:var(--ink)}\n"
-    ".scroll{overflow-x:auto;margin:.5rem 0;background:linear-gradient(to right,var(--bg) 50%,"
-    "transparent),linear-gradient(to left,var(--bg) 50%,transparent) 100% 0,linear-gradient("
-    "to right,var(--rule),transparent),linear-gradient(to left,var(--rule),transparent) 100% 0;"
-    "background-size:3rem 100%,3rem 100%,1rem 100%,1rem 100%;background-repeat:no-repeat;"
-    "background-attachment:local,local,scroll,scroll}\n"
+    ".scroll{overflow-x:auto;margin:.5rem 0}\n"
     "table{border-collapse:collapse;font-size:.82rem;line-height:1.35;overflow-wrap:normal}\n"
     "caption{text-align:left;padding-bottom:.4rem}\n"
     "th,td{padding:.35rem .8em .35rem 0;text-align:right;white-space:nowrap;"
@@ -14746,6 +14550,28 @@ static void gb__say_other(gb__buf *b, const gb_comparison *k, const char *what)
                  gb__tones[gb__tone_of(k)], gb__verdict_words(k));
 }
 
+static double gb__most_ratio(const gb__view *v)
+{
+    double most = 1;
+    for (size_t i = 0; i < v->pair_count; i++)
+        if (gb__is_answer(&v->pairs[i]) && v->pairs[i].of[GB_RPS]->ratio.hi > most)
+            most = v->pairs[i].of[GB_RPS]->ratio.hi;
+    return most;
+}
+
+// The interval of a ratio, beside a line at 1.
+static void gb__ratio_bar(gb__buf *b, const gb__cells *g, const gb__pair *p)
+{
+    double most = gb__most_ratio(g->view), one = gb__percent(1, most);
+    gb_interval ratio = p->of[GB_RPS]->ratio;
+    double median = gb__percent(ratio.median, most);
+    gb__html(b, "<div class=\"bar %s\">", gb__class(g->result, p->candidate));
+    gb__mark_at(b, "one", one, one);
+    gb__mark_at(b, "w r", gb__percent(ratio.lo, most), gb__percent(ratio.hi, most));
+    gb__mark_at(b, "at", median, median);
+    gb__buf_str(b, "</div>");
+}
+
 static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb__pair *p)
 {
     const gb_result *r = g->result;
@@ -14759,10 +14585,11 @@ static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb__pair *p)
              gb__verdict_words(k));
     gb__say_other(b, p->of[GB_LATENCY_P99], "Its p99 latency");
     gb__say_other(b, p->of[g->view->memory], "Its memory");
+    gb__ratio_bar(b, g, p);
     gb__buf_str(b, "</li>\n");
 }
 
-// Of the topologies the first and the last; the others are in the picture and in the tables. So is
+// Of the topologies the first and the last; the others are in the pictures and tables. So is
 // all but what the page is about, unless everything is asked for: what changed from one result to
 // another, where there are two; else what differs between the builds, not others' servers.
 static size_t gb__say_ratios(gb__buf *b, const gb__cells *g, bool everything)
@@ -14791,7 +14618,7 @@ static void gb__say_figures(gb__buf *b, const gb__cells *g)
     gb__small rps;
     for (size_t i = 0; i < g->count; i++) {
         const gb_cell *c = g->cells[i];
-        bool measured = gb__cell_measured(c);
+        bool measured = gb__first_round(c);
         if (gb__cell_is_control(c)) continue;
         gb__html(b, measured ? "<li><b>%s</b> with %s: %s requests a second.</li>\n"
                              : "<li><b>%s</b> with %s: %s.</li>\n",
@@ -14833,57 +14660,6 @@ static void gb__say_scenario(gb__buf *b, const gb__cells *g)
     gb__say_why(b, g);
 }
 
-// ---- a picture of the answer --------------------------------------------------------------------
-
-static double gb__most_ratio(const gb__view *v)
-{
-    double most = 1;
-    for (size_t i = 0; i < v->pair_count; i++)
-        if (gb__is_answer(&v->pairs[i]) && v->pairs[i].of[GB_RPS]->ratio.hi > most)
-            most = v->pairs[i].of[GB_RPS]->ratio.hi;
-    return most;
-}
-
-// The ratios of a scenario, each with its interval beside a line at 1.
-static void gb__ratio_rows(gb__buf *b, const gb__cells *g)
-{
-    const gb_result *r = g->result;
-    gb__phrase name, other, topology, ratio;
-    char text[3 * sizeof(gb__phrase)];
-    double most = gb__most_ratio(g->view);
-    const gb__pair *last = NULL;
-    for (size_t i = 0; i < g->count; i++) {
-        const gb_cell *c = g->cells[i];
-        for (size_t j = 0; j < g->view->pair_count; j++) {
-            const gb__pair *p = &g->view->pairs[j];
-            if (p->candidate != c || !gb__is_answer(p)) continue;
-            const gb_comparison *k = p->of[GB_RPS];
-            if (!last) gb__html(b, "<h4>%s</h4>\n", c->scenario);
-            last = p;
-            snprintf(text, sizeof text, "%s / %s, %s", gb__name(r, c, name),
-                     gb__name(r, p->baseline, other), gb__topology_text(g, c, topology));
-            gb__row_open(b, gb__class(r, c), text, gb__ratio_text(ratio, k->ratio),
-                         gb__verdict_words(k), gb__tone_of(k));
-            gb__mark_at(b, "one", gb__percent(1, most), gb__percent(1, most));
-            gb__mark_at(b, "w r", gb__percent(k->ratio.lo, most), gb__percent(k->ratio.hi, most));
-            gb__mark_at(b, "at", gb__percent(k->ratio.median, most),
-                        gb__percent(k->ratio.median, most));
-            gb__row_close(b, "");
-        }
-    }
-}
-
-static void gb__ratio_figure(gb__buf *b, const gb__view *v)
-{
-    size_t i = 0;
-    while (i < v->pair_count && !gb__is_answer(&v->pairs[i])) i++;
-    if (i == v->pair_count) return;
-    gb__figure_open(b, "Requests against each other", "Ratios of req/s: the median and its 95 % "
-                    "interval. The dashed line is no difference.");
-    gb__each_scenario(b, v, gb__ratio_rows);
-    gb__buf_str(b, "</figure>\n");
-}
-
 // ---- the page -----------------------------------------------------------------------------------
 
 static void gb__scenario_section(gb__buf *b, const gb__cells *g)
@@ -14892,7 +14668,7 @@ static void gb__scenario_section(gb__buf *b, const gb__cells *g)
     gb__small text;
     gb__cells part;
     gb__html(b, "<section>\n<h2>%s</h2>\n<p class=\"mute\">%s, %s, %s", c->scenario, c->path,
-             gb__interface_text(c->interface), c->app);
+             gb__interfaces[c->interface], c->app);
     if (!g->connections) gb__html(b, ", %s connections", gb__tick_text(text, c->connections));
     if (c->rate > 0) gb__html(b, ", %s requests a second offered", gb__number(text, c->rate));
     gb__buf_str(b, "</p>\n<div class=\"grid\">\n");
@@ -14990,16 +14766,14 @@ static void gb__page(gb__buf *b, const gb__view *v)
     const gb_result *r = v->result;
     gb__small text;
     gb__page_head(b, r);
-    gb__buf_str(b, "<section>\n<h2>The answer</h2>\n<div class=\"answer\">\n<div>\n");
+    gb__buf_str(b, "<section>\n<h2>The answer</h2>\n");
     gb__each_scenario(b, v, gb__say_scenario);
     if (!r->cell_count) gb__buf_str(b, "<p>Nothing was measured.</p>\n");
     if (r->warning_count)
         gb__html(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%s "
                  "warning%s</a>.</p>\n", gb__tick_text(text, (double)r->warning_count),
                  r->warning_count == 1 ? "" : "s");
-    gb__buf_str(b, "</div>\n");
-    gb__ratio_figure(b, v);
-    gb__buf_str(b, "</div>\n</section>\n");
+    gb__buf_str(b, "</section>\n");
     gb__each_scenario(b, v, gb__scenario_section);
     gb__all_figures(b, v);
     gb__builds(b, r);
@@ -15060,7 +14834,7 @@ enum {
     X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE,                            \
       "processes, threads (of one interpreter) or auto: threads where the GIL is off")             \
     X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE,                                            \
-      "of ASGI: asyncio (default), uvloop, rloop")                                                 \
+      "asyncio (default), uvloop, rloop; of ASGI")                                                 \
     X(SERVER, "server", 0, "COMMAND", GB__COMPARE,                                                 \
       "also somebody else's server on each build: sh runs `exec COMMAND`; {port}, {python}, "      \
       "{threads} and {workers} in it are replaced; repeatable; name=TEXT,COMMAND")                 \
@@ -15346,50 +15120,42 @@ static gb_code gb__read_precision(const gb__arguments *a, double *precision, gb_
     return GB_OK;
 }
 
+// The place of an option's value among the words that its help lists; 0 where it isn't given.
+static gb_code gb__read_word(const gb__arguments *a, int id, const char *const *words, int *place,
+                             gb_error *error)
+{
+    *place = 0;
+    if (!a->given[id]) return GB_OK;
+    for (; words[*place]; ++*place)
+        if (!strcmp(a->value[id], words[*place])) return GB_OK;
+    return gb__fail(error, GB_USAGE, "--%s %s: give %s", gb__option_table[id].name, a->value[id],
+                    gb__option_table[id].help);
+}
+
 static gb_code gb__read_worker_model(const gb__arguments *a, gb_worker_model *model,
                                      gb_error *error)
 {
-    const char *name = a->given[GB__OPT_WORKER_MODEL] ? a->value[GB__OPT_WORKER_MODEL] : "auto";
-    *model = !strcmp(name, "processes") ? GB_PROCESSES
-           : !strcmp(name, "threads") ? GB_THREADS : GB_WORKERS_AUTO;
-    if (*model != GB_WORKERS_AUTO || !strcmp(name, "auto")) return GB_OK;
-    return gb__fail(error, GB_USAGE, strcmp(name, "subinterpreters")
-                        ? "--worker-model %s: give auto, processes or threads"
-                        : "--worker-model %s is not there yet", name);
-}
-
-static gb_code gb__read_interface(const gb__arguments *a, gb_interface *interface, gb_error *error)
-{
-    static const gb_interface all[] = {GB_AUTO, GB_WSGI, GB_ASGI, GB_C};
-    *interface = GB_AUTO;
-    if (!a->given[GB__OPT_INTERFACE]) return GB_OK;
-    const char *name = a->value[GB__OPT_INTERFACE];
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        *interface = all[i];
-        if (!strcmp(name, gb__interface_text(all[i]))) return GB_OK;
-    }
-    return gb__fail(error, GB_USAGE, "--interface %s: give auto, wsgi, asgi or c", name);
+    int place;
+    gb_code code = gb__read_word(a, GB__OPT_WORKER_MODEL, gb__worker_models, &place, error);
+    *model = (gb_worker_model)place;
+    return code;
 }
 
 static gb_code gb__read_loop(const gb__arguments *a, const char **loop, gb_error *error)
 {
-    static const char *const all[] = {"asyncio", "uvloop", "rloop"};
-    *loop = NULL;
-    if (!a->given[GB__OPT_LOOP]) return GB_OK;
+    static const char *const all[] = {"asyncio", "uvloop", "rloop", NULL};
+    int place;
     *loop = a->value[GB__OPT_LOOP];
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!strcmp(*loop, all[i])) return GB_OK;
-    return gb__fail(error, GB_USAGE, "--loop %s: give asyncio, uvloop or rloop", *loop);
+    return gb__read_word(a, GB__OPT_LOOP, all, &place, error);
 }
 
 static gb_code gb__read_app_name(const gb__arguments *a, const char **app, gb_error *error)
 {
-    static const char *const builtin[] = {"builtin:wsgi", "builtin:asgi", "builtin:c"};
     if (!a->given[GB__OPT_APP]) return GB_OK;
     *app = a->value[GB__OPT_APP];
     if (!strncmp(*app, "builtin:", 8)) {
-        for (size_t i = 0; i < sizeof builtin / sizeof *builtin; i++)
-            if (!strcmp(*app, builtin[i])) return GB_OK;
+        for (int i = GB_AUTO + 1; gb__interfaces[i]; i++)
+            if (!strcmp(*app + 8, gb__interfaces[i])) return GB_OK;
         return gb__fail(error, GB_USAGE, "--app %s: the built-in ones are builtin:wsgi, "
                         "builtin:asgi and builtin:c", *app);
     }
@@ -15409,10 +15175,12 @@ static gb_code gb__read_app_name(const gb__arguments *a, const char **app, gb_er
 static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_interface *interface,
                             gb_error *error)
 {
-    gb_code code = gb__read_interface(a, interface, error);
+    int place;
+    gb_code code = gb__read_word(a, GB__OPT_INTERFACE, gb__interfaces, &place, error);
+    *interface = (gb_interface)place;
     if (!code) code = gb__read_app_name(a, app, error);
     if (code || !a->given[GB__OPT_APP] || *interface == GB_AUTO) return code;
-    const char *name = gb__interface_text(*interface);
+    const char *name = gb__interfaces[place];
     bool builtin = !strncmp(*app, "builtin:", 8);
     if (builtin ? !strcmp(*app + 8, name) : *interface != GB_C) return GB_OK;
     return gb__fail(error, GB_USAGE, "--interface %s: --app %s doesn't have it; leave one out",
@@ -15453,6 +15221,7 @@ typedef struct gb__target {
     const char *path;
     char part[GB_PATH];  // what is written; "" where that is the path itself
     FILE *out;
+    gb_code code;        // how it went so far
 } gb__target;
 
 static FILE *gb__open_part(char *part, mode_t mode)
@@ -15467,36 +15236,38 @@ static FILE *gb__open_part(char *part, mode_t mode)
     return NULL;
 }
 
-static FILE *gb__open_output(const gb__arguments *a, int id, gb__target *t, gb_error *error)
+// Where an option's report goes; `out` is NULL where there is none, or it can't be opened (`code`).
+static gb__target gb__open_output(const gb__arguments *a, int id, gb_error *error)
 {
     struct stat s;
-    *t = (gb__target){.path = a->value[id]};
-    if (!strcmp(t->path, "-")) return t->out = stdout;
+    gb__target t = {.path = a->value[id]};
+    if (!a->given[id]) return t;
+    if (!strcmp(t.path, "-")) t.out = stdout;
     errno = EACCES;
-    if (!lstat(t->path, &s) && S_ISREG(s.st_mode) && !access(t->path, W_OK) &&
-        gb__path(t->part, "%s.XXXXXX", t->path))
-        t->out = gb__open_part(t->part, s.st_mode);
-    if (t->out) return t->out;
-    *t->part = 0;
+    if (!t.out && !lstat(t.path, &s) && S_ISREG(s.st_mode) && !access(t.path, W_OK) &&
+        gb__path(t.part, "%s.XXXXXX", t.path))
+        t.out = gb__open_part(t.part, s.st_mode);
+    if (t.out) return t;
+    *t.part = 0;
     // Nothing to be replaced, or a directory that takes no new file.
-    if (errno == EACCES || errno == ENOENT) t->out = fopen(t->path, "we");
-    if (!t->out) gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
-    return t->out;
+    if (errno == EACCES || errno == ENOENT) t.out = fopen(t.path, "we");
+    if (!t.out) t.code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t.path, strerror(errno));
+    return t;
 }
 
-static gb_code gb__close_output(gb__target *t, gb_code code, gb_error *error)
+static gb_code gb__close_output(gb__target *t, gb_error *error)
 {
-    if (t->out == stdout) return code;
+    if (!t->out || t->out == stdout) return t->code;
     bool failed = fclose(t->out);
-    if (!failed && !code && *t->part) failed = rename(t->part, t->path);
-    if (code) {
+    if (!failed && !t->code && *t->part) failed = rename(t->part, t->path);
+    if (t->code) {
         gb_error why = *error;
-        gb__fail(error, code, "%.400s: %.600s", t->path, why.text);
+        gb__fail(error, t->code, "%.400s: %.600s", t->path, why.text);
     } else if (failed) {
-        code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
+        t->code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
     }
-    if (code && *t->part) unlink(t->part);
-    return code;
+    if (t->code && *t->part) unlink(t->part);
+    return t->code;
 }
 
 typedef gb_code (*gb__report)(const gb_result *, FILE *, gb_error *);
@@ -15528,16 +15299,6 @@ static gb_code gb__check_reports(const gb__arguments *a, gb_error *error)
     return code;
 }
 
-static gb_code gb__write_report(const gb__arguments *a, const struct gb__output *output,
-                                const gb_result *r, gb_error *error)
-{
-    if (!a->given[output->id]) return GB_OK;
-    if (output->to_directory) return output->to_directory(r, a->value[output->id], error);
-    gb__target t;
-    if (!gb__open_output(a, output->id, &t, error)) return error->code;
-    return gb__close_output(&t, output->to_file(r, t.out, error), error);
-}
-
 // ---- pythons ------------------------------------------------------------------------------------
 
 static int gb__main_pythons(const gb__arguments *a)
@@ -15558,14 +15319,10 @@ static int gb__main_pythons(const gb__arguments *a)
         if (p->usable) fprintf(human, "%16s %s\n", "", p->libpython);
         else fprintf(human, "%16s can't be used: %s\n", "", p->problem);
     }
-    if (a->given[GB__OPT_JSON]) {
-        gb__target t;
-        FILE *out = gb__open_output(a, GB__OPT_JSON, &t, &error);
-        code = out ? gb__report_pythons_json(list, n, out, &error) : error.code;
-        if (out) code = gb__close_output(&t, code, &error);
-    }
+    gb__target t = gb__open_output(a, GB__OPT_JSON, &error);
+    if (t.out) t.code = gb__report_pythons_json(list, n, t.out, &error);
     free(list);
-    if (code) return gb__complain(&error);
+    if (gb__close_output(&t, &error)) return gb__complain(&error);
     if (!usable)
         fprintf(stderr, "gilbench: %s; `uv python install 3.14 3.14t` or `make pythons` gets "
                 "them\n", gb_code_text(GB_NO_PYTHON));
@@ -15732,19 +15489,13 @@ static gb_code gb__read_load(const gb__arguments *a, gb_load_config *k, gb__buf 
 static gb_code gb__write_load(const gb__arguments *a, const gb_load_config *k,
                               const gb_load_result *r, gb_error *error)
 {
-    gb_code json = GB_OK, hdr = GB_OK;
-    gb__target t;
-    if (a->given[GB__OPT_JSON]) {
-        FILE *out = gb__open_output(a, GB__OPT_JSON, &t, error);
-        json = out ? gb_load_report_json(k, r, out, error) : error->code;
-        if (out) json = gb__close_output(&t, json, error);
-    }
-    if (a->given[GB__OPT_HDR]) {
-        FILE *out = gb__open_output(a, GB__OPT_HDR, &t, error);
-        hdr = out ? gb_histogram_write(&r->latency, out, error) : error->code;
-        if (out) hdr = gb__close_output(&t, hdr, error);
-    }
-    return json ? json : hdr;
+    gb__target json = gb__open_output(a, GB__OPT_JSON, error);
+    if (json.out) json.code = gb_load_report_json(k, r, json.out, error);
+    gb_code code = gb__close_output(&json, error);
+    gb__target hdr = gb__open_output(a, GB__OPT_HDR, error);
+    if (hdr.out) hdr.code = gb_histogram_write(&r->latency, hdr.out, error);
+    gb_code last = gb__close_output(&hdr, error);
+    return code ? code : last;
 }
 
 static int gb__main_load(const gb__arguments *a)
@@ -15810,25 +15561,6 @@ static void gb__show_progress(void *user, const gb_progress *p)
     fflush(stderr);
 }
 
-static gb_code gb__arm(const gb_python *gil, const gb_python *ft, gb_slice arm, gb_python *python,
-                       gb_error *error)
-{
-    if (gb__slice_is(arm, "gil")) {
-        *python = *gil;
-    } else if (gb__slice_is(arm, "ft")) {
-        *python = *ft;
-    } else if (gb__slice_is(arm, "ft-gil")) {
-        *python = *ft;
-        python->gil = 1;
-        size_t len = strlen(python->id);
-        snprintf(python->id + len, sizeof python->id - len, ",gil=1");
-    } else {
-        return gb__fail(error, GB_USAGE, "--arms: \"%.*s\" is not gil, ft or ft-gil",
-                        (int)arm.len, arm.data);
-    }
-    return GB_OK;
-}
-
 // The builds of --arms among those found.
 static gb_code gb__find_arms(const char *arms, gb__comparing *c, gb_error *error)
 {
@@ -15848,8 +15580,13 @@ static gb_code gb__find_arms(const char *arms, gb__comparing *c, gb_error *error
     }
     for (bool more = !code; more && !code;) {
         more = gb__split(rest, ',', &arm, &rest);
-        code = gb__arm(gil, ft, arm, &c->pythons[c->plan.python_count], error);
-        c->plan.python_count += !code;
+        gb_python *p = &c->pythons[c->plan.python_count++];
+        bool forced = gb__slice_is(arm, "ft-gil");
+        *p = gb__slice_is(arm, "gil") ? *gil : *ft;
+        if (forced) p->gil = 1, strncat(p->id, ",gil=1", sizeof p->id - strlen(p->id) - 1);
+        if (!forced && !gb__slice_is(arm, "gil") && !gb__slice_is(arm, "ft"))
+            code = gb__fail(error, GB_USAGE, "--arms: \"%.*s\" is not gil, ft or ft-gil",
+                            (int)arm.len, arm.data);
     }
     free(list);
     c->plan.pythons = c->pythons;
@@ -15960,15 +15697,6 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     return code;
 }
 
-static gb_code gb__write_json(const gb__arguments *a, const gb_result *r, int argc, char **argv,
-                              gb_error *error)
-{
-    if (!a->given[GB__OPT_JSON]) return GB_OK;
-    gb__target t;
-    if (!gb__open_output(a, GB__OPT_JSON, &t, error)) return error->code;
-    return gb__close_output(&t, gb_report_json(r, argc, argv, t.out, error), error);
-}
-
 // The table first: whatever happens to the files, it has been seen.
 static int gb__write_reports(const gb__arguments *a, const gb_result *r, int argc, char **argv)
 {
@@ -15977,9 +15705,17 @@ static int gb__write_reports(const gb__arguments *a, const gb_result *r, int arg
     FILE *human = gb__uses_stdout(a) ? stderr : stdout;
     if (!a->given[GB__OPT_QUIET] && gb_report_table(r, human, &error))
         status = gb__complain(&error);
-    if (gb__write_json(a, r, argc, argv, &error)) status = gb__complain(&error);
-    for (size_t i = 0; i < GB__OUTPUTS; i++)
-        if (gb__write_report(a, &gb__outputs[i], r, &error)) status = gb__complain(&error);
+    gb__target json = gb__open_output(a, GB__OPT_JSON, &error);
+    if (json.out) json.code = gb_report_json(r, argc, argv, json.out, &error);
+    if (gb__close_output(&json, &error)) status = gb__complain(&error);
+    for (size_t i = 0; i < GB__OUTPUTS; i++) {
+        const struct gb__output *o = &gb__outputs[i];
+        gb__target t = {.path = a->value[o->id]};
+        if (o->to_file) t = gb__open_output(a, o->id, &error);
+        if (t.out) t.code = o->to_file(r, t.out, &error);
+        else if (o->to_directory && t.path) t.code = o->to_directory(r, t.path, &error);
+        if (gb__close_output(&t, &error)) status = gb__complain(&error);
+    }
     return status;
 }
 

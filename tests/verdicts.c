@@ -468,7 +468,7 @@ static void test_outliers(void)
     ok(!m.rounds[1][4].outlier, "3 %% are not far");
     gb__warn_cell(&m.result, &m.cells[0]);
     is_u64(m.result.warning_count, 1, "it is told of");
-    ok(m.result.warning_count && strstr(m.result.warnings[0], "the farthest with 60 (they"), "with its figure");
+    ok(m.result.warning_count && strstr(m.result.warnings[0], "the farthest with 60.0 (they"), "with its figure");
     near(m.cells[0].summary[GB_RPS].median, 101, 1, "and counts");
     free(m.result.warnings);
 }
@@ -600,7 +600,7 @@ static void test_fair_cells(void)
     CELL(r->drift = 1.2, "still getting faster: the second half of its windows had 20 % more");
     CELL(r->drift = 0.8, "still getting slower: the second half of its windows had 20 % fewer");
     CELL(r->coarse = true, "too few answers to know req/s");
-    CELL(r->rps = j % 2 ? 60 : 120, "far apart: req/s are known from 60 to 120 only");
+    CELL(r->rps = j % 2 ? 60 : 120, "far apart: req/s are known from 60.0 to 120 only");
     CELL(r->cpu.client_share = 0.95, "the client used 95 % of its CPU");
     CELL(r->errors.timeout = 1, "12 requests failed");
     CELL((r->statuses[3] = 2, strcpy(r->redirect, "/login")),
