@@ -3616,7 +3616,7 @@ static gb_slice gb__status_line(char text[64], int status)
     const char *reason = gb__reason(status);
     size_t len = strlen(reason);
     memcpy(text, digits, sizeof digits);
-    memcpy(text + sizeof digits, reason, len);
+    memcpy(text + sizeof digits, reason, len + 1);
     return (gb_slice){text, len + sizeof digits};
 }
 
@@ -9009,7 +9009,7 @@ static void gb__child_serve(gb__hosted *h, int socket)
 // sets the pointers to texts again; it uses no other.
 typedef struct gb__order {
     gb_service_config config;
-    gb__place *place;     // of a worker, which is forked; else NULL
+    gb__place place;      // of a worker, which is forked; else without a port
     gb_python python;
     char texts[3][GB_PATH];
     char modules[4096];   // to be tried for whether they bring the GIL back; "" to serve
@@ -9065,7 +9065,8 @@ static void gb__child_main(const gb__order *order, int socket)
     gb__hosted h;
     pthread_t id;
     gb__reply reply = {0};
-    gb_code code = gb__hosted_start(&h, &order->config, order->place, &reply.error);
+    gb_code code = gb__hosted_start(&h, &order->config, order->place.port ? &order->place : NULL,
+                                    &reply.error);
     reply.error.code = code;
     reply.port = gb__hosted_port(&h);
     if (gb__tell(socket, &reply) && !code) gb__child_serve(&h, socket);
@@ -9176,7 +9177,7 @@ static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb__order
     extern char **environ;
     pid_t parent = getpid();
     char name[32], *argv[] = {name, NULL};
-    bool forked = order->place || order->config.server.handler || !gb__is_program();
+    bool forked = order->place.port || order->config.server.handler || !gb__is_program();
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return gb__fail(error, GB_SYSTEM, "can't make a socket pair: %s", strerror(errno));
     snprintf(name, sizeof name, GB__CHILD_NAME "%d", pair[1]);
@@ -9495,8 +9496,8 @@ static gb_code gb__group_add(gb__group *g, gb__order *order, gb_error *error)
         return gb__fail(error, GB_SYSTEM, "can't prepare worker %d: %s", g->count + 1,
                         strerror(errno));
     d->targets[d->count++] = pair[0];
-    gb__place place = {.inbox = pair[1], .port = d->port, .stop_event = -1, .multiprocess = true};
-    order->place = &place;
+    order->place = (gb__place){.inbox = pair[1], .port = d->port, .stop_event = -1,
+                               .multiprocess = true};
     gb_code code = gb__service_spawn(&g->workers[g->count], gb__child_main, order, -1, error);
     close(pair[1]);
     if (!code) g->count++;
