@@ -11331,7 +11331,8 @@ static gb_interval gb__allow_for_sessions(gb_interval i)
 {
     double session = 1.96 * 1.4142 * GB__SESSION_SD * i.median;
     double lo = i.median - i.lo, hi = i.hi - i.median;
-    return (gb_interval){i.median, i.median - gb__sqrt(lo * lo + session * session),
+    double least = i.median - gb__sqrt(lo * lo + session * session);
+    return (gb_interval){i.median, least > 0 ? least : 0,  // a ratio is never less
                          i.median + gb__sqrt(hi * hi + session * session)};
 }
 
