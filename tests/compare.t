@@ -400,9 +400,6 @@ for (
     ['the application\'s part', $anatomy->{app}{mean}, 8000, 200000],
     ['reading it', $anatomy->{read}{mean}, 0, 2000],
     ['waiting for nobody', $anatomy->{attach_wait}{mean}, 0, 2000],
-    ['seconds of timeline', $seen->{timeline}{step_s} * @{ $seen->{timeline}{rps} }, 0.25, 0.75],
-    ['its req/s', sum0(@{ $seen->{timeline}{rps} }) / @{ $seen->{timeline}{rps} },
-        0.7 * $seen->{rps}, 1.4 * $seen->{rps}],
     )
 {
     my ($what, $value, $least, $most) = @$_;
