@@ -193,14 +193,14 @@
 // MEMORY AND CPU
 //
 // From /proc over the server's whole process tree. Memory is that of the service, whoever else
-// runs: its anonymous pages, those that its processes share by fork once; and the resident pages of the
-// files that it maps (libpython, extensions), each file once, as much of it as the process has that
-// has most. To what is there at the window's end is added what each process had more at its peak
-// within the window. Beside it stand RSS and its peak, sums over processes in which a shared page
-// counts several times; PSS, which divides it by all who map it, strangers included; and USS, the
-// private pages. 1 MB is 1,000,000 bytes. CPU is user plus system time, of the server and of the
-// client apart, over the time between its two readings; where the client used up its own CPU it may
-// be the limit, and a warning says so.
+// runs: its anonymous pages, those that its processes share by fork once; and the resident pages of
+// the files that it maps (libpython, extensions), each file once, as much of it as the process has
+// that has most. To what is there at the window's end is added what each process had more at its
+// peak within the window. Beside it stand RSS and its peak, sums over processes in which a shared
+// page counts several times; PSS, which divides it by all who map it, strangers included; and USS,
+// the private pages. 1 MB is 1,000,000 bytes. CPU is user plus system time, of the server and of
+// the client apart, over the time between its two readings; where the client used up its own CPU it
+// may be the limit, and a warning says so.
 //
 // WHERE A REQUEST'S TIME GOES
 //
@@ -260,15 +260,15 @@
 // --json keeps everything that was measured; `gilbench report` makes each of the other formats from
 // it, to the same last digit. CSV has all figures in full: a row a cell, then a row a comparison,
 // whose figures are ratios to the cell in `against`. A row whose GIL came back is called "GIL back"
-// wherever it is named; what wasn't measured is "-", never 0. Of several files the first is what the others are held against: cells
-// of the same scenario and topology, on the build of the same id or, between versions, of the same
-// kind. Rounds of two files aren't paired, so the ratio is one of medians, and what else is not the
-// same (machine, kernel, version, compiler) becomes a warning. --pyperf writes a file a build, in
-// seconds a request of the whole server, 1 / (req/s), because pyperf takes lower for better; its
-// median of an even number of rounds is therefore a hair off 1 / median. --hdr writes the latencies
-// of all rounds of a cell. Files are named by ids, with "~" for "/". Names that come from outside
-// are text in every format: never a control character, markup, or a spreadsheet's formula (in CSV a
-// ' stands before what would be one).
+// wherever it is named; what wasn't measured is "-", never 0. Of several files the first is what
+// the others are held against: cells of the same scenario and topology, on the build of the same id
+// or, between versions, of the same kind. Rounds of two files aren't paired, so the ratio is one of
+// medians, and what else is not the same (machine, kernel, version, compiler) becomes a warning.
+// --pyperf writes a file a build, in seconds a request of the whole server, 1 / (req/s), because
+// pyperf takes lower for better; its median of an even number of rounds is therefore a hair off 1 /
+// median. --hdr writes the latencies of all rounds of a cell. Files are named by ids, with "~" for
+// "/". Names that come from outside are text in every format: never a control character, markup, or
+// a spreadsheet's formula (in CSV a ' stands before what would be one).
 //
 // ERRORS, OWNERSHIP, THREADS
 //
@@ -1085,10 +1085,8 @@ GB_API int gb_main(int argc, char **argv);
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -1865,8 +1863,11 @@ static void gb__processes_free(gb__processes *list)
     *list = (gb__processes){0};
 }
 
+// Once only: a number that was given to a new process while we looked could close a circle.
 static bool gb__processes_add(gb__processes *list, int pid, int parent)
 {
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].pid == pid) return true;
     if (list->count == list->cap) {
         size_t cap = list->cap ? list->cap * 2 : 64;
         gb__process *items = realloc(list->items, cap * sizeof *items);
@@ -1878,20 +1879,12 @@ static bool gb__processes_add(gb__processes *list, int pid, int parent)
     return true;
 }
 
-// Once only: a number that was given to a new process while we looked could close a circle.
-static bool gb__tree_add(gb__processes *tree, int pid, int parent)
-{
-    for (size_t i = 0; i < tree->count; i++)
-        if (tree->items[i].pid == pid) return true;
-    return gb__processes_add(tree, pid, parent);
-}
-
 static bool gb__tree_descend(gb__processes *tree, const gb__processes *all)
 {
     for (size_t i = 0; i < tree->count; i++)
         for (size_t j = 0; j < all->count; j++)
             if (all->items[j].parent == tree->items[i].pid &&
-                !gb__tree_add(tree, all->items[j].pid, all->items[j].parent))
+                !gb__processes_add(tree, all->items[j].pid, tree->items[i].pid))
                 return false;
     return true;
 }
@@ -1946,7 +1939,7 @@ static bool gb__tree_children(gb__processes *tree, const char *tasks, int parent
         if (!gb__read_file(path, text)) continue;
         char *end = text->data;
         for (long pid; fine && (pid = strtol(end, &end, 10)) > 0;)
-            fine = gb__tree_add(tree, (int)pid, parent);
+            fine = gb__processes_add(tree, (int)pid, parent);
     }
     closedir(dir);
     return fine;
@@ -10122,43 +10115,32 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
 
 GB_API const gb_scenario *gb_scenarios(void)
 {
-#define GB__FLASK .app = "apps/flask_app.py:app", .package = "flask", .fallback = "builtin:wsgi"
+#define GB__BUILTIN(kind, interface, path) "builtin:" kind, path, NULL, NULL, interface, 0, 0, 0
+#define GB__FLASK(path, workers, threads)                                                          \
+    "apps/flask_app.py:app", path, "flask", "builtin:wsgi", GB_WSGI, workers, threads, 128
+#define GB__FASTAPI(path, workers, connections)                                                    \
+    "apps/fastapi_app.py:app", path, "fastapi", "builtin:asgi", GB_ASGI, workers, 1, connections
     static const gb_scenario scenarios[] = {
-        {.name = "wsgi-json", .description = "a small JSON answer, WSGI", .app = "builtin:wsgi",
-         .interface = GB_WSGI, .path = "/json"},
-        {.name = "wsgi-io", .description = "an answer after a sleep of 10 ms, WSGI",
-         .app = "builtin:wsgi", .interface = GB_WSGI, .path = "/io"},
-        {.name = "asgi-json", .description = "a small JSON answer, ASGI", .app = "builtin:asgi",
-         .interface = GB_ASGI, .path = "/json"},
-        {.name = "asgi-io", .description = "an answer after a sleep of 10 ms, ASGI",
-         .app = "builtin:asgi", .interface = GB_ASGI, .path = "/io"},
-        {.name = "article-asgi-json", .description = "the article's rows of FastAPI's /json",
-         .app = "apps/fastapi_app.py:app", .package = "fastapi", .fallback = "builtin:asgi",
-         .interface = GB_ASGI, .path = "/json", .workers = 1, .threads = 1, .connections = 128},
-        {.name = "article-asgi-io", .description = "the article's rows of FastAPI's /io (10 ms)",
-         .app = "apps/fastapi_app.py:app", .package = "fastapi", .fallback = "builtin:asgi",
-         .interface = GB_ASGI, .path = "/io", .workers = 2, .threads = 1, .connections = 256},
-        {.name = "article-wsgi-json", .description = "the article's rows of Flask's /json",
-         GB__FLASK, .interface = GB_WSGI, .path = "/json", .workers = 1, .threads = 1,
-         .connections = 128},
-        {.name = "article-wsgi-json", GB__FLASK, .interface = GB_WSGI, .path = "/json",
-         .workers = 1, .threads = 64, .connections = 128},
-        {.name = "article-wsgi-io", .description = "the article's rows of Flask's /io (10 ms)",
-         GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 1, .threads = 1,
-         .connections = 128},
-        {.name = "article-wsgi-io", GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 1,
-         .threads = 64, .connections = 128},
-        {.name = "article-wsgi-io", GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 2,
-         .threads = 64, .connections = 128},
-        {.name = "realistic-wsgi",
-         .description = "a page of a shop: Flask, sqlite3 in a file, a Jinja2 template",
-         .app = "apps/shop_flask.py:app", .package = "flask", .interface = GB_WSGI,
-         .path = "/shop"},
-        {.name = "realistic-asgi",
-         .description = "the same page as JSON: FastAPI, sqlite3 in a file, pydantic models",
-         .app = "apps/shop_fastapi.py:app", .package = "fastapi", .interface = GB_ASGI,
-         .path = "/shop"},
+        {"wsgi-json", "a small JSON answer, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/json")},
+        {"wsgi-io", "an answer after a sleep of 10 ms, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/io")},
+        {"asgi-json", "a small JSON answer, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/json")},
+        {"asgi-io", "an answer after a sleep of 10 ms, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/io")},
+        {"article-asgi-json", "the article's rows of FastAPI's /json",
+         GB__FASTAPI("/json", 1, 128)},
+        {"article-asgi-io", "the article's rows of FastAPI's /io (10 ms)",
+         GB__FASTAPI("/io", 2, 256)},
+        {"article-wsgi-json", "the article's rows of Flask's /json", GB__FLASK("/json", 1, 1)},
+        {"article-wsgi-json", NULL, GB__FLASK("/json", 1, 64)},
+        {"article-wsgi-io", "the article's rows of Flask's /io (10 ms)", GB__FLASK("/io", 1, 1)},
+        {"article-wsgi-io", NULL, GB__FLASK("/io", 1, 64)},
+        {"article-wsgi-io", NULL, GB__FLASK("/io", 2, 64)},
+        {"realistic-wsgi", "a page of a shop: Flask, sqlite3 in a file, a Jinja2 template",
+         "apps/shop_flask.py:app", "/shop", "flask", NULL, GB_WSGI, 0, 0, 0},
+        {"realistic-asgi", "the same page as JSON: FastAPI, sqlite3 in a file, pydantic models",
+         "apps/shop_fastapi.py:app", "/shop", "fastapi", NULL, GB_ASGI, 0, 0, 0},
         {.name = NULL}};
+#undef GB__BUILTIN
+#undef GB__FASTAPI
 #undef GB__FLASK
     return scenarios;
 }
@@ -10327,7 +10309,8 @@ static void gb__use_environments(gb_result *r)
     size_t n = 0;
     while (all && n < r->python_count) {
         all[n] = r->pythons[n];
-        if (!strcmp(all[n].prefix, all[n].base_prefix) && !gb__cached_environment(&r->pythons[n], &all[n])) break;
+        bool is_base = !strcmp(all[n].prefix, all[n].base_prefix);
+        if (is_base && !gb__cached_environment(&r->pythons[n], &all[n])) break;
         n++;
     }
     if (n == r->python_count && all) memcpy(r->pythons, all, n * sizeof *all);
@@ -11177,7 +11160,8 @@ static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *firs
         for (size_t i = 0; i < r->cell_count && !r->interrupted; i++, done++) {
             gb_cell *c = &r->cells[order[i]];
             gb__tell_progress(&watcher, r, c, done);
-            r->interrupted = gb__flag_is_set(p->stop) || !gb__compare_step(p, r, c, &watcher, first);
+            r->interrupted = gb__flag_is_set(p->stop) ||
+                             !gb__compare_step(p, r, c, &watcher, first);
         }
     }
     free(order);
@@ -11285,7 +11269,7 @@ static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from
 }
 
 // Two results are two sessions, whose medians differ by more than the rounds within each say: by
-// 2 % (standard deviation) on a quiet machine. The interval of their ratio allows for both of them: of
+// 2 % (standard deviation) on a quiet machine. The interval of their ratio allows for both: of
 // simulated pairs that differ by so much, with 8 to 60 rounds a side and a scatter of 2 to 10 %
 // within, 1 to 2 % get a false verdict (without, 1 to 50 %); 20 % of difference are seen in 44 to
 // 100 %.
@@ -11462,31 +11446,30 @@ static void gb__mark_all(gb_result *from, const char *source)
     }
 }
 
-// Makes room for `more` behind the `count` elements of an array, which moves.
-static bool gb__make_room(void **array, size_t count, size_t more, size_t size)
+// An array that moves, with `more` elements of another behind its own; NULL without memory.
+static void *gb__joined(void *array, size_t count, const void *other, size_t more, size_t size)
 {
-    void *grown = realloc(*array, (count + more + 1) * size);
-    if (grown) *array = grown;
+    char *grown = realloc(array, (count + more + 1) * size);
+    if (grown && more) memcpy(grown + count * size, other, more * size);
     return grown;
 }
 
 static bool gb__move_all(gb_result *into, gb_result *from)
 {
-    void *pythons = into->pythons, *cells = into->cells, *comparisons = into->comparisons;
-    bool fits = gb__make_room(&pythons, into->python_count, from->python_count,
-                              sizeof(gb_python)) &&
-                gb__make_room(&cells, into->cell_count, from->cell_count, sizeof(gb_cell)) &&
-                gb__make_room(&comparisons, into->comparison_count, from->comparison_count,
-                              sizeof(gb_comparison));
-    into->pythons = pythons;
-    into->cells = cells;
-    into->comparisons = comparisons;
-    if (!fits) return false;
-    for (size_t i = 0; i < from->python_count; i++)
-        into->pythons[into->python_count++] = from->pythons[i];
-    for (size_t i = 0; i < from->cell_count; i++) into->cells[into->cell_count++] = from->cells[i];
-    for (size_t i = 0; i < from->comparison_count; i++)
-        into->comparisons[into->comparison_count++] = from->comparisons[i];
+    gb_python *pythons = gb__joined(into->pythons, into->python_count, from->pythons,
+                                    from->python_count, sizeof *pythons);
+    gb_cell *cells = gb__joined(into->cells, into->cell_count, from->cells, from->cell_count,
+                                sizeof *cells);
+    gb_comparison *comparisons = gb__joined(into->comparisons, into->comparison_count,
+                                            from->comparisons, from->comparison_count,
+                                            sizeof *comparisons);
+    if (pythons) into->pythons = pythons;
+    if (cells) into->cells = cells;
+    if (comparisons) into->comparisons = comparisons;
+    if (!pythons || !cells || !comparisons) return false;
+    into->python_count += from->python_count;
+    into->cell_count += from->cell_count;
+    into->comparison_count += from->comparison_count;
     from->python_count = from->cell_count = from->comparison_count = 0;
     into->interrupted |= from->interrupted;
     return true;
@@ -12199,9 +12182,9 @@ static void gb__add_method(gb__buf *b, const gb__view *v)
     if (needed)
         gb__buf_printf(b, " About %d rounds would tell 5 %% of req/s wherever that is unclear.",
                        needed);
-    gb__buf_str(b, "\nMB: memory of the server's processes, with what they share counted once; 1 MB = "
-                "1,000,000 bytes.\nGIL wait: share of a request's time in the server spent waiting "
-                "to run Python; \"-\" where that isn't seen: in\nan event loop, in somebody else's "
+    gb__buf_str(b, "\nMB: memory of the server's processes, with what they share counted once; "
+                "1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the server spent "
+                "waiting to run Python; \"-\" where that isn't seen: in\nan event loop, in somebody else's "
                 "server. C handler: the same server without Python.\n");
     if (v->sources)
         gb__buf_str(b, "What has an @ is from a result of that name. Rounds of two results aren't "
@@ -13734,9 +13717,8 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
 
 // ================================================================================================
 // >>svg
-// What the HTML report is made of: escaped text, scales, and charts of several lines, each with a
-// table below that is its legend and has its values. A chart is as wide as a phone, in its own
-// units, and the page sets several side by side. Pure: buffers and cells only.
+// What the HTML report is made of: escaped text, scales, and charts of several lines. A chart is as
+// wide as a phone, in its own units, and the page sets several side by side. Pure.
 
 #define GB__PICTURE 320.0  // width of each
 
@@ -13862,7 +13844,6 @@ typedef struct gb__trace {
     size_t shape, count;
     double x[GB__POINTS], y[GB__POINTS];
     double lo[GB__POINTS], hi[GB__POINTS];  // around y
-    double marked[GB__MARKS];               // y at each of the chart's marks; 0: nothing there
 } gb__trace;
 
 typedef struct gb__chart {
@@ -13976,28 +13957,15 @@ static void gb__chart_trace(const gb__chart *k, const gb__trace *s, gb__buf *b)
     gb__buf_str(b, "</g>\n");
 }
 
-// What the lines are, and their values where x is labelled.
+// What the lines are; their values are in the tables.
 static void gb__chart_legend(const gb__chart *k, gb__buf *b)
 {
-    gb__small text;
-    gb__html(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"%s\"><table>\n"
-             "<thead><tr><th class=\"s\" scope=\"col\">%s</th>", k->title, k->x_unit);
-    for (size_t i = 0; i < k->mark_count; i++)
-        gb__html(b, "<th scope=\"col\">%s</th>", k->labels[i]);
-    gb__buf_str(b, "</tr></thead>\n<tbody>\n");
-    for (size_t i = 0; i < k->count; i++) {
-        const gb__trace *s = &k->traces[i];
-        gb__html(b, "<tr><th class=\"s %s\" scope=\"row\"><svg class=\"key\" "
-                 "viewBox=\"-12 -6 24 12\" aria-hidden=\"true\"><path class=\"l\" "
-                 "d=\"M-12 0H12\"/>", s->class);
+    for (const gb__trace *s = k->traces; s < k->traces + k->count; s++) {
+        gb__html(b, "<span class=\"name %s\"><svg class=\"key\" viewBox=\"-12 -6 24 12\" "
+                 "aria-hidden=\"true\"><path class=\"l\" d=\"M-12 0H12\"/>", s->class);
         gb__svg_marker(b, s->shape, 0, 0);
-        gb__html(b, "</svg> %s</th>", s->name);
-        for (size_t j = 0; j < k->mark_count; j++)
-            gb__html(b, "<td>%s</td>",
-                     gb__number(text, s->marked[j] > 0 ? s->marked[j] : (double)NAN));
-        gb__buf_str(b, "</tr>\n");
+        gb__html(b, "</svg> %s</span>\n", s->name);
     }
-    gb__buf_str(b, "</tbody></table></div>\n");
 }
 
 // Frees the traces; nothing is drawn where there are none.
@@ -14008,7 +13976,7 @@ static void gb__chart_draw(gb__chart *k, gb__buf *b)
     if (k->traces && k->count) {
         gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", k->title, k->note);
         gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f 190\" role=\"img\">", GB__PICTURE);
-        gb__html(b, "<title>%s</title><desc>%s, by %s. The table below has the values.</desc>\n",
+        gb__html(b, "<title>%s</title><desc>%s, by %s.</desc>\n",
                  k->title, k->y_unit, k->x_unit);
         gb__chart_axes(k, b);
         for (size_t i = 0; i < k->count; i++) gb__chart_trace(k, &k->traces[i], b);
@@ -14324,10 +14292,8 @@ static void gb__threads_figure(gb__buf *b, const gb__cells *g)
         if (!i || c->threads != g->cells[i - 1]->threads)
             gb__add_mark(&k, c->threads, gb__tick_text(text, c->threads));
         if (beyond && gb__cell_is_control(c)) continue;
-        gb__trace *s = gb__trace_of(&k, g->result, c);
-        gb__add_point(s, c->threads, c->summary[GB_RPS].median, c->summary[GB_RPS]);
-        if (c->threads <= k.marks[k.mark_count - 1])
-            s->marked[k.mark_count - 1] = c->summary[GB_RPS].median;
+        gb__add_point(gb__trace_of(&k, g->result, c), c->threads, c->summary[GB_RPS].median,
+                      c->summary[GB_RPS]);
     }
     gb__chart_draw(&k, b);
 }
@@ -14361,6 +14327,7 @@ static void gb__latency_figure(gb__buf *b, const gb__cells *g)
     static const double percentiles[] = {50, 90, 99, 99.9, 99.99, 99.999, 99.9999};
     gb__phrase title, topology;
     gb__small label;
+    uint64_t most = 0;
     gb__chart k = {.title = title, .x_unit = "percentile", .y_unit = "ms", .log = true,
                    .traces = calloc(g->count + 1, sizeof *k.traces),
                    .note = g->cells[0]->rate > 0
@@ -14371,17 +14338,12 @@ static void gb__latency_figure(gb__buf *b, const gb__cells *g)
              gb__topology_text(g, g->cells[0], topology));
     for (size_t i = 0; k.traces && i < g->count; i++)
         gb__latency_points(gb__trace_of(&k, g->result, g->cells[i]), &g->cells[i]->latency);
-    for (size_t p = 0; k.traces && p < sizeof percentiles / sizeof *percentiles; p++) {
-        bool any = false;
+    for (size_t i = 0; i < g->count; i++)
+        if (g->cells[i]->latency.total > most) most = g->cells[i]->latency.total;
+    for (size_t p = 0; p < sizeof percentiles / sizeof *percentiles; p++) {
         snprintf(label, sizeof label, "%g", percentiles[p]);
-        for (size_t i = 0; i < g->count; i++) {
-            const gb_histogram *h = &g->cells[i]->latency;
-            if ((double)h->total * (100 - percentiles[p]) < 999.99) continue;
-            if (!any) gb__add_mark(&k, gb__log10(100 / (100 - percentiles[p])), label);
-            any = true;
-            gb__trace_of(&k, g->result, g->cells[i])->marked[k.mark_count - 1] =
-                (double)gb_histogram_percentile(h, percentiles[p]) / 1e6;
-        }
+        if ((double)most * (100 - percentiles[p]) >= 999.99)
+            gb__add_mark(&k, gb__log10(100 / (100 - percentiles[p])), label);
     }
     gb__chart_draw(&k, b);
 }
@@ -14430,7 +14392,7 @@ static const char gb__style[] =
     "th,td{padding:.35rem .8em .35rem 0;text-align:right;white-space:nowrap;"
     "border-bottom:1px solid var(--rule);font-weight:400}\nthead th{color:var(--mute);"
     "vertical-align:bottom;white-space:normal}tr :last-child{padding-right:.1rem}"
-    ".s{text-align:left}figure table{width:100%}figure tbody th{color:var(--c)}\n"
+    ".s{text-align:left}.name{font-size:.82rem;color:var(--c);margin-right:.7rem}\n"
     "dl{display:grid;gap:0 1.5rem}dt{color:var(--mute)}dd{margin:0 0 .4rem}"
     "@media(min-width:40rem){dl{grid-template-columns:13rem 1fr}}\n"
     ".note{background:var(--box);border-left:3px solid var(--bad);padding:.6rem .9rem}\n"
@@ -14879,11 +14841,6 @@ static void gb__on_signal(int signal_number)
     __atomic_store_n(&gb__stop_flag, true, __ATOMIC_RELAXED);
 }
 
-static int gb__exit_status(gb_code code)
-{
-    return code == GB_OK ? 0 : code == GB_USAGE ? 2 : code == GB_NO_PYTHON ? 3 : 1;
-}
-
 // One line, whatever control characters the command line brought along.
 static int gb__complain(const gb_error *error)
 {
@@ -14892,7 +14849,7 @@ static int gb__complain(const gb_error *error)
     for (char *c = text; *c; c++)
         if (iscntrl((unsigned char)*c)) *c = '?';
     fprintf(stderr, "gilbench: %s\n", text);
-    return gb__exit_status(error->code);
+    return error->code == GB_USAGE ? 2 : error->code == GB_NO_PYTHON ? 3 : 1;
 }
 
 // ---- reading the command line -------------------------------------------------------------------
@@ -15170,10 +15127,8 @@ static gb_code gb__check_output(const gb__arguments *a, int id, gb_error *error)
 
 static bool gb__uses_stdout(const gb__arguments *a)
 {
-    static const int ids[] = {GB__OPT_JSON, GB__OPT_MARKDOWN, GB__OPT_CSV, GB__OPT_HTML,
-                              GB__OPT_HDR};
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
-        if (a->given[ids[i]] && !strcmp(a->value[ids[i]], "-")) return true;
+    for (int id = GB__OPT_JSON; id <= GB__OPT_HDR; id++)
+        if (a->given[id] && !strcmp(a->value[id], "-")) return true;
     return false;
 }
 
