@@ -11002,16 +11002,6 @@ static void gb__warn_rounds(gb_result *r)
     if (r->interrupted) gb__warn(r, "interrupted: what is here was measured before");
 }
 
-static void gb__warn_all(const gb_plan *p, gb_result *r)
-{
-    gb__warn_host(r);
-    gb__warn_builds(r);
-    gb__warn_fallbacks(p, r);
-    for (size_t i = 0; i < r->cell_count; i++) gb__warn_cell(r, &r->cells[i]);
-    gb__warn_disturbance(r);
-    gb__warn_rounds(r);
-}
-
 // ================================================================================================
 // >>compare
 // The matrix, measured: a round is every cell once, in a shuffled order, so that a drift of the
@@ -11199,7 +11189,12 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     if (!code) code = gb__compare_rounds(&p, result, &first, error);
     if (!code) code = gb__add_comparisons(&p, result, error);
     if (code) return code;
-    gb__warn_all(&p, result);
+    gb__warn_host(result);
+    gb__warn_builds(result);
+    gb__warn_fallbacks(&p, result);
+    for (size_t i = 0; i < result->cell_count; i++) gb__warn_cell(result, &result->cells[i]);
+    gb__warn_disturbance(result);
+    gb__warn_rounds(result);
     if (p.precision > 0 && !result->interrupted && !gb__is_precise(&p, result))
         gb__warn(result, "%zu rounds were not enough for a precision of %g %%",
                  result->cells[0].round_count, 100 * p.precision);
@@ -12184,8 +12179,8 @@ static void gb__add_method(gb__buf *b, const gb__view *v)
                        needed);
     gb__buf_str(b, "\nMB: memory of the server's processes, with what they share counted once; "
                 "1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the server spent "
-                "waiting to run Python; \"-\" where that isn't seen: in\nan event loop, in somebody else's "
-                "server. C handler: the same server without Python.\n");
+                "waiting to run Python; \"-\" where that isn't seen: in\nan event loop, in "
+                "somebody else's server. C handler: the same server without Python.\n");
     if (v->sources)
         gb__buf_str(b, "What has an @ is from a result of that name. Rounds of two results aren't "
                     "paired: there the ratio is one of\nmedians.\n");
@@ -14166,12 +14161,11 @@ static double gb__picture_end(const gb__cells *g, gb_metric m)
 static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_metric m,
                            double end)
 {
-    gb__phrase name, figure, note = "";
+    gb__phrase name, figure;
     gb__small median, lo, hi;
     gb_interval i = c->summary[m];
-    const gb__reported *reported = m == GB_RPS ? gb__reported_of(g->result, c) : NULL;
     bool measured = isfinite(i.median) && gb__first_round(c), cut = measured && i.median > end;
-    snprintf(figure, sizeof figure, measured ? "%s [%s, %s]" : "failed",
+    snprintf(figure, sizeof figure, !measured ? "failed" : i.lo < i.hi ? "%s [%s, %s]" : "%s",
              gb__number(median, i.median), gb__number(lo, i.lo), gb__number(hi, i.hi));
     gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure);
     if (measured) gb__mark_at(b, cut ? "f cut" : "f", 0, gb__percent(i.median, end));
@@ -14181,10 +14175,7 @@ static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_
         double at = gb__percent(gb__round_figure(r, gb__metrics[m].offset), end);
         if (!*r->problem) gb__mark_at(b, r->outlier ? "d far" : "d", at, at);
     }
-    if (reported && reported->rps)
-        snprintf(note, sizeof note, "the article reports %s", gb__number(median, reported->rps));
-    if (cut) snprintf(note, sizeof note, "beyond the scale");
-    gb__row_close(b, note);
+    gb__row_close(b, cut ? "beyond the scale" : "");
 }
 
 static void gb__metric_figure(gb__buf *b, const gb__cells *g, gb_metric m, const char *title,
@@ -14300,13 +14291,8 @@ static void gb__threads_figure(gb__buf *b, const gb__cells *g)
 
 // ---- latency ------------------------------------------------------------------------------------
 
-static double gb__log10(double x)
-{
-    return gb__log2(x) / gb__log2(10);
-}
-
 // From the smallest latency to the percentile that still has ten values beyond it, by
-// log10(1 / (1 - percentile)).
+// log2(1 / (1 - percentile)).
 static void gb__latency_points(gb__trace *s, const gb_histogram *h)
 {
     gb__walk walk = {h, 0, 0};
@@ -14318,7 +14304,7 @@ static void gb__latency_points(gb__trace *s, const gb_histogram *h)
         uint64_t rank = h->total - (uint64_t)beyond;
         if (beyond < 10) return;
         double ms = (double)gb__walk_to(&walk, rank ? rank : 1) / 1e6;
-        gb__add_point(s, gb__log10(whole / left), ms, (gb_interval){ms, ms, ms});
+        gb__add_point(s, gb__log2(whole / left), ms, (gb_interval){ms, ms, ms});
     }
 }
 
@@ -14343,7 +14329,7 @@ static void gb__latency_figure(gb__buf *b, const gb__cells *g)
     for (size_t p = 0; p < sizeof percentiles / sizeof *percentiles; p++) {
         snprintf(label, sizeof label, "%g", percentiles[p]);
         if ((double)most * (100 - percentiles[p]) >= 999.99)
-            gb__add_mark(&k, gb__log10(100 / (100 - percentiles[p])), label);
+            gb__add_mark(&k, gb__log2(100 / (100 - percentiles[p])), label);
     }
     gb__chart_draw(&k, b);
 }
@@ -15418,14 +15404,10 @@ static int gb__main_load(const gb__arguments *a)
 {
     gb_error error;
     gb_load_config k = {0};
-    gb_load_result r;
+    gb_load_result r = {0};
     gb__buf body = {0};
     gb_code code = gb__read_load(a, &k, &body, &error);
-    if (code) {
-        gb__buf_free(&body);
-        return gb__complain(&error);
-    }
-    code = gb_load(&k, &r, &error);
+    if (!code) code = gb_load(&k, &r, &error);
     if (!code || code == GB_INTERRUPTED) {
         gb__print_load(gb__uses_stdout(a) ? stderr : stdout, &k, &r);
         gb_code written = gb__write_load(a, &k, &r, &error);
@@ -15649,11 +15631,7 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
         return 0;
     }
     gb_code code = gb__read_compare(a, &c, &error);
-    if (code) {
-        free(c.pythons);
-        return gb__complain(&error);
-    }
-    code = gb_compare(&c.plan, &r, &error);
+    if (!code) code = gb_compare(&c.plan, &r, &error);
     if (c.plan.on_progress) fprintf(stderr, "\r\033[K");
     bool tried = false;
     for (size_t i = 0; i < r.cell_count; i++) tried |= r.cells[i].round_count > 0;
