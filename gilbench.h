@@ -196,14 +196,14 @@
 // MEMORY AND CPU
 //
 // From /proc over the server's whole process tree. Memory is that of the service, whoever else
-// runs: its anonymous pages, those that its processes share by fork once; and the resident pages of the
-// files that it maps (libpython, extensions), each file once, as much of it as the process has that
-// has most. To what is there at the window's end is added what each process had more at its peak
-// within the window. Beside it stand RSS and its peak, sums over processes in which a shared page
-// counts several times; PSS, which divides it by all who map it, strangers included; and USS, the
-// private pages. 1 MB is 1,000,000 bytes. CPU is user plus system time, of the server and of the
-// client apart, over the time between its two readings; where the client used up its own CPU it may
-// be the limit, and a warning says so.
+// runs: its anonymous pages, those that its processes share by fork once; and the resident pages of
+// the files that it maps (libpython, extensions), each file once, as much of it as the process has
+// that has most. To what is there at the window's end is added what each process had more at its
+// peak within the window. Beside it stand RSS and its peak, sums over processes in which a shared
+// page counts several times; PSS, which divides it by all who map it, strangers included; and USS,
+// the private pages. 1 MB is 1,000,000 bytes. CPU is user plus system time, of the server and of
+// the client apart, over the time between its two readings; where the client used up its own CPU it
+// may be the limit, and a warning says so.
 //
 // WHERE A REQUEST'S TIME GOES
 //
@@ -263,15 +263,15 @@
 // --json keeps everything that was measured; `gilbench report` makes each of the other formats from
 // it, to the same last digit. CSV has all figures in full: a row a cell, then a row a comparison,
 // whose figures are ratios to the cell in `against`. A row whose GIL came back is called "GIL back"
-// wherever it is named; what wasn't measured is "-", never 0. Of several files the first is what the others are held against: cells
-// of the same scenario and topology, on the build of the same id or, between versions, of the same
-// kind. Rounds of two files aren't paired, so the ratio is one of medians, and what else is not the
-// same (machine, kernel, version, compiler) becomes a warning. --pyperf writes a file a build, in
-// seconds a request of the whole server, 1 / (req/s), because pyperf takes lower for better; its
-// median of an even number of rounds is therefore a hair off 1 / median. --hdr writes the latencies
-// of all rounds of a cell. Files are named by ids, with "~" for "/". Names that come from outside
-// are text in every format: never a control character, markup, or a spreadsheet's formula (in CSV a
-// ' stands before what would be one).
+// wherever it is named; what wasn't measured is "-", never 0. Of several files the first is what
+// the others are held against: cells of the same scenario and topology, on the build of the same id
+// or, between versions, of the same kind. Rounds of two files aren't paired, so the ratio is one of
+// medians, and what else is not the same (machine, kernel, version, compiler) becomes a warning.
+// --pyperf writes a file a build, in seconds a request of the whole server, 1 / (req/s), because
+// pyperf takes lower for better; its median of an even number of rounds is therefore a hair off 1 /
+// median. --hdr writes the latencies of all rounds of a cell. Files are named by ids, with "~" for
+// "/". Names that come from outside are text in every format: never a control character, markup, or
+// a spreadsheet's formula (in CSV a ' stands before what would be one).
 //
 // ERRORS, OWNERSHIP, THREADS
 //
@@ -799,8 +799,6 @@ typedef struct gb_latency {
     double mean, p50, p90, p99, p999, max;
 } gb_latency;
 
-#define GB_TIMELINE 64
-
 typedef struct gb_round {
     char problem[512];            // why there is no measurement; "" if there is one
     uint64_t requests, unanswered;
@@ -844,11 +842,6 @@ typedef struct gb_round {
     gb_interface interface;       // what the application turned out to be; GB_AUTO where unknown
     double steal_ms;              // CPU time that the hypervisor gave to others, in the window
     double other_cores;           // CPU seconds a second that went to neither server nor client
-    struct {                      // the window in `count` steps of the same length
-        int count;
-        double step_s;
-        double rps[GB_TIMELINE], rss_mb[GB_TIMELINE];
-    } timeline;
 } gb_round;
 
 // What the rounds of a cell are summarised by.
@@ -1096,10 +1089,8 @@ GB_API int gb_main(int argc, char **argv);
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -1898,8 +1889,11 @@ static void gb__processes_free(gb__processes *list)
     *list = (gb__processes){0};
 }
 
+// Once only: a number that was given to a new process while we looked could close a circle.
 static bool gb__processes_add(gb__processes *list, int pid, int parent)
 {
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].pid == pid) return true;
     if (list->count == list->cap) {
         size_t cap = list->cap ? list->cap * 2 : 64;
         gb__process *items = realloc(list->items, cap * sizeof *items);
@@ -1911,20 +1905,12 @@ static bool gb__processes_add(gb__processes *list, int pid, int parent)
     return true;
 }
 
-// Once only: a number that was given to a new process while we looked could close a circle.
-static bool gb__tree_add(gb__processes *tree, int pid, int parent)
-{
-    for (size_t i = 0; i < tree->count; i++)
-        if (tree->items[i].pid == pid) return true;
-    return gb__processes_add(tree, pid, parent);
-}
-
 static bool gb__tree_descend(gb__processes *tree, const gb__processes *all)
 {
     for (size_t i = 0; i < tree->count; i++)
         for (size_t j = 0; j < all->count; j++)
             if (all->items[j].parent == tree->items[i].pid &&
-                !gb__tree_add(tree, all->items[j].pid, all->items[j].parent))
+                !gb__processes_add(tree, all->items[j].pid, tree->items[i].pid))
                 return false;
     return true;
 }
@@ -1979,7 +1965,7 @@ static bool gb__tree_children(gb__processes *tree, const char *tasks, int parent
         if (!gb__read_file(path, text)) continue;
         char *end = text->data;
         for (long pid; fine && (pid = strtol(end, &end, 10)) > 0;)
-            fine = gb__tree_add(tree, (int)pid, parent);
+            fine = gb__processes_add(tree, (int)pid, parent);
     }
     closedir(dir);
     return fine;
@@ -2338,7 +2324,6 @@ typedef struct gb__sampler {
     gb__processes tree;
     gb__buf text;
     uint64_t samples, rss_sum;
-    _Atomic uint64_t rss_last;  // others may look at it at any time
 } gb__sampler;
 
 // A sample in which nobody is left isn't one of zero bytes: it is none.
@@ -2351,7 +2336,6 @@ static void gb__sample(gb__sampler *s)
     if (!rss) return;
     s->samples++;
     s->rss_sum += rss;
-    atomic_store_explicit(&s->rss_last, rss, memory_order_relaxed);
 }
 
 // Waits until `deadline`; true when the sampler was stopped before.
@@ -9907,7 +9891,6 @@ typedef struct gb__measuring {
     gb__reply reply;
     gb_code code;
     gb_error error;
-    gb_load_progress at;  // where the timeline's last step ended
 } gb__measuring;
 
 static uint64_t gb__timeval_ns(struct timeval t)
@@ -9955,36 +9938,11 @@ static double gb__mb(uint64_t bytes)
     return (double)bytes / 1e6;
 }
 
-#define GB__TIMELINE_STEP_S 0.05  // as often as memory is sampled
-
-// Makes room at the end of a timeline: two of its steps become one.
-static void gb__timeline_halve(gb_round *r)
-{
-    r->timeline.count = GB_TIMELINE / 2;
-    r->timeline.step_s *= 2;
-    for (int i = 0; i < GB_TIMELINE / 2; i++) {
-        r->timeline.rps[i] = (r->timeline.rps[2 * i] + r->timeline.rps[2 * i + 1]) / 2;
-        r->timeline.rss_mb[i] = (r->timeline.rss_mb[2 * i] + r->timeline.rss_mb[2 * i + 1]) / 2;
-    }
-}
-
 // Called by gb_load as well, in the same thread.
 static void gb__on_progress(void *user, const gb_load_progress *now)
 {
-    gb__measuring *m = user;
-    double seconds = now->seconds - m->at.seconds;
-    const gb_measure_config *k = m->config;
+    const gb_measure_config *k = ((gb__measuring *)user)->config;
     if (k->on_progress) k->on_progress(k->user, now);
-    if (!now->in_window || !m->at.in_window) {
-        m->at = *now;
-    } else if (seconds >= m->round->timeline.step_s) {
-        if (m->round->timeline.count == GB_TIMELINE) gb__timeline_halve(m->round);
-        int i = m->round->timeline.count++;
-        uint64_t rss = atomic_load_explicit(&m->sampler.rss_last, memory_order_relaxed);
-        m->round->timeline.rps[i] = (double)(now->answered - m->at.answered) / seconds;
-        m->round->timeline.rss_mb[i] = gb__mb(rss);
-        m->at = *now;
-    }
 }
 
 static gb_phase gb__phase_us(const gb__counts *counts)
@@ -10107,7 +10065,6 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
     bool late;
     if (!error) error = &local;
     *round = (gb_round){.gil.enabled_after_load = -1};
-    round->timeline.step_s = GB__TIMELINE_STEP_S;
     if (!service.ready_path) service.ready_path = config->path;
     m.service = gb__service_start(&service, config->load.stop, error);
     if (!m.service) {
@@ -10138,43 +10095,32 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
 
 GB_API const gb_scenario *gb_scenarios(void)
 {
-#define GB__FLASK .app = "apps/flask_app.py:app", .package = "flask", .fallback = "builtin:wsgi"
+#define GB__BUILTIN(kind, interface, path) "builtin:" kind, path, NULL, NULL, interface, 0, 0, 0
+#define GB__FLASK(path, workers, threads)                                                          \
+    "apps/flask_app.py:app", path, "flask", "builtin:wsgi", GB_WSGI, workers, threads, 128
+#define GB__FASTAPI(path, workers, connections)                                                    \
+    "apps/fastapi_app.py:app", path, "fastapi", "builtin:asgi", GB_ASGI, workers, 1, connections
     static const gb_scenario scenarios[] = {
-        {.name = "wsgi-json", .description = "a small JSON answer, WSGI", .app = "builtin:wsgi",
-         .interface = GB_WSGI, .path = "/json"},
-        {.name = "wsgi-io", .description = "an answer after a sleep of 10 ms, WSGI",
-         .app = "builtin:wsgi", .interface = GB_WSGI, .path = "/io"},
-        {.name = "asgi-json", .description = "a small JSON answer, ASGI", .app = "builtin:asgi",
-         .interface = GB_ASGI, .path = "/json"},
-        {.name = "asgi-io", .description = "an answer after a sleep of 10 ms, ASGI",
-         .app = "builtin:asgi", .interface = GB_ASGI, .path = "/io"},
-        {.name = "article-asgi-json", .description = "the article's rows of FastAPI's /json",
-         .app = "apps/fastapi_app.py:app", .package = "fastapi", .fallback = "builtin:asgi",
-         .interface = GB_ASGI, .path = "/json", .workers = 1, .threads = 1, .connections = 128},
-        {.name = "article-asgi-io", .description = "the article's rows of FastAPI's /io (10 ms)",
-         .app = "apps/fastapi_app.py:app", .package = "fastapi", .fallback = "builtin:asgi",
-         .interface = GB_ASGI, .path = "/io", .workers = 2, .threads = 1, .connections = 256},
-        {.name = "article-wsgi-json", .description = "the article's rows of Flask's /json",
-         GB__FLASK, .interface = GB_WSGI, .path = "/json", .workers = 1, .threads = 1,
-         .connections = 128},
-        {.name = "article-wsgi-json", GB__FLASK, .interface = GB_WSGI, .path = "/json",
-         .workers = 1, .threads = 64, .connections = 128},
-        {.name = "article-wsgi-io", .description = "the article's rows of Flask's /io (10 ms)",
-         GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 1, .threads = 1,
-         .connections = 128},
-        {.name = "article-wsgi-io", GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 1,
-         .threads = 64, .connections = 128},
-        {.name = "article-wsgi-io", GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 2,
-         .threads = 64, .connections = 128},
-        {.name = "realistic-wsgi",
-         .description = "a page of a shop: Flask, sqlite3 in a file, a Jinja2 template",
-         .app = "apps/shop_flask.py:app", .package = "flask", .interface = GB_WSGI,
-         .path = "/shop"},
-        {.name = "realistic-asgi",
-         .description = "the same page as JSON: FastAPI, sqlite3 in a file, pydantic models",
-         .app = "apps/shop_fastapi.py:app", .package = "fastapi", .interface = GB_ASGI,
-         .path = "/shop"},
+        {"wsgi-json", "a small JSON answer, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/json")},
+        {"wsgi-io", "an answer after a sleep of 10 ms, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/io")},
+        {"asgi-json", "a small JSON answer, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/json")},
+        {"asgi-io", "an answer after a sleep of 10 ms, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/io")},
+        {"article-asgi-json", "the article's rows of FastAPI's /json",
+         GB__FASTAPI("/json", 1, 128)},
+        {"article-asgi-io", "the article's rows of FastAPI's /io (10 ms)",
+         GB__FASTAPI("/io", 2, 256)},
+        {"article-wsgi-json", "the article's rows of Flask's /json", GB__FLASK("/json", 1, 1)},
+        {"article-wsgi-json", NULL, GB__FLASK("/json", 1, 64)},
+        {"article-wsgi-io", "the article's rows of Flask's /io (10 ms)", GB__FLASK("/io", 1, 1)},
+        {"article-wsgi-io", NULL, GB__FLASK("/io", 1, 64)},
+        {"article-wsgi-io", NULL, GB__FLASK("/io", 2, 64)},
+        {"realistic-wsgi", "a page of a shop: Flask, sqlite3 in a file, a Jinja2 template",
+         "apps/shop_flask.py:app", "/shop", "flask", NULL, GB_WSGI, 0, 0, 0},
+        {"realistic-asgi", "the same page as JSON: FastAPI, sqlite3 in a file, pydantic models",
+         "apps/shop_fastapi.py:app", "/shop", "fastapi", NULL, GB_ASGI, 0, 0, 0},
         {.name = NULL}};
+#undef GB__BUILTIN
+#undef GB__FASTAPI
 #undef GB__FLASK
     return scenarios;
 }
@@ -10343,7 +10289,8 @@ static void gb__use_environments(gb_result *r)
     size_t n = 0;
     while (all && n < r->python_count) {
         all[n] = r->pythons[n];
-        if (!strcmp(all[n].prefix, all[n].base_prefix) && !gb__cached_environment(&r->pythons[n], &all[n])) break;
+        bool is_base = !strcmp(all[n].prefix, all[n].base_prefix);
+        if (is_base && !gb__cached_environment(&r->pythons[n], &all[n])) break;
         n++;
     }
     if (n == r->python_count && all) memcpy(r->pythons, all, n * sizeof *all);
@@ -11036,16 +10983,6 @@ static void gb__warn_rounds(gb_result *r)
     if (r->interrupted) gb__warn(r, "interrupted: what is here was measured before");
 }
 
-static void gb__warn_all(const gb_plan *p, gb_result *r)
-{
-    gb__warn_host(r);
-    gb__warn_builds(r);
-    gb__warn_fallbacks(p, r);
-    for (size_t i = 0; i < r->cell_count; i++) gb__warn_cell(r, &r->cells[i]);
-    gb__warn_disturbance(r);
-    gb__warn_rounds(r);
-}
-
 // ================================================================================================
 // >>compare
 // The matrix, measured: a round is every cell once, in a shuffled order, so that a drift of the
@@ -11194,7 +11131,8 @@ static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *firs
         for (size_t i = 0; i < r->cell_count && !r->interrupted; i++, done++) {
             gb_cell *c = &r->cells[order[i]];
             gb__tell_progress(&watcher, r, c, done);
-            r->interrupted = gb__flag_is_set(p->stop) || !gb__compare_step(p, r, c, &watcher, first);
+            r->interrupted = gb__flag_is_set(p->stop) ||
+                             !gb__compare_step(p, r, c, &watcher, first);
         }
     }
     free(order);
@@ -11232,7 +11170,12 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     if (!code) code = gb__compare_rounds(&p, result, &first, error);
     if (!code) code = gb__add_comparisons(&p, result, error);
     if (code) return code;
-    gb__warn_all(&p, result);
+    gb__warn_host(result);
+    gb__warn_builds(result);
+    gb__warn_fallbacks(&p, result);
+    for (size_t i = 0; i < result->cell_count; i++) gb__warn_cell(result, &result->cells[i]);
+    gb__warn_disturbance(result);
+    gb__warn_rounds(result);
     if (p.precision > 0 && !result->interrupted && !gb__is_precise(&p, result))
         gb__warn(result, "%zu rounds were not enough for a precision of %g %%",
                  result->cells[0].round_count, 100 * p.precision);
@@ -11302,7 +11245,7 @@ static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from
 }
 
 // Two results are two sessions, whose medians differ by more than the rounds within each say: by
-// 2 % (standard deviation) on a quiet machine. The interval of their ratio allows for both of them: of
+// 2 % (standard deviation) on a quiet machine. The interval of their ratio allows for both: of
 // simulated pairs that differ by so much, with 8 to 60 rounds a side and a scatter of 2 to 10 %
 // within, 1 to 2 % get a false verdict (without, 1 to 50 %); 20 % of difference are seen in 44 to
 // 100 %.
@@ -11312,7 +11255,8 @@ static gb_interval gb__allow_for_sessions(gb_interval i)
 {
     double session = 1.96 * 1.4142 * GB__SESSION_SD * i.median;
     double lo = i.median - i.lo, hi = i.hi - i.median;
-    return (gb_interval){i.median, i.median - gb__sqrt(lo * lo + session * session),
+    double least = i.median - gb__sqrt(lo * lo + session * session);
+    return (gb_interval){i.median, least > 0 ? least : 0,  // a ratio is never less
                          i.median + gb__sqrt(hi * hi + session * session)};
 }
 
@@ -11478,31 +11422,30 @@ static void gb__mark_all(gb_result *from, const char *source)
     }
 }
 
-// Makes room for `more` behind the `count` elements of an array, which moves.
-static bool gb__make_room(void **array, size_t count, size_t more, size_t size)
+// An array that moves, with `more` elements of another behind its own; NULL without memory.
+static void *gb__joined(void *array, size_t count, const void *other, size_t more, size_t size)
 {
-    void *grown = realloc(*array, (count + more + 1) * size);
-    if (grown) *array = grown;
+    char *grown = realloc(array, (count + more + 1) * size);
+    if (grown && more) memcpy(grown + count * size, other, more * size);
     return grown;
 }
 
 static bool gb__move_all(gb_result *into, gb_result *from)
 {
-    void *pythons = into->pythons, *cells = into->cells, *comparisons = into->comparisons;
-    bool fits = gb__make_room(&pythons, into->python_count, from->python_count,
-                              sizeof(gb_python)) &&
-                gb__make_room(&cells, into->cell_count, from->cell_count, sizeof(gb_cell)) &&
-                gb__make_room(&comparisons, into->comparison_count, from->comparison_count,
-                              sizeof(gb_comparison));
-    into->pythons = pythons;
-    into->cells = cells;
-    into->comparisons = comparisons;
-    if (!fits) return false;
-    for (size_t i = 0; i < from->python_count; i++)
-        into->pythons[into->python_count++] = from->pythons[i];
-    for (size_t i = 0; i < from->cell_count; i++) into->cells[into->cell_count++] = from->cells[i];
-    for (size_t i = 0; i < from->comparison_count; i++)
-        into->comparisons[into->comparison_count++] = from->comparisons[i];
+    gb_python *pythons = gb__joined(into->pythons, into->python_count, from->pythons,
+                                    from->python_count, sizeof *pythons);
+    gb_cell *cells = gb__joined(into->cells, into->cell_count, from->cells, from->cell_count,
+                                sizeof *cells);
+    gb_comparison *comparisons = gb__joined(into->comparisons, into->comparison_count,
+                                            from->comparisons, from->comparison_count,
+                                            sizeof *comparisons);
+    if (pythons) into->pythons = pythons;
+    if (cells) into->cells = cells;
+    if (comparisons) into->comparisons = comparisons;
+    if (!pythons || !cells || !comparisons) return false;
+    into->python_count += from->python_count;
+    into->cell_count += from->cell_count;
+    into->comparison_count += from->comparison_count;
     from->python_count = from->cell_count = from->comparison_count = 0;
     into->interrupted |= from->interrupted;
     return true;
@@ -11805,7 +11748,7 @@ static const gb__column gb__columns[] = {
     GB__COLUMN(uncorrected_ms.p50, "uncorrected p50 ms", 0),
     GB__COLUMN(uncorrected_ms.p99, "uncorrected p99 ms", 0),
     GB__COLUMN(memory_mb.service, "MB", GB__SHOWN),
-    GB__COLUMN(memory_mb.rss_peak, "peak RSS MB", GB__SHOWN),
+    GB__COLUMN(memory_mb.rss_peak, "peak RSS MB", 0),
     GB__COLUMN(memory_mb.rss, "RSS MB", 0),
     GB__COLUMN(memory_mb.pss, "PSS MB", 0),
     GB__COLUMN(memory_mb.uss, "USS MB", 0),
@@ -11873,7 +11816,6 @@ typedef struct gb__view {
     const gb_result *result;
     gb__pair *pairs;  // owned
     size_t pair_count;
-    gb_metric memory;  // the peak of RSS where a file is too old for anything better
     bool rates, sources, reported;  // some cell has one
     bool failed;
 } gb__view;
@@ -11909,14 +11851,13 @@ static void gb__add_pair(gb__view *v, const gb_comparison *k)
 
 static gb__view gb__look_up(const gb_result *r)
 {
-    gb__view v = {.result = r, .memory = GB_RSS_PEAK};
+    gb__view v = {.result = r};
     v.pairs = calloc(r->comparison_count + 1, sizeof *v.pairs);
     v.failed = !v.pairs;
     for (size_t i = 0; i < r->comparison_count && v.pairs; i++)
         gb__add_pair(&v, &r->comparisons[i]);
     for (size_t i = 0; i < r->cell_count; i++) {
         const gb_cell *c = &r->cells[i];
-        if (c->summary[GB_MEMORY].median > 0) v.memory = GB_MEMORY;
         v.rates |= c->rate > 0;
         v.sources |= *c->source != 0;
         v.reported |= gb__reported_of(r, c) != NULL;
@@ -12045,13 +11986,6 @@ static const char *gb__busy(const gb_result *r, const gb_cell *c, gb__phrase tex
 
 // ---- the table of all cells ---------------------------------------------------------------------
 
-static bool gb__is_shown(const gb__view *v, const gb__column *k)
-{
-    size_t metric = gb__metric_at(k->offset);
-    bool other_memory = (metric == GB_MEMORY || metric == GB_RSS_PEAK) && metric != v->memory;
-    return k->flags & GB__SHOWN && !other_memory;
-}
-
 static void gb__heads(gb__table *t, const char *const *heads)
 {
     for (; *heads; heads++) gb__cell(t, "%s", *heads);
@@ -12062,7 +11996,7 @@ static void gb__main_heads(const gb__view *v, gb__table *t)
     gb__heads(t, (const char *const[]){"endpoint", "variant", "workers", "threads", "interface",
                                        "connections", v->rates ? "rate" : NULL, NULL});
     for (size_t i = 0; i < GB__COLUMNS; i++) {
-        if (gb__is_shown(v, &gb__columns[i])) gb__cell(t, "%s", gb__columns[i].head);
+        if (gb__columns[i].flags & GB__SHOWN) gb__cell(t, "%s", gb__columns[i].head);
         if (!i) gb__cell(t, "+-");
     }
     gb__cell(t, "GIL wait");
@@ -12098,7 +12032,7 @@ static void gb__row_keys(gb__table *t, const gb_result *r, const gb_cell *c)
     gb__topology(t, c, "{threads}", c->threads);
 }
 
-static void gb__measured(const gb__view *v, gb__table *t, const gb_cell *c)
+static void gb__measured(gb__table *t, const gb_cell *c)
 {
     gb__small text;
     bool measured = gb__first_round(c);
@@ -12106,7 +12040,7 @@ static void gb__measured(const gb__view *v, gb__table *t, const gb_cell *c)
         gb_interval rps = c->summary[GB_RPS];
         double half = 50 * (rps.hi - rps.lo) / rps.median;
         if (!i && !measured) gb__cell(t, "failed");
-        else if (gb__is_shown(v, &gb__columns[i]))
+        else if (gb__columns[i].flags & GB__SHOWN)
             gb__cell(t, "%s", gb__number(text, gb__figure(c, &gb__columns[i])));
         if (!i) gb__cell(t, measured && half > 0 ? "%.1f %%" : "-", half);
     }
@@ -12123,7 +12057,7 @@ static void gb__main_row(const gb__view *v, gb__table *t, const gb_cell *c)
     gb__cell(t, "%s", gb__interfaces[c->interface]);
     gb__cell(t, "%d", c->connections);
     if (v->rates) gb__cell(t, "%s", gb__number(text, c->rate > 0 ? c->rate : (double)NAN));
-    gb__measured(v, t, c);
+    gb__measured(t, c);
     if (v->reported) gb__reported_cells(t, gb__reported_of(v->result, c));
     gb__ratio(t, gb__find_comparison(v, first, c, GB_RPS));
 }
@@ -12224,11 +12158,10 @@ static void gb__add_method(gb__buf *b, const gb__view *v)
     if (needed)
         gb__buf_printf(b, " About %d rounds would tell 5 %% of req/s wherever that is unclear.",
                        needed);
-    gb__buf_printf(b, "\n%s; 1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the "
-                   "server spent waiting to run Python; \"-\" where that isn't seen: in\nan event "
-                   "loop, in somebody else's server. C handler: the same server without Python.\n",
-                   v->memory == GB_MEMORY ? "MB: memory of the server's processes, with what they "
-                   "share counted once" : "peak RSS MB: summed over the server's processes");
+    gb__buf_str(b, "\nMB: memory of the server's processes, with what they share counted once; "
+                "1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the server spent "
+                "waiting to run Python; \"-\" where that isn't seen: in\nan event loop, in "
+                "somebody else's server. C handler: the same server without Python.\n");
     if (v->sources)
         gb__buf_str(b, "What has an @ is from a result of that name. Rounds of two results aren't "
                     "paired: there the ratio is one of\nmedians.\n");
@@ -12784,7 +12717,6 @@ typedef struct gb__key {
 
 static const gb__key gb__count_element = {.size = sizeof(uint64_t), .type = GB__IS_COUNT};
 static const gb__key gb__name_element = {.size = sizeof(char *), .type = GB__IS_NAME};
-static const gb__key gb__number_element = {.size = sizeof(double), .type = GB__IS_NUMBER};
 static const gb__key gb__figure_element = {.size = sizeof(double), .type = GB__IS_FIGURE};
 
 static const gb__key gb__interval_keys[] = {
@@ -12852,16 +12784,6 @@ static const gb__key gb__gil_keys[] = {
     GB__NAMED(STATE, gb_round, gil.enabled_after_load, "enabled_after_load"),
     GB__NAMED(TEXT, gb_round, gil.reenabled_by, "reenabled_by"), GB__END};
 
-#define GB__SERIES(member, name, length, limit, element)                                           \
-    GB__NAMED(SERIES, gb_round, member, name, .more = &(element), .most = (limit),                 \
-              .count = offsetof(gb_round, length))
-
-static const gb__key gb__timeline_keys[] = {
-    GB__NAMED(NUMBER, gb_round, timeline.step_s, "step_s"),
-    GB__SERIES(timeline.rps, "rps", timeline.count, GB_TIMELINE, gb__number_element),
-    GB__SERIES(timeline.rss_mb, "rss_mb", timeline.count, GB_TIMELINE, gb__number_element),
-    GB__END};
-
 #define GB__STATUS(class)                                                                          \
     {.key = #class "xx", .offset = (class) * sizeof(uint64_t), .type = GB__IS_COUNT}
 static const gb__key gb__status_keys[] = {GB__STATUS(1), GB__STATUS(2), GB__STATUS(3),
@@ -12898,10 +12820,10 @@ static const gb__key gb__round_keys[] = {
     GB__KEY(NUMBER, gb_round, context_switches_per_request),
     GB__KEY(NUMBER, gb_round, steal_ms),
     GB__KEY(NUMBER, gb_round, other_cores),
-    GB__SERIES(requests_per_worker, "requests_per_worker", workers, GB_MAX_WORKERS,
-               gb__count_element),
-    GB__NAMED(CHOICE, gb_round, interface, "interface", .more = gb__interfaces),
-    GB__PART(gb_round, gb__timeline_keys, "timeline"), GB__END};
+    GB__NAMED(SERIES, gb_round, requests_per_worker, "requests_per_worker",
+              .more = &gb__count_element, .most = GB_MAX_WORKERS,
+              .count = offsetof(gb_round, workers)),
+    GB__NAMED(CHOICE, gb_round, interface, "interface", .more = gb__interfaces), GB__END};
 static const gb__key gb__round_element = GB__PART(gb_round, gb__round_keys, NULL);
 
 static const gb__key gb__summary_keys[] = {
@@ -13292,13 +13214,10 @@ static bool gb__read_array(gb__reader *r, const gb__key *k, char *base)
         more = gb__eat(r, ",");
         if (!more && !gb__eat(r, "]")) return gb__bad(r, "\",\" or \"]\" is missing");
     }
-    int *count = k->type == GB__IS_SERIES ? &GB__AT(int, base + k->count) : NULL;
-    // Two series of one length: the one that comes second has to have it.
-    bool fits = !count || !*count || *count == (int)n;
-    if (count) *count = (int)n;
-    if (fits && (k->type != GB__IS_PAIR || n == 2)) return true;
+    if (k->type == GB__IS_SERIES) GB__AT(int, base + k->count) = (int)n;
+    if (k->type != GB__IS_PAIR || n == 2) return true;
     r->at = at;
-    return gb__wrong(r, count ? "as long as the series beside it" : "an array of two");
+    return gb__wrong(r, "an array of two");
 }
 
 static bool gb__read_choice(gb__reader *r, const char *const *names, int *choice)
@@ -13774,9 +13693,8 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
 
 // ================================================================================================
 // >>svg
-// What the HTML report is made of: escaped text, scales, and charts of several lines, each with a
-// table below that is its legend and has its values. A chart is as wide as a phone, in its own
-// units, and the page sets several side by side. Pure: buffers and cells only.
+// What the HTML report is made of: escaped text, scales, and charts of several lines. A chart is as
+// wide as a phone, in its own units, and the page sets several side by side. Pure.
 
 #define GB__PICTURE 320.0  // width of each
 
@@ -13902,7 +13820,6 @@ typedef struct gb__trace {
     size_t shape, count;
     double x[GB__POINTS], y[GB__POINTS];
     double lo[GB__POINTS], hi[GB__POINTS];  // around y
-    double marked[GB__MARKS];               // y at each of the chart's marks; 0: nothing there
 } gb__trace;
 
 typedef struct gb__chart {
@@ -14016,28 +13933,15 @@ static void gb__chart_trace(const gb__chart *k, const gb__trace *s, gb__buf *b)
     gb__buf_str(b, "</g>\n");
 }
 
-// What the lines are, and their values where x is labelled.
+// What the lines are; their values are in the tables.
 static void gb__chart_legend(const gb__chart *k, gb__buf *b)
 {
-    gb__small text;
-    gb__html(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"%s\"><table>\n"
-             "<thead><tr><th class=\"s\" scope=\"col\">%s</th>", k->title, k->x_unit);
-    for (size_t i = 0; i < k->mark_count; i++)
-        gb__html(b, "<th scope=\"col\">%s</th>", k->labels[i]);
-    gb__buf_str(b, "</tr></thead>\n<tbody>\n");
-    for (size_t i = 0; i < k->count; i++) {
-        const gb__trace *s = &k->traces[i];
-        gb__html(b, "<tr><th class=\"s %s\" scope=\"row\"><svg class=\"key\" "
-                 "viewBox=\"-12 -6 24 12\" aria-hidden=\"true\"><path class=\"l\" "
-                 "d=\"M-12 0H12\"/>", s->class);
+    for (const gb__trace *s = k->traces; s < k->traces + k->count; s++) {
+        gb__html(b, "<span class=\"name %s\"><svg class=\"key\" viewBox=\"-12 -6 24 12\" "
+                 "aria-hidden=\"true\"><path class=\"l\" d=\"M-12 0H12\"/>", s->class);
         gb__svg_marker(b, s->shape, 0, 0);
-        gb__html(b, "</svg> %s</th>", s->name);
-        for (size_t j = 0; j < k->mark_count; j++)
-            gb__html(b, "<td>%s</td>",
-                     gb__number(text, s->marked[j] > 0 ? s->marked[j] : (double)NAN));
-        gb__buf_str(b, "</tr>\n");
+        gb__html(b, "</svg> %s</span>\n", s->name);
     }
-    gb__buf_str(b, "</tbody></table></div>\n");
 }
 
 // Frees the traces; nothing is drawn where there are none.
@@ -14048,7 +13952,7 @@ static void gb__chart_draw(gb__chart *k, gb__buf *b)
     if (k->traces && k->count) {
         gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", k->title, k->note);
         gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f 190\" role=\"img\">", GB__PICTURE);
-        gb__html(b, "<title>%s</title><desc>%s, by %s. The table below has the values.</desc>\n",
+        gb__html(b, "<title>%s</title><desc>%s, by %s.</desc>\n",
                  k->title, k->y_unit, k->x_unit);
         gb__chart_axes(k, b);
         for (size_t i = 0; i < k->count; i++) gb__chart_trace(k, &k->traces[i], b);
@@ -14238,12 +14142,11 @@ static double gb__picture_end(const gb__cells *g, gb_metric m)
 static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_metric m,
                            double end)
 {
-    gb__phrase name, figure, note = "";
+    gb__phrase name, figure;
     gb__small median, lo, hi;
     gb_interval i = c->summary[m];
-    const gb__reported *reported = m == GB_RPS ? gb__reported_of(g->result, c) : NULL;
     bool measured = isfinite(i.median) && gb__first_round(c), cut = measured && i.median > end;
-    snprintf(figure, sizeof figure, measured ? "%s [%s, %s]" : "failed",
+    snprintf(figure, sizeof figure, !measured ? "failed" : i.lo < i.hi ? "%s [%s, %s]" : "%s",
              gb__number(median, i.median), gb__number(lo, i.lo), gb__number(hi, i.hi));
     gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure);
     if (measured) gb__mark_at(b, cut ? "f cut" : "f", 0, gb__percent(i.median, end));
@@ -14253,10 +14156,7 @@ static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_
         double at = gb__percent(gb__round_figure(r, gb__metrics[m].offset), end);
         if (!*r->problem) gb__mark_at(b, r->outlier ? "d far" : "d", at, at);
     }
-    if (reported && reported->rps)
-        snprintf(note, sizeof note, "the article reports %s", gb__number(median, reported->rps));
-    if (cut) snprintf(note, sizeof note, "beyond the scale");
-    gb__row_close(b, note);
+    gb__row_close(b, cut ? "beyond the scale" : "");
 }
 
 static void gb__metric_figure(gb__buf *b, const gb__cells *g, gb_metric m, const char *title,
@@ -14364,23 +14264,16 @@ static void gb__threads_figure(gb__buf *b, const gb__cells *g)
         if (!i || c->threads != g->cells[i - 1]->threads)
             gb__add_mark(&k, c->threads, gb__tick_text(text, c->threads));
         if (beyond && gb__cell_is_control(c)) continue;
-        gb__trace *s = gb__trace_of(&k, g->result, c);
-        gb__add_point(s, c->threads, c->summary[GB_RPS].median, c->summary[GB_RPS]);
-        if (c->threads <= k.marks[k.mark_count - 1])
-            s->marked[k.mark_count - 1] = c->summary[GB_RPS].median;
+        gb__add_point(gb__trace_of(&k, g->result, c), c->threads, c->summary[GB_RPS].median,
+                      c->summary[GB_RPS]);
     }
     gb__chart_draw(&k, b);
 }
 
 // ---- latency ------------------------------------------------------------------------------------
 
-static double gb__log10(double x)
-{
-    return gb__log2(x) / gb__log2(10);
-}
-
 // From the smallest latency to the percentile that still has ten values beyond it, by
-// log10(1 / (1 - percentile)).
+// log2(1 / (1 - percentile)).
 static void gb__latency_points(gb__trace *s, const gb_histogram *h)
 {
     gb__walk walk = {h, 0, 0};
@@ -14392,7 +14285,7 @@ static void gb__latency_points(gb__trace *s, const gb_histogram *h)
         uint64_t rank = h->total - (uint64_t)beyond;
         if (beyond < 10) return;
         double ms = (double)gb__walk_to(&walk, rank ? rank : 1) / 1e6;
-        gb__add_point(s, gb__log10(whole / left), ms, (gb_interval){ms, ms, ms});
+        gb__add_point(s, gb__log2(whole / left), ms, (gb_interval){ms, ms, ms});
     }
 }
 
@@ -14401,6 +14294,7 @@ static void gb__latency_figure(gb__buf *b, const gb__cells *g)
     static const double percentiles[] = {50, 90, 99, 99.9, 99.99, 99.999, 99.9999};
     gb__phrase title, topology;
     gb__small label;
+    uint64_t most = 0;
     gb__chart k = {.title = title, .x_unit = "percentile", .y_unit = "ms", .log = true,
                    .traces = calloc(g->count + 1, sizeof *k.traces),
                    .note = g->cells[0]->rate > 0
@@ -14411,17 +14305,12 @@ static void gb__latency_figure(gb__buf *b, const gb__cells *g)
              gb__topology_text(g, g->cells[0], topology));
     for (size_t i = 0; k.traces && i < g->count; i++)
         gb__latency_points(gb__trace_of(&k, g->result, g->cells[i]), &g->cells[i]->latency);
-    for (size_t p = 0; k.traces && p < sizeof percentiles / sizeof *percentiles; p++) {
-        bool any = false;
+    for (size_t i = 0; i < g->count; i++)
+        if (g->cells[i]->latency.total > most) most = g->cells[i]->latency.total;
+    for (size_t p = 0; p < sizeof percentiles / sizeof *percentiles; p++) {
         snprintf(label, sizeof label, "%g", percentiles[p]);
-        for (size_t i = 0; i < g->count; i++) {
-            const gb_histogram *h = &g->cells[i]->latency;
-            if ((double)h->total * (100 - percentiles[p]) < 999.99) continue;
-            if (!any) gb__add_mark(&k, gb__log10(100 / (100 - percentiles[p])), label);
-            any = true;
-            gb__trace_of(&k, g->result, g->cells[i])->marked[k.mark_count - 1] =
-                (double)gb_histogram_percentile(h, percentiles[p]) / 1e6;
-        }
+        if ((double)most * (100 - percentiles[p]) >= 999.99)
+            gb__add_mark(&k, gb__log2(100 / (100 - percentiles[p])), label);
     }
     gb__chart_draw(&k, b);
 }
@@ -14470,7 +14359,7 @@ static const char gb__style[] =
     "th,td{padding:.35rem .8em .35rem 0;text-align:right;white-space:nowrap;"
     "border-bottom:1px solid var(--rule);font-weight:400}\nthead th{color:var(--mute);"
     "vertical-align:bottom;white-space:normal}tr :last-child{padding-right:.1rem}"
-    ".s{text-align:left}figure table{width:100%}figure tbody th{color:var(--c)}\n"
+    ".s{text-align:left}.name{font-size:.82rem;color:var(--c);margin-right:.7rem}\n"
     "dl{display:grid;gap:0 1.5rem}dt{color:var(--mute)}dd{margin:0 0 .4rem}"
     "@media(min-width:40rem){dl{grid-template-columns:13rem 1fr}}\n"
     ".note{background:var(--box);border-left:3px solid var(--bad);padding:.6rem .9rem}\n"
@@ -14585,7 +14474,7 @@ static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb__pair *p)
              gb__topology_text(g, p->candidate, topology), gb__tones[gb__tone_of(k)],
              gb__verdict_words(k));
     gb__say_other(b, p->of[GB_LATENCY_P99], "Its p99 latency");
-    gb__say_other(b, p->of[g->view->memory], "Its memory");
+    gb__say_other(b, p->of[GB_MEMORY], "Its memory");
     gb__ratio_bar(b, g, p);
     gb__buf_str(b, "</li>\n");
 }
@@ -14675,7 +14564,7 @@ static void gb__scenario_section(gb__buf *b, const gb__cells *g)
     gb__buf_str(b, "</p>\n<div class=\"grid\">\n");
     gb__metric_figure(b, g, GB_RPS, "Throughput", "Requests a second: the median and its 95 % "
                       "interval. Each stroke below a bar is a round; one far off is red.");
-    gb__metric_figure(b, g, g->view->memory, "Memory", "Of the server, in MB: the median and its "
+    gb__metric_figure(b, g, GB_MEMORY, "Memory", "Of the server, in MB: the median and its "
                       "95 % interval.");
     gb__anatomy_figure(b, g);
     for (size_t i = 0; i < g->count; i += part.count) {
@@ -14919,11 +14808,6 @@ static void gb__on_signal(int signal_number)
     __atomic_store_n(&gb__stop_flag, true, __ATOMIC_RELAXED);
 }
 
-static int gb__exit_status(gb_code code)
-{
-    return code == GB_OK ? 0 : code == GB_USAGE ? 2 : code == GB_NO_PYTHON ? 3 : 1;
-}
-
 // One line, whatever control characters the command line brought along.
 static int gb__complain(const gb_error *error)
 {
@@ -14932,7 +14816,7 @@ static int gb__complain(const gb_error *error)
     for (char *c = text; *c; c++)
         if (iscntrl((unsigned char)*c)) *c = '?';
     fprintf(stderr, "gilbench: %s\n", text);
-    return gb__exit_status(error->code);
+    return error->code == GB_USAGE ? 2 : error->code == GB_NO_PYTHON ? 3 : 1;
 }
 
 // ---- reading the command line -------------------------------------------------------------------
@@ -15210,10 +15094,8 @@ static gb_code gb__check_output(const gb__arguments *a, int id, gb_error *error)
 
 static bool gb__uses_stdout(const gb__arguments *a)
 {
-    static const int ids[] = {GB__OPT_JSON, GB__OPT_MARKDOWN, GB__OPT_CSV, GB__OPT_HTML,
-                              GB__OPT_HDR};
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
-        if (a->given[ids[i]] && !strcmp(a->value[ids[i]], "-")) return true;
+    for (int id = GB__OPT_JSON; id <= GB__OPT_HDR; id++)
+        if (a->given[id] && !strcmp(a->value[id], "-")) return true;
     return false;
 }
 
@@ -15503,14 +15385,10 @@ static int gb__main_load(const gb__arguments *a)
 {
     gb_error error;
     gb_load_config k = {0};
-    gb_load_result r;
+    gb_load_result r = {0};
     gb__buf body = {0};
     gb_code code = gb__read_load(a, &k, &body, &error);
-    if (code) {
-        gb__buf_free(&body);
-        return gb__complain(&error);
-    }
-    code = gb_load(&k, &r, &error);
+    if (!code) code = gb_load(&k, &r, &error);
     if (!code || code == GB_INTERRUPTED) {
         gb__print_load(gb__uses_stdout(a) ? stderr : stdout, &k, &r);
         gb_code written = gb__write_load(a, &k, &r, &error);
@@ -15734,11 +15612,7 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
         return 0;
     }
     gb_code code = gb__read_compare(a, &c, &error);
-    if (code) {
-        free(c.pythons);
-        return gb__complain(&error);
-    }
-    code = gb_compare(&c.plan, &r, &error);
+    if (!code) code = gb_compare(&c.plan, &r, &error);
     if (c.plan.on_progress) fprintf(stderr, "\r\033[K");
     bool tried = false;
     for (size_t i = 0; i < r.cell_count; i++) tried |= r.cells[i].round_count > 0;
