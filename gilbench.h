@@ -11748,7 +11748,7 @@ static const gb__column gb__columns[] = {
     GB__COLUMN(uncorrected_ms.p50, "uncorrected p50 ms", 0),
     GB__COLUMN(uncorrected_ms.p99, "uncorrected p99 ms", 0),
     GB__COLUMN(memory_mb.service, "MB", GB__SHOWN),
-    GB__COLUMN(memory_mb.rss_peak, "peak RSS MB", 0),
+    GB__COLUMN(memory_mb.rss_peak, "peak RSS MB", GB__SHOWN),
     GB__COLUMN(memory_mb.rss, "RSS MB", 0),
     GB__COLUMN(memory_mb.pss, "PSS MB", 0),
     GB__COLUMN(memory_mb.uss, "USS MB", 0),
@@ -11816,6 +11816,7 @@ typedef struct gb__view {
     const gb_result *result;
     gb__pair *pairs;  // owned
     size_t pair_count;
+    gb_metric memory;  // the peak of RSS where a file is too old for anything better
     bool rates, sources, reported;  // some cell has one
     bool failed;
 } gb__view;
@@ -11851,13 +11852,14 @@ static void gb__add_pair(gb__view *v, const gb_comparison *k)
 
 static gb__view gb__look_up(const gb_result *r)
 {
-    gb__view v = {.result = r};
+    gb__view v = {.result = r, .memory = GB_RSS_PEAK};
     v.pairs = calloc(r->comparison_count + 1, sizeof *v.pairs);
     v.failed = !v.pairs;
     for (size_t i = 0; i < r->comparison_count && v.pairs; i++)
         gb__add_pair(&v, &r->comparisons[i]);
     for (size_t i = 0; i < r->cell_count; i++) {
         const gb_cell *c = &r->cells[i];
+        if (c->summary[GB_MEMORY].median > 0) v.memory = GB_MEMORY;
         v.rates |= c->rate > 0;
         v.sources |= *c->source != 0;
         v.reported |= gb__reported_of(r, c) != NULL;
@@ -11986,6 +11988,13 @@ static const char *gb__busy(const gb_result *r, const gb_cell *c, gb__phrase tex
 
 // ---- the table of all cells ---------------------------------------------------------------------
 
+static bool gb__is_shown(const gb__view *v, const gb__column *k)
+{
+    size_t metric = gb__metric_at(k->offset);
+    bool other_memory = (metric == GB_MEMORY || metric == GB_RSS_PEAK) && metric != v->memory;
+    return k->flags & GB__SHOWN && !other_memory;
+}
+
 static void gb__heads(gb__table *t, const char *const *heads)
 {
     for (; *heads; heads++) gb__cell(t, "%s", *heads);
@@ -11996,7 +12005,7 @@ static void gb__main_heads(const gb__view *v, gb__table *t)
     gb__heads(t, (const char *const[]){"endpoint", "variant", "workers", "threads", "interface",
                                        "connections", v->rates ? "rate" : NULL, NULL});
     for (size_t i = 0; i < GB__COLUMNS; i++) {
-        if (gb__columns[i].flags & GB__SHOWN) gb__cell(t, "%s", gb__columns[i].head);
+        if (gb__is_shown(v, &gb__columns[i])) gb__cell(t, "%s", gb__columns[i].head);
         if (!i) gb__cell(t, "+-");
     }
     gb__cell(t, "GIL wait");
@@ -12032,7 +12041,7 @@ static void gb__row_keys(gb__table *t, const gb_result *r, const gb_cell *c)
     gb__topology(t, c, "{threads}", c->threads);
 }
 
-static void gb__measured(gb__table *t, const gb_cell *c)
+static void gb__measured(const gb__view *v, gb__table *t, const gb_cell *c)
 {
     gb__small text;
     bool measured = gb__first_round(c);
@@ -12040,7 +12049,7 @@ static void gb__measured(gb__table *t, const gb_cell *c)
         gb_interval rps = c->summary[GB_RPS];
         double half = 50 * (rps.hi - rps.lo) / rps.median;
         if (!i && !measured) gb__cell(t, "failed");
-        else if (gb__columns[i].flags & GB__SHOWN)
+        else if (gb__is_shown(v, &gb__columns[i]))
             gb__cell(t, "%s", gb__number(text, gb__figure(c, &gb__columns[i])));
         if (!i) gb__cell(t, measured && half > 0 ? "%.1f %%" : "-", half);
     }
@@ -12057,7 +12066,7 @@ static void gb__main_row(const gb__view *v, gb__table *t, const gb_cell *c)
     gb__cell(t, "%s", gb__interfaces[c->interface]);
     gb__cell(t, "%d", c->connections);
     if (v->rates) gb__cell(t, "%s", gb__number(text, c->rate > 0 ? c->rate : (double)NAN));
-    gb__measured(t, c);
+    gb__measured(v, t, c);
     if (v->reported) gb__reported_cells(t, gb__reported_of(v->result, c));
     gb__ratio(t, gb__find_comparison(v, first, c, GB_RPS));
 }
@@ -12158,10 +12167,11 @@ static void gb__add_method(gb__buf *b, const gb__view *v)
     if (needed)
         gb__buf_printf(b, " About %d rounds would tell 5 %% of req/s wherever that is unclear.",
                        needed);
-    gb__buf_str(b, "\nMB: memory of the server's processes, with what they share counted once; "
-                "1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the server spent "
-                "waiting to run Python; \"-\" where that isn't seen: in\nan event loop, in "
-                "somebody else's server. C handler: the same server without Python.\n");
+    gb__buf_printf(b, "\n%s; 1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the "
+                   "server spent waiting to run Python; \"-\" where that isn't seen: in\nan event "
+                   "loop, in somebody else's server. C handler: the same server without Python.\n",
+                   v->memory == GB_MEMORY ? "MB: memory of the server's processes, with what they "
+                   "share counted once" : "peak RSS MB: summed over the server's processes");
     if (v->sources)
         gb__buf_str(b, "What has an @ is from a result of that name. Rounds of two results aren't "
                     "paired: there the ratio is one of\nmedians.\n");
@@ -14474,7 +14484,7 @@ static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb__pair *p)
              gb__topology_text(g, p->candidate, topology), gb__tones[gb__tone_of(k)],
              gb__verdict_words(k));
     gb__say_other(b, p->of[GB_LATENCY_P99], "Its p99 latency");
-    gb__say_other(b, p->of[GB_MEMORY], "Its memory");
+    gb__say_other(b, p->of[g->view->memory], "Its memory");
     gb__ratio_bar(b, g, p);
     gb__buf_str(b, "</li>\n");
 }
@@ -14564,7 +14574,7 @@ static void gb__scenario_section(gb__buf *b, const gb__cells *g)
     gb__buf_str(b, "</p>\n<div class=\"grid\">\n");
     gb__metric_figure(b, g, GB_RPS, "Throughput", "Requests a second: the median and its 95 % "
                       "interval. Each stroke below a bar is a round; one far off is red.");
-    gb__metric_figure(b, g, GB_MEMORY, "Memory", "Of the server, in MB: the median and its "
+    gb__metric_figure(b, g, g->view->memory, "Memory", "Of the server, in MB: the median and its "
                       "95 % interval.");
     gb__anatomy_figure(b, g);
     for (size_t i = 0; i < g->count; i += part.count) {
