@@ -799,6 +799,8 @@ typedef struct gb_latency {
     double mean, p50, p90, p99, p999, max;
 } gb_latency;
 
+#define GB_TIMELINE 64
+
 typedef struct gb_round {
     char problem[512];            // why there is no measurement; "" if there is one
     uint64_t requests, unanswered;
@@ -842,6 +844,11 @@ typedef struct gb_round {
     gb_interface interface;       // what the application turned out to be; GB_AUTO where unknown
     double steal_ms;              // CPU time that the hypervisor gave to others, in the window
     double other_cores;           // CPU seconds a second that went to neither server nor client
+    struct {                      // the window in `count` steps of the same length
+        int count;
+        double step_s;
+        double rps[GB_TIMELINE], rss_mb[GB_TIMELINE];
+    } timeline;
 } gb_round;
 
 // What the rounds of a cell are summarised by.
@@ -2324,6 +2331,7 @@ typedef struct gb__sampler {
     gb__processes tree;
     gb__buf text;
     uint64_t samples, rss_sum;
+    _Atomic uint64_t rss_last;  // others may look at it at any time
 } gb__sampler;
 
 // A sample in which nobody is left isn't one of zero bytes: it is none.
@@ -2336,6 +2344,7 @@ static void gb__sample(gb__sampler *s)
     if (!rss) return;
     s->samples++;
     s->rss_sum += rss;
+    atomic_store_explicit(&s->rss_last, rss, memory_order_relaxed);
 }
 
 // Waits until `deadline`; true when the sampler was stopped before.
@@ -9891,6 +9900,7 @@ typedef struct gb__measuring {
     gb__reply reply;
     gb_code code;
     gb_error error;
+    gb_load_progress at;  // where the timeline's last step ended
 } gb__measuring;
 
 static uint64_t gb__timeval_ns(struct timeval t)
@@ -9938,11 +9948,36 @@ static double gb__mb(uint64_t bytes)
     return (double)bytes / 1e6;
 }
 
+#define GB__TIMELINE_STEP_S 0.05  // as often as memory is sampled
+
+// Makes room at the end of a timeline: two of its steps become one.
+static void gb__timeline_halve(gb_round *r)
+{
+    r->timeline.count = GB_TIMELINE / 2;
+    r->timeline.step_s *= 2;
+    for (int i = 0; i < GB_TIMELINE / 2; i++) {
+        r->timeline.rps[i] = (r->timeline.rps[2 * i] + r->timeline.rps[2 * i + 1]) / 2;
+        r->timeline.rss_mb[i] = (r->timeline.rss_mb[2 * i] + r->timeline.rss_mb[2 * i + 1]) / 2;
+    }
+}
+
 // Called by gb_load as well, in the same thread.
 static void gb__on_progress(void *user, const gb_load_progress *now)
 {
-    const gb_measure_config *k = ((gb__measuring *)user)->config;
+    gb__measuring *m = user;
+    double seconds = now->seconds - m->at.seconds;
+    const gb_measure_config *k = m->config;
     if (k->on_progress) k->on_progress(k->user, now);
+    if (!now->in_window || !m->at.in_window) {
+        m->at = *now;
+    } else if (seconds >= m->round->timeline.step_s) {
+        if (m->round->timeline.count == GB_TIMELINE) gb__timeline_halve(m->round);
+        int i = m->round->timeline.count++;
+        uint64_t rss = atomic_load_explicit(&m->sampler.rss_last, memory_order_relaxed);
+        m->round->timeline.rps[i] = (double)(now->answered - m->at.answered) / seconds;
+        m->round->timeline.rss_mb[i] = gb__mb(rss);
+        m->at = *now;
+    }
 }
 
 static gb_phase gb__phase_us(const gb__counts *counts)
@@ -10065,6 +10100,7 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
     bool late;
     if (!error) error = &local;
     *round = (gb_round){.gil.enabled_after_load = -1};
+    round->timeline.step_s = GB__TIMELINE_STEP_S;
     if (!service.ready_path) service.ready_path = config->path;
     m.service = gb__service_start(&service, config->load.stop, error);
     if (!m.service) {
@@ -12727,6 +12763,7 @@ typedef struct gb__key {
 
 static const gb__key gb__count_element = {.size = sizeof(uint64_t), .type = GB__IS_COUNT};
 static const gb__key gb__name_element = {.size = sizeof(char *), .type = GB__IS_NAME};
+static const gb__key gb__number_element = {.size = sizeof(double), .type = GB__IS_NUMBER};
 static const gb__key gb__figure_element = {.size = sizeof(double), .type = GB__IS_FIGURE};
 
 static const gb__key gb__interval_keys[] = {
@@ -12794,6 +12831,16 @@ static const gb__key gb__gil_keys[] = {
     GB__NAMED(STATE, gb_round, gil.enabled_after_load, "enabled_after_load"),
     GB__NAMED(TEXT, gb_round, gil.reenabled_by, "reenabled_by"), GB__END};
 
+#define GB__SERIES(member, name, length, limit, element)                                           \
+    GB__NAMED(SERIES, gb_round, member, name, .more = &(element), .most = (limit),                 \
+              .count = offsetof(gb_round, length))
+
+static const gb__key gb__timeline_keys[] = {
+    GB__NAMED(NUMBER, gb_round, timeline.step_s, "step_s"),
+    GB__SERIES(timeline.rps, "rps", timeline.count, GB_TIMELINE, gb__number_element),
+    GB__SERIES(timeline.rss_mb, "rss_mb", timeline.count, GB_TIMELINE, gb__number_element),
+    GB__END};
+
 #define GB__STATUS(class)                                                                          \
     {.key = #class "xx", .offset = (class) * sizeof(uint64_t), .type = GB__IS_COUNT}
 static const gb__key gb__status_keys[] = {GB__STATUS(1), GB__STATUS(2), GB__STATUS(3),
@@ -12830,10 +12877,10 @@ static const gb__key gb__round_keys[] = {
     GB__KEY(NUMBER, gb_round, context_switches_per_request),
     GB__KEY(NUMBER, gb_round, steal_ms),
     GB__KEY(NUMBER, gb_round, other_cores),
-    GB__NAMED(SERIES, gb_round, requests_per_worker, "requests_per_worker",
-              .more = &gb__count_element, .most = GB_MAX_WORKERS,
-              .count = offsetof(gb_round, workers)),
-    GB__NAMED(CHOICE, gb_round, interface, "interface", .more = gb__interfaces), GB__END};
+    GB__SERIES(requests_per_worker, "requests_per_worker", workers, GB_MAX_WORKERS,
+               gb__count_element),
+    GB__NAMED(CHOICE, gb_round, interface, "interface", .more = gb__interfaces),
+    GB__PART(gb_round, gb__timeline_keys, "timeline"), GB__END};
 static const gb__key gb__round_element = GB__PART(gb_round, gb__round_keys, NULL);
 
 static const gb__key gb__summary_keys[] = {
@@ -13224,10 +13271,13 @@ static bool gb__read_array(gb__reader *r, const gb__key *k, char *base)
         more = gb__eat(r, ",");
         if (!more && !gb__eat(r, "]")) return gb__bad(r, "\",\" or \"]\" is missing");
     }
-    if (k->type == GB__IS_SERIES) GB__AT(int, base + k->count) = (int)n;
-    if (k->type != GB__IS_PAIR || n == 2) return true;
+    int *count = k->type == GB__IS_SERIES ? &GB__AT(int, base + k->count) : NULL;
+    // Two series of one length: the one that comes second has to have it.
+    bool fits = !count || !*count || *count == (int)n;
+    if (count) *count = (int)n;
+    if (fits && (k->type != GB__IS_PAIR || n == 2)) return true;
     r->at = at;
-    return gb__wrong(r, "an array of two");
+    return gb__wrong(r, count ? "as long as the series beside it" : "an array of two");
 }
 
 static bool gb__read_choice(gb__reader *r, const char *const *names, int *choice)

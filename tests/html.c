@@ -11,12 +11,12 @@
 typedef struct shape {
     int builds, threads, peers;  // how many; threads double from 1 on
     int rounds;
-    bool control, latency;
+    bool control, timeline, latency;
     const char *scenario, *name;  // name: what builds, servers and applications are called
 } shape;
 
 static const shape usual = {.builds = 2, .threads = 3, .rounds = 7, .control = true,
-                            .latency = true, .scenario = "wsgi-json"};
+                            .timeline = true, .latency = true, .scenario = "wsgi-json"};
 
 static double noise(uint64_t *rng)
 {
@@ -30,7 +30,7 @@ static double rate_of(const gb_cell *c, size_t build)
     return build % 2 ? 21000.0 * (c->threads > 1 ? 1.8 : 1) : 24000.0 / (c->threads > 1 ? 1.5 : 1);
 }
 
-static void fill_round(gb_round *r, const gb_cell *c, size_t build, uint64_t *rng)
+static void fill_round(gb_round *r, const gb_cell *c, size_t build, const shape *s, uint64_t *rng)
 {
     double rps = rate_of(c, build) * noise(rng), us = 1e6 / rps;
     bool gil = *c->python && build % 2 == 0;
@@ -41,6 +41,12 @@ static void fill_round(gb_round *r, const gb_cell *c, size_t build, uint64_t *rn
                                    .app = {30, 60}, .write = {8, 20}},
                     .gc = {12, 3}, .gil = {gil, ""}, .context_switches_per_request = 0.4};
     r->memory_mb.rss_peak += c->threads + 8.0 * (double)build;
+    r->timeline.count = s->timeline ? 40 : 0;
+    r->timeline.step_s = 0.025;
+    for (int i = 0; i < r->timeline.count; i++) {
+        r->timeline.rps[i] = rps * noise(rng);
+        r->timeline.rss_mb[i] = r->memory_mb.rss_peak - 10.0 / (i + 1);
+    }
 }
 
 static void fill_cell(gb_result *r, gb_cell *c, size_t build, const shape *s)
@@ -49,7 +55,7 @@ static void fill_cell(gb_result *r, gb_cell *c, size_t build, const shape *s)
     c->rounds = calloc((size_t)s->rounds + 1, sizeof *c->rounds);
     gb_histogram_init(&c->latency, 3, NULL);
     for (; c->rounds && c->round_count < (size_t)s->rounds; c->round_count++)
-        fill_round(&c->rounds[c->round_count], c, build, &rng);
+        fill_round(&c->rounds[c->round_count], c, build, s, &rng);
     // A tail that thins out as a real one does.
     for (int i = 0; s->latency && i < 20000; i++) {
         double tail = 1e4 / (1 + (double)gb__rng_below(&rng, 10000));
@@ -274,6 +280,9 @@ static void test_values_that_are_not_there(void)
             round->anatomy_us.app.mean = NAN;
             round->anatomy_us.read.mean = -1;
             round->anatomy_us.write.p99 = INFINITY;
+            round->timeline.rps[1] = NAN;
+            round->timeline.rss_mb[0] = -INFINITY;
+            round->timeline.step_s = i ? 0 : NAN;
         }
     }
     for (size_t i = 0; i < r.comparison_count; i++)
@@ -314,7 +323,7 @@ static void test_sizes(void)
         {"one build", {.builds = 1, .threads = 2, .rounds = 6, .latency = true, .scenario = "x"}},
         {"only the control", {.threads = 2, .rounds = 6, .control = true, .scenario = "x"}},
         {"126 cells", {.builds = 6, .threads = 6, .peers = 2, .rounds = 2, .control = true,
-                       .latency = true, .scenario = "article-wsgi-json"}}};
+                       .timeline = true, .latency = true, .scenario = "article-wsgi-json"}}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         char *text = page(&sizes[i].shape);
         well_formed(text, sizes[i].what);

@@ -281,6 +281,7 @@ static void test_hostile(void)
         {ROUND("\"unsettled\":1"), "\"unsettled\" must be true or false"},
         {ROUND("\"interface\":\"cgi\""), "\"interface\" must be"},
         {ROUND("\"gil\":{\"enabled_after_load\":0}"), "must be true, false or null"},
+        {ROUND("\"timeline\":{\"rps\":[1,2],\"rss_mb\":[1]}"), "\"rss_mb\" must be as long as"},
         {ROUND("\"requests_per_worker\":{}"), "must be an array"},
         {HEAD "{}]}", "\"id\" is missing"},
         {HEAD "1]}", "\"cells\" must be an object"},
@@ -407,6 +408,8 @@ static void test_too_much(void)
            strstr(error.text, "\"rounds\" has over 10000 elements"), "rounds: %s", error.text);
     ok(try_many(HEAD CELL "{\"requests_per_worker\":[", "1,", 64, "1]}" TAIL, &error) &&
            strstr(error.text, "has over 64 elements"), "workers: %s", error.text);
+    ok(try_many(HEAD CELL "{\"timeline\":{\"rps\":[", "1,", 64, "1]}}" TAIL, &error) &&
+           strstr(error.text, "has over 64 elements"), "a timeline: %s", error.text);
     ok(try_many(HEAD CELL "{\"rps\":", "1", 100000, "}" TAIL, &error) &&
            strstr(error.text, "must be a number from 0"), "a long number: %s", error.text);
     ok(!try_many(HEAD CELL "{\"problem\":\"", "\xe2\x82\xac", 100000, "\"}" TAIL, &error),

@@ -394,7 +394,7 @@ static void test_sampler(void)
     uint64_t start = gb_now_ns();
     mean = gb__sampler_stop(&s);
     ok(gb_now_ns() - start < GB__NS, "it doesn't wait for the hour to end");
-    ok(s.samples == 1 && mean == s.rss_sum, "one sample is its own mean");
+    ok(s.samples == 1 && mean == s.rss_last, "one sample is its own mean");
     close(f.to);
     waitpid(f.child, NULL, 0);
     gb__sampler_start(&s, f.child, 0, NULL);

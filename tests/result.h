@@ -45,6 +45,10 @@ static void make_round(gb_round *r, double rate)
     for (int i = 0; i < r->workers; i++) r->requests_per_worker[i] = (uint64_t)i * 1000003;
     r->steal_ms = made_number();
     r->other_cores = made_number();
+    r->timeline.count = 5;
+    r->timeline.step_s = 0.02;
+    made_numbers(r->timeline.rps, 5);
+    made_numbers(r->timeline.rss_mb, 5);
 }
 
 static void make_cell(gb_cell *c, const char *python, int threads, size_t rounds)

@@ -212,6 +212,21 @@ static void test_figures(void)
     ok(r.coarse && r.drift > 1.4 && r.rps > 999, "what the load says is kept");
 }
 
+static void test_timeline(void)
+{
+    gb_round r = {.timeline = {.step_s = 0.05}};
+    gb_measure_config config = {.path = "/"};
+    gb__measuring m = {.config = &config, .round = &r};
+    for (int i = 0; i <= 1200; i++) {
+        gb_load_progress now = {.seconds = i / 100., .in_window = i > 20};
+        now.answered = (uint64_t)(i < 600 ? i : 3 * i - 1200);
+        gb__on_progress(&m, &now);
+    }
+    near(r.timeline.count * r.timeline.step_s, 11.8, 0.8, "a timeline of the whole window");
+    near(r.timeline.rps[1], 100, 1, "at its begin");
+    near(r.timeline.rps[r.timeline.count - 1], 300, 1, "and at its end");
+}
+
 // ---- hand-made results --------------------------------------------------------------------------
 
 enum { CELLS = 6, ROUNDS = 12 };
@@ -628,6 +643,7 @@ int main(void)
     test_slow_answers();
     test_warm_up();
     test_figures();
+    test_timeline();
     test_sessions();
     test_judging();
     test_no_verdict();
