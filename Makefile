@@ -51,7 +51,7 @@ venvs: interpreters ## a virtual environment for each build, with what apps/*.tx
 peers: venvs ## this server beside Granian, gunicorn, uvicorn, ...: a table of ratios
 	@.make/peers
 
-calibrate: interpreters ## how often a verdict is wrong, and how often a known 5 % is seen (an hour)
+calibrate: interpreters ## how often a verdict is wrong, and how often a known 5 % is seen (hours)
 	@.make/calibrate
 
 mutants: interpreters ## which of tests/mutants' deliberate faults the tests notice (many minutes)
