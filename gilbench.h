@@ -3600,7 +3600,7 @@ static gb_slice gb__status_line(char text[64], int status)
     const char *reason = gb__reason(status);
     size_t len = strlen(reason);
     memcpy(text, digits, sizeof digits);
-    memcpy(text + sizeof digits, reason, len);
+    memcpy(text + sizeof digits, reason, len + 1);
     return (gb_slice){text, len + sizeof digits};
 }
 
