@@ -3140,6 +3140,7 @@ static int gb__connect(const struct addrinfo *a)
 // The modes differ in who waits and in who calls. The gateway is a table of functions; what runs
 // behind it is none of the server's business.
 
+#define GB__PEER (INET6_ADDRSTRLEN + 16)  // an address, and the interface of one that is local
 #define GB__READY_MAX 64          // events taken from epoll at once
 #define GB__READ_SIZE 16384
 #define GB__PREREAD_MAX 65536     // a body up to this is awaited in epoll, not by a thread
@@ -3151,7 +3152,8 @@ typedef struct gb__conn gb__conn;
 
 typedef struct gb__gateway {
     void *self;
-    // Called by each thread before its first request; *local comes back in the others.
+    // Called by each thread before its first request; *local, which is self without an enter,
+    // comes back in the others.
     bool (*enter)(void *self, const gb_server *server, void **local, gb_error *error);
     void (*leave)(void *local);
     void (*handle)(void *local, gb_exchange *x);
@@ -3239,7 +3241,7 @@ struct gb__conn {
     bool lingering;         // answered and half-closed: what still comes is thrown away
     gb__buf pending;        // received, but not answered yet
     uint64_t request_deadline;
-    char peer[INET6_ADDRSTRLEN];
+    char peer[GB__PEER];    // the client's address
     char peer_port[8];
     gb_exchange exchange;
 };
@@ -3747,25 +3749,10 @@ static void gb__conn_event(gb_server *s, gb__conn *c, uint32_t events)  // locke
 
 // ---- from accept to close -----------------------------------------------------------------------
 
-static void gb__conn_peer(gb__conn *c, const struct sockaddr_storage *address)
-{
-    unsigned port;
-    if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *a = (const void *)address;
-        inet_ntop(AF_INET6, &a->sin6_addr, c->peer, sizeof c->peer);
-        port = ntohs(a->sin6_port);
-    } else {
-        const struct sockaddr_in *a = (const void *)address;
-        inet_ntop(AF_INET, &a->sin_addr, c->peer, sizeof c->peer);
-        port = ntohs(a->sin_port);
-    }
-    snprintf(c->peer_port, sizeof c->peer_port, "%u", port);
-}
-
 // `op` is EPOLL_CTL_MOD for a descriptor that a dispatcher has put into epoll.
 static void gb__conn_new(gb_server *s, int fd, int op)  // locked
 {
-    struct sockaddr_storage address = {.ss_family = AF_INET};
+    struct sockaddr_storage address;
     socklen_t len = sizeof address;
     gb__conn *c = calloc(1, sizeof *c);
     if (c) c->fd = fd;
@@ -3774,8 +3761,9 @@ static void gb__conn_new(gb_server *s, int fd, int op)  // locked
         close(fd);
         return;
     }
-    getpeername(fd, (struct sockaddr *)&address, &len);
-    gb__conn_peer(c, &address);
+    if (!getpeername(fd, (struct sockaddr *)&address, &len))
+        getnameinfo((struct sockaddr *)&address, len, c->peer, sizeof c->peer, c->peer_port,
+                    sizeof c->peer_port, NI_NUMERICHOST | NI_NUMERICSERV);
     gb__no_delay(fd);
     c->deadline = gb__idle_deadline(s, gb_now_ns());
     c->previous = &s->connections;
@@ -4249,19 +4237,6 @@ static bool gb__loop_turn(gb__thread *t)
 // The gateway of handlers in C, and the control of every comparison as one: the endpoints of the
 // built-in applications.
 
-static bool gb__c_enter(void *self, const gb_server *server, void **local, gb_error *error)
-{
-    (void)server;
-    (void)error;
-    *local = self;
-    return true;
-}
-
-static void gb__c_leave(void *local)
-{
-    (void)local;
-}
-
 static void gb__c_handle(void *local, gb_exchange *x)
 {
     const gb_server_config *config = local;
@@ -4322,7 +4297,9 @@ static bool gb__thread_enter(gb__thread *t)
 {
     gb_server *s = t->server;
     gb_error error = {0};
-    bool entered = s->gateway.enter(s->gateway.self, s, &t->local, &error);
+    t->local = s->gateway.self;
+    bool entered = !s->gateway.enter ||
+                   s->gateway.enter(s->gateway.self, s, &t->local, &error);
     pthread_mutex_lock(&s->lock);
     if (!entered) s->enter_error = error;
     pthread_mutex_unlock(&s->lock);
@@ -4334,7 +4311,7 @@ static void gb__thread_run(gb__thread *t)
     const gb__gateway *g = &t->server->gateway;
     if (g->run) g->run(t->local, t);
     else while (gb__take_next(t)) gb__serve(t);
-    g->leave(t->local);
+    if (g->leave) g->leave(t->local);
 }
 
 static void *gb__thread_main(void *arg)
@@ -4457,8 +4434,7 @@ static gb_server *gb__server_start(const gb_server_config *given, const gb__gate
     gb__copy(s->host, sizeof s->host, config.host);
     s->config.host = s->host;
     s->gateway = gateway ? *gateway
-                         : (gb__gateway){.self = &s->config, .enter = gb__c_enter,
-                                         .leave = gb__c_leave, .handle = gb__c_handle};
+                         : (gb__gateway){.self = &s->config, .handle = gb__c_handle};
     s->epoll = s->timer = s->listener = s->stop_event = -1;
     s->connections.next = s->connections.previous = &s->connections;
     s->ready_end = &s->ready;
@@ -4516,26 +4492,18 @@ static void gb__server_window_begin(gb_server *s)
     }
 }
 
-static void gb__server_phase(gb_server *s, int phase, gb_histogram *all)
+// Adds up what the threads have seen: their requests, and each phase to one of the histograms.
+static uint64_t gb__server_window(gb_server *s, gb_histogram phases[GB__PHASES])
 {
+    uint64_t requests = 0;
     for (int i = 0; i < s->config.threads; i++) {
         gb__thread *t = &s->threads[i];
         pthread_mutex_lock(&t->stats_lock);
-        gb_histogram_merge(all, &t->phases[phase]);
+        requests += t->requests;
+        for (int p = 0; p < GB__PHASES; p++) gb_histogram_merge(&phases[p], &t->phases[p]);
         pthread_mutex_unlock(&t->stats_lock);
     }
-}
-
-static uint64_t gb__server_requests(gb_server *s)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < s->config.threads; i++) {
-        gb__thread *t = &s->threads[i];
-        pthread_mutex_lock(&t->stats_lock);
-        sum += t->requests;
-        pthread_mutex_unlock(&t->stats_lock);
-    }
-    return sum;
+    return requests;
 }
 
 // ================================================================================================
@@ -5276,12 +5244,6 @@ static bool gb__stop_asked(const gb__client *c)
     return gb__flag_is_set(c->config.stop);
 }
 
-// The mark `back` steps before the last one, or the first that is left.
-static size_t gb__pace_mark(const gb__pace *p, size_t back)
-{
-    return p->count > back ? p->count - 1 - back : 0;
-}
-
 // Answers a second between two marks; 0 where they are one.
 static double gb__pace_rate(const gb__pace *p, size_t from, size_t to)
 {
@@ -5314,7 +5276,7 @@ static void gb__pace_step(gb__client *c, uint64_t now)
     if (!c->config.on_progress) return;
     gb_load_progress progress = {
         .seconds = (double)(now - p->began) / 1e9, .answered = answered,
-        .rps = gb__pace_rate(p, gb__pace_mark(p, 10), p->count - 1),
+        .rps = gb__pace_rate(p, p->count > 10 ? p->count - 11 : 0, p->count - 1),
         .in_window = now >= atomic_load(&c->begin)};
     c->config.on_progress(c->config.user, &progress);
 }
@@ -5976,6 +5938,8 @@ static gb_slice gb__complaint(const gb__buf *out)
 static void gb__read_facts(gb__candidate *c)
 {
     gb_python *p = &c->python;
+    c->facts = c->out;
+    c->out = (gb__buf){0};
 #define GB__TAKE(name) gb__take(&c->facts, #name, p->name, sizeof p->name);
     GB__TAKE(version)
     GB__TAKE(executable)
@@ -6112,21 +6076,6 @@ static void gb__explain(gb__candidate *c, const char *what, const char *remedy)
                     why.data, remedy);
 }
 
-static gb_code gb__ask_all(gb__search *s, gb_error *error)
-{
-    for (size_t i = 0; i < s->count; i++) s->all[i].due = true;
-    gb_code code = gb__ask_due(s, false, error);
-    for (size_t i = 0; i < s->count && !code; i++) {
-        gb__candidate *c = &s->all[i];
-        c->answered = gb__complete(&c->out);
-        if (!c->answered) continue;
-        c->facts = c->out;
-        c->out = (gb__buf){0};
-        gb__read_facts(c);
-    }
-    return code;
-}
-
 // ---- libraries ----------------------------------------------------------------------------------
 #define GB__GET_ONE                                                                                \
     "get one with `uv python install 3.14 3.14t` or `make pythons`, or configure with "            \
@@ -6135,6 +6084,8 @@ static gb_code gb__ask_all(gb__search *s, gb_error *error)
 static void gb__examine(gb__candidate *c)
 {
     gb_python *p = &c->python;
+    c->answered = gb__complete(&c->out);
+    if (c->answered) gb__read_facts(c);
     if (!c->answered) {
         if (*c->path) gb__copy(p->executable, sizeof p->executable, c->path);
         gb__explain(c, "doesn't answer as an interpreter does", "reinstall it or take it away");
@@ -6285,16 +6236,8 @@ static gb__candidate *gb__add(gb__search *s)
         s->cap = cap;
     }
     gb__candidate *c = &s->all[s->count++];
-    memset(c, 0, sizeof *c);
-    c->python.gil = c->python.use_jit = -1;
+    *c = (gb__candidate){.due = true, .python = {.gil = -1, .use_jit = -1}};
     return c;
-}
-
-static void gb__add_found(gb__search *s, const char *path)
-{
-    if (strlen(path) >= GB_PATH || !gb__is_python_name(gb__basename(path))) return;
-    gb__candidate *c = gb__is_file(path, X_OK) ? gb__add(s) : NULL;
-    if (c) gb__copy(c->path, sizeof c->path, path);
 }
 
 // The interpreters in each directory that `pattern` matches below `root`, which is taken literally.
@@ -6311,7 +6254,12 @@ static void gb__add_bins(gb__search *s, const char *root, const char *pattern)
     glob_t found;
     if (glob(full, 0, NULL, &found)) return;
     // Backwards, so that python3.14t stands for a build that has a python3.14, too.
-    for (size_t i = found.gl_pathc; i-- > 0;) gb__add_found(s, found.gl_pathv[i]);
+    for (size_t i = found.gl_pathc; i-- > 0;) {
+        const char *path = found.gl_pathv[i];
+        if (!gb__is_python_name(gb__basename(path)) || !gb__is_file(path, X_OK)) continue;
+        gb__candidate *c = gb__add(s);
+        if (c && !gb__path(c->path, "%s", path)) s->count--;
+    }
     globfree(&found);
 }
 
@@ -6533,7 +6481,7 @@ static gb_code gb__check_wanted(const gb__candidate *c, gb_error *error)
 
 static gb_code gb__find(gb__search *s, gb_error *error)
 {
-    gb_code code = s->failed ? gb__fail_memory(error) : gb__ask_all(s, error);
+    gb_code code = s->failed ? gb__fail_memory(error) : gb__ask_due(s, false, error);
     for (size_t i = 0; i < s->count && !code; i++) {
         gb__examine(&s->all[i]);
         code = gb__check_wanted(&s->all[i], error);
@@ -6681,8 +6629,7 @@ static const char gb__bootstrap[] =
     "    specs = ((n, getattr(m, '__spec__', None)) for n, m in list(sys.modules.items()))\n"
     "    return ','.join(n for n, s in specs\n"
     "                    if isinstance(getattr(s, 'loader', None), ExtensionFileLoader))\n"
-    "def watch_gc(callback):\n"
-    "    gc.callbacks.append(callback)\n"
+    "watch_gc = gc.callbacks.append\n"
     "class FileWrapper:\n"
     "    def __init__(self, filelike, block_size=65536):\n"
     "        self.filelike, self.block_size = filelike, block_size\n"
@@ -6694,7 +6641,24 @@ static const char gb__bootstrap[] =
     "        block = self.filelike.read(self.block_size)\n"
     "        if not block:\n"
     "            raise StopIteration\n"
-    "        return block\n";
+    "        return block\n"
+    "def environ(host, port, threads, processes):\n"
+    "    env = {'wsgi.version': (1, 0), 'wsgi.url_scheme': 'http', 'wsgi.errors': sys.stderr,\n"
+    "      'wsgi.multithread': bool(threads), 'wsgi.multiprocess': bool(processes),\n"
+    "      'wsgi.run_once': False, 'wsgi.input_terminated': True,\n"
+    "      'wsgi.file_wrapper': FileWrapper, 'SERVER_SOFTWARE': 'gilbench/" GB_VERSION "',\n"
+    "      'SERVER_NAME': host, 'SERVER_PORT': str(port), 'SERVER_PROTOCOL': 'HTTP/1.1',\n"
+    "      'REQUEST_METHOD': 'GET', 'SCRIPT_NAME': '', 'QUERY_STRING': ''}\n"
+    "    return {sys.intern(k): v for k, v in env.items()}\n"
+    "class Templates:\n"
+    "    def __init__(self, host, port):\n"
+    "        self.versions = {'version': '3.0', 'spec_version': '2.3'}\n"
+    "        self.request = {'type': 'http.request', 'body': b'', 'more_body': False}\n"
+    "        self.disconnect = {'type': 'http.disconnect'}\n"
+    "        self.scope = {'type': 'http', 'asgi': None, 'http_version': '1.1',\n"
+    "          'server': (host, port), 'client': None, 'scheme': 'http', 'method': 'GET',\n"
+    "          'root_path': '', 'path': '/', 'raw_path': b'/', 'query_string': b'',\n"
+    "          'headers': [], 'state': {}}\n";
 
 // What an ordinary page costs in Python and its standard library: 0.25 ms on a core of 2026. Its
 // rows are made for it, as a database's are: global ones would have their references counted by all
@@ -6954,7 +6918,7 @@ typedef struct gb__wsgi_call {
     struct gb__wsgi_call *next;  // of those that have left
     PyThreadState *state;
     PyObject *env;       // what most requests have in common; each gets a copy
-    char peer[INET6_ADDRSTRLEN];  // whose address is in there
+    char peer[GB__PEER];  // whose address is in there
     pthread_mutex_t lock;
     // guarded by lock while the application runs
     uint64_t serial;
@@ -7067,19 +7031,15 @@ static bool gb__wsgi_size(PyObject *arguments, size_t *size)
     return true;
 }
 
-static size_t gb__wsgi_piece(size_t wanted)
-{
-    return wanted < GB__PREREAD_MAX ? wanted : GB__PREREAD_MAX;
-}
-
 static PyObject *gb__wsgi_bytes(gb__wsgi_call *c, size_t size)
 {
     int more = 1;
-    while (more > 0 && c->ahead.len - c->ahead_at < size) {
-        more = gb__wsgi_read_ahead(c, gb__wsgi_piece(size - (c->ahead.len - c->ahead_at)));
+    size_t have;
+    while ((have = c->ahead.len - c->ahead_at) < size && more > 0) {
+        size_t piece = size - have < GB__PREREAD_MAX ? size - have : GB__PREREAD_MAX;
+        more = gb__wsgi_read_ahead(c, piece);
         if (more < 0) return NULL;
     }
-    size_t have = c->ahead.len - c->ahead_at;
     return gb__wsgi_take_ahead(c, have < size ? have : size);
 }
 
@@ -7613,40 +7573,11 @@ static bool gb__wsgi_make_types(gb__wsgi *w)
 
 // What env has in most requests. Each thread makes its own, so that free-threaded threads
 // don't count references to the same objects.
-static PyObject *gb__wsgi_base_environ(gb__wsgi *w, const gb_server *server)
+static PyObject *gb__wsgi_base_environ(const gb__wsgi *w, const gb_server *server)
 {
-    PyObject *e = gb_py.PyDict_New();
-    bool ok = e != NULL;
-    const struct {
-        const char *key;
-        PyObject *value;  // a new reference
-    } items[] = {
-        {"wsgi.version", gb_py.PyTuple_Pack(2, gb_py.Py_GetConstantBorrowed(6),
-                                            gb_py.Py_GetConstantBorrowed(5))},
-        {"wsgi.url_scheme", gb_py.PyUnicode_FromString("http")},
-        {"wsgi.multithread", gb_py.PyBool_FromLong(server->place.multithread)},
-        {"wsgi.multiprocess", gb_py.PyBool_FromLong(server->place.multiprocess)},
-        {"wsgi.run_once", gb_py.PyBool_FromLong(0)},
-        {"wsgi.input_terminated", gb_py.PyBool_FromLong(1)},
-        {"SERVER_SOFTWARE", gb_py.PyUnicode_FromString("gilbench/" GB_VERSION)},
-        {"SERVER_NAME", gb_py.PyUnicode_FromString(server->host)},
-        {"SERVER_PORT", gb_py.PyUnicode_FromFormat("%d", server->port)},
-        {"SCRIPT_NAME", gb_py.PyUnicode_FromString("")},
-        {"QUERY_STRING", gb_py.PyUnicode_FromString("")},
-        {"REQUEST_METHOD", gb_py.PyUnicode_FromString("GET")},
-        {"SERVER_PROTOCOL", gb_py.PyUnicode_FromString("HTTP/1.1")},
-    };
-    for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
-        ok = ok && items[i].value && !gb_py.PyDict_SetItemString(e, items[i].key, items[i].value);
-        gb__py_drop(items[i].value);
-    }
-    PyObject *errors = gb_py.PySys_GetObject("stderr");
-    PyObject *wrapper = gb_py.PyDict_GetItemString(w->app->bootstrap, "FileWrapper");
-    ok = ok && errors && wrapper && !gb_py.PyDict_SetItemString(e, "wsgi.errors", errors) &&
-         !gb_py.PyDict_SetItemString(e, "wsgi.file_wrapper", wrapper);
-    if (ok) return e;
-    gb__py_drop(e);
-    return NULL;
+    PyObject *make = gb_py.PyDict_GetItemString(w->app->bootstrap, "environ");
+    return gb_py.PyObject_CallMethod(make, "__call__", "siii", server->host, server->port,
+                                     server->place.multithread, server->place.multiprocess);
 }
 
 static void gb__wsgi_leave(void *local)
@@ -7868,7 +7799,7 @@ typedef struct gb__asgi_worker {
     PyObject *scope, *versions;           // what is the same for every request, to be copied
     PyObject *request_message, *disconnect_message;
     PyObject *host;          // of the latest client, whose address is `peer`
-    char peer[INET6_ADDRSTRLEN];
+    char peer[GB__PEER];
     size_t running;          // tasks that are not done
     bool drained;            // no connection is left, and none will come
 } gb__asgi_worker;
@@ -8476,34 +8407,18 @@ static bool gb__asgi_make_type(gb__asgi_worker *w)
     return w->call_type;
 }
 
-// A new reference to what a namespace has under a name.
-static PyObject *gb__asgi_item(PyObject *namespace, const char *name)
-{
-    PyObject *item = gb_py.PyDict_GetItemString(namespace, name);
-    if (item) gb_py.Py_IncRef(item);
-    return item;
-}
-
 // The dicts that a request copies and fills in.
 static bool gb__asgi_make_templates(gb__asgi_worker *w, const gb_server *server)
 {
-    char source[1024];
-    snprintf(source, sizeof source,
-             "versions = {'version': '3.0', 'spec_version': '2.3'}\n"
-             "scope = {'type': 'http', 'asgi': None, 'http_version': '1.1',\n"
-             "         'server': ('%s', %d), 'client': None,\n"
-             "         'scheme': 'http', 'method': 'GET', 'root_path': '', 'path': '/',\n"
-             "         'raw_path': b'/', 'query_string': b'', 'headers': [], 'state': {}}\n"
-             "request = {'type': 'http.request', 'body': b'', 'more_body': False}\n"
-             "disconnect = {'type': 'http.disconnect'}\n", server->host, server->port);
-    PyObject *made = gb__py_run(source, "gilbench");
+    PyObject *type = gb_py.PyDict_GetItemString(w->asgi->app->bootstrap, "Templates");
+    PyObject *made = gb_py.PyObject_CallMethod(type, "__call__", "si", server->host, server->port);
     if (!made) return false;
-    w->versions = gb__asgi_item(made, "versions");
-    w->scope = gb__asgi_item(made, "scope");
-    w->request_message = gb__asgi_item(made, "request");
-    w->disconnect_message = gb__asgi_item(made, "disconnect");
+    w->scope = gb_py.PyObject_GetAttrString(made, "scope");
+    w->versions = gb_py.PyObject_GetAttrString(made, "versions");
+    w->request_message = gb_py.PyObject_GetAttrString(made, "request");
+    w->disconnect_message = gb_py.PyObject_GetAttrString(made, "disconnect");
     gb_py.Py_DecRef(made);
-    return true;
+    return w->scope && w->versions && w->request_message && w->disconnect_message;
 }
 
 static bool gb__asgi_prepare(gb__asgi_worker *w, const gb_server *server)
@@ -8600,15 +8515,9 @@ static gb_code gb__asgi_open(gb__asgi *g, gb__app *app, const char *loop, gb__ga
 #define GB__ENDED_LATE 75         // the status of a child that needed longer
 #define GB__PHASE_BUCKETS 4608    // of a histogram with 2 digits, rounded up
 
-// A histogram as it goes from process to process, so that the workers' can be added up.
-typedef struct gb__counts {
-    uint64_t total, min, max;
-    double sum;
-    uint32_t counts[GB__PHASE_BUCKETS];
-} gb__counts;
-
 typedef struct gb__window_stats {
-    gb__counts phases[GB__PHASES];
+    gb_histogram phases[GB__PHASES];
+    uint64_t counts[GB__PHASES][GB__PHASE_BUCKETS];  // theirs: they go from process to process
     uint64_t requests[GB_MAX_WORKERS];
     int workers;                  // 0: one that can't tell
     gb_interface interface;
@@ -8641,6 +8550,7 @@ typedef struct gb__dispatcher {
 
 typedef struct gb__hosted {
     gb_service_config config;
+    int parent;            // the socket to it; in a child
     int stop_event;
     bool owns_stop_event;
     gb_server *servers[GB_MAX_WORKERS];
@@ -8885,26 +8795,20 @@ static void gb__hosted_window_begin(gb__hosted *h)
     atomic_store(&gb__gc_pause_ns, 0);
 }
 
-static void gb__pack(gb__counts *to, const gb_histogram *from)
+// Wherever the figures have come to, their histograms have their counts with them.
+static void gb__stats_open(gb__window_stats *s)
 {
-    *to = (gb__counts){.total = from->total, .min = from->min, .max = from->max, .sum = from->sum};
-    for (size_t i = 0; i < from->length && i < GB__PHASE_BUCKETS; i++)
-        to->counts[i] = (uint32_t)from->counts[i];
-}
-
-static void gb__pack_phase(gb__hosted *h, int phase, gb__counts *to)
-{
-    gb_histogram all;
-    if (gb_histogram_init(&all, 2, NULL)) return;
-    for (int i = 0; i < h->count; i++) gb__server_phase(h->servers[i], phase, &all);
-    gb__pack(to, &all);
-    gb_histogram_free(&all);
+    for (int p = 0; p < GB__PHASES; p++) {
+        s->phases[p].sub_bits = 8;
+        s->phases[p].length = GB__PHASE_BUCKETS;
+        s->phases[p].counts = s->counts[p];
+    }
 }
 
 static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
 {
-    for (int i = 0; i < GB__PHASES; i++) gb__pack_phase(h, i, &s->phases[i]);
-    for (int i = 0; i < h->count; i++) s->requests[i] = gb__server_requests(h->servers[i]);
+    gb__stats_open(s);
+    for (int i = 0; i < h->count; i++) s->requests[i] = gb__server_window(h->servers[i], s->phases);
     s->workers = h->count;
     s->interface = h->has_python ? h->app.interface : GB_C;
     s->collections = atomic_load(&gb__gc_collections);
@@ -8969,33 +8873,19 @@ static char gb__hear(int socket)
     return n > 0 ? ask : (char)GB__ASK_STOP;
 }
 
-typedef struct gb__control {
-    gb__hosted *hosted;
-    int socket;
-} gb__control;
-
 // Answers the parent, beside the main thread.
 static void *gb__child_control(void *arg)
 {
-    gb__control *c = arg;
+    gb__hosted *h = arg;
     for (;;) {
         gb__reply reply = {0};
-        char ask = gb__hear(c->socket);
-        if (ask == GB__ASK_BEGIN) gb__hosted_window_begin(c->hosted);
-        if (ask == GB__ASK_END) gb__hosted_stats(c->hosted, &reply.stats);
-        if (ask == GB__ASK_STOP || !gb__tell(c->socket, &reply)) break;
+        char ask = gb__hear(h->parent);
+        if (ask == GB__ASK_BEGIN) gb__hosted_window_begin(h);
+        if (ask == GB__ASK_END) gb__hosted_stats(h, &reply.stats);
+        if (ask == GB__ASK_STOP || !gb__tell(h->parent, &reply)) break;
     }
-    gb__begin_stop(c->hosted->stop_event);
+    gb__begin_stop(h->stop_event);
     return NULL;
-}
-
-static void gb__child_serve(gb__hosted *h, int socket)
-{
-    pthread_t id;
-    gb__control control = {h, socket};
-    if (pthread_create(&id, NULL, gb__child_control, &control)) return;
-    gb__hosted_run(h);
-    pthread_join(id, NULL);
 }
 
 // What a child has to do. A child that executes this program again gets it through the socket and
@@ -9060,9 +8950,13 @@ static void gb__child_main(const gb__order *order, int socket)
     gb__reply reply = {0};
     gb_code code = gb__hosted_start(&h, &order->config, order->place.port ? &order->place : NULL,
                                     &reply.error);
+    h.parent = socket;
     reply.error.code = code;
     reply.port = gb__hosted_port(&h);
-    if (gb__tell(socket, &reply) && !code) gb__child_serve(&h, socket);
+    if (gb__tell(socket, &reply) && !code && !pthread_create(&id, NULL, gb__child_control, &h)) {
+        gb__hosted_run(&h);
+        pthread_join(id, NULL);
+    }
     gb__hosted_close(&h);
     pthread_create(&id, NULL, gb__end_late, NULL);
     bool ended = gb__hosted_stop(&h);
@@ -9095,6 +8989,7 @@ static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s
                         patience_s, remedy);
     ssize_t n;
     while ((n = recv(s->socket, reply, sizeof *reply, 0)) < 0 && errno == EINTR) continue;
+    gb__stats_open(&reply->stats);
     if (n == (ssize_t)sizeof *reply) return GB_OK;
     return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
 }
@@ -9133,17 +9028,28 @@ static bool gb__ended_late(int status)
     return status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == GB__ENDED_LATE);
 }
 
+static bool gb__has_ended(pid_t pid)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
+static void gb__status_text(int status, char text[64])
+{
+    if (WIFSIGNALED(status))
+        snprintf(text, 64, "was ended by signal %d (%.30s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(text, 64, "exited with status %d", WEXITSTATUS(status));
+}
+
 // A failure where the child crashed; to end late is none.
 static gb_code gb__describe_end(int status, gb_error *error)
 {
-    if (gb__ended_late(status)) return GB_OK;
-    if (WIFSIGNALED(status))
-        return gb__fail(error, GB_MEASUREMENT, "the server's process was ended by signal %d (%s)",
-                        WTERMSIG(status), strsignal(WTERMSIG(status)));
-    if (WEXITSTATUS(status))
-        return gb__fail(error, GB_MEASUREMENT, "the server's process exited with status %d",
-                        WEXITSTATUS(status));
-    return GB_OK;
+    char how[64];
+    if (!status || gb__ended_late(status)) return GB_OK;
+    gb__status_text(status, how);
+    return gb__fail(error, GB_MEASUREMENT, "the server's process %s", how);
 }
 
 #define GB__CHILD_NAME "gilbench-child="  // argv[0] of a program that is one; its socket follows
@@ -9318,6 +9224,16 @@ static gb_slice gb__peer_tail(const gb_service *s, char *text, size_t size)
     return tail;
 }
 
+// What is between two texts for the first time; empty where nothing is.
+static gb_slice gb__between(gb_slice s, const char *before, const char *after)
+{
+    const char *start = memmem(s.data, s.len, before, strlen(before));
+    if (!start) return (gb_slice){"", 0};
+    start += strlen(before);
+    const char *end = memmem(start, s.len - (size_t)(start - s.data), after, strlen(after));
+    return (gb_slice){start, end ? (size_t)(end - start) : 0};
+}
+
 // Puts its last line behind what went wrong, and all of its last words onto stderr.
 static gb_code gb__peer_fail(const gb_service *s, gb_code code, const char *what, gb_error *error)
 {
@@ -9330,23 +9246,12 @@ static gb_code gb__peer_fail(const gb_service *s, gb_code code, const char *what
     return gb__fail(error, code, "%s: %.*s", what, (int)(tail.len - at), tail.data + at);
 }
 
-static bool gb__peer_has_ended(const gb_service *s)
-{
-    siginfo_t info = {0};
-    return waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
-}
-
 // Reaps the process that has ended by itself.
 static gb_code gb__peer_died(const gb_service *s, gb_code code, const char *when, gb_error *error)
 {
-    char what[256];
-    int status = gb__reap(s->pid, 0);
-    if (WIFSIGNALED(status))
-        snprintf(what, sizeof what, "the server was ended by signal %d (%s) %s", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)), when);
-    else
-        snprintf(what, sizeof what, "the server exited with status %d %s", WEXITSTATUS(status),
-                 when);
+    char how[64], what[128];
+    gb__status_text(gb__reap(s->pid, 0), how);
+    snprintf(what, sizeof what, "the server %s %s", how, when);
     return gb__peer_fail(s, code, what, error);
 }
 
@@ -9378,7 +9283,7 @@ static gb_code gb__peer_await(gb_service *s, const char *path, gb_error *error)
     char what[64];
     uint64_t deadline = gb_now_ns() + GB__PEER_START_PATIENCE_S * GB__NS;
     while (gb_now_ns() < deadline) {
-        if (gb__peer_has_ended(s)) return gb__peer_died(s, GB_APP, "before it answered", error);
+        if (gb__has_ended(s->pid)) return gb__peer_died(s, GB_APP, "before it answered", error);
         if (gb__answers(s->port, path)) return GB_OK;
         if (gb__flag_is_set(s->stop)) {
             gb__reap(s->pid, 0);
@@ -9412,7 +9317,7 @@ static gb_code gb__peer_start(gb_service *s, const gb_service_config *config, gb
 static gb_code gb__peer_stop(gb_service *s, bool *late, gb_error *error)
 {
     gb_code code = GB_OK;
-    if (gb__peer_has_ended(s)) {
+    if (gb__has_ended(s->pid)) {
         code = gb__peer_died(s, GB_MEASUREMENT, "during the measurement", error);
     } else {
         kill(s->pid, SIGTERM);
@@ -9425,18 +9330,15 @@ static gb_code gb__peer_stop(gb_service *s, bool *late, gb_error *error)
 // From outside there is one sign that the GIL came back: CPython's warning, with the first module.
 static void gb__peer_gil(const gb_service *s, const gb_python *python, gb_round *round)
 {
-    static const char before[] = "(GIL) has been enabled to load module '";
     char text[GB__PEER_TAIL];
     if (!python->free_threaded || python->gil >= 0) return;
     ssize_t n = pread(s->output, text, sizeof text, 0);
-    const char *start = n > 0 ? memmem(text, (size_t)n, before, sizeof before - 1) : NULL;
-    if (!start) return;
-    start += sizeof before - 1;
-    const char *end = memchr(start, '\'', (size_t)(text + n - start));
-    if (!end) return;
+    gb_slice module = gb__between((gb_slice){text, n > 0 ? (size_t)n : 0},
+                                  "(GIL) has been enabled to load module '", "'");
+    if (!module.len) return;
     round->gil.enabled_after_load = 1;
-    snprintf(round->gil.reenabled_by, sizeof round->gil.reenabled_by, "%.*s", (int)(end - start),
-             start);
+    snprintf(round->gil.reenabled_by, sizeof round->gil.reenabled_by, "%.*s", (int)module.len,
+             module.data);
 }
 
 // ---- either -------------------------------------------------------------------------------------
@@ -9515,18 +9417,9 @@ static gb_code gb__group_start(gb__group *g, const gb_service_config *config, in
     return code ? code : gb__dispatcher_run(&g->dispatcher, error);
 }
 
-static void gb__add_counts(gb__counts *to, const gb__counts *from)
-{
-    if (from->total && (!to->total || from->min < to->min)) to->min = from->min;
-    if (from->max > to->max) to->max = from->max;
-    to->total += from->total;
-    to->sum += from->sum;
-    for (size_t i = 0; i < GB__PHASE_BUCKETS; i++) to->counts[i] += from->counts[i];
-}
-
 static void gb__add_worker(gb__window_stats *to, const gb__window_stats *from)
 {
-    for (int p = 0; p < GB__PHASES; p++) gb__add_counts(&to->phases[p], &from->phases[p]);
+    for (int p = 0; p < GB__PHASES; p++) gb_histogram_merge(&to->phases[p], &from->phases[p]);
     to->requests[to->workers++] = from->requests[0];
     to->interface = from->interface;
     to->collections += from->collections;
@@ -9548,12 +9441,8 @@ static gb_code gb__worker_gone(gb__group *g, int i, gb_code code, gb_error *erro
 // A worker whose process has ended; -1 when all are there.
 static int gb__group_find_lost(const gb__group *g)
 {
-    for (int i = 0; i < g->count; i++) {
-        siginfo_t ended = {0};
-        if (g->workers[i].pid && !waitid(P_PID, (id_t)g->workers[i].pid, &ended,
-                                         WEXITED | WNOHANG | WNOWAIT) && ended.si_pid)
-            return i;
-    }
+    for (int i = 0; i < g->count; i++)
+        if (g->workers[i].pid && gb__has_ended(g->workers[i].pid)) return i;
     return -1;
 }
 
@@ -9562,6 +9451,7 @@ static gb_code gb__group_ask(gb__group *g, char ask, gb__window_stats *stats, gb
 {
     gb__reply reply;
     stats->gil = -1;
+    gb__stats_open(stats);
     for (int i = 0; i < g->count; i++) {
         gb_code code = gb__ask(&g->workers[i], ask, &reply, error);
         if (code) return gb__worker_gone(g, i, code, error);
@@ -9839,45 +9729,30 @@ GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
 
 // ---- which modules bring the GIL back -----------------------------------------------------------
 
-// Takes the module's name out of "# loading module 'NAME', which requires the GIL".
-static void gb__add_culprit(gb__buf *found, const char *line, size_t len)
-{
-    static const char before[] = "# loading module '", after[] = "', which requires the GIL";
-    const char *start = memmem(line, len, before, sizeof before - 1);
-    if (!start) return;
-    start += sizeof before - 1;
-    const char *end = memmem(start, len - (size_t)(start - line), after, sizeof after - 1);
-    if (!end) return;
-    if (found->len) gb__buf_str(found, ", ");
-    gb__buf_add(found, start, (size_t)(end - start));
-}
-
 static void gb__gil_culprits(const gb_python *python, const char *app, const char *names,
                              char *text, size_t size)
 {
-    int ends[2];
+    char path[32];
     gb__order order;
     gb_service child;
     gb__buf output = {0}, found = {0};
-    if (gb__order_make(&order, &(gb_service_config){.python = python, .app = app}, NULL) ||
-        pipe2(ends, O_CLOEXEC))
+    int fd = memfd_create("gilbench-culprits", MFD_CLOEXEC);
+    if (gb__order_make(&order, &(gb_service_config){.python = python, .app = app}, NULL) || fd < 0)
         return;
     gb__copy(order.modules, sizeof order.modules, names);
-    bool runs = !gb__service_spawn(&child, gb__child_work, &order, ends[1], NULL);
-    close(ends[1]);
-    ssize_t n = runs;
-    while (n > 0 && gb__buf_reserve(&output, GB__READ_SIZE) &&
-           gb__wait_ready(ends[0], POLLIN, gb_now_ns() + gb__seconds_ns(GB__START_PATIENCE_S))) {
-        n = read(ends[0], output.data + output.len, GB__READ_SIZE);
-        if (n > 0) output.len += (size_t)n;
+    if (!gb__service_spawn(&child, gb__child_work, &order, fd, NULL)) {
+        gb__reap(child.pid, GB__START_PATIENCE_S);
+        close(child.socket);
     }
-    close(ends[0]);
-    if (runs) gb__reap(child.pid, 1);
-    if (runs) close(child.socket);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    gb__read_file(path, &output);
+    close(fd);
     gb_slice line, rest = {output.data, output.len};
     while (rest.len) {
         gb__split(rest, '\n', &line, &rest);
-        gb__add_culprit(&found, line.data, line.len);
+        gb_slice module = gb__between(line, "# loading module '", "', which requires the GIL");
+        if (module.len)
+            gb__buf_printf(&found, "%s%.*s", found.len ? ", " : "", (int)module.len, module.data);
     }
     if (found.len) gb__copy(text, size, found.data);
     gb__buf_free(&output);
@@ -9980,20 +9855,9 @@ static void gb__on_progress(void *user, const gb_load_progress *now)
     }
 }
 
-static gb_phase gb__phase_us(const gb__counts *counts)
+static gb_phase gb__phase_us(const gb_histogram *h)
 {
-    gb_histogram h;
-    gb_phase us = {0, 0};
-    if (gb_histogram_init(&h, 2, NULL)) return us;
-    for (size_t i = 0; i < h.length && i < GB__PHASE_BUCKETS; i++) h.counts[i] = counts->counts[i];
-    h.total = counts->total;
-    h.min = counts->min;
-    h.max = counts->max;
-    h.sum = counts->sum;
-    us.mean = gb_histogram_mean(&h) / 1e3;
-    us.p99 = (double)gb_histogram_percentile(&h, 99) / 1e3;
-    gb_histogram_free(&h);
-    return us;
+    return (gb_phase){gb_histogram_mean(h) / 1e3, (double)gb_histogram_percentile(h, 99) / 1e3};
 }
 
 static gb_latency gb__latency_ms(const gb_histogram *h)
