@@ -13946,13 +13946,18 @@ static void gb__chart_legend(const gb__chart *k, gb__buf *b)
     }
 }
 
+static void gb__figure_open(gb__buf *b, const char *title, const char *note)
+{
+    gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", title, note);
+}
+
 // Frees the traces; nothing is drawn where there are none.
 static void gb__chart_draw(gb__chart *k, gb__buf *b)
 {
     b->failed |= !k->traces;
     if (k->traces) gb__chart_fit(k);
     if (k->traces && k->count) {
-        gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", k->title, k->note);
+        gb__figure_open(b, k->title, k->note);
         gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f 190\" role=\"img\">", GB__PICTURE);
         gb__html(b, "<title>%s</title><desc>%s, by %s.</desc>\n",
                  k->title, k->y_unit, k->x_unit);
@@ -14078,11 +14083,6 @@ static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
 
 // ---- rows ---------------------------------------------------------------------------------------
 
-static void gb__figure_open(gb__buf *b, const char *title, const char *note)
-{
-    gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", title, note);
-}
-
 // Where a value is on the way from 0 to the most, in percent.
 static double gb__percent(double value, double most)
 {
@@ -14101,11 +14101,6 @@ static void gb__row_open(gb__buf *b, const char *class, const char *name, const 
 {
     gb__html(b, "<div class=\"row %s\"><span>%s</span> <span>%s</span><div class=\"bar\">", class,
              name, figure);
-}
-
-static void gb__row_close(gb__buf *b, const char *note)
-{
-    gb__html(b, *note ? "</div><small>%s</small></div>\n" : "</div></div>\n", note);
 }
 
 static void gb__row_heading(gb__buf *b, const gb__cells *g, const gb_cell *last, const gb_cell *c)
@@ -14158,7 +14153,7 @@ static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_
         double at = gb__percent(gb__round_figure(r, gb__metrics[m].offset), end);
         if (!*r->problem) gb__mark_at(b, r->outlier ? "d far" : "d", at, at);
     }
-    gb__row_close(b, cut ? "beyond the scale" : "");
+    gb__html(b, "</div><small>%s</small></div>\n", cut ? "beyond the scale" : "");
 }
 
 static void gb__metric_figure(gb__buf *b, const gb__cells *g, gb_metric m, const char *title,
@@ -14194,7 +14189,7 @@ static void gb__anatomy_row(gb__buf *b, const gb__cells *g, const gb_cell *c)
                        gb__number(text, seen ? us[i] : (double)NAN));
     }
     gb__buf_str(&note, gb__busy(g->result, c, busy));
-    gb__row_close(b, note.data ? note.data : "");
+    gb__html(b, "</div><small>%s</small></div>\n", note.data ? note.data : "");
     gb__buf_free(&note);
 }
 
