@@ -10034,17 +10034,6 @@ GB_API const char *gb_verdict_text(gb_verdict verdict)
 
 // ---- the plan -----------------------------------------------------------------------------------
 
-// By default there are as many rounds as the time has room for: a small difference needs many,
-// since those of a machine that others share differ by 5 to 10 %.
-static void gb__default_rounds(gb_plan *p)
-{
-    if (p->rounds) return;
-    p->rounds = p->precision > 0 ? 200 : 60;
-    if (p->precision > 0) return;
-    p->precision = 0.02;
-    if (p->budget_s <= 0) p->budget_s = 120;
-}
-
 static gb_plan gb__plan_defaults(const gb_plan *given)
 {
     static const int threads[] = {1, 64}, workers[] = {1}, connections[] = {128};
@@ -10061,7 +10050,13 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
     if (p.duration_s <= 0) p.duration_s = 0.4;
     if (p.warmup_s <= 0) p.warmup_s = 0.15;
     if (!p.seed) p.seed = 1;
-    gb__default_rounds(&p);
+    // By default there are as many rounds as the time has room for: a small difference needs many,
+    // since those of a machine that others share differ by 5 to 10 %.
+    if (p.rounds) return p;
+    p.rounds = p.precision > 0 ? 200 : 60;
+    if (p.precision > 0) return p;
+    p.precision = 0.02;
+    if (p.budget_s <= 0) p.budget_s = 120;
     return p;
 }
 
@@ -11455,16 +11450,6 @@ static size_t gb__text_width(const char *text)
     return width;
 }
 
-static size_t gb__column_width(const gb__table *t, size_t column)
-{
-    size_t widest = 0;
-    for (size_t i = column; i < t->count; i += t->columns) {
-        size_t width = gb__text_width(gb__table_text(t, i));
-        if (width > widest) widest = width;
-    }
-    return widest;
-}
-
 static void gb__add_padded(const gb__table *t, size_t i, size_t width, bool colour, gb__buf *b)
 {
     static const char *const tones[] = {"", "\033[32m", "\033[31m", "\033[2m"};
@@ -11497,7 +11482,10 @@ static void gb__table_block(const gb__table *t, const size_t *widths, size_t fir
 static void gb__table_aligned(const gb__table *t, size_t width, bool colour, gb__buf *b)
 {
     size_t keys = 0, widths[GB__MOST_COLUMNS] = {0};
-    for (size_t c = 0; c < t->columns; c++) widths[c] = gb__column_width(t, c);
+    for (size_t i = 0; i < t->count; i++) {
+        size_t width_here = gb__text_width(gb__table_text(t, i)), *widest = &widths[i % t->columns];
+        if (width_here > *widest) *widest = width_here;
+    }
     for (size_t c = 0; c < t->keys; c++) keys += widths[c] + 2;
     for (size_t first = t->keys; first < t->columns;) {
         size_t end = first, used = keys;
@@ -13349,12 +13337,6 @@ GB_API gb_code gb_result_read(FILE *in, const char *name, gb_result *result, gb_
 
 enum { GB__LONGEST_NAME = 180 };
 
-static bool gb__is_name_char(char c)
-{
-    char lower = (char)(c | 0x20);
-    return gb__is_digit(c) || (lower >= 'a' && lower <= 'z') || (c && strchr("._-@,=", c));
-}
-
 // A file's name from the id of element n. "/" becomes "~"; an id that needed more than that, or is
 // too long, is told from others by "+n". Neither character is left of any id, so no two are equal.
 static void gb__add_file_name(gb__buf *b, const char *id, size_t n)
@@ -13363,7 +13345,8 @@ static void gb__add_file_name(gb__buf *b, const char *id, size_t n)
     bool fine = len && len <= GB__LONGEST_NAME && *id != '.' && *id != '-';
     if (len > GB__LONGEST_NAME) len = GB__LONGEST_NAME;
     for (size_t i = 0; i < len; i++) {
-        bool keep = gb__is_name_char(id[i]) && (i || fine);
+        bool usual = (isascii(id[i]) && isalnum(id[i])) || strchr("._-@,=", id[i]);
+        bool keep = usual && (i || fine);
         fine &= keep || id[i] == '/';
         gb__buf_add(b, keep ? &id[i] : id[i] == '/' ? "~" : "_", 1);
     }
@@ -13868,13 +13851,18 @@ static void gb__chart_legend(const gb__chart *k, gb__buf *b)
     }
 }
 
+static void gb__figure_open(gb__buf *b, const char *title, const char *note)
+{
+    gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", title, note);
+}
+
 // Frees the traces; nothing is drawn where there are none.
 static void gb__chart_draw(gb__chart *k, gb__buf *b)
 {
     b->failed |= !k->traces;
     if (k->traces) gb__chart_fit(k);
     if (k->traces && k->count) {
-        gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", k->title, k->note);
+        gb__figure_open(b, k->title, k->note);
         gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f 190\" role=\"img\">", GB__PICTURE);
         gb__html(b, "<title>%s</title><desc>%s, by %s.</desc>\n",
                  k->title, k->y_unit, k->x_unit);
@@ -14000,11 +13988,6 @@ static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
 
 // ---- rows ---------------------------------------------------------------------------------------
 
-static void gb__figure_open(gb__buf *b, const char *title, const char *note)
-{
-    gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", title, note);
-}
-
 // Where a value is on the way from 0 to the most, in percent.
 static double gb__percent(double value, double most)
 {
@@ -14023,11 +14006,6 @@ static void gb__row_open(gb__buf *b, const char *class, const char *name, const 
 {
     gb__html(b, "<div class=\"row %s\"><span>%s</span> <span>%s</span><div class=\"bar\">", class,
              name, figure);
-}
-
-static void gb__row_close(gb__buf *b, const char *note)
-{
-    gb__html(b, *note ? "</div><small>%s</small></div>\n" : "</div></div>\n", note);
 }
 
 static void gb__row_heading(gb__buf *b, const gb__cells *g, const gb_cell *last, const gb_cell *c)
@@ -14080,7 +14058,7 @@ static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_
         double at = gb__percent(gb__round_figure(r, gb__metrics[m].offset), end);
         if (!*r->problem) gb__mark_at(b, r->outlier ? "d far" : "d", at, at);
     }
-    gb__row_close(b, cut ? "beyond the scale" : "");
+    gb__html(b, "</div><small>%s</small></div>\n", cut ? "beyond the scale" : "");
 }
 
 static void gb__metric_figure(gb__buf *b, const gb__cells *g, gb_metric m, const char *title,
@@ -14116,7 +14094,7 @@ static void gb__anatomy_row(gb__buf *b, const gb__cells *g, const gb_cell *c)
                        gb__number(text, seen ? us[i] : (double)NAN));
     }
     gb__buf_str(&note, gb__busy(g->result, c, busy));
-    gb__row_close(b, note.data ? note.data : "");
+    gb__html(b, "</div><small>%s</small></div>\n", note.data ? note.data : "");
     gb__buf_free(&note);
 }
 
@@ -15077,14 +15055,11 @@ static gb_code gb__close_output(gb__target *t, gb_error *error)
     return t->code;
 }
 
-typedef gb_code (*gb__report)(const gb_result *, FILE *, gb_error *);
-typedef gb_code (*gb__export)(const gb_result *, const char *, gb_error *);
-
 // What a result can be written as, besides JSON: into a file or into a directory.
 static const struct gb__output {
     int id;
-    gb__report to_file;
-    gb__export to_directory;
+    gb_code (*to_file)(const gb_result *, FILE *, gb_error *);
+    gb_code (*to_directory)(const gb_result *, const char *, gb_error *);
 } gb__outputs[] = {{GB__OPT_MARKDOWN, gb_report_markdown, NULL},
                    {GB__OPT_CSV, gb_report_csv, NULL},
                    {GB__OPT_HTML, gb_report_html, NULL},
@@ -15228,12 +15203,8 @@ static void gb__print_load(FILE *out, const gb_load_config *k, const gb_load_res
     fprintf(out, "%-22s %llu  %.0f req/s  %.2f MB/s\n", "requests",
             (unsigned long long)r->requests, r->rps,
             r->seconds > 0 ? (double)r->bytes / 1e6 / r->seconds : 0);
-    if (k->rate > 0) {
-        gb__print_latency(out, "latency, corrected", &r->latency);
-        gb__print_latency(out, "latency, uncorrected", &r->uncorrected);
-    } else {
-        gb__print_latency(out, "latency", &r->latency);
-    }
+    gb__print_latency(out, k->rate > 0 ? "latency, corrected" : "latency", &r->latency);
+    if (k->rate > 0) gb__print_latency(out, "latency, uncorrected", &r->uncorrected);
     if (r->requests)
         fprintf(out, "%-22s %.2f us/request\n", "client CPU",
                 (double)r->cpu_ns / 1e3 / (double)r->requests);
