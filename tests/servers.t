@@ -185,7 +185,7 @@ SKIP: {
         @{ $result->{cells} }], [], 'is measured with the built-in applications';
     like join("\n", @{ $result->{warnings} }), qr/instead of apps\/flask_app.py:app.*make venvs/,
         'and says so';
-    like $out, qr/reported req\/s.*28500.*Reported: .*news\.lavx\.hu/s,
+    like $out, qr/reported req\/s.*28,500.*Reported: .*news\.lavx\.hu/s,
         'beside what is reported, with its source';
     ($result, $error, $status) = compare(@both, '--scenario', 'realistic-wsgi');
     is $status, 1, 'the shop has nothing to fall back to';
