@@ -394,7 +394,7 @@ sub rows_of {
     ($out, $err, $status) = compare(@short, qw(--rounds 1 --quiet), @json, @_);
     return join ' ', map { $_->{id} =~ s/^app\/|-c\d+$//gr } @{ result()->{cells} };
 }
-my $own = file('own.py', <<'END') . ':app';
+my $own = save('own.py', <<'END') . ':app';
 async def app(scope, receive, send):
     if scope['type'] == 'lifespan':
         raise NotImplementedError
