@@ -9,8 +9,9 @@ MAKEFLAGS += -j$(JOBS)
 warnings := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 flags := -std=c11 $(warnings) -I. $(CPPFLAGS) $(CFLAGS) -pthread
 libs := -ldl $(LDLIBS)
-asan := -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-tsan := -g -O1 -fno-omit-frame-pointer -fsanitize=thread
+# Not optimised: that takes longer than the tests gain by it.
+asan := -g -O0 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+tsan := -g -O0 -fno-omit-frame-pointer -fsanitize=thread
 
 # prototypes.c is compiled by prototypes.t, which asks each build where its Python.h is; the fuzz
 # targets are for make fuzz.
@@ -29,7 +30,8 @@ need = @command -v $(1) >/dev/null || { echo "make: no $(1) here: apt-get instal
 # can be switched off, it is.
 prove := $(shell setarch -R true 2>/dev/null && echo setarch -R) prove -j4
 
-.PHONY: all run test pythons venvs peers calibrate bundle interpreters fuzz install clean help
+.PHONY: all run test pythons venvs peers calibrate mutants bundle interpreters fuzz install clean
+.PHONY: help
 .DELETE_ON_ERROR:
 
 all: build/gilbench ## build/gilbench (the default)
@@ -50,13 +52,16 @@ venvs: interpreters ## a virtual environment for each build, with what apps/*.tx
 peers: venvs ## this server beside Granian, gunicorn, uvicorn, ...: a table of ratios
 	@.make/peers
 
-calibrate: interpreters ## how often a verdict is wrong, and how often a known 5 % is seen (an hour)
+calibrate: interpreters ## how often a verdict is wrong, and how often a known 5 % is seen (hours)
 	@.make/calibrate
 
 bundle: interpreters ## one archive that runs elsewhere without network, compiler or root
 	$(call need,prove,perl)
 	@.make/bundle
 	GILBENCH=build/gilbench $(prove) tests/bundle.t
+
+mutants: interpreters ## which of tests/mutants' deliberate faults the tests notice (many minutes)
+	@.make/mutants
 
 # Exit status 3 is gilbench's word for "no usable interpreter". Any other failure is for the
 # command that comes next to show.

@@ -196,14 +196,14 @@
 // MEMORY AND CPU
 //
 // From /proc over the server's whole process tree. Memory is that of the service, whoever else
-// runs: its anonymous pages, those that its processes share by fork once; and the resident pages of the
-// files that it maps (libpython, extensions), each file once, as much of it as the process has that
-// has most. To what is there at the window's end is added what each process had more at its peak
-// within the window. Beside it stand RSS and its peak, sums over processes in which a shared page
-// counts several times; PSS, which divides it by all who map it, strangers included; and USS, the
-// private pages. 1 MB is 1,000,000 bytes. CPU is user plus system time, of the server and of the
-// client apart, over the time between its two readings; where the client used up its own CPU it may
-// be the limit, and a warning says so.
+// runs: its anonymous pages, those that its processes share by fork once; and the resident pages of
+// the files that it maps (libpython, extensions), each file once, as much of it as the process has
+// that has most. To what is there at the window's end is added what each process had more at its
+// peak within the window. Beside it stand RSS and its peak, sums over processes in which a shared
+// page counts several times; PSS, which divides it by all who map it, strangers included; and USS,
+// the private pages. 1 MB is 1,000,000 bytes. CPU is user plus system time, of the server and of
+// the client apart, over the time between its two readings; where the client used up its own CPU it
+// may be the limit, and a warning says so.
 //
 // WHERE A REQUEST'S TIME GOES
 //
@@ -263,15 +263,15 @@
 // --json keeps everything that was measured; `gilbench report` makes each of the other formats from
 // it, to the same last digit. CSV has all figures in full: a row a cell, then a row a comparison,
 // whose figures are ratios to the cell in `against`. A row whose GIL came back is called "GIL back"
-// wherever it is named; what wasn't measured is "-", never 0. Of several files the first is what the others are held against: cells
-// of the same scenario and topology, on the build of the same id or, between versions, of the same
-// kind. Rounds of two files aren't paired, so the ratio is one of medians, and what else is not the
-// same (machine, kernel, version, compiler) becomes a warning. --pyperf writes a file a build, in
-// seconds a request of the whole server, 1 / (req/s), because pyperf takes lower for better; its
-// median of an even number of rounds is therefore a hair off 1 / median. --hdr writes the latencies
-// of all rounds of a cell. Files are named by ids, with "~" for "/". Names that come from outside
-// are text in every format: never a control character, markup, or a spreadsheet's formula (in CSV a
-// ' stands before what would be one).
+// wherever it is named; what wasn't measured is "-", never 0. Of several files the first is what
+// the others are held against: cells of the same scenario and topology, on the build of the same id
+// or, between versions, of the same kind. Rounds of two files aren't paired, so the ratio is one of
+// medians, and what else is not the same (machine, kernel, version, compiler) becomes a warning.
+// --pyperf writes a file a build, in seconds a request of the whole server, 1 / (req/s), because
+// pyperf takes lower for better; its median of an even number of rounds is therefore a hair off 1 /
+// median. --hdr writes the latencies of all rounds of a cell. Files are named by ids, with "~" for
+// "/". Names that come from outside are text in every format: never a control character, markup, or
+// a spreadsheet's formula (in CSV a ' stands before what would be one).
 //
 // ERRORS, OWNERSHIP, THREADS
 //
@@ -1096,10 +1096,8 @@ GB_API int gb_main(int argc, char **argv);
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -1898,8 +1896,11 @@ static void gb__processes_free(gb__processes *list)
     *list = (gb__processes){0};
 }
 
+// Once only: a number that was given to a new process while we looked could close a circle.
 static bool gb__processes_add(gb__processes *list, int pid, int parent)
 {
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].pid == pid) return true;
     if (list->count == list->cap) {
         size_t cap = list->cap ? list->cap * 2 : 64;
         gb__process *items = realloc(list->items, cap * sizeof *items);
@@ -1911,20 +1912,12 @@ static bool gb__processes_add(gb__processes *list, int pid, int parent)
     return true;
 }
 
-// Once only: a number that was given to a new process while we looked could close a circle.
-static bool gb__tree_add(gb__processes *tree, int pid, int parent)
-{
-    for (size_t i = 0; i < tree->count; i++)
-        if (tree->items[i].pid == pid) return true;
-    return gb__processes_add(tree, pid, parent);
-}
-
 static bool gb__tree_descend(gb__processes *tree, const gb__processes *all)
 {
     for (size_t i = 0; i < tree->count; i++)
         for (size_t j = 0; j < all->count; j++)
             if (all->items[j].parent == tree->items[i].pid &&
-                !gb__tree_add(tree, all->items[j].pid, all->items[j].parent))
+                !gb__processes_add(tree, all->items[j].pid, tree->items[i].pid))
                 return false;
     return true;
 }
@@ -1979,7 +1972,7 @@ static bool gb__tree_children(gb__processes *tree, const char *tasks, int parent
         if (!gb__read_file(path, text)) continue;
         char *end = text->data;
         for (long pid; fine && (pid = strtol(end, &end, 10)) > 0;)
-            fine = gb__tree_add(tree, (int)pid, parent);
+            fine = gb__processes_add(tree, (int)pid, parent);
     }
     closedir(dir);
     return fine;
@@ -3147,6 +3140,7 @@ static int gb__connect(const struct addrinfo *a)
 // The modes differ in who waits and in who calls. The gateway is a table of functions; what runs
 // behind it is none of the server's business.
 
+#define GB__PEER (INET6_ADDRSTRLEN + 16)  // an address, and the interface of one that is local
 #define GB__READY_MAX 64          // events taken from epoll at once
 #define GB__READ_SIZE 16384
 #define GB__PREREAD_MAX 65536     // a body up to this is awaited in epoll, not by a thread
@@ -3158,7 +3152,8 @@ typedef struct gb__conn gb__conn;
 
 typedef struct gb__gateway {
     void *self;
-    // Called by each thread before its first request; *local comes back in the others.
+    // Called by each thread before its first request; *local, which is self without an enter,
+    // comes back in the others.
     bool (*enter)(void *self, const gb_server *server, void **local, gb_error *error);
     void (*leave)(void *local);
     void (*handle)(void *local, gb_exchange *x);
@@ -3246,7 +3241,7 @@ struct gb__conn {
     bool lingering;         // answered and half-closed: what still comes is thrown away
     gb__buf pending;        // received, but not answered yet
     uint64_t request_deadline;
-    char peer[INET6_ADDRSTRLEN];
+    char peer[GB__PEER];    // the client's address
     char peer_port[8];
     gb_exchange exchange;
 };
@@ -3616,7 +3611,7 @@ static gb_slice gb__status_line(char text[64], int status)
     const char *reason = gb__reason(status);
     size_t len = strlen(reason);
     memcpy(text, digits, sizeof digits);
-    memcpy(text + sizeof digits, reason, len);
+    memcpy(text + sizeof digits, reason, len + 1);
     return (gb_slice){text, len + sizeof digits};
 }
 
@@ -3754,25 +3749,10 @@ static void gb__conn_event(gb_server *s, gb__conn *c, uint32_t events)  // locke
 
 // ---- from accept to close -----------------------------------------------------------------------
 
-static void gb__conn_peer(gb__conn *c, const struct sockaddr_storage *address)
-{
-    unsigned port;
-    if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *a = (const void *)address;
-        inet_ntop(AF_INET6, &a->sin6_addr, c->peer, sizeof c->peer);
-        port = ntohs(a->sin6_port);
-    } else {
-        const struct sockaddr_in *a = (const void *)address;
-        inet_ntop(AF_INET, &a->sin_addr, c->peer, sizeof c->peer);
-        port = ntohs(a->sin_port);
-    }
-    snprintf(c->peer_port, sizeof c->peer_port, "%u", port);
-}
-
 // `op` is EPOLL_CTL_MOD for a descriptor that a dispatcher has put into epoll.
 static void gb__conn_new(gb_server *s, int fd, int op)  // locked
 {
-    struct sockaddr_storage address = {.ss_family = AF_INET};
+    struct sockaddr_storage address;
     socklen_t len = sizeof address;
     gb__conn *c = calloc(1, sizeof *c);
     if (c) c->fd = fd;
@@ -3781,8 +3761,9 @@ static void gb__conn_new(gb_server *s, int fd, int op)  // locked
         close(fd);
         return;
     }
-    getpeername(fd, (struct sockaddr *)&address, &len);
-    gb__conn_peer(c, &address);
+    if (!getpeername(fd, (struct sockaddr *)&address, &len))
+        getnameinfo((struct sockaddr *)&address, len, c->peer, sizeof c->peer, c->peer_port,
+                    sizeof c->peer_port, NI_NUMERICHOST | NI_NUMERICSERV);
     gb__no_delay(fd);
     c->deadline = gb__idle_deadline(s, gb_now_ns());
     c->previous = &s->connections;
@@ -4256,19 +4237,6 @@ static bool gb__loop_turn(gb__thread *t)
 // The gateway of handlers in C, and the control of every comparison as one: the endpoints of the
 // built-in applications.
 
-static bool gb__c_enter(void *self, const gb_server *server, void **local, gb_error *error)
-{
-    (void)server;
-    (void)error;
-    *local = self;
-    return true;
-}
-
-static void gb__c_leave(void *local)
-{
-    (void)local;
-}
-
 static void gb__c_handle(void *local, gb_exchange *x)
 {
     const gb_server_config *config = local;
@@ -4329,7 +4297,9 @@ static bool gb__thread_enter(gb__thread *t)
 {
     gb_server *s = t->server;
     gb_error error = {0};
-    bool entered = s->gateway.enter(s->gateway.self, s, &t->local, &error);
+    t->local = s->gateway.self;
+    bool entered = !s->gateway.enter ||
+                   s->gateway.enter(s->gateway.self, s, &t->local, &error);
     pthread_mutex_lock(&s->lock);
     if (!entered) s->enter_error = error;
     pthread_mutex_unlock(&s->lock);
@@ -4341,7 +4311,7 @@ static void gb__thread_run(gb__thread *t)
     const gb__gateway *g = &t->server->gateway;
     if (g->run) g->run(t->local, t);
     else while (gb__take_next(t)) gb__serve(t);
-    g->leave(t->local);
+    if (g->leave) g->leave(t->local);
 }
 
 static void *gb__thread_main(void *arg)
@@ -4464,8 +4434,7 @@ static gb_server *gb__server_start(const gb_server_config *given, const gb__gate
     gb__copy(s->host, sizeof s->host, config.host);
     s->config.host = s->host;
     s->gateway = gateway ? *gateway
-                         : (gb__gateway){.self = &s->config, .enter = gb__c_enter,
-                                         .leave = gb__c_leave, .handle = gb__c_handle};
+                         : (gb__gateway){.self = &s->config, .handle = gb__c_handle};
     s->epoll = s->timer = s->listener = s->stop_event = -1;
     s->connections.next = s->connections.previous = &s->connections;
     s->ready_end = &s->ready;
@@ -4523,26 +4492,18 @@ static void gb__server_window_begin(gb_server *s)
     }
 }
 
-static void gb__server_phase(gb_server *s, int phase, gb_histogram *all)
+// Adds up what the threads have seen: their requests, and each phase to one of the histograms.
+static uint64_t gb__server_window(gb_server *s, gb_histogram phases[GB__PHASES])
 {
+    uint64_t requests = 0;
     for (int i = 0; i < s->config.threads; i++) {
         gb__thread *t = &s->threads[i];
         pthread_mutex_lock(&t->stats_lock);
-        gb_histogram_merge(all, &t->phases[phase]);
+        requests += t->requests;
+        for (int p = 0; p < GB__PHASES; p++) gb_histogram_merge(&phases[p], &t->phases[p]);
         pthread_mutex_unlock(&t->stats_lock);
     }
-}
-
-static uint64_t gb__server_requests(gb_server *s)
-{
-    uint64_t sum = 0;
-    for (int i = 0; i < s->config.threads; i++) {
-        gb__thread *t = &s->threads[i];
-        pthread_mutex_lock(&t->stats_lock);
-        sum += t->requests;
-        pthread_mutex_unlock(&t->stats_lock);
-    }
-    return sum;
+    return requests;
 }
 
 // ================================================================================================
@@ -5294,12 +5255,6 @@ static bool gb__stop_asked(const gb__client *c)
     return gb__flag_is_set(c->config.stop);
 }
 
-// The mark `back` steps before the last one, or the first that is left.
-static size_t gb__pace_mark(const gb__pace *p, size_t back)
-{
-    return p->count > back ? p->count - 1 - back : 0;
-}
-
 // Answers a second between two marks; 0 where they are one.
 static double gb__pace_rate(const gb__pace *p, size_t from, size_t to)
 {
@@ -5332,7 +5287,7 @@ static void gb__pace_step(gb__client *c, uint64_t now)
     if (!c->config.on_progress) return;
     gb_load_progress progress = {
         .seconds = (double)(now - p->began) / 1e9, .answered = answered,
-        .rps = gb__pace_rate(p, gb__pace_mark(p, 10), p->count - 1),
+        .rps = gb__pace_rate(p, p->count > 10 ? p->count - 11 : 0, p->count - 1),
         .in_window = now >= atomic_load(&c->begin)};
     c->config.on_progress(c->config.user, &progress);
 }
@@ -5984,6 +5939,8 @@ static gb_slice gb__complaint(const gb__buf *out)
 static void gb__read_facts(gb__candidate *c)
 {
     gb_python *p = &c->python;
+    c->facts = c->out;
+    c->out = (gb__buf){0};
 #define GB__TAKE(name) gb__take(&c->facts, #name, p->name, sizeof p->name);
     GB__TAKE(version)
     GB__TAKE(executable)
@@ -6120,21 +6077,6 @@ static void gb__explain(gb__candidate *c, const char *what, const char *remedy)
                     why.data, remedy);
 }
 
-static gb_code gb__ask_all(gb__search *s, gb_error *error)
-{
-    for (size_t i = 0; i < s->count; i++) s->all[i].due = true;
-    gb_code code = gb__ask_due(s, false, error);
-    for (size_t i = 0; i < s->count && !code; i++) {
-        gb__candidate *c = &s->all[i];
-        c->answered = gb__complete(&c->out);
-        if (!c->answered) continue;
-        c->facts = c->out;
-        c->out = (gb__buf){0};
-        gb__read_facts(c);
-    }
-    return code;
-}
-
 // ---- libraries ----------------------------------------------------------------------------------
 #define GB__GET_ONE                                                                                \
     "get one with `uv python install 3.14 3.14t` or `make pythons`, or configure with "            \
@@ -6143,6 +6085,8 @@ static gb_code gb__ask_all(gb__search *s, gb_error *error)
 static void gb__examine(gb__candidate *c)
 {
     gb_python *p = &c->python;
+    c->answered = gb__complete(&c->out);
+    if (c->answered) gb__read_facts(c);
     if (!c->answered) {
         if (*c->path) gb__copy(p->executable, sizeof p->executable, c->path);
         gb__explain(c, "doesn't answer as an interpreter does", "reinstall it or take it away");
@@ -6293,16 +6237,8 @@ static gb__candidate *gb__add(gb__search *s)
         s->cap = cap;
     }
     gb__candidate *c = &s->all[s->count++];
-    memset(c, 0, sizeof *c);
-    c->python.gil = c->python.use_jit = -1;
+    *c = (gb__candidate){.due = true, .python = {.gil = -1, .use_jit = -1}};
     return c;
-}
-
-static void gb__add_found(gb__search *s, const char *path)
-{
-    if (strlen(path) >= GB_PATH || !gb__is_python_name(gb__basename(path))) return;
-    gb__candidate *c = gb__is_file(path, X_OK) ? gb__add(s) : NULL;
-    if (c) gb__copy(c->path, sizeof c->path, path);
 }
 
 // The interpreters in each directory that `pattern` matches below `root`, which is taken literally.
@@ -6319,7 +6255,12 @@ static void gb__add_bins(gb__search *s, const char *root, const char *pattern)
     glob_t found;
     if (glob(full, 0, NULL, &found)) return;
     // Backwards, so that python3.14t stands for a build that has a python3.14, too.
-    for (size_t i = found.gl_pathc; i-- > 0;) gb__add_found(s, found.gl_pathv[i]);
+    for (size_t i = found.gl_pathc; i-- > 0;) {
+        const char *path = found.gl_pathv[i];
+        if (!gb__is_python_name(gb__basename(path)) || !gb__is_file(path, X_OK)) continue;
+        gb__candidate *c = gb__add(s);
+        if (c && !gb__path(c->path, "%s", path)) s->count--;
+    }
     globfree(&found);
 }
 
@@ -6541,7 +6482,7 @@ static gb_code gb__check_wanted(const gb__candidate *c, gb_error *error)
 
 static gb_code gb__find(gb__search *s, gb_error *error)
 {
-    gb_code code = s->failed ? gb__fail_memory(error) : gb__ask_all(s, error);
+    gb_code code = s->failed ? gb__fail_memory(error) : gb__ask_due(s, false, error);
     for (size_t i = 0; i < s->count && !code; i++) {
         gb__examine(&s->all[i]);
         code = gb__check_wanted(&s->all[i], error);
@@ -6689,8 +6630,7 @@ static const char gb__bootstrap[] =
     "    specs = ((n, getattr(m, '__spec__', None)) for n, m in list(sys.modules.items()))\n"
     "    return ','.join(n for n, s in specs\n"
     "                    if isinstance(getattr(s, 'loader', None), ExtensionFileLoader))\n"
-    "def watch_gc(callback):\n"
-    "    gc.callbacks.append(callback)\n"
+    "watch_gc = gc.callbacks.append\n"
     "class FileWrapper:\n"
     "    def __init__(self, filelike, block_size=65536):\n"
     "        self.filelike, self.block_size = filelike, block_size\n"
@@ -6702,7 +6642,24 @@ static const char gb__bootstrap[] =
     "        block = self.filelike.read(self.block_size)\n"
     "        if not block:\n"
     "            raise StopIteration\n"
-    "        return block\n";
+    "        return block\n"
+    "def environ(host, port, threads, processes):\n"
+    "    env = {'wsgi.version': (1, 0), 'wsgi.url_scheme': 'http', 'wsgi.errors': sys.stderr,\n"
+    "      'wsgi.multithread': bool(threads), 'wsgi.multiprocess': bool(processes),\n"
+    "      'wsgi.run_once': False, 'wsgi.input_terminated': True,\n"
+    "      'wsgi.file_wrapper': FileWrapper, 'SERVER_SOFTWARE': 'gilbench/" GB_VERSION "',\n"
+    "      'SERVER_NAME': host, 'SERVER_PORT': str(port), 'SERVER_PROTOCOL': 'HTTP/1.1',\n"
+    "      'REQUEST_METHOD': 'GET', 'SCRIPT_NAME': '', 'QUERY_STRING': ''}\n"
+    "    return {sys.intern(k): v for k, v in env.items()}\n"
+    "class Templates:\n"
+    "    def __init__(self, host, port):\n"
+    "        self.versions = {'version': '3.0', 'spec_version': '2.3'}\n"
+    "        self.request = {'type': 'http.request', 'body': b'', 'more_body': False}\n"
+    "        self.disconnect = {'type': 'http.disconnect'}\n"
+    "        self.scope = {'type': 'http', 'asgi': None, 'http_version': '1.1',\n"
+    "          'server': (host, port), 'client': None, 'scheme': 'http', 'method': 'GET',\n"
+    "          'root_path': '', 'path': '/', 'raw_path': b'/', 'query_string': b'',\n"
+    "          'headers': [], 'state': {}}\n";
 
 // What an ordinary page costs in Python and its standard library: 0.25 ms on a core of 2026. Its
 // rows are made for it, as a database's are: global ones would have their references counted by all
@@ -6962,7 +6919,7 @@ typedef struct gb__wsgi_call {
     struct gb__wsgi_call *next;  // of those that have left
     PyThreadState *state;
     PyObject *env;       // what most requests have in common; each gets a copy
-    char peer[INET6_ADDRSTRLEN];  // whose address is in there
+    char peer[GB__PEER];  // whose address is in there
     pthread_mutex_t lock;
     // guarded by lock while the application runs
     uint64_t serial;
@@ -7075,19 +7032,15 @@ static bool gb__wsgi_size(PyObject *arguments, size_t *size)
     return true;
 }
 
-static size_t gb__wsgi_piece(size_t wanted)
-{
-    return wanted < GB__PREREAD_MAX ? wanted : GB__PREREAD_MAX;
-}
-
 static PyObject *gb__wsgi_bytes(gb__wsgi_call *c, size_t size)
 {
     int more = 1;
-    while (more > 0 && c->ahead.len - c->ahead_at < size) {
-        more = gb__wsgi_read_ahead(c, gb__wsgi_piece(size - (c->ahead.len - c->ahead_at)));
+    size_t have;
+    while ((have = c->ahead.len - c->ahead_at) < size && more > 0) {
+        size_t piece = size - have < GB__PREREAD_MAX ? size - have : GB__PREREAD_MAX;
+        more = gb__wsgi_read_ahead(c, piece);
         if (more < 0) return NULL;
     }
-    size_t have = c->ahead.len - c->ahead_at;
     return gb__wsgi_take_ahead(c, have < size ? have : size);
 }
 
@@ -7621,40 +7574,11 @@ static bool gb__wsgi_make_types(gb__wsgi *w)
 
 // What env has in most requests. Each thread makes its own, so that free-threaded threads
 // don't count references to the same objects.
-static PyObject *gb__wsgi_base_environ(gb__wsgi *w, const gb_server *server)
+static PyObject *gb__wsgi_base_environ(const gb__wsgi *w, const gb_server *server)
 {
-    PyObject *e = gb_py.PyDict_New();
-    bool ok = e != NULL;
-    const struct {
-        const char *key;
-        PyObject *value;  // a new reference
-    } items[] = {
-        {"wsgi.version", gb_py.PyTuple_Pack(2, gb_py.Py_GetConstantBorrowed(6),
-                                            gb_py.Py_GetConstantBorrowed(5))},
-        {"wsgi.url_scheme", gb_py.PyUnicode_FromString("http")},
-        {"wsgi.multithread", gb_py.PyBool_FromLong(server->place.multithread)},
-        {"wsgi.multiprocess", gb_py.PyBool_FromLong(server->place.multiprocess)},
-        {"wsgi.run_once", gb_py.PyBool_FromLong(0)},
-        {"wsgi.input_terminated", gb_py.PyBool_FromLong(1)},
-        {"SERVER_SOFTWARE", gb_py.PyUnicode_FromString("gilbench/" GB_VERSION)},
-        {"SERVER_NAME", gb_py.PyUnicode_FromString(server->host)},
-        {"SERVER_PORT", gb_py.PyUnicode_FromFormat("%d", server->port)},
-        {"SCRIPT_NAME", gb_py.PyUnicode_FromString("")},
-        {"QUERY_STRING", gb_py.PyUnicode_FromString("")},
-        {"REQUEST_METHOD", gb_py.PyUnicode_FromString("GET")},
-        {"SERVER_PROTOCOL", gb_py.PyUnicode_FromString("HTTP/1.1")},
-    };
-    for (size_t i = 0; i < sizeof items / sizeof *items; i++) {
-        ok = ok && items[i].value && !gb_py.PyDict_SetItemString(e, items[i].key, items[i].value);
-        gb__py_drop(items[i].value);
-    }
-    PyObject *errors = gb_py.PySys_GetObject("stderr");
-    PyObject *wrapper = gb_py.PyDict_GetItemString(w->app->bootstrap, "FileWrapper");
-    ok = ok && errors && wrapper && !gb_py.PyDict_SetItemString(e, "wsgi.errors", errors) &&
-         !gb_py.PyDict_SetItemString(e, "wsgi.file_wrapper", wrapper);
-    if (ok) return e;
-    gb__py_drop(e);
-    return NULL;
+    PyObject *make = gb_py.PyDict_GetItemString(w->app->bootstrap, "environ");
+    return gb_py.PyObject_CallMethod(make, "__call__", "siii", server->host, server->port,
+                                     server->place.multithread, server->place.multiprocess);
 }
 
 static void gb__wsgi_leave(void *local)
@@ -7876,7 +7800,7 @@ typedef struct gb__asgi_worker {
     PyObject *scope, *versions;           // what is the same for every request, to be copied
     PyObject *request_message, *disconnect_message;
     PyObject *host;          // of the latest client, whose address is `peer`
-    char peer[INET6_ADDRSTRLEN];
+    char peer[GB__PEER];
     size_t running;          // tasks that are not done
     bool drained;            // no connection is left, and none will come
 } gb__asgi_worker;
@@ -8484,34 +8408,18 @@ static bool gb__asgi_make_type(gb__asgi_worker *w)
     return w->call_type;
 }
 
-// A new reference to what a namespace has under a name.
-static PyObject *gb__asgi_item(PyObject *namespace, const char *name)
-{
-    PyObject *item = gb_py.PyDict_GetItemString(namespace, name);
-    if (item) gb_py.Py_IncRef(item);
-    return item;
-}
-
 // The dicts that a request copies and fills in.
 static bool gb__asgi_make_templates(gb__asgi_worker *w, const gb_server *server)
 {
-    char source[1024];
-    snprintf(source, sizeof source,
-             "versions = {'version': '3.0', 'spec_version': '2.3'}\n"
-             "scope = {'type': 'http', 'asgi': None, 'http_version': '1.1',\n"
-             "         'server': ('%s', %d), 'client': None,\n"
-             "         'scheme': 'http', 'method': 'GET', 'root_path': '', 'path': '/',\n"
-             "         'raw_path': b'/', 'query_string': b'', 'headers': [], 'state': {}}\n"
-             "request = {'type': 'http.request', 'body': b'', 'more_body': False}\n"
-             "disconnect = {'type': 'http.disconnect'}\n", server->host, server->port);
-    PyObject *made = gb__py_run(source, "gilbench");
+    PyObject *type = gb_py.PyDict_GetItemString(w->asgi->app->bootstrap, "Templates");
+    PyObject *made = gb_py.PyObject_CallMethod(type, "__call__", "si", server->host, server->port);
     if (!made) return false;
-    w->versions = gb__asgi_item(made, "versions");
-    w->scope = gb__asgi_item(made, "scope");
-    w->request_message = gb__asgi_item(made, "request");
-    w->disconnect_message = gb__asgi_item(made, "disconnect");
+    w->scope = gb_py.PyObject_GetAttrString(made, "scope");
+    w->versions = gb_py.PyObject_GetAttrString(made, "versions");
+    w->request_message = gb_py.PyObject_GetAttrString(made, "request");
+    w->disconnect_message = gb_py.PyObject_GetAttrString(made, "disconnect");
     gb_py.Py_DecRef(made);
-    return true;
+    return w->scope && w->versions && w->request_message && w->disconnect_message;
 }
 
 static bool gb__asgi_prepare(gb__asgi_worker *w, const gb_server *server)
@@ -8608,15 +8516,9 @@ static gb_code gb__asgi_open(gb__asgi *g, gb__app *app, const char *loop, gb__ga
 #define GB__ENDED_LATE 75         // the status of a child that needed longer
 #define GB__PHASE_BUCKETS 4608    // of a histogram with 2 digits, rounded up
 
-// A histogram as it goes from process to process, so that the workers' can be added up.
-typedef struct gb__counts {
-    uint64_t total, min, max;
-    double sum;
-    uint32_t counts[GB__PHASE_BUCKETS];
-} gb__counts;
-
 typedef struct gb__window_stats {
-    gb__counts phases[GB__PHASES];
+    gb_histogram phases[GB__PHASES];
+    uint64_t counts[GB__PHASES][GB__PHASE_BUCKETS];  // theirs: they go from process to process
     uint64_t requests[GB_MAX_WORKERS];
     int workers;                  // 0: one that can't tell
     gb_interface interface;
@@ -8649,6 +8551,7 @@ typedef struct gb__dispatcher {
 
 typedef struct gb__hosted {
     gb_service_config config;
+    int parent;            // the socket to it; in a child
     int stop_event;
     bool owns_stop_event;
     gb_server *servers[GB_MAX_WORKERS];
@@ -8893,26 +8796,20 @@ static void gb__hosted_window_begin(gb__hosted *h)
     atomic_store(&gb__gc_pause_ns, 0);
 }
 
-static void gb__pack(gb__counts *to, const gb_histogram *from)
+// Wherever the figures have come to, their histograms have their counts with them.
+static void gb__stats_open(gb__window_stats *s)
 {
-    *to = (gb__counts){.total = from->total, .min = from->min, .max = from->max, .sum = from->sum};
-    for (size_t i = 0; i < from->length && i < GB__PHASE_BUCKETS; i++)
-        to->counts[i] = (uint32_t)from->counts[i];
-}
-
-static void gb__pack_phase(gb__hosted *h, int phase, gb__counts *to)
-{
-    gb_histogram all;
-    if (gb_histogram_init(&all, 2, NULL)) return;
-    for (int i = 0; i < h->count; i++) gb__server_phase(h->servers[i], phase, &all);
-    gb__pack(to, &all);
-    gb_histogram_free(&all);
+    for (int p = 0; p < GB__PHASES; p++) {
+        s->phases[p].sub_bits = 8;
+        s->phases[p].length = GB__PHASE_BUCKETS;
+        s->phases[p].counts = s->counts[p];
+    }
 }
 
 static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
 {
-    for (int i = 0; i < GB__PHASES; i++) gb__pack_phase(h, i, &s->phases[i]);
-    for (int i = 0; i < h->count; i++) s->requests[i] = gb__server_requests(h->servers[i]);
+    gb__stats_open(s);
+    for (int i = 0; i < h->count; i++) s->requests[i] = gb__server_window(h->servers[i], s->phases);
     s->workers = h->count;
     s->interface = h->has_python ? h->app.interface : GB_C;
     s->collections = atomic_load(&gb__gc_collections);
@@ -8977,40 +8874,26 @@ static char gb__hear(int socket)
     return n > 0 ? ask : (char)GB__ASK_STOP;
 }
 
-typedef struct gb__control {
-    gb__hosted *hosted;
-    int socket;
-} gb__control;
-
 // Answers the parent, beside the main thread.
 static void *gb__child_control(void *arg)
 {
-    gb__control *c = arg;
+    gb__hosted *h = arg;
     for (;;) {
         gb__reply reply = {0};
-        char ask = gb__hear(c->socket);
-        if (ask == GB__ASK_BEGIN) gb__hosted_window_begin(c->hosted);
-        if (ask == GB__ASK_END) gb__hosted_stats(c->hosted, &reply.stats);
-        if (ask == GB__ASK_STOP || !gb__tell(c->socket, &reply)) break;
+        char ask = gb__hear(h->parent);
+        if (ask == GB__ASK_BEGIN) gb__hosted_window_begin(h);
+        if (ask == GB__ASK_END) gb__hosted_stats(h, &reply.stats);
+        if (ask == GB__ASK_STOP || !gb__tell(h->parent, &reply)) break;
     }
-    gb__begin_stop(c->hosted->stop_event);
+    gb__begin_stop(h->stop_event);
     return NULL;
-}
-
-static void gb__child_serve(gb__hosted *h, int socket)
-{
-    pthread_t id;
-    gb__control control = {h, socket};
-    if (pthread_create(&id, NULL, gb__child_control, &control)) return;
-    gb__hosted_run(h);
-    pthread_join(id, NULL);
 }
 
 // What a child has to do. A child that executes this program again gets it through the socket and
 // sets the pointers to texts again; it uses no other.
 typedef struct gb__order {
     gb_service_config config;
-    gb__place *place;     // of a worker, which is forked; else NULL
+    gb__place place;      // of a worker, which is forked; else without a port
     gb_python python;
     char texts[3][GB_PATH];
     char modules[4096];   // to be tried for whether they bring the GIL back; "" to serve
@@ -9066,10 +8949,15 @@ static void gb__child_main(const gb__order *order, int socket)
     gb__hosted h;
     pthread_t id;
     gb__reply reply = {0};
-    gb_code code = gb__hosted_start(&h, &order->config, order->place, &reply.error);
+    gb_code code = gb__hosted_start(&h, &order->config, order->place.port ? &order->place : NULL,
+                                    &reply.error);
+    h.parent = socket;
     reply.error.code = code;
     reply.port = gb__hosted_port(&h);
-    if (gb__tell(socket, &reply) && !code) gb__child_serve(&h, socket);
+    if (gb__tell(socket, &reply) && !code && !pthread_create(&id, NULL, gb__child_control, &h)) {
+        gb__hosted_run(&h);
+        pthread_join(id, NULL);
+    }
     gb__hosted_close(&h);
     pthread_create(&id, NULL, gb__end_late, NULL);
     bool ended = gb__hosted_stop(&h);
@@ -9102,6 +8990,7 @@ static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s
                         patience_s, remedy);
     ssize_t n;
     while ((n = recv(s->socket, reply, sizeof *reply, 0)) < 0 && errno == EINTR) continue;
+    gb__stats_open(&reply->stats);
     if (n == (ssize_t)sizeof *reply) return GB_OK;
     return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
 }
@@ -9140,17 +9029,28 @@ static bool gb__ended_late(int status)
     return status == -1 || (WIFEXITED(status) && WEXITSTATUS(status) == GB__ENDED_LATE);
 }
 
+static bool gb__has_ended(pid_t pid)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
+static void gb__status_text(int status, char text[64])
+{
+    if (WIFSIGNALED(status))
+        snprintf(text, 64, "was ended by signal %d (%.30s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        snprintf(text, 64, "exited with status %d", WEXITSTATUS(status));
+}
+
 // A failure where the child crashed; to end late is none.
 static gb_code gb__describe_end(int status, gb_error *error)
 {
-    if (gb__ended_late(status)) return GB_OK;
-    if (WIFSIGNALED(status))
-        return gb__fail(error, GB_MEASUREMENT, "the server's process was ended by signal %d (%s)",
-                        WTERMSIG(status), strsignal(WTERMSIG(status)));
-    if (WEXITSTATUS(status))
-        return gb__fail(error, GB_MEASUREMENT, "the server's process exited with status %d",
-                        WEXITSTATUS(status));
-    return GB_OK;
+    char how[64];
+    if (!status || gb__ended_late(status)) return GB_OK;
+    gb__status_text(status, how);
+    return gb__fail(error, GB_MEASUREMENT, "the server's process %s", how);
 }
 
 #define GB__CHILD_NAME "gilbench-child="  // argv[0] of a program that is one; its socket follows
@@ -9177,7 +9077,7 @@ static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb__order
     extern char **environ;
     pid_t parent = getpid();
     char name[32], *argv[] = {name, NULL};
-    bool forked = order->place || order->config.server.handler || !gb__is_program();
+    bool forked = order->place.port || order->config.server.handler || !gb__is_program();
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
         return gb__fail(error, GB_SYSTEM, "can't make a socket pair: %s", strerror(errno));
     snprintf(name, sizeof name, GB__CHILD_NAME "%d", pair[1]);
@@ -9325,6 +9225,16 @@ static gb_slice gb__peer_tail(const gb_service *s, char *text, size_t size)
     return tail;
 }
 
+// What is between two texts for the first time; empty where nothing is.
+static gb_slice gb__between(gb_slice s, const char *before, const char *after)
+{
+    const char *start = memmem(s.data, s.len, before, strlen(before));
+    if (!start) return (gb_slice){"", 0};
+    start += strlen(before);
+    const char *end = memmem(start, s.len - (size_t)(start - s.data), after, strlen(after));
+    return (gb_slice){start, end ? (size_t)(end - start) : 0};
+}
+
 // Puts its last line behind what went wrong, and all of its last words onto stderr.
 static gb_code gb__peer_fail(const gb_service *s, gb_code code, const char *what, gb_error *error)
 {
@@ -9337,23 +9247,12 @@ static gb_code gb__peer_fail(const gb_service *s, gb_code code, const char *what
     return gb__fail(error, code, "%s: %.*s", what, (int)(tail.len - at), tail.data + at);
 }
 
-static bool gb__peer_has_ended(const gb_service *s)
-{
-    siginfo_t info = {0};
-    return waitid(P_PID, (id_t)s->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
-}
-
 // Reaps the process that has ended by itself.
 static gb_code gb__peer_died(const gb_service *s, gb_code code, const char *when, gb_error *error)
 {
-    char what[256];
-    int status = gb__reap(s->pid, 0);
-    if (WIFSIGNALED(status))
-        snprintf(what, sizeof what, "the server was ended by signal %d (%s) %s", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)), when);
-    else
-        snprintf(what, sizeof what, "the server exited with status %d %s", WEXITSTATUS(status),
-                 when);
+    char how[64], what[128];
+    gb__status_text(gb__reap(s->pid, 0), how);
+    snprintf(what, sizeof what, "the server %s %s", how, when);
     return gb__peer_fail(s, code, what, error);
 }
 
@@ -9385,7 +9284,7 @@ static gb_code gb__peer_await(gb_service *s, const char *path, gb_error *error)
     char what[64];
     uint64_t deadline = gb_now_ns() + GB__PEER_START_PATIENCE_S * GB__NS;
     while (gb_now_ns() < deadline) {
-        if (gb__peer_has_ended(s)) return gb__peer_died(s, GB_APP, "before it answered", error);
+        if (gb__has_ended(s->pid)) return gb__peer_died(s, GB_APP, "before it answered", error);
         if (gb__answers(s->port, path)) return GB_OK;
         if (gb__flag_is_set(s->stop)) {
             gb__reap(s->pid, 0);
@@ -9419,7 +9318,7 @@ static gb_code gb__peer_start(gb_service *s, const gb_service_config *config, gb
 static gb_code gb__peer_stop(gb_service *s, bool *late, gb_error *error)
 {
     gb_code code = GB_OK;
-    if (gb__peer_has_ended(s)) {
+    if (gb__has_ended(s->pid)) {
         code = gb__peer_died(s, GB_MEASUREMENT, "during the measurement", error);
     } else {
         kill(s->pid, SIGTERM);
@@ -9432,18 +9331,15 @@ static gb_code gb__peer_stop(gb_service *s, bool *late, gb_error *error)
 // From outside there is one sign that the GIL came back: CPython's warning, with the first module.
 static void gb__peer_gil(const gb_service *s, const gb_python *python, gb_round *round)
 {
-    static const char before[] = "(GIL) has been enabled to load module '";
     char text[GB__PEER_TAIL];
     if (!python->free_threaded || python->gil >= 0) return;
     ssize_t n = pread(s->output, text, sizeof text, 0);
-    const char *start = n > 0 ? memmem(text, (size_t)n, before, sizeof before - 1) : NULL;
-    if (!start) return;
-    start += sizeof before - 1;
-    const char *end = memchr(start, '\'', (size_t)(text + n - start));
-    if (!end) return;
+    gb_slice module = gb__between((gb_slice){text, n > 0 ? (size_t)n : 0},
+                                  "(GIL) has been enabled to load module '", "'");
+    if (!module.len) return;
     round->gil.enabled_after_load = 1;
-    snprintf(round->gil.reenabled_by, sizeof round->gil.reenabled_by, "%.*s", (int)(end - start),
-             start);
+    snprintf(round->gil.reenabled_by, sizeof round->gil.reenabled_by, "%.*s", (int)module.len,
+             module.data);
 }
 
 // ---- either -------------------------------------------------------------------------------------
@@ -9496,8 +9392,8 @@ static gb_code gb__group_add(gb__group *g, gb__order *order, gb_error *error)
         return gb__fail(error, GB_SYSTEM, "can't prepare worker %d: %s", g->count + 1,
                         strerror(errno));
     d->targets[d->count++] = pair[0];
-    gb__place place = {.inbox = pair[1], .port = d->port, .stop_event = -1, .multiprocess = true};
-    order->place = &place;
+    order->place = (gb__place){.inbox = pair[1], .port = d->port, .stop_event = -1,
+                               .multiprocess = true};
     gb_code code = gb__service_spawn(&g->workers[g->count], gb__child_main, order, -1, error);
     close(pair[1]);
     if (!code) g->count++;
@@ -9522,18 +9418,9 @@ static gb_code gb__group_start(gb__group *g, const gb_service_config *config, in
     return code ? code : gb__dispatcher_run(&g->dispatcher, error);
 }
 
-static void gb__add_counts(gb__counts *to, const gb__counts *from)
-{
-    if (from->total && (!to->total || from->min < to->min)) to->min = from->min;
-    if (from->max > to->max) to->max = from->max;
-    to->total += from->total;
-    to->sum += from->sum;
-    for (size_t i = 0; i < GB__PHASE_BUCKETS; i++) to->counts[i] += from->counts[i];
-}
-
 static void gb__add_worker(gb__window_stats *to, const gb__window_stats *from)
 {
-    for (int p = 0; p < GB__PHASES; p++) gb__add_counts(&to->phases[p], &from->phases[p]);
+    for (int p = 0; p < GB__PHASES; p++) gb_histogram_merge(&to->phases[p], &from->phases[p]);
     to->requests[to->workers++] = from->requests[0];
     to->interface = from->interface;
     to->collections += from->collections;
@@ -9555,12 +9442,8 @@ static gb_code gb__worker_gone(gb__group *g, int i, gb_code code, gb_error *erro
 // A worker whose process has ended; -1 when all are there.
 static int gb__group_find_lost(const gb__group *g)
 {
-    for (int i = 0; i < g->count; i++) {
-        siginfo_t ended = {0};
-        if (g->workers[i].pid && !waitid(P_PID, (id_t)g->workers[i].pid, &ended,
-                                         WEXITED | WNOHANG | WNOWAIT) && ended.si_pid)
-            return i;
-    }
+    for (int i = 0; i < g->count; i++)
+        if (g->workers[i].pid && gb__has_ended(g->workers[i].pid)) return i;
     return -1;
 }
 
@@ -9569,6 +9452,7 @@ static gb_code gb__group_ask(gb__group *g, char ask, gb__window_stats *stats, gb
 {
     gb__reply reply;
     stats->gil = -1;
+    gb__stats_open(stats);
     for (int i = 0; i < g->count; i++) {
         gb_code code = gb__ask(&g->workers[i], ask, &reply, error);
         if (code) return gb__worker_gone(g, i, code, error);
@@ -9846,45 +9730,30 @@ GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
 
 // ---- which modules bring the GIL back -----------------------------------------------------------
 
-// Takes the module's name out of "# loading module 'NAME', which requires the GIL".
-static void gb__add_culprit(gb__buf *found, const char *line, size_t len)
-{
-    static const char before[] = "# loading module '", after[] = "', which requires the GIL";
-    const char *start = memmem(line, len, before, sizeof before - 1);
-    if (!start) return;
-    start += sizeof before - 1;
-    const char *end = memmem(start, len - (size_t)(start - line), after, sizeof after - 1);
-    if (!end) return;
-    if (found->len) gb__buf_str(found, ", ");
-    gb__buf_add(found, start, (size_t)(end - start));
-}
-
 static void gb__gil_culprits(const gb_python *python, const char *app, const char *names,
                              char *text, size_t size)
 {
-    int ends[2];
+    char path[32];
     gb__order order;
     gb_service child;
     gb__buf output = {0}, found = {0};
-    if (gb__order_make(&order, &(gb_service_config){.python = python, .app = app}, NULL) ||
-        pipe2(ends, O_CLOEXEC))
+    int fd = memfd_create("gilbench-culprits", MFD_CLOEXEC);
+    if (gb__order_make(&order, &(gb_service_config){.python = python, .app = app}, NULL) || fd < 0)
         return;
     gb__copy(order.modules, sizeof order.modules, names);
-    bool runs = !gb__service_spawn(&child, gb__child_work, &order, ends[1], NULL);
-    close(ends[1]);
-    ssize_t n = runs;
-    while (n > 0 && gb__buf_reserve(&output, GB__READ_SIZE) &&
-           gb__wait_ready(ends[0], POLLIN, gb_now_ns() + gb__seconds_ns(GB__START_PATIENCE_S))) {
-        n = read(ends[0], output.data + output.len, GB__READ_SIZE);
-        if (n > 0) output.len += (size_t)n;
+    if (!gb__service_spawn(&child, gb__child_work, &order, fd, NULL)) {
+        gb__reap(child.pid, GB__START_PATIENCE_S);
+        close(child.socket);
     }
-    close(ends[0]);
-    if (runs) gb__reap(child.pid, 1);
-    if (runs) close(child.socket);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    gb__read_file(path, &output);
+    close(fd);
     gb_slice line, rest = {output.data, output.len};
     while (rest.len) {
         gb__split(rest, '\n', &line, &rest);
-        gb__add_culprit(&found, line.data, line.len);
+        gb_slice module = gb__between(line, "# loading module '", "', which requires the GIL");
+        if (module.len)
+            gb__buf_printf(&found, "%s%.*s", found.len ? ", " : "", (int)module.len, module.data);
     }
     if (found.len) gb__copy(text, size, found.data);
     gb__buf_free(&output);
@@ -9987,20 +9856,9 @@ static void gb__on_progress(void *user, const gb_load_progress *now)
     }
 }
 
-static gb_phase gb__phase_us(const gb__counts *counts)
+static gb_phase gb__phase_us(const gb_histogram *h)
 {
-    gb_histogram h;
-    gb_phase us = {0, 0};
-    if (gb_histogram_init(&h, 2, NULL)) return us;
-    for (size_t i = 0; i < h.length && i < GB__PHASE_BUCKETS; i++) h.counts[i] = counts->counts[i];
-    h.total = counts->total;
-    h.min = counts->min;
-    h.max = counts->max;
-    h.sum = counts->sum;
-    us.mean = gb_histogram_mean(&h) / 1e3;
-    us.p99 = (double)gb_histogram_percentile(&h, 99) / 1e3;
-    gb_histogram_free(&h);
-    return us;
+    return (gb_phase){gb_histogram_mean(h) / 1e3, (double)gb_histogram_percentile(h, 99) / 1e3};
 }
 
 static gb_latency gb__latency_ms(const gb_histogram *h)
@@ -10139,43 +9997,32 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
 
 GB_API const gb_scenario *gb_scenarios(void)
 {
-#define GB__FLASK .app = "apps/flask_app.py:app", .package = "flask", .fallback = "builtin:wsgi"
+#define GB__BUILTIN(kind, interface, path) "builtin:" kind, path, NULL, NULL, interface, 0, 0, 0
+#define GB__FLASK(path, workers, threads)                                                          \
+    "apps/flask_app.py:app", path, "flask", "builtin:wsgi", GB_WSGI, workers, threads, 128
+#define GB__FASTAPI(path, workers, connections)                                                    \
+    "apps/fastapi_app.py:app", path, "fastapi", "builtin:asgi", GB_ASGI, workers, 1, connections
     static const gb_scenario scenarios[] = {
-        {.name = "wsgi-json", .description = "a small JSON answer, WSGI", .app = "builtin:wsgi",
-         .interface = GB_WSGI, .path = "/json"},
-        {.name = "wsgi-io", .description = "an answer after a sleep of 10 ms, WSGI",
-         .app = "builtin:wsgi", .interface = GB_WSGI, .path = "/io"},
-        {.name = "asgi-json", .description = "a small JSON answer, ASGI", .app = "builtin:asgi",
-         .interface = GB_ASGI, .path = "/json"},
-        {.name = "asgi-io", .description = "an answer after a sleep of 10 ms, ASGI",
-         .app = "builtin:asgi", .interface = GB_ASGI, .path = "/io"},
-        {.name = "article-asgi-json", .description = "the article's rows of FastAPI's /json",
-         .app = "apps/fastapi_app.py:app", .package = "fastapi", .fallback = "builtin:asgi",
-         .interface = GB_ASGI, .path = "/json", .workers = 1, .threads = 1, .connections = 128},
-        {.name = "article-asgi-io", .description = "the article's rows of FastAPI's /io (10 ms)",
-         .app = "apps/fastapi_app.py:app", .package = "fastapi", .fallback = "builtin:asgi",
-         .interface = GB_ASGI, .path = "/io", .workers = 2, .threads = 1, .connections = 256},
-        {.name = "article-wsgi-json", .description = "the article's rows of Flask's /json",
-         GB__FLASK, .interface = GB_WSGI, .path = "/json", .workers = 1, .threads = 1,
-         .connections = 128},
-        {.name = "article-wsgi-json", GB__FLASK, .interface = GB_WSGI, .path = "/json",
-         .workers = 1, .threads = 64, .connections = 128},
-        {.name = "article-wsgi-io", .description = "the article's rows of Flask's /io (10 ms)",
-         GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 1, .threads = 1,
-         .connections = 128},
-        {.name = "article-wsgi-io", GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 1,
-         .threads = 64, .connections = 128},
-        {.name = "article-wsgi-io", GB__FLASK, .interface = GB_WSGI, .path = "/io", .workers = 2,
-         .threads = 64, .connections = 128},
-        {.name = "realistic-wsgi",
-         .description = "a page of a shop: Flask, sqlite3 in a file, a Jinja2 template",
-         .app = "apps/shop_flask.py:app", .package = "flask", .interface = GB_WSGI,
-         .path = "/shop"},
-        {.name = "realistic-asgi",
-         .description = "the same page as JSON: FastAPI, sqlite3 in a file, pydantic models",
-         .app = "apps/shop_fastapi.py:app", .package = "fastapi", .interface = GB_ASGI,
-         .path = "/shop"},
+        {"wsgi-json", "a small JSON answer, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/json")},
+        {"wsgi-io", "an answer after a sleep of 10 ms, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/io")},
+        {"asgi-json", "a small JSON answer, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/json")},
+        {"asgi-io", "an answer after a sleep of 10 ms, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/io")},
+        {"article-asgi-json", "the article's rows of FastAPI's /json",
+         GB__FASTAPI("/json", 1, 128)},
+        {"article-asgi-io", "the article's rows of FastAPI's /io (10 ms)",
+         GB__FASTAPI("/io", 2, 256)},
+        {"article-wsgi-json", "the article's rows of Flask's /json", GB__FLASK("/json", 1, 1)},
+        {"article-wsgi-json", NULL, GB__FLASK("/json", 1, 64)},
+        {"article-wsgi-io", "the article's rows of Flask's /io (10 ms)", GB__FLASK("/io", 1, 1)},
+        {"article-wsgi-io", NULL, GB__FLASK("/io", 1, 64)},
+        {"article-wsgi-io", NULL, GB__FLASK("/io", 2, 64)},
+        {"realistic-wsgi", "a page of a shop: Flask, sqlite3 in a file, a Jinja2 template",
+         "apps/shop_flask.py:app", "/shop", "flask", NULL, GB_WSGI, 0, 0, 0},
+        {"realistic-asgi", "the same page as JSON: FastAPI, sqlite3 in a file, pydantic models",
+         "apps/shop_fastapi.py:app", "/shop", "fastapi", NULL, GB_ASGI, 0, 0, 0},
         {.name = NULL}};
+#undef GB__BUILTIN
+#undef GB__FASTAPI
 #undef GB__FLASK
     return scenarios;
 }
@@ -10188,17 +10035,6 @@ GB_API const char *gb_verdict_text(gb_verdict verdict)
 }
 
 // ---- the plan -----------------------------------------------------------------------------------
-
-// By default there are as many rounds as the time has room for: a small difference needs many,
-// since those of a machine that others share differ by 5 to 10 %.
-static void gb__default_rounds(gb_plan *p)
-{
-    if (p->rounds) return;
-    p->rounds = p->precision > 0 ? 200 : 60;
-    if (p->precision > 0) return;
-    p->precision = 0.02;
-    if (p->budget_s <= 0) p->budget_s = 120;
-}
 
 static gb_plan gb__plan_defaults(const gb_plan *given)
 {
@@ -10216,7 +10052,13 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
     if (p.duration_s <= 0) p.duration_s = 0.4;
     if (p.warmup_s <= 0) p.warmup_s = 0.15;
     if (!p.seed) p.seed = 1;
-    gb__default_rounds(&p);
+    // By default there are as many rounds as the time has room for: a small difference needs many,
+    // since those of a machine that others share differ by 5 to 10 %.
+    if (p.rounds) return p;
+    p.rounds = p.precision > 0 ? 200 : 60;
+    if (p.precision > 0) return p;
+    p.precision = 0.02;
+    if (p.budget_s <= 0) p.budget_s = 120;
     return p;
 }
 
@@ -10344,7 +10186,8 @@ static void gb__use_environments(gb_result *r)
     size_t n = 0;
     while (all && n < r->python_count) {
         all[n] = r->pythons[n];
-        if (!strcmp(all[n].prefix, all[n].base_prefix) && !gb__cached_environment(&r->pythons[n], &all[n])) break;
+        bool is_base = !strcmp(all[n].prefix, all[n].base_prefix);
+        if (is_base && !gb__cached_environment(&r->pythons[n], &all[n])) break;
         n++;
     }
     if (n == r->python_count && all) memcpy(r->pythons, all, n * sizeof *all);
@@ -11041,16 +10884,6 @@ static void gb__warn_rounds(gb_result *r)
     if (r->interrupted) gb__warn(r, "interrupted: what is here was measured before");
 }
 
-static void gb__warn_all(const gb_plan *p, gb_result *r)
-{
-    gb__warn_host(r);
-    gb__warn_builds(r);
-    gb__warn_fallbacks(p, r);
-    for (size_t i = 0; i < r->cell_count; i++) gb__warn_cell(r, &r->cells[i]);
-    gb__warn_disturbance(r);
-    gb__warn_rounds(r);
-}
-
 // ================================================================================================
 // >>compare
 // The matrix, measured: a round is every cell once, in a shuffled order, so that a drift of the
@@ -11199,7 +11032,8 @@ static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *firs
         for (size_t i = 0; i < r->cell_count && !r->interrupted; i++, done++) {
             gb_cell *c = &r->cells[order[i]];
             gb__tell_progress(&watcher, r, c, done);
-            r->interrupted = gb__flag_is_set(p->stop) || !gb__compare_step(p, r, c, &watcher, first);
+            r->interrupted = gb__flag_is_set(p->stop) ||
+                             !gb__compare_step(p, r, c, &watcher, first);
         }
     }
     free(order);
@@ -11237,7 +11071,12 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     if (!code) code = gb__compare_rounds(&p, result, &first, error);
     if (!code) code = gb__add_comparisons(&p, result, error);
     if (code) return code;
-    gb__warn_all(&p, result);
+    gb__warn_host(result);
+    gb__warn_builds(result);
+    gb__warn_fallbacks(&p, result);
+    for (size_t i = 0; i < result->cell_count; i++) gb__warn_cell(result, &result->cells[i]);
+    gb__warn_disturbance(result);
+    gb__warn_rounds(result);
     if (p.precision > 0 && !result->interrupted && !gb__is_precise(&p, result))
         gb__warn(result, "%zu rounds were not enough for a precision of %g %%",
                  result->cells[0].round_count, 100 * p.precision);
@@ -11307,7 +11146,7 @@ static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from
 }
 
 // Two results are two sessions, whose medians differ by more than the rounds within each say: by
-// 2 % (standard deviation) on a quiet machine. The interval of their ratio allows for both of them: of
+// 2 % (standard deviation) on a quiet machine. The interval of their ratio allows for both: of
 // simulated pairs that differ by so much, with 8 to 60 rounds a side and a scatter of 2 to 10 %
 // within, 1 to 2 % get a false verdict (without, 1 to 50 %); 20 % of difference are seen in 44 to
 // 100 %.
@@ -11317,7 +11156,8 @@ static gb_interval gb__allow_for_sessions(gb_interval i)
 {
     double session = 1.96 * 1.4142 * GB__SESSION_SD * i.median;
     double lo = i.median - i.lo, hi = i.hi - i.median;
-    return (gb_interval){i.median, i.median - gb__sqrt(lo * lo + session * session),
+    double least = i.median - gb__sqrt(lo * lo + session * session);
+    return (gb_interval){i.median, least > 0 ? least : 0,  // a ratio is never less
                          i.median + gb__sqrt(hi * hi + session * session)};
 }
 
@@ -11483,31 +11323,30 @@ static void gb__mark_all(gb_result *from, const char *source)
     }
 }
 
-// Makes room for `more` behind the `count` elements of an array, which moves.
-static bool gb__make_room(void **array, size_t count, size_t more, size_t size)
+// An array that moves, with `more` elements of another behind its own; NULL without memory.
+static void *gb__joined(void *array, size_t count, const void *other, size_t more, size_t size)
 {
-    void *grown = realloc(*array, (count + more + 1) * size);
-    if (grown) *array = grown;
+    char *grown = realloc(array, (count + more + 1) * size);
+    if (grown && more) memcpy(grown + count * size, other, more * size);
     return grown;
 }
 
 static bool gb__move_all(gb_result *into, gb_result *from)
 {
-    void *pythons = into->pythons, *cells = into->cells, *comparisons = into->comparisons;
-    bool fits = gb__make_room(&pythons, into->python_count, from->python_count,
-                              sizeof(gb_python)) &&
-                gb__make_room(&cells, into->cell_count, from->cell_count, sizeof(gb_cell)) &&
-                gb__make_room(&comparisons, into->comparison_count, from->comparison_count,
-                              sizeof(gb_comparison));
-    into->pythons = pythons;
-    into->cells = cells;
-    into->comparisons = comparisons;
-    if (!fits) return false;
-    for (size_t i = 0; i < from->python_count; i++)
-        into->pythons[into->python_count++] = from->pythons[i];
-    for (size_t i = 0; i < from->cell_count; i++) into->cells[into->cell_count++] = from->cells[i];
-    for (size_t i = 0; i < from->comparison_count; i++)
-        into->comparisons[into->comparison_count++] = from->comparisons[i];
+    gb_python *pythons = gb__joined(into->pythons, into->python_count, from->pythons,
+                                    from->python_count, sizeof *pythons);
+    gb_cell *cells = gb__joined(into->cells, into->cell_count, from->cells, from->cell_count,
+                                sizeof *cells);
+    gb_comparison *comparisons = gb__joined(into->comparisons, into->comparison_count,
+                                            from->comparisons, from->comparison_count,
+                                            sizeof *comparisons);
+    if (pythons) into->pythons = pythons;
+    if (cells) into->cells = cells;
+    if (comparisons) into->comparisons = comparisons;
+    if (!pythons || !cells || !comparisons) return false;
+    into->python_count += from->python_count;
+    into->cell_count += from->cell_count;
+    into->comparison_count += from->comparison_count;
     from->python_count = from->cell_count = from->comparison_count = 0;
     into->interrupted |= from->interrupted;
     return true;
@@ -11617,16 +11456,6 @@ static size_t gb__text_width(const char *text)
     return width;
 }
 
-static size_t gb__column_width(const gb__table *t, size_t column)
-{
-    size_t widest = 0;
-    for (size_t i = column; i < t->count; i += t->columns) {
-        size_t width = gb__text_width(gb__table_text(t, i));
-        if (width > widest) widest = width;
-    }
-    return widest;
-}
-
 static void gb__add_padded(const gb__table *t, size_t i, size_t width, bool colour, gb__buf *b)
 {
     static const char *const tones[] = {"", "\033[32m", "\033[31m", "\033[2m"};
@@ -11659,7 +11488,10 @@ static void gb__table_block(const gb__table *t, const size_t *widths, size_t fir
 static void gb__table_aligned(const gb__table *t, size_t width, bool colour, gb__buf *b)
 {
     size_t keys = 0, widths[GB__MOST_COLUMNS] = {0};
-    for (size_t c = 0; c < t->columns; c++) widths[c] = gb__column_width(t, c);
+    for (size_t i = 0; i < t->count; i++) {
+        size_t width_here = gb__text_width(gb__table_text(t, i)), *widest = &widths[i % t->columns];
+        if (width_here > *widest) *widest = width_here;
+    }
     for (size_t c = 0; c < t->keys; c++) keys += widths[c] + 2;
     for (size_t first = t->keys; first < t->columns;) {
         size_t end = first, used = keys;
@@ -13524,12 +13356,6 @@ GB_API gb_code gb_result_read(FILE *in, const char *name, gb_result *result, gb_
 
 enum { GB__LONGEST_NAME = 180 };
 
-static bool gb__is_name_char(char c)
-{
-    char lower = (char)(c | 0x20);
-    return gb__is_digit(c) || (lower >= 'a' && lower <= 'z') || (c && strchr("._-@,=", c));
-}
-
 // A file's name from the id of element n. "/" becomes "~"; an id that needed more than that, or is
 // too long, is told from others by "+n". Neither character is left of any id, so no two are equal.
 static void gb__add_file_name(gb__buf *b, const char *id, size_t n)
@@ -13538,7 +13364,8 @@ static void gb__add_file_name(gb__buf *b, const char *id, size_t n)
     bool fine = len && len <= GB__LONGEST_NAME && *id != '.' && *id != '-';
     if (len > GB__LONGEST_NAME) len = GB__LONGEST_NAME;
     for (size_t i = 0; i < len; i++) {
-        bool keep = gb__is_name_char(id[i]) && (i || fine);
+        bool usual = (isascii(id[i]) && isalnum(id[i])) || strchr("._-@,=", id[i]);
+        bool keep = usual && (i || fine);
         fine &= keep || id[i] == '/';
         gb__buf_add(b, keep ? &id[i] : id[i] == '/' ? "~" : "_", 1);
     }
@@ -13792,9 +13619,8 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
 
 // ================================================================================================
 // >>svg
-// What the HTML report is made of: escaped text, scales, and charts of several lines, each with a
-// table below that is its legend and has its values. A chart is as wide as a phone, in its own
-// units, and the page sets several side by side. Pure: buffers and cells only.
+// What the HTML report is made of: escaped text, scales, and charts of several lines. A chart is as
+// wide as a phone, in its own units, and the page sets several side by side. Pure.
 
 #define GB__PICTURE 320.0  // width of each
 
@@ -13920,7 +13746,6 @@ typedef struct gb__trace {
     size_t shape, count;
     double x[GB__POINTS], y[GB__POINTS];
     double lo[GB__POINTS], hi[GB__POINTS];  // around y
-    double marked[GB__MARKS];               // y at each of the chart's marks; 0: nothing there
 } gb__trace;
 
 typedef struct gb__chart {
@@ -14034,28 +13859,20 @@ static void gb__chart_trace(const gb__chart *k, const gb__trace *s, gb__buf *b)
     gb__buf_str(b, "</g>\n");
 }
 
-// What the lines are, and their values where x is labelled.
+// What the lines are; their values are in the tables.
 static void gb__chart_legend(const gb__chart *k, gb__buf *b)
 {
-    gb__small text;
-    gb__html(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"%s\"><table>\n"
-             "<thead><tr><th class=\"s\" scope=\"col\">%s</th>", k->title, k->x_unit);
-    for (size_t i = 0; i < k->mark_count; i++)
-        gb__html(b, "<th scope=\"col\">%s</th>", k->labels[i]);
-    gb__buf_str(b, "</tr></thead>\n<tbody>\n");
-    for (size_t i = 0; i < k->count; i++) {
-        const gb__trace *s = &k->traces[i];
-        gb__html(b, "<tr><th class=\"s %s\" scope=\"row\"><svg class=\"key\" "
-                 "viewBox=\"-12 -6 24 12\" aria-hidden=\"true\"><path class=\"l\" "
-                 "d=\"M-12 0H12\"/>", s->class);
+    for (const gb__trace *s = k->traces; s < k->traces + k->count; s++) {
+        gb__html(b, "<span class=\"name %s\"><svg class=\"key\" viewBox=\"-12 -6 24 12\" "
+                 "aria-hidden=\"true\"><path class=\"l\" d=\"M-12 0H12\"/>", s->class);
         gb__svg_marker(b, s->shape, 0, 0);
-        gb__html(b, "</svg> %s</th>", s->name);
-        for (size_t j = 0; j < k->mark_count; j++)
-            gb__html(b, "<td>%s</td>",
-                     gb__number(text, s->marked[j] > 0 ? s->marked[j] : (double)NAN));
-        gb__buf_str(b, "</tr>\n");
+        gb__html(b, "</svg> %s</span>\n", s->name);
     }
-    gb__buf_str(b, "</tbody></table></div>\n");
+}
+
+static void gb__figure_open(gb__buf *b, const char *title, const char *note)
+{
+    gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", title, note);
 }
 
 // Frees the traces; nothing is drawn where there are none.
@@ -14064,9 +13881,9 @@ static void gb__chart_draw(gb__chart *k, gb__buf *b)
     b->failed |= !k->traces;
     if (k->traces) gb__chart_fit(k);
     if (k->traces && k->count) {
-        gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", k->title, k->note);
+        gb__figure_open(b, k->title, k->note);
         gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f 190\" role=\"img\">", GB__PICTURE);
-        gb__html(b, "<title>%s</title><desc>%s, by %s. The table below has the values.</desc>\n",
+        gb__html(b, "<title>%s</title><desc>%s, by %s.</desc>\n",
                  k->title, k->y_unit, k->x_unit);
         gb__chart_axes(k, b);
         for (size_t i = 0; i < k->count; i++) gb__chart_trace(k, &k->traces[i], b);
@@ -14190,11 +14007,6 @@ static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
 
 // ---- rows ---------------------------------------------------------------------------------------
 
-static void gb__figure_open(gb__buf *b, const char *title, const char *note)
-{
-    gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", title, note);
-}
-
 // Where a value is on the way from 0 to the most, in percent.
 static double gb__percent(double value, double most)
 {
@@ -14213,11 +14025,6 @@ static void gb__row_open(gb__buf *b, const char *class, const char *name, const 
 {
     gb__html(b, "<div class=\"row %s\"><span>%s</span> <span>%s</span><div class=\"bar\">", class,
              name, figure);
-}
-
-static void gb__row_close(gb__buf *b, const char *note)
-{
-    gb__html(b, *note ? "</div><small>%s</small></div>\n" : "</div></div>\n", note);
 }
 
 static void gb__row_heading(gb__buf *b, const gb__cells *g, const gb_cell *last, const gb_cell *c)
@@ -14256,12 +14063,11 @@ static double gb__picture_end(const gb__cells *g, gb_metric m)
 static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_metric m,
                            double end)
 {
-    gb__phrase name, figure, note = "";
+    gb__phrase name, figure;
     gb__small median, lo, hi;
     gb_interval i = c->summary[m];
-    const gb__reported *reported = m == GB_RPS ? gb__reported_of(g->result, c) : NULL;
     bool measured = isfinite(i.median) && gb__first_round(c), cut = measured && i.median > end;
-    snprintf(figure, sizeof figure, measured ? "%s [%s, %s]" : "failed",
+    snprintf(figure, sizeof figure, !measured ? "failed" : i.lo < i.hi ? "%s [%s, %s]" : "%s",
              gb__number(median, i.median), gb__number(lo, i.lo), gb__number(hi, i.hi));
     gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure);
     if (measured) gb__mark_at(b, cut ? "f cut" : "f", 0, gb__percent(i.median, end));
@@ -14271,10 +14077,7 @@ static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_
         double at = gb__percent(gb__round_figure(r, gb__metrics[m].offset), end);
         if (!*r->problem) gb__mark_at(b, r->outlier ? "d far" : "d", at, at);
     }
-    if (reported && reported->rps)
-        snprintf(note, sizeof note, "the article reports %s", gb__number(median, reported->rps));
-    if (cut) snprintf(note, sizeof note, "beyond the scale");
-    gb__row_close(b, note);
+    gb__html(b, "</div><small>%s</small></div>\n", cut ? "beyond the scale" : "");
 }
 
 static void gb__metric_figure(gb__buf *b, const gb__cells *g, gb_metric m, const char *title,
@@ -14310,7 +14113,7 @@ static void gb__anatomy_row(gb__buf *b, const gb__cells *g, const gb_cell *c)
                        gb__number(text, seen ? us[i] : (double)NAN));
     }
     gb__buf_str(&note, gb__busy(g->result, c, busy));
-    gb__row_close(b, note.data ? note.data : "");
+    gb__html(b, "</div><small>%s</small></div>\n", note.data ? note.data : "");
     gb__buf_free(&note);
 }
 
@@ -14382,23 +14185,16 @@ static void gb__threads_figure(gb__buf *b, const gb__cells *g)
         if (!i || c->threads != g->cells[i - 1]->threads)
             gb__add_mark(&k, c->threads, gb__tick_text(text, c->threads));
         if (beyond && gb__cell_is_control(c)) continue;
-        gb__trace *s = gb__trace_of(&k, g->result, c);
-        gb__add_point(s, c->threads, c->summary[GB_RPS].median, c->summary[GB_RPS]);
-        if (c->threads <= k.marks[k.mark_count - 1])
-            s->marked[k.mark_count - 1] = c->summary[GB_RPS].median;
+        gb__add_point(gb__trace_of(&k, g->result, c), c->threads, c->summary[GB_RPS].median,
+                      c->summary[GB_RPS]);
     }
     gb__chart_draw(&k, b);
 }
 
 // ---- latency ------------------------------------------------------------------------------------
 
-static double gb__log10(double x)
-{
-    return gb__log2(x) / gb__log2(10);
-}
-
 // From the smallest latency to the percentile that still has ten values beyond it, by
-// log10(1 / (1 - percentile)).
+// log2(1 / (1 - percentile)).
 static void gb__latency_points(gb__trace *s, const gb_histogram *h)
 {
     gb__walk walk = {h, 0, 0};
@@ -14410,7 +14206,7 @@ static void gb__latency_points(gb__trace *s, const gb_histogram *h)
         uint64_t rank = h->total - (uint64_t)beyond;
         if (beyond < 10) return;
         double ms = (double)gb__walk_to(&walk, rank ? rank : 1) / 1e6;
-        gb__add_point(s, gb__log10(whole / left), ms, (gb_interval){ms, ms, ms});
+        gb__add_point(s, gb__log2(whole / left), ms, (gb_interval){ms, ms, ms});
     }
 }
 
@@ -14419,6 +14215,7 @@ static void gb__latency_figure(gb__buf *b, const gb__cells *g)
     static const double percentiles[] = {50, 90, 99, 99.9, 99.99, 99.999, 99.9999};
     gb__phrase title, topology;
     gb__small label;
+    uint64_t most = 0;
     gb__chart k = {.title = title, .x_unit = "percentile", .y_unit = "ms", .log = true,
                    .traces = calloc(g->count + 1, sizeof *k.traces),
                    .note = g->cells[0]->rate > 0
@@ -14429,17 +14226,12 @@ static void gb__latency_figure(gb__buf *b, const gb__cells *g)
              gb__topology_text(g, g->cells[0], topology));
     for (size_t i = 0; k.traces && i < g->count; i++)
         gb__latency_points(gb__trace_of(&k, g->result, g->cells[i]), &g->cells[i]->latency);
-    for (size_t p = 0; k.traces && p < sizeof percentiles / sizeof *percentiles; p++) {
-        bool any = false;
+    for (size_t i = 0; i < g->count; i++)
+        if (g->cells[i]->latency.total > most) most = g->cells[i]->latency.total;
+    for (size_t p = 0; p < sizeof percentiles / sizeof *percentiles; p++) {
         snprintf(label, sizeof label, "%g", percentiles[p]);
-        for (size_t i = 0; i < g->count; i++) {
-            const gb_histogram *h = &g->cells[i]->latency;
-            if ((double)h->total * (100 - percentiles[p]) < 999.99) continue;
-            if (!any) gb__add_mark(&k, gb__log10(100 / (100 - percentiles[p])), label);
-            any = true;
-            gb__trace_of(&k, g->result, g->cells[i])->marked[k.mark_count - 1] =
-                (double)gb_histogram_percentile(h, percentiles[p]) / 1e6;
-        }
+        if ((double)most * (100 - percentiles[p]) >= 999.99)
+            gb__add_mark(&k, gb__log2(100 / (100 - percentiles[p])), label);
     }
     gb__chart_draw(&k, b);
 }
@@ -14488,7 +14280,7 @@ static const char gb__style[] =
     "th,td{padding:.35rem .8em .35rem 0;text-align:right;white-space:nowrap;"
     "border-bottom:1px solid var(--rule);font-weight:400}\nthead th{color:var(--mute);"
     "vertical-align:bottom;white-space:normal}tr :last-child{padding-right:.1rem}"
-    ".s{text-align:left}figure table{width:100%}figure tbody th{color:var(--c)}\n"
+    ".s{text-align:left}.name{font-size:.82rem;color:var(--c);margin-right:.7rem}\n"
     "dl{display:grid;gap:0 1.5rem}dt{color:var(--mute)}dd{margin:0 0 .4rem}"
     "@media(min-width:40rem){dl{grid-template-columns:13rem 1fr}}\n"
     ".note{background:var(--box);border-left:3px solid var(--bad);padding:.6rem .9rem}\n"
@@ -14938,11 +14730,6 @@ static void gb__on_signal(int signal_number)
     __atomic_store_n(&gb__stop_flag, true, __ATOMIC_RELAXED);
 }
 
-static int gb__exit_status(gb_code code)
-{
-    return code == GB_OK ? 0 : code == GB_USAGE ? 2 : code == GB_NO_PYTHON ? 3 : 1;
-}
-
 // One line, whatever control characters the command line brought along.
 static int gb__complain(const gb_error *error)
 {
@@ -14951,7 +14738,7 @@ static int gb__complain(const gb_error *error)
     for (char *c = text; *c; c++)
         if (iscntrl((unsigned char)*c)) *c = '?';
     fprintf(stderr, "gilbench: %s\n", text);
-    return gb__exit_status(error->code);
+    return error->code == GB_USAGE ? 2 : error->code == GB_NO_PYTHON ? 3 : 1;
 }
 
 // ---- reading the command line -------------------------------------------------------------------
@@ -15229,10 +15016,8 @@ static gb_code gb__check_output(const gb__arguments *a, int id, gb_error *error)
 
 static bool gb__uses_stdout(const gb__arguments *a)
 {
-    static const int ids[] = {GB__OPT_JSON, GB__OPT_MARKDOWN, GB__OPT_CSV, GB__OPT_HTML,
-                              GB__OPT_HDR};
-    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
-        if (a->given[ids[i]] && !strcmp(a->value[ids[i]], "-")) return true;
+    for (int id = GB__OPT_JSON; id <= GB__OPT_HDR; id++)
+        if (a->given[id] && !strcmp(a->value[id], "-")) return true;
     return false;
 }
 
@@ -15290,14 +15075,11 @@ static gb_code gb__close_output(gb__target *t, gb_error *error)
     return t->code;
 }
 
-typedef gb_code (*gb__report)(const gb_result *, FILE *, gb_error *);
-typedef gb_code (*gb__export)(const gb_result *, const char *, gb_error *);
-
 // What a result can be written as, besides JSON: into a file or into a directory.
 static const struct gb__output {
     int id;
-    gb__report to_file;
-    gb__export to_directory;
+    gb_code (*to_file)(const gb_result *, FILE *, gb_error *);
+    gb_code (*to_directory)(const gb_result *, const char *, gb_error *);
 } gb__outputs[] = {{GB__OPT_MARKDOWN, gb_report_markdown, NULL},
                    {GB__OPT_CSV, gb_report_csv, NULL},
                    {GB__OPT_HTML, gb_report_html, NULL},
@@ -15441,12 +15223,8 @@ static void gb__print_load(FILE *out, const gb_load_config *k, const gb_load_res
     fprintf(out, "%-22s %llu  %.0f req/s  %.2f MB/s\n", "requests",
             (unsigned long long)r->requests, r->rps,
             r->seconds > 0 ? (double)r->bytes / 1e6 / r->seconds : 0);
-    if (k->rate > 0) {
-        gb__print_latency(out, "latency, corrected", &r->latency);
-        gb__print_latency(out, "latency, uncorrected", &r->uncorrected);
-    } else {
-        gb__print_latency(out, "latency", &r->latency);
-    }
+    gb__print_latency(out, k->rate > 0 ? "latency, corrected" : "latency", &r->latency);
+    if (k->rate > 0) gb__print_latency(out, "latency, uncorrected", &r->uncorrected);
     if (r->requests)
         fprintf(out, "%-22s %.2f us/request\n", "client CPU",
                 (double)r->cpu_ns / 1e3 / (double)r->requests);
@@ -15522,14 +15300,10 @@ static int gb__main_load(const gb__arguments *a)
 {
     gb_error error;
     gb_load_config k = {0};
-    gb_load_result r;
+    gb_load_result r = {0};
     gb__buf body = {0};
     gb_code code = gb__read_load(a, &k, &body, &error);
-    if (code) {
-        gb__buf_free(&body);
-        return gb__complain(&error);
-    }
-    code = gb_load(&k, &r, &error);
+    if (!code) code = gb_load(&k, &r, &error);
     if (!code || code == GB_INTERRUPTED) {
         gb__print_load(gb__uses_stdout(a) ? stderr : stdout, &k, &r);
         gb_code written = gb__write_load(a, &k, &r, &error);
@@ -15756,11 +15530,7 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
         return 0;
     }
     gb_code code = gb__read_compare(a, &c, &error);
-    if (code) {
-        free(c.pythons);
-        return gb__complain(&error);
-    }
-    code = gb_compare(&c.plan, &r, &error);
+    if (!code) code = gb_compare(&c.plan, &r, &error);
     if (c.plan.on_progress) fprintf(stderr, "\r\033[K");
     bool tried = false;
     for (size_t i = 0; i < r.cell_count; i++) tried |= r.cells[i].round_count > 0;

@@ -1,9 +1,10 @@
 """What `make calibrate` measures: an answer whose work is known, and 5 % more of it where the
-environment that runs it is called "slower"."""
+environment that runs it is called "slower"; and one that sleeps for the ms of its path."""
 
 import json
 import os
 import sys
+import time
 
 ROWS = 200
 if os.path.basename(sys.prefix) == "slower":
@@ -16,3 +17,9 @@ def app(environ, start_response):
     body = json.dumps(DATA).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
+
+
+def sleeps(environ, start_response):
+    time.sleep(int(environ["PATH_INFO"][1:]) / 1000)
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]

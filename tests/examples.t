@@ -4,17 +4,16 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 use Gilbench;
+use File::Basename qw(dirname);
 use Test::More;
 
 my $cc = $ENV{CC} || 'cc';
+my $beside = dirname($gilbench);  # where make has put them
 
-sub compiles_and_runs {
-    my ($name, $text, $pattern) = @_;
-    save("$name.c", $text);
-    my $built = `$cc -O0 -I. $top/$name.c -o $top/$name -pthread -ldl 2>&1`;
-    is($?, 0, "$name compiles") or diag($built);
-    my $printed = `$top/$name`;
-    is($?, 0, "$name runs");
+sub runs {
+    my ($name, $program, $pattern) = @_;
+    my ($printed, $err, $status) = said($program);
+    is($status, 0, "$name runs") or diag($err);
     like($printed, $pattern, "$name prints what it says");
 }
 
@@ -22,13 +21,16 @@ my $header = slurp('gilbench.h');
 my ($manual) = $header =~ m{^//     // lab\.c.*?\n(.*?^//     \}\n)}ms;
 ok($manual, 'the manual shows a program');
 $manual =~ s{^//( {5})?}{}mg;
-compiles_and_runs('manual', $manual, qr{req/s, [\d.]+ us a request waiting for the GIL});
+save('manual.c', $manual);
+my $built = run($cc, '-O0', '-I.', "$top/manual.c", '-o', "$top/manual", '-pthread', '-ldl');
+is($built->{status}, 0, 'which compiles') or diag($built->{err});
+runs('the manual', "$top/manual", qr{req/s, [\d.]+ us a request waiting for the GIL});
 
 my ($lab) = slurp('README.md') =~ m{```c\n(.*?)```}s;
 is($lab, slurp('examples/lab.c'), 'the README shows examples/lab.c');
-compiles_and_runs('lab', $lab, qr{4 threads: +\d+ req/s});
-compiles_and_runs('handler', slurp('examples/handler.c'), qr{^10000 answers, 0 errors});
-compiles_and_runs('capi', slurp('examples/capi.c'), qr{: \[0, 1, 4, 9, 16,});
+runs('lab', "$beside/lab", qr{4 threads: +\d+ req/s});
+runs('handler', "$beside/handler", qr{^10000 answers, 0 errors});
+runs('capi', "$beside/capi", qr{: \[0, 1, 4, 9, 16,});
 
 my ($one_line) = $header =~ m{^//     (int main\(int argc, .*\})$}m;
 like(slurp('examples/gilbench.c'), qr{\Q$one_line\E}, 'the program is the line in the manual');

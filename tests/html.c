@@ -224,7 +224,7 @@ static void test_usual(void)
     is_u64(count(text, "<div class=\"bar b1\">"), 2, "and a bar below each ratio of the answer");
     is_u64(count(text, "role=\"img\""), 1 + 3, "and every chart");
     is_u64(count(text, "</title><desc>"), 1 + 3, "with a title and a description");
-    is_u64(count(text, "<svg class=\"key\""), 4 * 3, "and a legend that has its values");
+    is_u64(count(text, "<svg class=\"key\""), 4 * 3, "and a legend");
     is_u64(count(text, "<details"), 0, "nothing is folded away, in print neither");
     is_u64(count(text, "<h1>"), 1, "one first heading");
     ok(strstr(text, "Free-threaded <b>3.14.7t</b> serves <b>2.") &&
@@ -349,7 +349,7 @@ static void test_reported(void)
     shape s = usual;
     s.scenario = "article-wsgi-json";
     char *text = page(&s);
-    ok(strstr(text, ">the article reports 28,500</small>"), "what the article reports is text");
+    ok(strstr(text, ">28,500</td>"), "what the article reports is in a table");
     is_u64(count(text, "<i class=\"f\""), 2 * 9, "and no bar");
     double rps = 0, mean = 0, mb = 0;
     for (size_t i = 0; i < sizeof gb__article / sizeof *gb__article; i++) {
@@ -450,14 +450,11 @@ static void test_coordinates(void)
         {"a line goes from point to point", "<path class=\"l\" d=\"M44.0 129.2L308.0 75.6\"/>"},
         {"with an interval at each", "<path class=\"w\" d=\"M44.0 134.6L44.0 122.5\"/>"},
         {"and a marker", "<path class=\"m\" transform=\"translate(44.0 129.2)\""},
-        {"its legend has the values",
-         "</svg> 3.14.7</th><td>100</td><td>300</td></tr>"},
+        {"its legend says which it is", "</svg> 3.14.7</span>"},
         // From 1 to 10 ms in a decade; up to the percentile 1 - 10 / 914.
         {"latency ends at its highest", "transform=\"translate(308.0 22.0)\""},
         {"percentiles are where they belong",
-         "<text class=\"c\" x=\"178.6\" y=\"170.0\">90</text>"},
-        {"and have their values",
-         "</svg> 3.14.7</th><td>1.00</td><td>10.0</td><td>10.0</td></tr>"}};
+         "<text class=\"c\" x=\"178.6\" y=\"170.0\">90</text>"}};
     gb_result r = known();
     char *text = page_of(&r);
     well_formed(text, "known figures");
@@ -498,7 +495,7 @@ static void test_gil_that_is_back(void)
        "no answer for free-threading where the GIL is back");
     // Nine rows of three figures less those of others, four legends.
     is_u64(count(text, "<span>3.14.7t, GIL back"), 3 * 3, "every row says so");
-    is_u64(count(text, "</svg> 3.14.7t, GIL back</th>"), 4, "and every line");
+    is_u64(count(text, "</svg> 3.14.7t, GIL back</span>"), 4, "and every line");
     ok(strstr(text, ">3.14.7t, GIL back: orjson</th>"), "the table names who did it");
     ok(strstr(text, "<b>3.14.7, ") == NULL, "the build with the GIL is what it is");
     free(text);

@@ -101,7 +101,7 @@ static void test_files(void)
     }
     snprintf(path, sizeof path, "%s/cpu.max", dir);
     write_text(path, "200000 100000\n");
-    gb__tree_add(&tree, 1, 0);
+    gb__processes_add(&tree, 1, 0);
     ok(gb__tree_children(&tree, dir, 1, &text), "children of two threads");
     is_u64(tree.count, 4, "each once");
     near(gb__cgroup_cpus(dir, gb__slice("/1/gone"), "cpu.max", NULL, &text), 2, 0,
@@ -224,7 +224,7 @@ static size_t scan(int root)
 {
     gb__processes tree = {0};
     gb__buf text = {0};
-    gb__tree_add(&tree, root, 0);
+    gb__processes_add(&tree, root, 0);
     gb__tree_scan(&tree, &text);
     size_t count = tree.count;
     gb__processes_free(&tree);

@@ -384,6 +384,8 @@ static void test_sessions(void)
     near(i.median, 2, 0, "the ratio stays");
     near(i.lo, 2 - 0.610, 0.001, "what the rounds leave open is most of it");
     near(i.hi, 2 + 0.149, 0.001, "or as much");
+    i = gb__allow_for_sessions((gb_interval){1, 0.001, 1});
+    near(i.lo, 0, 0, "but never less than nothing, which no file may say");
 }
 
 static void test_rounds_needed(void)
