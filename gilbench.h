@@ -4581,6 +4581,7 @@ typedef struct gb__client_thread {
     gb_load_result part;  // of the result: what this thread counts; req/s are a count
     uint64_t last_start;
     uint64_t last_end;    // of a request that counts, whatever came of it
+    uint64_t cpu_ns;      // at the end of the window
 } gb__client_thread;
 
 struct gb__client {
@@ -5132,6 +5133,14 @@ static void gb__give_up(gb__client_thread *t, uint64_t now)
         gb__count_unanswered(t, gb__next_start(t, now), now);
 }
 
+static uint64_t gb__thread_cpu_ns(pthread_t thread)
+{
+    clockid_t clock;
+    struct timespec t;
+    if (pthread_getcpuclockid(thread, &clock) || clock_gettime(clock, &t)) return 0;
+    return (uint64_t)t.tv_sec * GB__NS + (uint64_t)t.tv_nsec;
+}
+
 static void *gb__client_main(void *arg)
 {
     gb__client_thread *t = arg;
@@ -5146,6 +5155,8 @@ static void *gb__client_main(void *arg)
         if (t->interval_ns > 0) gb__follow_schedule(t, now);
         if (now >= t->next_check) gb__check_links(t, now);
         end = atomic_load_explicit(&t->client->end, memory_order_relaxed);
+        // Read here: the calling thread may look so late that this one is gone.
+        if (now >= end && !t->cpu_ns) t->cpu_ns = gb__thread_cpu_ns(pthread_self());
     } while (now < end || (t->done < t->link_count && now - end < gb__drain_ns(t)));
     gb__give_up(t, now);
     return NULL;
@@ -5379,24 +5390,13 @@ static void gb__run_window(gb__client *c, gb_load_result *r)
     r->coarse = ramp && 2 * p->empty > p->steps && p->gap > ramp * 5 / 8 + GB__STEP_NS;
 }
 
-static uint64_t gb__client_cpu_ns(const gb__client *c)
-{
-    uint64_t total = 0;
-    for (int i = 0; i < c->started; i++) {
-        clockid_t clock;
-        struct timespec t;
-        if (!pthread_getcpuclockid(c->threads[i].id, &clock) && !clock_gettime(clock, &t))
-            total += (uint64_t)t.tv_sec * GB__NS + (uint64_t)t.tv_nsec;
-    }
-    return total;
-}
-
 static void gb__load_merge(gb__client *c, gb_load_result *r)
 {
     for (int i = 0; i < c->started; i++) {
         const gb_load_result *part = &c->threads[i].part;
         r->requests += part->requests;
         r->rps += part->rps;
+        r->cpu_ns += c->threads[i].cpu_ns;
         r->started += part->started;
         r->unanswered += part->unanswered;
         r->bytes += part->bytes;
@@ -5445,16 +5445,17 @@ static void gb__load_conduct(gb__client *c, gb_load_result *r)
     if (k->warmup_s > 0) gb__load_warm(c, r);
     // Whatever it does at the start takes time, which is not the window's.
     if (k->on_window) k->on_window(k->user, false);
-    if (k->warmup_s > 0) cpu = gb__client_cpu_ns(c);
+    for (int i = 0; k->warmup_s > 0 && i < c->started; i++)
+        cpu += gb__thread_cpu_ns(c->threads[i].id);
     if (k->warmup_s > 0) gb__begin_window(c);
     gb__run_window(c, r);
     uint64_t start = atomic_load(&c->begin), end = atomic_load(&c->end), now = gb_now_ns();
     bool early = now < end;
     if (early) atomic_store(&c->end, end = now);
-    r->cpu_ns = gb__client_cpu_ns(c) - cpu;
     if (k->on_window) k->on_window(k->user, true);
     gb__client_join(c);
     gb__load_merge(c, r);
+    r->cpu_ns -= cpu;
     gb__load_figures(c, start, end, early, r);
 }
 
@@ -9948,9 +9949,10 @@ static gb_code gb__measure_load(gb__measuring *m, gb_error *error)
     if (!code && config->latency) gb_histogram_merge(config->latency, &result.latency);
     if (!code && config->uncorrected) gb_histogram_merge(config->uncorrected, &result.uncorrected);
     if (!code && !result.requests)
-        code = gb__fail(error, GB_MEASUREMENT, "no request was answered within %.3g s%s%s",
+        code = gb__fail(error, GB_MEASUREMENT, "no request was answered within %.3g s%s%s%s",
                         result.warmup_s + result.seconds, *result.first_error ? ": " : "",
-                        result.first_error);
+                        result.first_error,
+                        result.errors.status ? "; --path names the page to measure" : "");
     gb_load_free(&result);
     return code;
 }
@@ -10480,7 +10482,7 @@ GB_API int gb_rounds_needed(const gb_comparison *c, double difference)
     double room = difference - GB__NOISE_THRESHOLD;
     if (c->rounds < 2 || room <= 0 || !(c->ratio.median > 0)) return 0;
     double rounds = c->rounds * (half / room) * (half / room) + 0.999;
-    if (!(rounds < 1e6)) return 0;
+    if (!(rounds <= 10000)) return 0;  // nobody has that time
     return rounds > GB__FEWEST_ROUNDS ? (int)rounds : GB__FEWEST_ROUNDS;
 }
 
@@ -10499,9 +10501,13 @@ static const char *gb__gil_is_back(const gb_result *r, const gb_cell *c)
 // Answers came too rarely for most of its windows.
 static bool gb__is_coarse(const gb_cell *c)
 {
-    size_t coarse = 0;
-    for (size_t i = 0; i < c->round_count; i++) coarse += c->rounds[i].coarse;
-    return 2 * coarse > c->round_count;
+    size_t coarse = 0, measured = 0;
+    for (size_t i = 0; i < c->round_count; i++) {
+        if (*c->rounds[i].problem) continue;
+        measured++;
+        coarse += c->rounds[i].coarse;
+    }
+    return 2 * coarse > measured;
 }
 
 // The ratio of each round that has both sides, median and interval; *n of them.
@@ -13267,6 +13273,17 @@ static const char *gb__comparison_problem(const gb_result *r, const gb_compariso
     return gb__is_interval(c->ratio) ? NULL : "\"ratio\" is no interval";
 }
 
+// An older version's verdicts are held to the rules of this one.
+static void gb__withdraw_verdict(const gb_result *r, gb_comparison *c)
+{
+    static const gb__metric any = {.name = NULL};
+    const gb_cell *a = gb__find_cell(r, c->baseline), *b = gb__find_cell(r, c->candidate);
+    bool few = a->round_count < GB__FEWEST_ROUNDS || b->round_count < GB__FEWEST_ROUNDS;
+    bool same = gb__judge(&any, c->ratio) == GB_NO_DIFFERENCE;
+    c->gil_back |= gb__gil_is_back(r, a) || gb__gil_is_back(r, b);
+    if (few || c->gil_back || (c->verdict == GB_NO_DIFFERENCE && !same)) c->verdict = GB_UNCLEAR;
+}
+
 static gb_code gb__check_result(gb_result *r, const char *name, gb_error *error)
 {
     const char *in = "pythons", *problem = NULL;
@@ -13278,8 +13295,10 @@ static gb_code gb__check_result(gb_result *r, const char *name, gb_error *error)
     if (!problem) in = "cells", i = 0;
     for (; !problem && i < r->cell_count; i++) problem = gb__cell_problem(r, &r->cells[i]);
     if (!problem) in = "comparisons", i = 0;
-    for (; !problem && i < r->comparison_count; i++)
+    for (; !problem && i < r->comparison_count; i++) {
         problem = gb__comparison_problem(r, &r->comparisons[i]);
+        if (!problem) gb__withdraw_verdict(r, &r->comparisons[i]);
+    }
     if (!problem) return GB_OK;
     return gb__fail(error, GB_USAGE, "%.200s: element %zu of \"%s\": %s", name, i, in, problem);
 }
@@ -14612,7 +14631,8 @@ enum {
     X(APP, "app", 0, "APP", GB__COMPARE | GB__SERVE,                                               \
       "FILE.py:NAME, module:NAME, or builtin:wsgi (default), asgi or c")                           \
     X(INTERFACE, "interface", 0, "NAME", GB__COMPARE | GB__SERVE, "auto (default), wsgi, asgi, c") \
-    X(PATH, "path", 0, "P", GB__COMPARE, "of the URL; default /json; also /io, /page, /query")     \
+    X(PATH, "path", 0, "P", GB__COMPARE,                                                           \
+      "of the URL; default / of your own --app, else /json; built in: /io, /page, /query, too") \
     X(SCENARIO, "scenario", 0, "NAME", GB__COMPARE, "a built-in scenario; repeatable")             \
     X(LIST_SCENARIOS, "list-scenarios", 0, NULL, GB__COMPARE, "says which there are")              \
     X(BIND, "bind", 0, "HOST:PORT", GB__SERVE, "default 127.0.0.1:8000; port 0: a free one")       \
@@ -15406,8 +15426,11 @@ static gb_code gb__read_scenarios(const gb__arguments *a, gb__comparing *c, gb_e
     if (c->plan.scenario_count)
         return gb__fail(error, GB_USAGE, "--scenario and --app, --path or --interface exclude each "
                         "other");
+    const char *app = a->value[GB__OPT_APP];
+    bool builtin = !a->given[GB__OPT_APP] || !strncmp(app, "builtin:", 8);
     gb_scenario s = {.name = "app", .description = "", .app = "builtin:wsgi",
-                     .path = a->given[GB__OPT_PATH] ? a->value[GB__OPT_PATH] : "/json"};
+                     .path = builtin ? "/json" : "/"};
+    if (a->given[GB__OPT_PATH]) s.path = a->value[GB__OPT_PATH];
     if (!*s.path || !gb__all(gb__slice(s.path), gb__is_target_char))
         return gb__fail(error, GB_USAGE, "--path %s: give the path of a URL, without blanks",
                         s.path);

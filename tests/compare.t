@@ -292,6 +292,16 @@ is(scalar(grep { $_->{problem} =~ /needs the lock/ } map { @{ $_->{rounds} } } @
 is($by{ft}[0]{summary}{rps}{median}, undef, 'and have no summary');
 is(() = $out =~ /^\/x .* \Q$ft->{id}\E .* failed /mg, 2, 'the table marks them as failed');
 
+# The page is / where nothing says otherwise, and an error says where to say it.
+(my $root = $answer) =~ s/'200 OK'/'200 OK' if environ['PATH_INFO'] == '\/' else '404 No'/;
+$root = save('root.py', $root);
+my @once = (@gil, @short, qw(--rounds 1 --threads 1 --no-control), '--app', "$root:app");
+($out, $err, $status) = compare(@once);
+is($status, 0, 'an own application is measured at / by default');
+($out, $err, $status) = compare(@once, qw(--path /x));
+like($err, qr/status was 404; --path names the page to measure/,
+    'a page that is not there: what to do about it');
+
 my %broken = (
     'sys.exit at import' => ["import sys\nsys.exit('no')\n$answer", qr/SystemExit|exit/],
     'os._exit at import' => ["import os\nos._exit(7)\n$answer", qr/exited with status 7/],

@@ -474,8 +474,42 @@ static void test_merge(void)
     gb_result_free(&into);
 }
 
+// What older versions called "no difference", or judged though the GIL was back.
+static void test_withdrawn(void)
+{
+    static const struct {
+        gb_interval ratio;
+        size_t rounds;
+        int gil;
+        gb_verdict given, kept;
+    } cases[] = {{{1, 0.5, 2}, 6, 0, GB_NO_DIFFERENCE, GB_UNCLEAR},
+                 {{1, 0.995, 1.005}, 6, 0, GB_NO_DIFFERENCE, GB_NO_DIFFERENCE},
+                 {{2, 1.9, 2.1}, 6, 0, GB_FASTER, GB_FASTER},
+                 {{2, 1.9, 2.1}, 5, 0, GB_FASTER, GB_UNCLEAR},
+                 {{2, 1.9, 2.1}, 6, 1, GB_FASTER, GB_UNCLEAR}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        gb_result r, again;
+        gb_error error = {0};
+        make_result(&r, false);
+        gb_comparison *c = r.comparisons;
+        r.pythons[1].gil = -1;
+        for (size_t j = 0; j < 6; j++) r.cells[1].rounds[j].gil.enabled_after_load = cases[i].gil;
+        r.cells[1].round_count = cases[i].rounds;
+        c->ratio = cases[i].ratio;
+        c->verdict = cases[i].given;
+        c->gil_back = false;
+        text t = write_with(json, &r);
+        ok(!read_bytes(t.data, t.len, &again, &error), "read: %s", error.text);
+        is_u64(again.comparisons->verdict, cases[i].kept, "verdict %zu is by today's rules", i);
+        free(t.data);
+        gb_result_free(&again);
+        gb_result_free(&r);
+    }
+}
+
 int main(void)
 {
+    test_withdrawn();
     test_round_trip();
     test_numbers();
     test_locale();

@@ -857,6 +857,30 @@ static void swallow(gb_exchange *exchange, void *user)
     gb_respond(exchange, good ? 200 : 500, "text/plain", "all of it", 9);
 }
 
+// The calling thread may look at the clock when the window is long over.
+static void oversleep(void *user, const gb_load_progress *progress)
+{
+    bool *slept = user;
+    if (*slept || !progress->in_window) return;
+    *slept = true;
+    nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
+}
+
+static void test_late_look(void)
+{
+    bool slept = false;
+    gb_error error = {0};
+    gb_load_result r;
+    peer p = {.answer = GOOD};
+    peer_start(&p);
+    gb_load_config config = {.connections = 2, .duration_s = 0.1, .warmup_s = 0.05,
+                             .on_progress = oversleep, .user = &slept};
+    is_u64(run(p.port, config, &r, &error), GB_OK, "a look at the clock that is late");
+    ok(slept && r.cpu_ns > 0 && r.cpu_ns < GB__NS, "the client's CPU time is that of the window");
+    gb_load_free(&r);
+    peer_stop(&p);
+}
+
 static void test_upload(void)
 {
     gb_error error = {0};
@@ -1115,6 +1139,7 @@ int main(void)
     test_ten_ms();
     test_freeze(1);
     test_window();
+    test_late_look();
     test_stop((gb_load_config){.connections = 4, .duration_s = 30}, "a duration");
     test_stop((gb_load_config){.connections = 4, .requests = 1000000000}, "a number of requests");
     test_upload();

@@ -372,9 +372,9 @@ static void test_no_verdict(void)
     strcpy(m.rounds[0][2].problem, "it fell over");
     is_u64(verdict_of(&m, 6), GB_UNCLEAR, "nor of six of which one has no measurement");
     is_u64(verdict_of(&m, 7), GB_FASTER, "one more makes up for it");
-    for (int j = 0; j < 4; j++) m.rounds[0][j].coarse = true;
+    for (int j = 0; j < 5; j++) m.rounds[0][j].coarse = true;
     is_u64(verdict_of(&m, 7), GB_UNCLEAR, "none where most windows held too few answers");
-    is_u64(verdict_of(&m, 8), GB_FASTER, "half of them are not most");
+    is_u64(verdict_of(&m, 9), GB_FASTER, "half of them are not most");
     m.pythons[1].free_threaded = true;
     m.pythons[1].gil = -1;
     m.rounds[1][3].gil.enabled_after_load = 1;
@@ -405,6 +405,8 @@ static void test_rounds_needed(void)
     c.ratio = (gb_interval){1, 0.999, 1.001};
     is_u64((uint64_t)gb_rounds_needed(&c, 0.05), 6, "never fewer than make a verdict");
     is_u64((uint64_t)gb_rounds_needed(&c, 0.01), 0, "1 %% is below what can be told");
+    c.ratio = (gb_interval){1, 0.1, 3};
+    is_u64((uint64_t)gb_rounds_needed(&c, 0.05), 0, "nobody is told to run more than 10,000");
     c.rounds = 0;
     is_u64((uint64_t)gb_rounds_needed(&c, 0.05), 0, "not where rounds aren't paired");
 }
