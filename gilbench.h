@@ -3798,6 +3798,8 @@ static void gb__conn_close(gb__thread *t, gb__conn *c)
     c->next->previous = c->previous;
     c->next = s->closed;
     s->closed = c;
+    // Where the application forked, a child has the socket, too: to close it here is not its end.
+    epoll_ctl(s->epoll, EPOLL_CTL_DEL, c->fd, NULL);
     close(c->fd);
     gb__set_accepting(s, true);  // a descriptor is free again
     pthread_mutex_unlock(&s->lock);

@@ -709,6 +709,27 @@ sub test_kept {
     get($s, '/keep');
 }
 
+# How many descriptors the server's epoll watches.
+sub watched {
+    my ($s) = @_;
+    return scalar map { slurp($_) =~ /^tfd:/mg } glob "/proc/$s->{pid}/fdinfo/*";
+}
+
+# A child that the application forked has the client's socket, too, so that the kernel goes on
+# watching it when the server has closed it.
+sub test_fork {
+    my ($s) = @_;
+    my $c = connection($s);
+    my $file = "$top/$s->{name}-fork";
+    is(ask($c, "GET /forks?file=$file", fields => ['Connection: close'])->{body}, '"forked"',
+        'the application forks');
+    # What it always has is its listener, its timer and the stop.
+    ok(eventually(sub { watched($s) == 3 }), '... and what is closed is watched no more');
+    put($c, 'x');
+    is(get($s, '/none')->{status}, 200, '... and others are served');
+    save($file, '');
+}
+
 sub test_log {
     my ($s) = @_;
     get($s, '/log');
@@ -933,6 +954,7 @@ for my $name (sort keys %build) {
             test_errors($s);
             test_threads($s);
             test_kept($s);
+            test_fork($s);
             test_log($s);
             test_leaks($s) if $s->{threads} == 1;
             test_stop($s);

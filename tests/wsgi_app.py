@@ -414,6 +414,16 @@ def works_on(environ, start_response, query):
 
 
 @path
+def forks(environ, start_response, query):
+    """A child has whatever this process has open, until the file is there."""
+    if not os.fork():
+        while not os.path.exists(query["file"]):
+            time.sleep(0.01)
+        os._exit(0)
+    return answer(start_response, "forked")
+
+
+@path
 def closes_late(environ, start_response, query):
     """The iterable's close() waits until the client has the answer."""
     def wait():
