@@ -22,6 +22,7 @@ thread_tests := $(patsubst tests/%.c,build/tests/%.tsan.t,$(filter tests/thread%
 compile_tests := $(patsubst tests/compile/%.c,build/tests/compile/%.o,$(wildcard tests/compile/*.c))
 c_tests := $(unit_tests) $(thread_tests)
 cli_tests := $(wildcard tests/*.t)
+slowest_first := $(patsubst %,tests/%.t,wsgi asgi applications compare signals pythons servers workers)
 
 # $(call need,TOOL,PACKAGE)
 need = @command -v $(1) >/dev/null || { echo "make: no $(1) here: apt-get install $(2)"; exit 1; }
@@ -30,8 +31,8 @@ need = @command -v $(1) >/dev/null || { echo "make: no $(1) here: apt-get instal
 # can be switched off, it is.
 prove := $(shell setarch -R true 2>/dev/null && echo setarch -R) prove -j4
 
-.PHONY: all run test pythons venvs peers calibrate mutants bundle interpreters fuzz install clean
-.PHONY: help
+.PHONY: all run test test-programs pythons venvs peers calibrate mutants bundle interpreters fuzz
+.PHONY: install clean help
 .DELETE_ON_ERROR:
 
 all: build/gilbench ## build/gilbench (the default)
@@ -39,9 +40,12 @@ all: build/gilbench ## build/gilbench (the default)
 run: interpreters ## the default comparison; gets the interpreters first if none is found
 	build/gilbench compare --json build/report.json --html build/report.html
 
-test: interpreters $(examples) $(c_tests) $(compile_tests) ## every test, the C ones under sanitizers
+test: interpreters test-programs ## every test, the C ones under sanitizers
 	$(call need,prove,perl)
-	GILBENCH=build/gilbench $(prove) $(c_tests) $(cli_tests)
+	GILBENCH=build/gilbench $(prove) $(slowest_first) \
+	    $(filter-out $(slowest_first),$(cli_tests)) $(c_tests)
+
+test-programs: $(examples) $(c_tests) $(compile_tests)
 
 pythons: ## build the two interpreters into the per-user cache (PGO=1: an optimised pair)
 	@.make/pythons

@@ -239,6 +239,11 @@ cmp_ok($round->{latency_ms}{max} // 0, '>=', $round->{uncorrected_latency_ms}{ma
     'adds the uncorrected latencies');
 is(result()->{cells}[0]{rate}, 200, 'and is kept');
 
+# One row has no ratio that would have to be known better.
+($out, $err, $status) = compare(@gil, qw(--precision 50% --duration 0.01 --warmup 0.001 --threads 1
+    --connections 2 --no-control --quiet --path /json), @json);
+is(scalar @{ result()->{cells}[0]{rounds} }, 10, 'a precision that is reached ends it, not before');
+
 # ---- the order
 
 # Progress on a terminal, and the order of cells that it shows.

@@ -366,9 +366,7 @@ static void test_threads(void)
 static size_t open_files(void)
 {
     size_t n = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (dir && gb__next_id(dir)) n++;
-    if (dir) closedir(dir);
+    for (int fd = 0; fd < 1024; fd++) n += fcntl(fd, F_GETFD) >= 0;
     return n;
 }
 

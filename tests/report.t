@@ -78,7 +78,7 @@ sub result_file {
 }
 
 # A table's lines as lists of cells; the first column of each row tells it apart.
-sub rows { return map { [split / {2,}/, $_] } grep { /^\/x/ } split /\n/, $_[0] }
+sub rows { return map { [split / {2,}/, $_] } grep { /^\/[xy]/ } split /\n/, $_[0] }
 
 # ---- one result
 

@@ -97,6 +97,16 @@ static void test_command(void)
     free(command);
 }
 
+// Who is to blame for a GIL that is back is asked of a child, of which nothing stays behind.
+static void test_culprits(const gb_python *python)
+{
+    char text[64] = "";
+    int before = count_descriptors(getpid());
+    for (int i = 0; i < 3; i++) gb__gil_culprits(python, "builtin:wsgi", "json", text, sizeof text);
+    is_str(text, "", "json is not to blame");
+    is_u64((uint64_t)count_descriptors(getpid()), (uint64_t)before, "no descriptor stays behind");
+}
+
 int main(void)
 {
     gb_python *found = NULL;
@@ -121,6 +131,7 @@ int main(void)
     for (int i = 0; i < count; i++)
         compare(configs[i].python ? configs[i].python->id : configs[i].app, small[i], large[i]);
     if (heap) test_handler(heap);
+    if (count > 1) test_culprits(configs[1].python);
     test_too_long();
     test_command();
     free(found);

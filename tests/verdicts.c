@@ -174,6 +174,14 @@ static void test_warm_up(void)
         ok(!r.coarse, "of answers that are not too few");
         gb_load_free(&r);
     }
+    k.warmup_s = 0.01;
+    k.duration_s = 0.1;
+    if (gb_load(&k, &r, &error)) {
+        ok(false, "%s", error.text);
+    } else {
+        ok(r.warmup_s > GB__PACE_STEPS * 0.01, "a short warm-up lasts until a rate can be judged");
+        gb_load_free(&r);
+    }
     gb_server_stop(server);
 }
 
