@@ -4362,6 +4362,8 @@ static bool gb__server_prepare_threads(gb_server *s, gb_error *error)
     for (int i = 0; i < s->config.threads; i++) {
         gb__thread *t = &s->threads[i];
         t->server = s;
+        t->chance = (uint64_t)i;  // threads that go in step are not to be timed in step
+        t->untimed = gb__rng_below(&t->chance, 7);
         sem_init(&t->wake, 0, 0);
         pthread_mutex_init(&t->stats_lock, NULL);
         for (int p = 0; p < GB__PHASES; p++)

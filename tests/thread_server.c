@@ -872,6 +872,35 @@ static void test_computing(void)
     gb_server_stop(s);
 }
 
+// Threads that go in step: some of their requests are timed, neither all nor none.
+static void test_timed(void)
+{
+    enum { MANY = 32 };
+    int fds[MANY];
+    gb_histogram all[GB__PHASES];
+    gb_server *s = start((gb_server_config){.threads = MANY});
+    for (int p = 0; p < GB__PHASES; p++) gb_histogram_init(&all[p], 2, NULL);
+    gate_set(false);
+    for (int i = 0; i < MANY; i++) {
+        fds[i] = dial(gb_server_port(s));
+        put_text(fds[i], "GET /wait HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    gate_await(MANY);
+    gate_set(true);
+    for (int i = 0; i < MANY; i++) {
+        get(fds[i], false);
+        close(fds[i]);
+    }
+    for (int patience = 5000; gb__server_window(s, all) < MANY && patience; patience--) {
+        for (int p = 0; p < GB__PHASES; p++) gb_histogram_reset(&all[p]);
+        pause_ms(1);
+    }
+    ok(all[0].total > 0 && all[0].total < MANY, "%llu of %d first requests are timed",
+       (unsigned long long)all[0].total, MANY);
+    for (int p = 0; p < GB__PHASES; p++) gb_histogram_free(&all[p]);
+    gb_server_stop(s);
+}
+
 static void not_started(const char *name, gb_server_config config, gb_code code)
 {
     gb_error error = {0};
@@ -928,6 +957,7 @@ int main(void)
     test_overdue(1);
     test_overdue(2);
     test_computing();
+    test_timed();
     is_u64((uint64_t)open_descriptors(), (uint64_t)before, "no descriptor is left open");
     free(several_mib);
     return tap_end();
