@@ -74,7 +74,7 @@ is_deeply($gil->{enabled_after_load}, $true, 'the GIL came back');
 is(join(' ', sort split /, /, $gil->{reenabled_by} // ''), 'gb_first package.gb_second',
     '... and each guilty module is named, the good one is not');
 like($warnings, qr/GIL came back \(gb_first, package\.gb_second/, '... in a warning');
-like($stderr, qr/^\/json +\S+, GIL back: gb_first, \.\.\. /m, '... and its row says so');
+like($stderr, qr/^\/ +\S+, GIL back: gb_first, \.\.\. /m, '... and its row says so');
 
 ($gil, $warnings) = gil_of('', 'late.py:app');
 is_deeply([$gil->{enabled_after_load}, $gil->{reenabled_by}], [$true, 'gb_late'],
