@@ -405,6 +405,7 @@ static void test_statuses(void)
     } cases[] = {
         {"HTTP/1.1 201 Created\r\nContent-Length: 5\r\n\r\nhello", 2, 201},
         {"HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 5\r\n\r\nhello", 3, 302},
+        {"HTTP/1.1 400 Bad Request\r\nContent-Length: 5\r\n\r\nhello", 4, 400},
         {"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 4,
          404},
         {"HTTP/1.1 100 Continue\r\n\r\n" SIZE("999 Odd"), 5, 999}};
