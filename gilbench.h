@@ -9741,9 +9741,9 @@ static void gb__gil_culprits(const gb_python *python, const char *app, const cha
     gb__order order;
     gb_service child;
     gb__buf output = {0}, found = {0};
+    if (gb__order_make(&order, &(gb_service_config){.python = python, .app = app}, NULL)) return;
     int fd = memfd_create("gilbench-culprits", MFD_CLOEXEC);
-    if (gb__order_make(&order, &(gb_service_config){.python = python, .app = app}, NULL) || fd < 0)
-        return;
+    if (fd < 0) return;
     gb__copy(order.modules, sizeof order.modules, names);
     if (!gb__service_spawn(&child, gb__child_work, &order, fd, NULL)) {
         gb__reap(child.pid, GB__START_PATIENCE_S);
