@@ -3234,6 +3234,7 @@ struct gb__conn {
     bool readable;          // there may be something to read
     bool gone;              // the client sends no more
     bool reset;             // nor does it read
+    bool writable;          // the socket takes more than it did
     bool again;             // there is something to do without another event
     bool partial;           // part of a request is there: late means 408, not a silent close
     bool busy;              // the exchange is on
@@ -3853,6 +3854,7 @@ static bool gb__take_ready(gb__thread *t)  // locked
     c->readable |= (c->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     c->gone |= (c->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     c->reset |= (c->events & EPOLLERR) != 0;
+    c->writable = (c->events & EPOLLOUT) != 0;
     c->events = 0;
     return true;
 }
@@ -4112,8 +4114,9 @@ static void gb__serve_busy(gb__thread *t, gb__conn *c, uint64_t now)
 {
     gb_exchange *x = &c->exchange;
     bool full = x->unsent.len, drained = false;
+    // A socket may take a little more at any time: that its client reads is what an event says.
     if (c->reset) x->state = GB__ANSWER_FAILED;
-    else if (full) gb__drain(x, now);
+    else if (full && (c->writable || c->deadline > now)) gb__drain(x, now);
     drained = full && !x->unsent.len;
     if (!gb__settle(x)) return;
     if (c->deadline && c->deadline <= now && !(c->wanted && c->readable)) {
