@@ -423,7 +423,7 @@ typedef struct gb_host {
     uint64_t memory;           // bytes
     double load_1min;
     uint64_t steal_ns;         // since boot, summed over the CPUs
-    double cgroup_cpus;        // CPU quota of the container, in CPUs; 0 = none
+    double cgroup_cpus;        // CPU quota of the container (cgroup v2), in CPUs; 0 = none
     int threads_per_core;      // more than 1: some of the CPUs are halves of a core (SMT)
     int turbo;                 // 1 on, 0 off, -1 unknown
     uint64_t swapped_pages;    // in and out, since boot
@@ -630,9 +630,7 @@ typedef struct PyType_Spec {
     X(int, PyInitConfig_HasOption, (PyInitConfig *, const char *))                                 \
     X(int, PyInitConfig_SetInt, (PyInitConfig *, const char *, int64_t))                           \
     X(int, PyInitConfig_SetStr, (PyInitConfig *, const char *, const char *))                      \
-    X(int, PyInitConfig_SetStrList, (PyInitConfig *, const char *, size_t, char *const *))         \
     X(int, PyInitConfig_GetError, (PyInitConfig *, const char **))                                 \
-    X(int, PyInitConfig_GetExitCode, (PyInitConfig *, int *))                                      \
     X(int, Py_InitializeFromInitConfig, (PyInitConfig *))                                          \
     X(int, Py_FinalizeEx, (void))                                                                  \
     X(PyInterpreterState *, PyInterpreterState_Get, (void))                                        \
@@ -654,7 +652,6 @@ typedef struct PyType_Spec {
     X(int, PyObject_GetOptionalAttr, (PyObject *, PyObject *, PyObject **))                        \
     X(PyObject *, PyObject_CallNoArgs, (PyObject *))                                               \
     X(PyObject *, PyObject_CallOneArg, (PyObject *, PyObject *))                                   \
-    X(PyObject *, PyObject_CallFunctionObjArgs, (PyObject *, ...))                                 \
     X(PyObject *, PyObject_CallMethod, (PyObject *, const char *, const char *, ...))              \
     X(PyObject *, PyObject_Vectorcall, (PyObject *, PyObject *const *, size_t, PyObject *))        \
     X(PyObject *, PyObject_Str, (PyObject *))                                                      \
@@ -683,7 +680,6 @@ typedef struct PyType_Spec {
     X(int, PyBytes_AsStringAndSize, (PyObject *, char **, Py_ssize_t *))                           \
     X(PyObject *, PyBytes_FromObject, (PyObject *))                                                \
     X(PyObject *, PyLong_FromLong, (long))                                                         \
-    X(PyObject *, PyLong_FromLongLong, (long long))                                                \
     X(long, PyLong_AsLong, (PyObject *))                                                           \
     X(Py_ssize_t, PyLong_AsSsize_t, (PyObject *))                                                  \
     X(PyObject *, PyBool_FromLong, (long))                                                         \
@@ -714,7 +710,6 @@ typedef struct PyType_Spec {
     X(PyObject *, PyErr_GetRaisedException, (void))                                                \
     X(void, PyErr_SetRaisedException, (PyObject *))                                                \
     X(void, PyErr_WriteUnraisable, (PyObject *))                                                   \
-    X(int, PyArg_ParseTuple, (PyObject *, const char *, ...))                                      \
     X(int, PyArg_UnpackTuple, (PyObject *, const char *, Py_ssize_t, Py_ssize_t, ...))
 
 // Exported as variables; each holds a borrowed reference.
@@ -1224,6 +1219,13 @@ GB__PRINTF(2, 3) static void gb__buf_printf(gb__buf *b, const char *format, ...)
     va_end(args);
 }
 
+// The array, moved where it is full, which it is at 0, 1, 2, 4, ... elements: it has room for one
+// more. NULL without memory; then the old one stays.
+static void *gb__with_room(void *array, size_t count, size_t size)
+{
+    return count & (count - 1) ? array : realloc(array, (2 * count + 1) * size);
+}
+
 // Drops the first n bytes.
 static void gb__buf_consume(gb__buf *b, size_t n)
 {
@@ -1312,12 +1314,16 @@ static size_t gb__utf8_length(const unsigned char *s)
 }
 
 // Copies into a fixed field, cutting what doesn't fit; fields are sized so that nothing real is.
+static void gb__copy_slice(char *to, size_t size, gb_slice from)
+{
+    size_t len = from.len < size ? from.len : size - 1;
+    memcpy(to, from.data, len);
+    to[len] = 0;
+}
+
 static void gb__copy(char *to, size_t size, const char *from)
 {
-    size_t len = strlen(from);
-    if (len >= size) len = size - 1;
-    memcpy(to, from, len);
-    to[len] = 0;
+    gb__copy_slice(to, size, gb__slice(from));
 }
 
 typedef char gb__small[32];
@@ -1354,10 +1360,12 @@ static void gb__restore_locale(locale_t before)
     if (before) freelocale(uselocale(before));
 }
 
-// Reads a file of a size that /proc doesn't tell beforehand. False (and errno) if it can't.
+// Reads a file, of a size that /proc doesn't tell beforehand, in place of what `b` has. False (and
+// errno) if it can't.
 static bool gb__read_file(const char *path, gb__buf *b)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
+    b->len = 0;
     if (fd < 0) return false;
     ssize_t n = -1;
     do {
@@ -1854,29 +1862,11 @@ static int gb__parse_cpu_list(const char *list)
     return (int)count;
 }
 
-// "150000 100000" is 1.5 CPUs; "max 100000" and -1 are no limit.
-static double gb__parse_quota(const char *quota, const char *period)
+// "150000 100000" is 1.5 CPUs; "max 100000" is no limit.
+static double gb__parse_quota(const char *text)
 {
-    double q = (double)strtoll(quota, NULL, 10), p = (double)strtoll(period, NULL, 10);
-    return q > 0 && p > 0 ? q / p : 0;
-}
-
-// Finds the path behind "0::" (controller "", version 2) or behind "4:cpu,cpuacct:" (version 1).
-static gb_slice gb__parse_cgroup(const char *text, const char *controller)
-{
-    for (const char *end, *line = text; *line; line = *end ? end + 1 : end) {
-        end = line + strcspn(line, "\n");
-        const char *name = line + strcspn(line, ":\n");
-        while (*name == ':' || *name == ',') {
-            size_t len = strcspn(++name, ",:\n");
-            const char *path = name + strcspn(name, ":\n");
-            if (*path == ':' && gb__slice_is((gb_slice){name, len}, controller))
-                return (gb_slice){path + 1, (size_t)(end - path - 1)};
-            if (name[len] != ',') break;
-            name += len;
-        }
-    }
-    return (gb_slice){"", 0};
+    uint64_t quota[2];
+    return gb__parse_numbers(text, quota, 2) && quota[1] ? (double)quota[0] / (double)quota[1] : 0;
 }
 
 // ---- the tree of processes ----------------------------------------------------------------------
@@ -1887,7 +1877,7 @@ typedef struct gb__process {
 
 typedef struct gb__processes {
     gb__process *items;
-    size_t count, cap;
+    size_t count;
 } gb__processes;
 
 static void gb__processes_free(gb__processes *list)
@@ -1901,13 +1891,9 @@ static bool gb__processes_add(gb__processes *list, int pid, int parent)
 {
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i].pid == pid) return true;
-    if (list->count == list->cap) {
-        size_t cap = list->cap ? list->cap * 2 : 64;
-        gb__process *items = realloc(list->items, cap * sizeof *items);
-        if (!items) return false;
-        list->items = items;
-        list->cap = cap;
-    }
+    gb__process *items = gb__with_room(list->items, list->count, sizeof *items);
+    if (!items) return false;
+    list->items = items;
     list->items[list->count++] = (gb__process){pid, parent};
     return true;
 }
@@ -1927,7 +1913,6 @@ static bool gb__proc_read(gb__buf *text, int pid, const char *name)
 {
     char path[96];
     snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
-    text->len = 0;
     if (!gb__read_file(path, text)) return false;
     if (!text->len) errno = ESRCH;  // what a vanishing process can look like
     return text->len > 0;
@@ -1968,7 +1953,6 @@ static bool gb__tree_children(gb__processes *tree, const char *tasks, int parent
     for (int thread; fine && (thread = gb__next_id(dir));) {
         char path[PATH_MAX];
         snprintf(path, sizeof path, "%s/%d/children", tasks, thread);
-        text->len = 0;
         if (!gb__read_file(path, text)) continue;
         char *end = text->data;
         for (long pid; fine && (pid = strtol(end, &end, 10)) > 0;)
@@ -2047,7 +2031,7 @@ static gb__file *gb__find_file(gb__files *files, uint64_t device, uint64_t inode
     for (size_t i = 0; i < files->count; i++)
         if (files->items[i].inode == inode && files->items[i].device == device)
             return &files->items[i];
-    gb__file *grown = realloc(files->items, (files->count + 1) * sizeof *grown);
+    gb__file *grown = gb__with_room(files->items, files->count, sizeof *grown);
     if (!grown) return NULL;
     files->items = grown;
     grown[files->count] = (gb__file){.device = device, .inode = inode};
@@ -2173,11 +2157,10 @@ static void gb__peak_reset(int pid)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/clear_refs", pid);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return;
-    ssize_t ignored = write(fd, "5", 1);
-    (void)ignored;
-    close(fd);
+    FILE *out = fopen(path, "we");
+    if (!out) return;
+    fputs("5", out);
+    fclose(out);
 }
 
 GB_API void gb_peak_reset(int pid)
@@ -2194,38 +2177,32 @@ GB_API void gb_peak_reset(int pid)
 // >>host
 // The machine, and what else it does: facts that stand beside every result.
 
-static bool gb__host_file(gb__buf *text, const char *path)
-{
-    text->len = 0;
-    return gb__read_file(path, text);
-}
-
 // x86 names the model, a Raspberry Pi the board; other ARM machines have their architecture only.
 static void gb__host_cpu(gb_host *host, gb__buf *text, const char *machine)
 {
     static const char *const names[] = {"model name", "Model", "cpu model", "Hardware"};
     gb__copy(host->cpu_model, sizeof host->cpu_model, machine);
-    if (!gb__host_file(text, "/proc/cpuinfo")) return;
+    if (!gb__read_file("/proc/cpuinfo", text)) return;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         gb_slice model = gb__proc_value(text->data, names[i]);
         if (!model.len) continue;
-        snprintf(host->cpu_model, sizeof host->cpu_model, "%.*s", (int)model.len, model.data);
+        gb__copy_slice(host->cpu_model, sizeof host->cpu_model, model);
         return;
     }
 }
 
 static gb__machine_time gb__machine_time_read(gb__buf *text)
 {
-    if (!gb__host_file(text, "/proc/stat")) return (gb__machine_time){0, 0};
+    if (!gb__read_file("/proc/stat", text)) return (gb__machine_time){0, 0};
     return gb__parse_machine_time(text->data);
 }
 
 // Intel's driver says whether turbo is off, everybody else's whether boost is on.
 static int gb__host_turbo(gb__buf *text)
 {
-    if (gb__host_file(text, "/sys/devices/system/cpu/intel_pstate/no_turbo"))
+    if (gb__read_file("/sys/devices/system/cpu/intel_pstate/no_turbo", text))
         return *text->data == '0';
-    if (gb__host_file(text, "/sys/devices/system/cpu/cpufreq/boost")) return *text->data == '1';
+    if (gb__read_file("/sys/devices/system/cpu/cpufreq/boost", text)) return *text->data == '1';
     return -1;
 }
 
@@ -2237,52 +2214,24 @@ static int gb__host_cpus(void)
     return online > 0 ? (int)online : 0;
 }
 
-// The quota of one cgroup, 0 where it has none. `period` is NULL in version 2, where one file has
-// both numbers.
-static double gb__cgroup_quota(const char *dir, const char *quota, const char *period,
-                               gb__buf *text)
+// The tightest quota from our cgroup (of version 2) up to the mount. A container may see its own
+// cgroup at the mount while /proc names the path outside of it: that path isn't there and is passed
+// by.
+static double gb__cgroup_cpus(const char *mount, gb_slice own, gb__buf *text)
 {
-    char path[PATH_MAX + 32], first[64];
-    snprintf(path, sizeof path, "%s/%s", dir, quota);
-    if (!gb__host_file(text, path)) return 0;
-    if (!period) return gb__parse_quota(text->data, text->data + strcspn(text->data, " "));
-    gb__copy(first, sizeof first, text->data);
-    snprintf(path, sizeof path, "%s/%s", dir, period);
-    return gb__host_file(text, path) ? gb__parse_quota(first, text->data) : 0;
-}
-
-// The tightest quota from our cgroup up to the mount. A container may see its own cgroup at the
-// mount while /proc names the path outside of it: that path isn't there and is passed by.
-static double gb__cgroup_cpus(const char *mount, gb_slice path, const char *quota,
-                              const char *period, gb__buf *text)
-{
-    char dir[PATH_MAX];
+    char dir[PATH_MAX], path[PATH_MAX + 16];
     double tightest = 0;
-    size_t top = strlen(mount), len = top + path.len;
+    size_t top = strlen(mount), len = top + own.len;
     if (len >= sizeof dir) return 0;
-    snprintf(dir, sizeof dir, "%s%.*s", mount, (int)path.len, path.data);
+    snprintf(dir, sizeof dir, "%s%.*s", mount, (int)own.len, own.data);
     for (;;) {
-        double cpus = gb__cgroup_quota(dir, quota, period, text);
+        snprintf(path, sizeof path, "%s/cpu.max", dir);
+        double cpus = gb__read_file(path, text) ? gb__parse_quota(text->data) : 0;
         if (cpus > 0 && (tightest <= 0 || cpus < tightest)) tightest = cpus;
         if (len <= top) return tightest;
         while (len > top && dir[--len] != '/') continue;
         dir[len] = 0;
     }
-}
-
-static double gb__host_quota(gb__buf *text)
-{
-    gb__buf own = {0};
-    double cpus = 0;
-    if (gb__read_file("/proc/self/cgroup", &own)) {
-        cpus = gb__cgroup_cpus("/sys/fs/cgroup", gb__parse_cgroup(own.data, ""), "cpu.max", NULL,
-                               text);
-        if (cpus <= 0)
-            cpus = gb__cgroup_cpus("/sys/fs/cgroup/cpu", gb__parse_cgroup(own.data, "cpu"),
-                                   "cpu.cfs_quota_us", "cpu.cfs_period_us", text);
-    }
-    gb__buf_free(&own);
-    return cpus;
 }
 
 GB_API void gb_host_read(gb_host *host)
@@ -2296,19 +2245,21 @@ GB_API void gb_host_read(gb_host *host)
                  name.machine);
         gb__host_cpu(host, &text, name.machine);
     }
-    if (gb__host_file(&text, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"))
-        snprintf(host->governor, sizeof host->governor, "%.*s", (int)strcspn(text.data, "\n"),
-                 text.data);
-    if (gb__host_file(&text, "/proc/meminfo"))
+    if (gb__read_file("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", &text))
+        gb__copy_slice(host->governor, sizeof host->governor,
+                       (gb_slice){text.data, strcspn(text.data, "\n")});
+    if (gb__read_file("/proc/meminfo", &text))
         host->memory = gb__proc_bytes(text.data, "MemTotal");
     host->steal_ns = gb__machine_time_read(&text).steal_ns;
-    if (gb__host_file(&text, "/proc/vmstat")) host->swapped_pages = gb__parse_swapped(text.data);
-    if (gb__host_file(&text, "/sys/devices/system/cpu/cpu0/topology/thread_siblings_list"))
+    if (gb__read_file("/proc/vmstat", &text)) host->swapped_pages = gb__parse_swapped(text.data);
+    if (gb__read_file("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list", &text))
         host->threads_per_core = gb__parse_cpu_list(text.data);
     host->turbo = gb__host_turbo(&text);
     if (getloadavg(&host->load_1min, 1) != 1) host->load_1min = 0;
     host->cpus = gb__host_cpus();
-    host->cgroup_cpus = gb__host_quota(&text);
+    if (gb__read_file("/proc/self/cgroup", &text))  // "0::/path"
+        host->cgroup_cpus = gb__cgroup_cpus("/sys/fs/cgroup", gb__proc_value(text.data, "0"),
+                                            &text);
     gb__buf_free(&text);
 }
 
@@ -2431,7 +2382,6 @@ typedef struct gb__request {
     gb__span method, target, path, query;
     gb__span authority;      // of an absolute-form target
     int minor;  // of HTTP/1.x
-    gb__field fields[GB_MAX_HEADERS];
     size_t field_count;
     size_t head_len;         // the body starts here
     bool has_length;         // there is a Content-Length
@@ -2439,6 +2389,7 @@ typedef struct gb__request {
     uint64_t content_length;
     bool keep_alive;
     bool expect_continue;
+    gb__field fields[GB_MAX_HEADERS];
 } gb__request;
 
 typedef struct gb__response {
@@ -2700,12 +2651,8 @@ static int gb__parse_request(gb__request *r, const char *data, size_t len)
     gb_slice line = {0};
     size_t at = gb__empty_lines(data, len);
     // Everything but the field table, which is 2 KiB that nobody reads beyond field_count.
-    r->field_count = 0;
-    r->method = r->authority = (gb__span){0};
+    memset(r, 0, offsetof(gb__request, fields));
     r->minor = 1;
-    r->has_length = r->chunked = r->keep_alive = r->expect_continue = false;
-    r->content_length = 0;
-    r->head_len = 0;
     if (at > GB_MAX_REQUEST_LINE) return 400;
     if (len - at == 1 && data[at] == '\r') return GB__PARTIAL;
     switch (gb__next_line(data, len, GB_MAX_REQUEST_LINE, &at, &line)) {
@@ -2967,16 +2914,12 @@ static bool gb__is_hop_by_hop(gb_slice name)
 static bool gb__wait_ready(int fd, short events, uint64_t deadline)
 {
     for (;;) {
-        uint64_t now = gb_now_ns();
-        if (now >= deadline) {
-            errno = ETIMEDOUT;
-            return false;
-        }
+        uint64_t now = gb_now_ns(), ms = now < deadline ? (deadline - now) / 1000000 + 1 : 0;
         struct pollfd p = {.fd = fd, .events = events};
-        uint64_t ms = (deadline - now) / 1000000 + 1;
         int n = poll(&p, 1, ms > INT_MAX ? INT_MAX : (int)ms);
         if (n > 0) return true;
-        if (n < 0 && errno != EINTR) return false;
+        if (n == 0 && !ms) errno = ETIMEDOUT;
+        if (n == 0 ? !ms : errno != EINTR) return false;
     }
 }
 
@@ -4264,19 +4207,22 @@ static const char gb__page_answer[] =
 
 static void gb__builtin_handler(gb_exchange *x, void *user)
 {
-    static const char hello[] = "{\"message\": \"Hello World\"}", done[] = "{\"status\": \"done\"}";
-    gb_slice path = gb_request_path(x);
+    static const struct {
+        const char *path;
+        uint64_t wait_ns;
+        const char *answer;
+    } pages[] = {{"/json", 0, "{\"message\": \"Hello World\"}"},
+                 {"/io", 10000000, "{\"status\": \"done\"}"},
+                 {"/page", 0, gb__page_answer},
+                 {"/query", 5000000, gb__page_answer}};
+    size_t i = 0;
     (void)user;
-    if (gb__slice_is(path, "/json")) {
-        gb_respond(x, 200, "application/json", hello, sizeof hello - 1);
-    } else if (gb__slice_is(path, "/io")) {
-        gb__sleep_until(gb_now_ns() + 10000000);
-        gb_respond(x, 200, "application/json", done, sizeof done - 1);
-    } else if (gb__slice_is(path, "/page") || gb__slice_is(path, "/query")) {
-        if (gb__slice_is(path, "/query")) gb__sleep_until(gb_now_ns() + 5000000);
-        gb_respond(x, 200, "application/json", gb__page_answer, sizeof gb__page_answer - 1);
-    } else {
+    while (i < 4 && !gb__slice_is(gb_request_path(x), pages[i].path)) i++;
+    if (i == 4) {
         gb_respond(x, 404, "text/plain", "not found\n", 10);
+    } else {
+        if (pages[i].wait_ns) gb__sleep_until(gb_now_ns() + pages[i].wait_ns);
+        gb_respond(x, 200, "application/json", pages[i].answer, strlen(pages[i].answer));
     }
 }
 
@@ -5622,16 +5568,6 @@ static gb_code gb__py_load(const char *libpython, gb_error *error)
     return GB_OK;
 }
 
-static gb_code gb__py_init_error(PyInitConfig *config, const gb_python *python, gb_error *error)
-{
-    const char *text = NULL;
-    gb_py.PyInitConfig_GetError(config, &text);
-    gb_code code = gb__fail(error, GB_NO_PYTHON, "can't start %s: %s", python->libpython,
-                            text ? text : "no reason given");
-    gb_py.PyInitConfig_Free(config);
-    return code;
-}
-
 static void gb__set_switch(const char *variable, int value)
 {
     if (value < 0) unsetenv(variable);
@@ -5682,9 +5618,14 @@ static gb_code gb__py_start(const gb_python *python, bool verbose, gb_error *err
     bool ok = !gb_py.PyInitConfig_SetStr(config, "executable", python->executable);
     if (ok && verbose) ok = !gb_py.PyInitConfig_SetInt(config, "verbose", 1);
     if (ok && *python->home) ok = !gb_py.PyInitConfig_SetStr(config, "home", python->home);
-    if (!ok || gb_py.Py_InitializeFromInitConfig(config) < 0)
-        return gb__py_init_error(config, python, error);
+    if (!ok || gb_py.Py_InitializeFromInitConfig(config) < 0) {
+        const char *text = NULL;
+        gb_py.PyInitConfig_GetError(config, &text);
+        code = gb__fail(error, GB_NO_PYTHON, "can't start %s: %s", python->libpython,
+                        text ? text : "no reason given");
+    }
     gb_py.PyInitConfig_Free(config);
+    if (code) return code;
     // As in `python3`, where they are exceptions; an embedded start leaves the signals alone.
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
@@ -5849,7 +5790,7 @@ typedef struct gb__candidate {
 
 typedef struct gb__search {
     gb__candidate *all;
-    size_t count, cap;
+    size_t count;
     bool failed;  // out of memory
 } gb__search;
 
@@ -5900,24 +5841,16 @@ static void gb__to_parent(char *path)
 
 static gb_slice gb__fact(const gb__buf *answer, const char *key)
 {
-    size_t len = strlen(key);
-    const char *end = answer->data + answer->len;
-    for (const char *line = answer->data; line < end;) {
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
-        if (!stop) break;  // cut off in the middle
-        if ((size_t)(stop - line) > len && !memcmp(line, key, len) && line[len] == '=')
-            return (gb_slice){line + len + 1, (size_t)(stop - line) - len - 1};
-        line = stop + 1;
-    }
+    gb_slice line, name, value, rest = {answer->data, answer->len};
+    // What has no end is cut off in the middle.
+    while (rest.len && gb__split(rest, '\n', &line, &rest))
+        if (gb__split(line, '=', &name, &value) && gb__slice_is(name, key)) return value;
     return (gb_slice){"", 0};
 }
 
 static void gb__take(const gb__buf *answer, const char *key, char *field, size_t size)
 {
-    gb_slice value = gb__fact(answer, key);
-    size_t len = value.len < size ? value.len : size - 1;
-    memcpy(field, value.data, len);
-    field[len] = 0;
+    gb__copy_slice(field, size, gb__fact(answer, key));
 }
 
 static int gb__take_int(const gb__buf *answer, const char *key)
@@ -5930,15 +5863,13 @@ static int gb__take_int(const gb__buf *answer, const char *key)
 // (The last one of a fatal error is "<no Python frame>".) "error: " alone is gb__run_library's.
 static gb_slice gb__complaint(const gb__buf *out)
 {
-    gb_slice first = {"", 0};
-    const char *end = out->data + out->len;
-    for (const char *line = out->data; line < end;) {
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
-        gb_slice s = gb__slice_trim((gb_slice){line, (size_t)((stop ? stop : end) - line)});
+    gb_slice first = {"", 0}, s, rest = {out->data, out->len};
+    while (rest.len) {
+        gb__split(rest, '\n', &s, &rest);
+        s = gb__slice_trim(s);
         if (s.len > 7 && !memcmp(s.data, "error: ", 7)) return (gb_slice){s.data + 7, s.len - 7};
         if (memmem(s.data, s.len, "rror: ", 6)) return s;
         if (!first.len) first = s;
-        line = stop ? stop + 1 : end;
     }
     return first.len ? first : gb__slice("it said nothing");
 }
@@ -6026,11 +5957,8 @@ static gb_code gb__child_start(gb__candidate *c, bool library, gb_error *error)
 static bool gb__child_read(gb__candidate *c, uint64_t deadline)
 {
     while (c->out.len < GB__LONGEST_ANSWER && gb__buf_reserve(&c->out, 4096)) {
-        uint64_t now = gb_now_ns();
-        struct pollfd p = {.fd = c->fd, .events = POLLIN};
-        int ready = poll(&p, 1, now < deadline ? (int)((deadline - now) / 1000000) + 1 : 0);
-        if (ready == 0) return false;
-        ssize_t n = ready < 0 ? -1 : read(c->fd, c->out.data + c->out.len, 4096);
+        if (!gb__wait_ready(c->fd, POLLIN, deadline)) return errno != ETIMEDOUT;
+        ssize_t n = read(c->fd, c->out.data + c->out.len, 4096);
         if (n == 0 || (n < 0 && errno != EINTR)) return true;
         if (n > 0) c->out.len += (size_t)n;
     }
@@ -6166,10 +6094,8 @@ static gb_code gb__start_all(gb__search *s, bool home, gb_error *error)
 
 static gb_code gb__entry_option(gb_slice text, gb__candidate *c, gb_error *error)
 {
-    const char *equals = memchr(text.data, '=', text.len);
-    size_t len = equals ? (size_t)(equals - text.data) : text.len;
-    gb_slice key = {text.data, len}, value = {"", 0};
-    if (equals) value = (gb_slice){equals + 1, text.len - len - 1};
+    gb_slice key, value;
+    gb__split(text, '=', &key, &value);
     int *flag = gb__slice_is(key, "gil") ? &c->python.gil
               : gb__slice_is(key, "jit") ? &c->python.use_jit : NULL;
     if (flag && *flag < 0 && (gb__slice_is(value, "0") || gb__slice_is(value, "1"))) {
@@ -6177,7 +6103,7 @@ static gb_code gb__entry_option(gb_slice text, gb__candidate *c, gb_error *error
         return GB_OK;
     }
     if (gb__slice_is(key, "name") && !c->named && value.len && value.len < sizeof c->python.id) {
-        memcpy(c->python.id, value.data, value.len);
+        gb__copy_slice(c->python.id, sizeof c->python.id, value);
         c->named = true;
         return GB_OK;
     }
@@ -6200,8 +6126,7 @@ static gb_code gb__parse_entry(const char *entry, size_t len, gb__candidate *c, 
     }
     if (!len || len >= GB_PATH)
         return gb__fail(error, GB_USAGE, "\"%.80s\" is no path of an interpreter", entry);
-    memcpy(c->path, entry, len);
-    c->path[len] = 0;
+    gb__copy_slice(c->path, sizeof c->path, (gb_slice){entry, len});
     return GB_OK;
 }
 
@@ -6224,26 +6149,23 @@ static bool gb__is_python_name(const char *name)
 static bool gb__on_path(const char *name, char *found)
 {
     const char *path = getenv("PATH");
-    while (path && *path) {
-        size_t len = strcspn(path, ":");
-        if (len && gb__path(found, "%.*s/%s", (int)len, path, name) && gb__is_file(found, X_OK))
+    gb_slice dir, rest = gb__slice(path ? path : "");
+    while (rest.len) {
+        gb__split(rest, ':', &dir, &rest);
+        if (dir.len && gb__path(found, "%.*s/%s", (int)dir.len, dir.data, name) &&
+            gb__is_file(found, X_OK))
             return true;
-        path += len + (path[len] == ':');
     }
     return false;
 }
 
 static gb__candidate *gb__add(gb__search *s)
 {
-    if (s->count == s->cap) {
-        size_t cap = s->cap ? 2 * s->cap : 16;
-        gb__candidate *all = realloc(s->all, cap * sizeof *all);
-        s->failed |= !all;
-        if (!all) return NULL;
-        s->all = all;
-        s->cap = cap;
-    }
-    gb__candidate *c = &s->all[s->count++];
+    gb__candidate *all = gb__with_room(s->all, s->count, sizeof *all), *c;
+    s->failed |= !all;
+    if (!all) return NULL;
+    s->all = all;
+    c = &all[s->count++];
     *c = (gb__candidate){.due = true, .python = {.gil = -1, .use_jit = -1}};
     return c;
 }
@@ -9266,13 +9188,11 @@ static gb_code gb__peer_died(const gb_service *s, gb_code code, const char *when
 // Does anything there answer in HTTP? Which status it has is for the load to count.
 static bool gb__answers(int port, const char *path)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    struct addrinfo address = {.ai_family = AF_INET, .ai_addr = (struct sockaddr *)&to,
-                               .ai_addrlen = sizeof to};
     char start[5] = "";
     gb__buf request = {0};
-    int fd = gb__connect(&address);
+    struct addrinfo *address = gb__resolve("127.0.0.1", port, AI_NUMERICHOST, NULL);
+    int fd = address ? gb__connect(address) : -1;
+    if (address) freeaddrinfo(address);
     if (fd < 0) return false;
     gb__buf_printf(&request, "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n\r\n",
                    *path == '/' ? "" : "/", path, port);
@@ -9345,8 +9265,7 @@ static void gb__peer_gil(const gb_service *s, const gb_python *python, gb_round 
                                   "(GIL) has been enabled to load module '", "'");
     if (!module.len) return;
     round->gil.enabled_after_load = 1;
-    snprintf(round->gil.reenabled_by, sizeof round->gil.reenabled_by, "%.*s", (int)module.len,
-             module.data);
+    gb__copy_slice(round->gil.reenabled_by, sizeof round->gil.reenabled_by, module);
 }
 
 // ---- either -------------------------------------------------------------------------------------
@@ -10659,7 +10578,7 @@ GB__PRINTF(2, 3) static void gb__warn(gb_result *r, const char *format, ...)
     for (size_t n = strlen(text); n && text[n - 1] == '.'; n--) text[n - 1] = 0;
     for (size_t i = 0; i < r->warning_count; i++)
         if (!strcmp(r->warnings[i], text)) return;
-    char(*grown)[512] = realloc(r->warnings, (r->warning_count + 1) * sizeof *grown);
+    char(*grown)[512] = gb__with_room(r->warnings, r->warning_count, sizeof *grown);
     if (!grown) return;
     r->warnings = grown;
     memcpy(grown[r->warning_count++], text, sizeof text);
@@ -11426,14 +11345,10 @@ GB__PRINTF(2, 3) static void gb__cell(gb__table *t, const char *format, ...)
 {
     char text[512];
     va_list args;
-    if (!(t->count & (t->count - 1))) {  // it is full at 0, 1, 2, 4, ...
-        void *grown = realloc(t->cells, (2 * t->count + 1) * sizeof *t->cells);
-        if (!grown) {
-            t->failed = true;
-            return;
-        }
-        t->cells = grown;
-    }
+    void *grown = gb__with_room(t->cells, t->count, sizeof *t->cells);
+    t->failed |= !grown;
+    if (!grown) return;
+    t->cells = grown;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
@@ -12342,18 +12257,20 @@ typedef struct gb__reader {
     gb_error *error;
 } gb__reader;
 
-GB__PRINTF(2, 3) static bool gb__bad(gb__reader *r, const char *format, ...)
+// Says what is wrong, and at which place: false.
+GB__PRINTF(3, 4)
+static bool gb__bad(gb__reader *r, const char *at, const char *format, ...)
 {
     char what[256];
     size_t line = 1, column = 1;
-    const char *rest = r->at;
+    const char *rest = at;
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
     // What is wrong with the last word of a file is that the file ends there.
     if (r->key) rest += strspn(rest, "+-.0123456789Eaeflnrstu\\");
-    for (const char *s = r->start; s < r->at && s < r->end; s++, column++)
+    for (const char *s = r->start; s < at && s < r->end; s++, column++)
         if (*s == '\n') line++, column = 0;
     r->code = gb__fail(r->error, GB_USAGE, "%.200s: line %zu, column %zu: %s", r->name, line,
                        column, rest < r->end ? what : "it ends here, in the middle");
@@ -12361,16 +12278,16 @@ GB__PRINTF(2, 3) static bool gb__bad(gb__reader *r, const char *format, ...)
 }
 
 // `what` the value must be: "a number", say.
-static bool gb__wrong(gb__reader *r, const char *what)
+static bool gb__wrong(gb__reader *r, const char *at, const char *what)
 {
-    if (!r->key) return gb__bad(r, "it must begin with %s", what);
-    return gb__bad(r, "\"%s\" must be %s", r->key, what);
+    if (!r->key) return gb__bad(r, at, "it must begin with %s", what);
+    return gb__bad(r, at, "\"%s\" must be %s", r->key, what);
 }
 
 static bool gb__take_memory(gb__reader *r, size_t size)
 {
     if (size > GB__LARGEST_RESULT - r->memory)
-        return gb__bad(r, "so large a result is none: it would take over %d MiB of memory",
+        return gb__bad(r, r->at, "so large a result is none: it would take over %d MiB of memory",
                        GB__LARGEST_RESULT >> 20);
     r->memory += size;
     return true;
@@ -12397,10 +12314,9 @@ static int gb__hex4(const char *s)
 {
     int value = 0;
     for (int i = 0; i < 4; i++) {
-        char c = (char)(s[i] | 0x20);
-        if (s[i] >= '0' && s[i] <= '9') value = value * 16 + s[i] - '0';
-        else if (c >= 'a' && c <= 'f') value = value * 16 + c - 'a' + 10;
-        else return -1;
+        int digit = gb__hex_digit(s[i]);
+        if (digit < 0) return -1;
+        value = value * 16 + digit;
     }
     return value;
 }
@@ -12425,7 +12341,7 @@ static size_t gb__read_code_point(gb__reader *r, char *to)
     int low = c >= 0xd800 && c < 0xdc00 && r->at[4] == '\\' && r->at[5] == 'u'
                   ? gb__hex4(r->at + 6) : -1;
     if (low < 0xdc00 || low > 0xdfff)
-        return gb__bad(r, "\\u of no character that a text can have");
+        return gb__bad(r, r->at, "\\u of no character that a text can have");
     r->at += 10;
     return gb__utf8_encode(0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00), to);
 }
@@ -12435,8 +12351,8 @@ static size_t gb__read_character(gb__reader *r, char *to)
 {
     static const char escapes[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
     size_t n = gb__utf8_length((const unsigned char *)r->at);
-    if ((unsigned char)*r->at < 0x20) return gb__bad(r, "a control character within a text");
-    if (!n) return gb__bad(r, "a text that isn't UTF-8");
+    if ((unsigned char)*r->at < 0x20) return gb__bad(r, r->at, "a control character within a text");
+    if (!n) return gb__bad(r, r->at, "a text that isn't UTF-8");
     if (*r->at != '\\') {
         memcpy(to, r->at, n);
         r->at += n;
@@ -12445,7 +12361,7 @@ static size_t gb__read_character(gb__reader *r, char *to)
     r->at++;
     const char *found = *r->at ? strchr(escapes, *r->at) : NULL;
     if (*r->at == 'u') r->at++;
-    else if (!found) return gb__bad(r, "\\ before what it can't stand before");
+    else if (!found) return gb__bad(r, r->at, "\\ before what it can't stand before");
     if (!found) return gb__read_code_point(r, to);
     r->at++;
     *to = meant[found - escapes];
@@ -12457,7 +12373,7 @@ static bool gb__read_text(gb__reader *r, char *to, size_t size)
 {
     char character[4];
     size_t len = 0;
-    if (*r->at != '"') return gb__wrong(r, "a text");
+    if (*r->at != '"') return gb__wrong(r, r->at, "a text");
     for (r->at++; *r->at != '"';) {
         size_t n = gb__read_character(r, character);
         if (!n) return false;
@@ -12468,15 +12384,9 @@ static bool gb__read_text(gb__reader *r, char *to, size_t size)
     return gb__eat(r, "\"");
 }
 
-static bool gb__is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static const char *gb__pass_digits(const char *s)
 {
-    while (gb__is_digit(*s)) s++;
-    return s;
+    return s + strspn(s, "0123456789");
 }
 
 // The number at `at`, still in characters. NULL data if it is none (RFC 8259, section 6).
@@ -12501,7 +12411,7 @@ static gb_slice gb__number_text(const char *at)
 static bool gb__read_number_text(gb__reader *r, gb_slice *number)
 {
     *number = gb__number_text(r->at);
-    if (!number->data) return gb__wrong(r, "a number");
+    if (!number->data) return gb__wrong(r, r->at, "a number");
     r->at += number->len;
     gb__pass_blanks(r);
     return true;
@@ -12513,8 +12423,7 @@ static bool gb__read_whole(gb__reader *r, uint64_t most, uint64_t *value)
     const char *at = r->at;
     if (!gb__read_number_text(r, &number)) return false;
     if (gb__slice_u64(number, value) && *value <= most) return true;
-    r->at = at;
-    return gb__bad(r, "\"%s\" must be a whole number from 0 to %llu", r->key,
+    return gb__bad(r, at, "\"%s\" must be a whole number from 0 to %llu", r->key,
                    (unsigned long long)most);
 }
 
@@ -12527,13 +12436,11 @@ static bool gb__read_double(gb__reader *r, double *value)
     if (gb__eat(r, "null")) return true;
     if (!gb__read_number_text(r, &number)) return false;
     if (number.len < sizeof text) {
-        memcpy(text, number.data, number.len);
-        text[number.len] = 0;
+        gb__copy_slice(text, sizeof text, number);
         *value = strtod(text, NULL);
         if (*text != '-' && *value <= GB__LARGEST_NUMBER) return true;
     }
-    r->at = at;
-    return gb__bad(r, "\"%s\" must be a number from 0 to %g", r->key, GB__LARGEST_NUMBER);
+    return gb__bad(r, at, "\"%s\" must be a number from 0 to %g", r->key, GB__LARGEST_NUMBER);
 }
 
 static bool gb__read_state(gb__reader *r, bool can_be_unknown, int *state)
@@ -12541,7 +12448,7 @@ static bool gb__read_state(gb__reader *r, bool can_be_unknown, int *state)
     if (can_be_unknown && gb__eat(r, "null")) *state = -1;
     else if (gb__eat(r, "true")) *state = 1;
     else if (gb__eat(r, "false")) *state = 0;
-    else return gb__wrong(r, can_be_unknown ? "true, false or null" : "true or false");
+    else return gb__wrong(r, r->at, can_be_unknown ? "true, false or null" : "true or false");
     return true;
 }
 
@@ -12551,18 +12458,19 @@ static bool gb__skip(gb__reader *r, int depth)
     gb_slice number;
     const char *close = *r->at == '{' ? "}" : *r->at == '[' ? "]" : NULL;
     bool object = *r->at == '{';
-    if (depth > GB__DEEPEST) return gb__bad(r, "nested over %d deep", GB__DEEPEST);
+    if (depth > GB__DEEPEST) return gb__bad(r, r->at, "nested over %d deep", GB__DEEPEST);
     if (*r->at == '"') return gb__read_text(r, NULL, 0);
     if (!close && (gb__eat(r, "true") || gb__eat(r, "false") || gb__eat(r, "null"))) return true;
-    if (!close && !gb__number_text(r->at).len) return gb__bad(r, "a value is missing");
+    if (!close && !gb__number_text(r->at).len) return gb__bad(r, r->at, "a value is missing");
     if (!close) return gb__read_number_text(r, &number);
     gb__eat(r, object ? "{" : "[");
     for (bool more = !gb__eat(r, close); more;) {
         if (object && !gb__read_text(r, NULL, 0)) return false;
-        if (object && !gb__eat(r, ":")) return gb__bad(r, "\":\" is missing");
+        if (object && !gb__eat(r, ":")) return gb__bad(r, r->at, "\":\" is missing");
         if (!gb__skip(r, depth + 1)) return false;
         more = gb__eat(r, ",");
-        if (!more && !gb__eat(r, close)) return gb__bad(r, "\",\" or \"%s\" is missing", close);
+        if (!more && !gb__eat(r, close))
+            return gb__bad(r, r->at, "\",\" or \"%s\" is missing", close);
     }
     return true;
 }
@@ -13056,15 +12964,13 @@ static bool gb__read_member(gb__reader *r, const gb__key *keys, char *base, uint
     char key[64];
     const char *at = r->at, *outer = r->key;
     if (!gb__read_text(r, key, sizeof key)) return false;
-    if (!gb__eat(r, ":")) return gb__bad(r, "\":\" is missing");
+    if (!gb__eat(r, ":")) return gb__bad(r, r->at, "\":\" is missing");
     const gb__key *k = keys;
     while (k->key && strcmp(k->key, key)) k++;
     if (!k->key) return gb__skip(r, 0);
     uint64_t bit = 1ull << (k - keys);
-    if (*seen & bit) {
-        r->at = at;
-        return gb__bad(r, "\"%s\" is here for the second time", k->key);
-    }
+    if (*seen & bit)
+        return gb__bad(r, at, "\"%s\" is here for the second time", k->key);
     *seen |= bit;
     r->key = k->key;
     bool fine = gb__read_value(r, k, base);
@@ -13076,16 +12982,15 @@ static bool gb__read_object(gb__reader *r, const gb__key *keys, char *base)
 {
     const char *at = r->at;
     uint64_t seen = 0;
-    if (!gb__eat(r, "{")) return gb__wrong(r, "an object");
+    if (!gb__eat(r, "{")) return gb__wrong(r, r->at, "an object");
     for (bool more = !gb__eat(r, "}"); more;) {
         if (!gb__read_member(r, keys, base, &seen)) return false;
         more = gb__eat(r, ",");
-        if (!more && !gb__eat(r, "}")) return gb__bad(r, "\",\" or \"}\" is missing");
+        if (!more && !gb__eat(r, "}")) return gb__bad(r, r->at, "\",\" or \"}\" is missing");
     }
     for (const gb__key *k = keys; k->key; k++) {
         if (!(k->flags & GB__NEEDED) || seen >> (k - keys) & 1) continue;
-        r->at = at;
-        return gb__bad(r, "\"%s\" is missing here", k->key);
+        return gb__bad(r, at, "\"%s\" is missing here", k->key);
     }
     return true;
 }
@@ -13118,7 +13023,7 @@ static char *gb__element(gb__reader *r, const gb__key *k, char *base, size_t n)
     const gb__key *element = k->more;
     size_t most = k->type == GB__IS_PAIR ? 2 : k->most;
     if (n == most) {
-        gb__bad(r, "\"%s\" has over %zu elements", r->key, most);
+        gb__bad(r, r->at, "\"%s\" has over %zu elements", r->key, most);
         return NULL;
     }
     if (k->type == GB__IS_LIST) return gb__grow(r, k, base, n);
@@ -13129,20 +13034,19 @@ static bool gb__read_array(gb__reader *r, const gb__key *k, char *base)
 {
     const char *at = r->at;
     size_t n = 0;
-    if (!gb__eat(r, "[")) return gb__wrong(r, "an array");
+    if (!gb__eat(r, "[")) return gb__wrong(r, r->at, "an array");
     for (bool more = !gb__eat(r, "]"); more;) {
         char *place = gb__element(r, k, base, n++);
         if (!place || !gb__read_value(r, k->more, place)) return false;
         more = gb__eat(r, ",");
-        if (!more && !gb__eat(r, "]")) return gb__bad(r, "\",\" or \"]\" is missing");
+        if (!more && !gb__eat(r, "]")) return gb__bad(r, r->at, "\",\" or \"]\" is missing");
     }
     int *count = k->type == GB__IS_SERIES ? &GB__AT(int, base + k->count) : NULL;
     // Two series of one length: the one that comes second has to have it.
     bool fits = !count || !*count || *count == (int)n;
     if (count) *count = (int)n;
     if (fits && (k->type != GB__IS_PAIR || n == 2)) return true;
-    r->at = at;
-    return gb__wrong(r, count ? "as long as the series beside it" : "an array of two");
+    return gb__wrong(r, at, count ? "as long as the series beside it" : "an array of two");
 }
 
 static bool gb__read_choice(gb__reader *r, const char *const *names, int *choice)
@@ -13153,8 +13057,7 @@ static bool gb__read_choice(gb__reader *r, const char *const *names, int *choice
     for (*choice = 0; names[*choice]; ++*choice)
         if (!strcmp(names[*choice], text)) return true;
     *choice = 0;
-    r->at = at;
-    return gb__wrong(r, "another word");
+    return gb__wrong(r, at, "another word");
 }
 
 static bool gb__read_metric(gb__reader *r, const char **name)
@@ -13167,8 +13070,7 @@ static bool gb__read_metric(gb__reader *r, const char **name)
         *name = metric->name;
         return true;
     }
-    r->at = at;
-    return gb__wrong(r, "a metric that this gilbench knows");
+    return gb__wrong(r, at, "a metric that this gilbench knows");
 }
 
 static bool gb__read_schema(gb__reader *r, const char *schema)
@@ -13179,14 +13081,13 @@ static bool gb__read_schema(gb__reader *r, const char *schema)
     if (!strcmp(text, schema)) return true;
     for (char *s = text; *s; s++)
         if (*s < ' ' || *s > '~') *s = '?';
-    r->at = at;
-    return gb__bad(r, "its schema is \"%s\"; this gilbench, " GB_VERSION ", reads \"%s\"", text,
+    return gb__bad(r, at, "its schema is \"%s\"; this gilbench, " GB_VERSION ", reads \"%s\"", text,
                    schema);
 }
 
 static bool gb__fill_histogram(gb__reader *r, const gb__sparse *s, gb_histogram *h)
 {
-    if (s->digits < 1) return gb__bad(r, "\"digits\" must be 1, 2 or 3");
+    if (s->digits < 1) return gb__bad(r, r->at, "\"digits\" must be 1, 2 or 3");
     if (!gb__take_memory(r, gb__bucket(11, GB__HOUR) * sizeof *h->counts)) return false;
     r->code = gb_histogram_init(h, s->digits, r->error);
     if (r->code) return false;
@@ -13195,13 +13096,14 @@ static bool gb__fill_histogram(gb__reader *r, const gb__sparse *s, gb_histogram 
     h->sum = s->sum;
     for (size_t i = 0; i < s->bucket_count; i++) {
         uint64_t count = s->buckets[i][1];
-        if (count > s->total - h->total) return gb__bad(r, "\"%s\" contradicts itself", r->key);
+        if (count > s->total - h->total)
+            return gb__bad(r, r->at, "\"%s\" contradicts itself", r->key);
         h->counts[gb__bucket_of(h, s->buckets[i][0])] += count;
         h->total += count;
     }
     return (h->total == s->total && h->total && h->min <= h->max &&
             h->counts[gb__bucket_of(h, h->min)] && h->counts[gb__bucket_of(h, h->max)]) ||
-           gb__bad(r, "\"%s\" contradicts itself", r->key);
+           gb__bad(r, r->at, "\"%s\" contradicts itself", r->key);
 }
 
 static bool gb__read_histogram(gb__reader *r, gb_histogram *h)
@@ -13346,7 +13248,7 @@ GB_API gb_code gb_result_read(FILE *in, const char *name, gb_result *result, gb_
         locale_t before = gb__use_point();
         gb__pass_blanks(&r);
         if (gb__read_value(&r, &top, (char *)result) && r.at < r.end)
-            gb__bad(&r, "there is more behind its end");
+            gb__bad(&r, r.at, "there is more behind its end");
         gb__restore_locale(before);
         code = r.code;
     }
