@@ -667,7 +667,6 @@ typedef struct PyType_Spec {
     X(unsigned long, PyType_GetFlags, (PyTypeObject *))                                            \
     X(void *, PyObject_GetTypeData, (PyObject *, PyTypeObject *))                                  \
     X(void, PyObject_Free, (void *))                                                               \
-    X(PyObject *, PyUnicode_FromStringAndSize, (const char *, Py_ssize_t))                         \
     X(PyObject *, PyUnicode_FromString, (const char *))                                            \
     X(PyObject *, PyUnicode_FromFormat, (const char *, ...))                                       \
     X(PyObject *, PyUnicode_InternFromString, (const char *))                                      \
@@ -2128,10 +2127,10 @@ static gb_code gb__usage_read(const gb__processes *tree, bool exact, gb__buf *te
     usage->at = gb_now_ns();
     for (size_t i = 0; i < tree->count; i++) {
         int pid = tree->items[i].pid;
-        if (gb__proc_read(text, pid, "statm"))
-            usage->rss += gb__parse_statm(text->data, (uint64_t)sysconf(_SC_PAGESIZE));
-        if (gb__proc_read(text, pid, "status"))
+        if (gb__proc_read(text, pid, "status")) {
+            usage->rss += gb__proc_bytes(text->data, "VmRSS");
             usage->rss_peak += gb__proc_bytes(text->data, "VmHWM");
+        }
         gb__add_switches(pid, text, usage);
     }
     return exact ? gb__usage_exact(tree, text, usage, error) : GB_OK;
@@ -2851,41 +2850,32 @@ static size_t gb__chunked_next(gb__chunked *c, const char *in, size_t len, gb_sl
     return at + n;
 }
 
-// What IANA's registry calls them.
-#define GB__STATUSES(X)                                                                            \
-    X(100, "Continue") X(101, "Switching Protocols") X(102, "Processing")                          \
-    X(103, "Early Hints")                                                                          \
-    X(200, "OK") X(201, "Created") X(202, "Accepted") X(203, "Non-Authoritative Information")      \
-    X(204, "No Content") X(205, "Reset Content") X(206, "Partial Content")                         \
-    X(207, "Multi-Status") X(208, "Already Reported") X(226, "IM Used")                            \
-    X(300, "Multiple Choices") X(301, "Moved Permanently") X(302, "Found") X(303, "See Other")     \
-    X(304, "Not Modified") X(305, "Use Proxy") X(307, "Temporary Redirect")                        \
-    X(308, "Permanent Redirect")                                                                   \
-    X(400, "Bad Request") X(401, "Unauthorized") X(402, "Payment Required")                        \
-    X(403, "Forbidden") X(404, "Not Found") X(405, "Method Not Allowed")                           \
-    X(406, "Not Acceptable") X(407, "Proxy Authentication Required") X(408, "Request Timeout")     \
-    X(409, "Conflict") X(410, "Gone") X(411, "Length Required") X(412, "Precondition Failed")      \
-    X(413, "Content Too Large") X(414, "URI Too Long") X(415, "Unsupported Media Type")            \
-    X(416, "Range Not Satisfiable") X(417, "Expectation Failed") X(421, "Misdirected Request")     \
-    X(422, "Unprocessable Content") X(423, "Locked") X(424, "Failed Dependency")                   \
-    X(425, "Too Early") X(426, "Upgrade Required") X(428, "Precondition Required")                 \
-    X(429, "Too Many Requests") X(431, "Request Header Fields Too Large")                          \
-    X(451, "Unavailable For Legal Reasons")                                                        \
-    X(500, "Internal Server Error") X(501, "Not Implemented") X(502, "Bad Gateway")                \
-    X(503, "Service Unavailable") X(504, "Gateway Timeout")                                        \
-    X(505, "HTTP Version Not Supported") X(506, "Variant Also Negotiates")                         \
-    X(507, "Insufficient Storage") X(508, "Loop Detected") X(510, "Not Extended")                  \
-    X(511, "Network Authentication Required")
-
+// What IANA's registry calls it; "" where that has none. A number stands before the first of those
+// that follow one another.
 static const char *gb__reason(int status)
 {
-    switch (status) {
-#define GB__REASON(code, text)                                                                     \
-    case code: return text;
-        GB__STATUSES(GB__REASON)
-#undef GB__REASON
-    }
-    return "";
+    static const char *const reasons[] = {
+        [100] = "Continue", "Switching Protocols", "Processing", "Early Hints",
+        [200] = "OK", "Created", "Accepted", "Non-Authoritative Information", "No Content",
+        [205] = "Reset Content", "Partial Content", "Multi-Status", "Already Reported",
+        [226] = "IM Used",
+        [300] = "Multiple Choices", "Moved Permanently", "Found", "See Other", "Not Modified",
+        [305] = "Use Proxy", [307] = "Temporary Redirect", "Permanent Redirect",
+        [400] = "Bad Request", "Unauthorized", "Payment Required", "Forbidden", "Not Found",
+        [405] = "Method Not Allowed", "Not Acceptable", "Proxy Authentication Required",
+        [408] = "Request Timeout", "Conflict", "Gone", "Length Required", "Precondition Failed",
+        [413] = "Content Too Large", "URI Too Long", "Unsupported Media Type",
+        [416] = "Range Not Satisfiable", "Expectation Failed",
+        [421] = "Misdirected Request", "Unprocessable Content", "Locked", "Failed Dependency",
+        [425] = "Too Early", "Upgrade Required",
+        [428] = "Precondition Required", "Too Many Requests",
+        [431] = "Request Header Fields Too Large", [451] = "Unavailable For Legal Reasons",
+        [500] = "Internal Server Error", "Not Implemented", "Bad Gateway", "Service Unavailable",
+        [504] = "Gateway Timeout", "HTTP Version Not Supported", "Variant Also Negotiates",
+        [507] = "Insufficient Storage", "Loop Detected",
+        [510] = "Not Extended", "Network Authentication Required"};
+    bool listed = status >= 0 && status < (int)(sizeof reasons / sizeof *reasons);
+    return listed && reasons[status] ? reasons[status] : "";
 }
 
 // An answer with one of these has no body, whatever its header says (RFC 9110, 6.4.1), and needs no
@@ -7344,7 +7334,7 @@ static PyObject *gb__wsgi_field_key(gb__wsgi_call *c, gb_slice name)
     if (common >= 0) key = w->common[common];
     if (key) return gb_py.Py_IncRef(key), key;
     const char *variable = gb__wsgi_field_variable(&c->fields, name);  // not in use yet
-    return variable ? gb_py.PyUnicode_FromStringAndSize(variable, (Py_ssize_t)name.len + 5) : NULL;
+    return variable ? gb_py.PyUnicode_FromString(variable) : NULL;
 }
 
 // A field that is there twice is one value with a comma (RFC 9110, 5.3), but for cookies.
@@ -13349,39 +13339,38 @@ static double gb__pyperf_value(const gb__series *series, size_t which, const gb_
     return series == &gb__pyperf_time ? 1 / figure : gb__whole_bytes(figure);
 }
 
-// pyperf refuses a value that is empty, or has a line break in it.
-static void gb__pyperf_text(gb__json *j, const char *key, const char *text)
+typedef struct gb__pyperf_member {
+    const char *key, *text;
+    double number;  // where there is no text
+} gb__pyperf_member;
+
+// Leaves out what is unknown. pyperf refuses a text that is empty, or has a line break in it.
+static void gb__pyperf_metadata(gb__json *j, const gb__pyperf_member *members, size_t n)
 {
-    gb__buf clean = {0};
-    gb__add_clean(&clean, text);
-    if (clean.len && clean.data[strspn(clean.data, " ")]) {
-        gb__json_key(j, key);
-        gb__json_quote(&j->text, clean.data);
+    gb__json_key(j, "metadata");
+    gb__json_open(j, "{");
+    for (const gb__pyperf_member *m = members; m < members + n; m++) {
+        gb__buf clean = {0};
+        gb__add_clean(&clean, m->text ? m->text : "");
+        bool text = clean.len && clean.data[strspn(clean.data, " ")];
+        if (text || m->number > 0) gb__json_key(j, m->key);
+        if (text) gb__json_quote(&j->text, clean.data);
+        else if (m->number > 0) gb__json_number(j, m->number);
+        j->text.failed |= clean.failed;
+        gb__buf_free(&clean);
     }
-    j->text.failed |= clean.failed;
-    gb__buf_free(&clean);
-}
-
-static void gb__pyperf_count(gb__json *j, const char *key, double value)
-{
-    gb__json_key(j, key);
-    gb__json_number(j, value);
-}
-
-// The same in both files of a comparison, so that pyperf pairs them: the cell without its build.
-static void gb__pyperf_name(gb__json *j, const gb_cell *c, const char *what)
-{
-    gb__buf name = {0};
-    gb__buf_printf(&name, "%s%s%s/w%d-t%d-c%d%s", c->scenario, *c->server ? " " : "", c->server,
-                   c->workers, c->threads, c->connections, what);
-    if (name.data) gb__pyperf_text(j, "name", name.data);
-    j->text.failed |= name.failed;
-    gb__buf_free(&name);
+    gb__json_close(j, "}");
 }
 
 static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *round, double value)
 {
-    char date[32];
+    char date[32] = "";
+    if (strlen(r->started) == 20)  // 2026-01-02T03:04:05Z
+        snprintf(date, sizeof date, "%.10s %.8s", r->started, r->started + 11);
+    const gb__pyperf_member metadata[] = {
+        {"date", date, 0},
+        {"duration", NULL, round->seconds},
+        {"mem_max_rss", NULL, gb__whole_bytes(round->memory_mb.rss_peak)}};
     gb__json_key(j, NULL);
     gb__json_open(j, "{");
     gb__json_key(j, "values");
@@ -13389,41 +13378,35 @@ static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *roun
     gb__json_key(j, NULL);
     gb__json_number(j, value);
     gb__json_close(j, "]");
-    gb__json_key(j, "metadata");
-    gb__json_open(j, "{");
-    if (strlen(r->started) == 20) {  // 2026-01-02T03:04:05Z
-        snprintf(date, sizeof date, "%.10s %.8s", r->started, r->started + 11);
-        gb__pyperf_text(j, "date", date);
-    }
-    gb__pyperf_count(j, "duration", round->seconds);
-    gb__pyperf_count(j, "mem_max_rss", gb__whole_bytes(round->memory_mb.rss_peak));
-    gb__json_close(j, "}");
+    gb__pyperf_metadata(j, metadata, sizeof metadata / sizeof *metadata);
     gb__json_close(j, "}");
 }
 
-// A benchmark; none where there is no round to show.
+// A benchmark; none where there is no round to show. Its name is the same in both files of a
+// comparison, so that pyperf pairs them: the cell without its build.
 static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
                             const gb__series *series, size_t which)
 {
     bool any = false;
+    char name[256];
     for (size_t i = 0; i < c->round_count; i++)
         any |= gb__pyperf_value(series, which, &c->rounds[i]) > 0;
     if (!any) return;
+    snprintf(name, sizeof name, "%s%s%s/w%d-t%d-c%d%s", c->scenario, *c->server ? " " : "",
+             c->server, c->workers, c->threads, c->connections, series->values[which].name);
+    const gb__pyperf_member metadata[] = {
+        {"name", name, 0},
+        {"unit", series->unit, 0},
+        {"server_app", c->app, 0},
+        {"server_path", c->path, 0},
+        {"server_interface", gb__interfaces[c->interface], 0},
+        {"server_workers", NULL, c->workers},
+        {"server_threads", NULL, c->threads},
+        {"server_connections", NULL, c->connections},
+        {"server_gil_back", gb__gil_is_back(r, c), 0}};
     gb__json_key(j, NULL);
     gb__json_open(j, "{");
-    gb__json_key(j, "metadata");
-    gb__json_open(j, "{");
-    gb__pyperf_name(j, c, series->values[which].name);
-    gb__pyperf_text(j, "unit", series->unit);
-    gb__pyperf_text(j, "server_app", c->app);
-    gb__pyperf_text(j, "server_path", c->path);
-    gb__pyperf_text(j, "server_interface", gb__interfaces[c->interface]);
-    gb__pyperf_count(j, "server_workers", c->workers);
-    gb__pyperf_count(j, "server_threads", c->threads);
-    gb__pyperf_count(j, "server_connections", c->connections);
-    const char *modules = gb__gil_is_back(r, c);
-    if (modules) gb__pyperf_text(j, "server_gil_back", modules);
-    gb__json_close(j, "}");
+    gb__pyperf_metadata(j, metadata, sizeof metadata / sizeof *metadata);
     gb__json_key(j, "runs");
     gb__json_open(j, "[");
     for (size_t i = 0; i < c->round_count; i++) {
@@ -13434,31 +13417,25 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
     gb__json_close(j, "}");
 }
 
-static void gb__pyperf_metadata(gb__json *j, const gb_result *r, const gb_python *p)
-{
-    gb__json_key(j, "metadata");
-    gb__json_open(j, "{");
-    gb__pyperf_text(j, "python_implementation", "cpython");
-    gb__pyperf_text(j, "python_version", p->version);
-    gb__pyperf_text(j, "python_executable", p->executable);
-    gb__pyperf_text(j, "python_compiler", p->compiler);
-    gb__pyperf_text(j, "python_config_args", p->configure_args);
-    gb__pyperf_text(j, "gil", gb__has_gil(p) ? "enabled" : "disabled");
-    gb__pyperf_text(j, "hostname", r->host.hostname);
-    gb__pyperf_text(j, "platform", r->host.kernel);
-    gb__pyperf_text(j, "cpu_model_name", r->host.cpu_model);
-    if (r->host.cpus > 0) gb__pyperf_count(j, "cpu_count", r->host.cpus);
-    gb__pyperf_text(j, "gilbench_version", r->gilbench);
-    gb__json_close(j, "}");
-}
-
 static void gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p,
                              const gb__series *series)
 {
+    const gb__pyperf_member metadata[] = {
+        {"python_implementation", "cpython", 0},
+        {"python_version", p->version, 0},
+        {"python_executable", p->executable, 0},
+        {"python_compiler", p->compiler, 0},
+        {"python_config_args", p->configure_args, 0},
+        {"gil", gb__has_gil(p) ? "enabled" : "disabled", 0},
+        {"hostname", r->host.hostname, 0},
+        {"platform", r->host.kernel, 0},
+        {"cpu_model_name", r->host.cpu_model, 0},
+        {"cpu_count", NULL, r->host.cpus},
+        {"gilbench_version", r->gilbench, 0}};
     gb__json_open(j, "{");
     gb__json_key(j, "version");
     gb__json_quote(&j->text, "1.0");
-    gb__pyperf_metadata(j, r, p);
+    gb__pyperf_metadata(j, metadata, sizeof metadata / sizeof *metadata);
     gb__json_key(j, "benchmarks");
     gb__json_open(j, "[");
     for (size_t i = 0; i < r->cell_count; i++)
@@ -15374,7 +15351,9 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
 {
     gb_plan *p = &c->plan;
     *c = (gb__comparing){.plan = {.stop = &gb__stop_flag, .expect = a->value[GB__OPT_EXPECT],
-                                  .no_control = a->given[GB__OPT_NO_CONTROL]}};
+                                  .no_control = a->given[GB__OPT_NO_CONTROL],
+                                  .threads = c->threads.items, .workers = c->workers.items,
+                                  .connections = c->connections.items}};
     if (!a->given[GB__OPT_NO_PROGRESS] && !a->given[GB__OPT_QUIET] && isatty(STDERR_FILENO))
         p->on_progress = gb__show_progress, p->user = c;
     gb_code code = gb__read_scenarios(a, c, error);
@@ -15394,11 +15373,8 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     if (!code) code = gb__check_output(a, GB__OPT_JSON, error);
     if (!code) code = gb__check_reports(a, error);
     if (!code) code = gb__read_pythons(a, c, error);
-    p->threads = c->threads.items;
     p->thread_count = c->threads.count;
-    p->workers = c->workers.items;
     p->worker_count = c->workers.count;
-    p->connections = c->connections.items;
     p->connection_count = c->connections.count;
     return code;
 }
