@@ -5992,14 +5992,13 @@ static bool gb__complete(const gb__buf *answer)
 
 static void gb__explain(gb__candidate *c, const char *what, const char *remedy)
 {
-    gb_slice why = gb__complaint(&c->out);
+    char why[201];
+    gb__copy_slice(why, sizeof why, gb__complaint(&c->out));
     if (c->late)
-        gb__problem(&c->python, "%s: no answer within %d s; %s", what, GB__PATIENCE_S, remedy);
+        snprintf(why, sizeof why, "no answer within %d s", GB__PATIENCE_S);
     else if (WIFSIGNALED(c->status) && WTERMSIG(c->status) != SIGKILL)
-        gb__problem(&c->python, "%s: %s; %s", what, strsignal(WTERMSIG(c->status)), remedy);
-    else
-        gb__problem(&c->python, "%s: %.*s; %s", what, (int)(why.len < 200 ? why.len : 200),
-                    why.data, remedy);
+        gb__copy(why, sizeof why, strsignal(WTERMSIG(c->status)));
+    gb__problem(&c->python, "%s: %s; %s", what, why, remedy);
 }
 
 // ---- libraries ----------------------------------------------------------------------------------
@@ -12989,18 +12988,13 @@ static bool gb__read_object(gb__reader *r, const gb__key *keys, char *base)
 static char *gb__grow(gb__reader *r, const gb__key *k, char *base, size_t n)
 {
     const gb__key *element = k->more;
-    char *array = gb__pointer_at(base + k->offset);
-    if (!(n & (n - 1))) {
-        size_t room = n ? n : 1;
-        if (!gb__take_memory(r, room * element->size)) return NULL;
-        char *grown = realloc(array, (n + room) * element->size);
-        if (!grown) {
-            r->code = gb__fail_memory(r->error);
-            return NULL;
-        }
-        array = grown;
-        memcpy(base + k->offset, &array, sizeof array);
+    if (!(n & (n - 1)) && !gb__take_memory(r, (n + 1) * element->size)) return NULL;
+    char *array = gb__with_room(gb__pointer_at(base + k->offset), n, element->size);
+    if (!array) {
+        r->code = gb__fail_memory(r->error);
+        return NULL;
     }
+    memcpy(base + k->offset, &array, sizeof array);
     memset(array + n * element->size, 0, element->size);
     gb__set_unknown(element, array + n * element->size);
     GB__AT(size_t, base + k->count) = n + 1;
