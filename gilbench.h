@@ -630,7 +630,9 @@ typedef struct PyType_Spec {
     X(int, PyInitConfig_HasOption, (PyInitConfig *, const char *))                                 \
     X(int, PyInitConfig_SetInt, (PyInitConfig *, const char *, int64_t))                           \
     X(int, PyInitConfig_SetStr, (PyInitConfig *, const char *, const char *))                      \
+    X(int, PyInitConfig_SetStrList, (PyInitConfig *, const char *, size_t, char *const *))         \
     X(int, PyInitConfig_GetError, (PyInitConfig *, const char **))                                 \
+    X(int, PyInitConfig_GetExitCode, (PyInitConfig *, int *))                                      \
     X(int, Py_InitializeFromInitConfig, (PyInitConfig *))                                          \
     X(int, Py_FinalizeEx, (void))                                                                  \
     X(PyInterpreterState *, PyInterpreterState_Get, (void))                                        \
@@ -652,6 +654,7 @@ typedef struct PyType_Spec {
     X(int, PyObject_GetOptionalAttr, (PyObject *, PyObject *, PyObject **))                        \
     X(PyObject *, PyObject_CallNoArgs, (PyObject *))                                               \
     X(PyObject *, PyObject_CallOneArg, (PyObject *, PyObject *))                                   \
+    X(PyObject *, PyObject_CallFunctionObjArgs, (PyObject *, ...))                                 \
     X(PyObject *, PyObject_CallMethod, (PyObject *, const char *, const char *, ...))              \
     X(PyObject *, PyObject_Vectorcall, (PyObject *, PyObject *const *, size_t, PyObject *))        \
     X(PyObject *, PyObject_Str, (PyObject *))                                                      \
@@ -679,6 +682,7 @@ typedef struct PyType_Spec {
     X(int, PyBytes_AsStringAndSize, (PyObject *, char **, Py_ssize_t *))                           \
     X(PyObject *, PyBytes_FromObject, (PyObject *))                                                \
     X(PyObject *, PyLong_FromLong, (long))                                                         \
+    X(PyObject *, PyLong_FromLongLong, (long long))                                                \
     X(long, PyLong_AsLong, (PyObject *))                                                           \
     X(Py_ssize_t, PyLong_AsSsize_t, (PyObject *))                                                  \
     X(PyObject *, PyBool_FromLong, (long))                                                         \
@@ -709,6 +713,7 @@ typedef struct PyType_Spec {
     X(PyObject *, PyErr_GetRaisedException, (void))                                                \
     X(void, PyErr_SetRaisedException, (PyObject *))                                                \
     X(void, PyErr_WriteUnraisable, (PyObject *))                                                   \
+    X(int, PyArg_ParseTuple, (PyObject *, const char *, ...))                                      \
     X(int, PyArg_UnpackTuple, (PyObject *, const char *, Py_ssize_t, Py_ssize_t, ...))
 
 // Exported as variables; each holds a borrowed reference.
