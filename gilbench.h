@@ -2659,11 +2659,9 @@ static int gb__parse_request(gb__request *r, const char *data, size_t len)
     r->minor = 1;
     if (at > GB_MAX_REQUEST_LINE) return 400;
     if (len - at == 1 && data[at] == '\r') return GB__PARTIAL;
-    switch (gb__next_line(data, len, GB_MAX_REQUEST_LINE, &at, &line)) {
-    case GB__LINE_PARTIAL: return GB__PARTIAL;
-    case GB__LINE_LONG: return 414;
-    case GB__LINE_BAD: return 400;
-    }
+    int got = gb__next_line(data, len, GB_MAX_REQUEST_LINE, &at, &line);
+    if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
+    if (got != GB__LINE_OK) return got == GB__LINE_LONG ? 414 : 400;
     int status = gb__parse_request_line(r, data, line);
     return status ? status : gb__parse_fields(r, data, len, at);
 }
@@ -2703,13 +2701,12 @@ static int gb__response_field(gb__response *r, gb__head_seen *seen, const char *
 // "HTTP/1.1 200 OK"; an empty reason may lack even its space.
 static bool gb__parse_status_line(gb__response *r, gb_slice line)
 {
+    uint64_t status;
     if (line.len < 12 || memcmp(line.data, "HTTP/1.", 7) || line.data[8] != ' ' ||
-        !isdigit((unsigned char)line.data[7]))
+        !isdigit((unsigned char)line.data[7]) ||
+        !gb__slice_u64((gb_slice){line.data + 9, 3}, &status))
         return false;
-    for (size_t i = 9; i < 12; i++) {
-        if (!isdigit((unsigned char)line.data[i])) return false;
-        r->status = r->status * 10 + (line.data[i] - '0');
-    }
+    r->status = (int)status;
     gb_slice reason = {line.data + 12, line.len - 12};
     r->keep_alive = line.data[7] != '0';
     return r->status >= 100 && (!reason.len || *reason.data == ' ') &&
@@ -5642,13 +5639,9 @@ static gb_code gb__py_fail(gb_error *error, gb_code code, const char *format, ..
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
     PyObject *raised = gb_py.PyErr_GetRaisedException();
-    PyObject *type = raised ? gb_py.PyObject_GetAttrString((PyObject *)gb_py.Py_TYPE(raised),
-                                                           "__name__") : NULL;
-    PyObject *text = raised ? gb_py.PyObject_Str(raised) : NULL;
-    const char *t = type ? gb_py.PyUnicode_AsUTF8AndSize(type, NULL) : NULL;
-    const char *s = text ? gb_py.PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
-    gb__fail(error, code, "%s: %s: %.600s", what, t ? t : "error", s ? s : "?");
-    gb__py_drop(type);
+    PyObject *text = raised ? gb_py.PyUnicode_FromFormat("%T: %S", raised, raised) : NULL;
+    const char *utf8 = text ? gb_py.PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
+    gb__fail(error, code, "%s: %.700s", what, utf8 ? utf8 : "error");
     gb__py_drop(text);
     gb_py.PyErr_Clear();
     if (raised) gb_py.PyErr_DisplayException(raised);
@@ -8034,11 +8027,6 @@ static PyObject *gb__asgi_is_full(PyObject *self, PyObject *unused)
 
 // ---- the scope ----------------------------------------------------------------------------------
 
-static bool gb__asgi_set(gb__asgi_worker *w, PyObject *scope, int name, PyObject *value)
-{
-    return gb__set(scope, w->names[name], value);
-}
-
 static PyObject *gb__asgi_path(gb_slice raw)
 {
     char decoded[GB_MAX_REQUEST_LINE];
@@ -8120,16 +8108,16 @@ static PyObject *gb__asgi_scope(gb__asgi_worker *w, const gb_exchange *x)
     if (!scope) return NULL;
     bool ok =
         (gb__slice_is(method, "GET") ||
-         gb__asgi_set(w, scope, GB__NAME_method, gb__asgi_method_name(x))) &&
-        gb__asgi_set(w, scope, GB__NAME_asgi, gb_py.PyDict_Copy(w->versions)) &&
-        (x->minor || gb__asgi_set(w, scope, GB__NAME_http_version,
-                                  gb_py.PyUnicode_FromString("1.0"))) &&
-        gb__asgi_set(w, scope, GB__NAME_path, gb__asgi_path(path)) &&
-        gb__asgi_set(w, scope, GB__NAME_raw_path, gb__asgi_bytes(path)) &&
-        (!query.len || gb__asgi_set(w, scope, GB__NAME_query_string, gb__asgi_bytes(query))) &&
-        gb__asgi_set(w, scope, GB__NAME_headers, gb__asgi_headers(w, x)) &&
-        gb__asgi_set(w, scope, GB__NAME_client, gb__asgi_client(w, x->conn)) &&
-        gb__asgi_set(w, scope, GB__NAME_state, gb_py.PyDict_Copy(w->state));
+         gb__set(scope, w->names[GB__NAME_method], gb__asgi_method_name(x))) &&
+        gb__set(scope, w->names[GB__NAME_asgi], gb_py.PyDict_Copy(w->versions)) &&
+        (x->minor || gb__set(scope, w->names[GB__NAME_http_version],
+                             gb_py.PyUnicode_FromString("1.0"))) &&
+        gb__set(scope, w->names[GB__NAME_path], gb__asgi_path(path)) &&
+        gb__set(scope, w->names[GB__NAME_raw_path], gb__asgi_bytes(path)) &&
+        (!query.len || gb__set(scope, w->names[GB__NAME_query_string], gb__asgi_bytes(query))) &&
+        gb__set(scope, w->names[GB__NAME_headers], gb__asgi_headers(w, x)) &&
+        gb__set(scope, w->names[GB__NAME_client], gb__asgi_client(w, x->conn)) &&
+        gb__set(scope, w->names[GB__NAME_state], gb_py.PyDict_Copy(w->state));
     if (ok) return scope;
     gb_py.Py_DecRef(scope);
     return NULL;
