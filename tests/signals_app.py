@@ -13,6 +13,8 @@ def tell(what):
 atexit.register(tell, "atexit")
 signal.signal(signal.SIGUSR1, lambda number, frame: tell("usr1"))
 tell("imported")
+if "PRINT" in os.environ:
+    print(os.environ["PRINT"])
 time.sleep(float(os.environ.get("IMPORT_S", "0")))
 
 

@@ -57,18 +57,19 @@ subtest 'what the command line refuses' => sub {
     }
 };
 
-for my $model ('processes', 'threads') {
+for my $model ('processes', 'processes-each', 'threads') {
     my @workers = ('--workers', 3, '--worker-model', $model);
     subtest "builtin:c, $model" => sub {
         my $s = serve('--app', 'builtin:c', @workers);
         my @sockets = map { dial($s) } 1 .. 30;
         is(scalar(grep { (ask($_, '/json') // '') =~ /Hello/ } @sockets), 30, 'they answer');
-        is(scalar(children($s->{pid})), $model eq 'processes' ? 3 : 0, 'so many processes');
+        is(scalar(children($s->{pid})), $model eq 'threads' ? 0 : 3, 'so many processes');
         is(stop($s), 0, 'stops');
     };
     for my $build ([ 'GIL', @gil ], [ 'free-threaded', @ft ]) {
         my ($name, @python) = @$build;
         for my $interface ('wsgi', 'asgi') {
+            next if $model eq 'processes-each' && "$name $interface" ne 'GIL wsgi';
             subtest "$interface, $model, $name" => sub {
                 my $s = serve(@python, @workers, '--app', "$app:$interface");
                 ok($s->{port}, 'serves') or return diag(slurp($s->{err}));
@@ -80,12 +81,12 @@ for my $model ('processes', 'threads') {
                 is_even(spread(@sockets), 3, '70 of them anew');
                 my $who = decode_json(ask($sockets[0], '/'));
                 is_deeply([ map { $_ ? 1 : 0 } @$who{'multithread', 'multiprocess'} ],
-                    $model eq 'processes' ? [ 0, 1 ] : [ 1, 0 ], 'what environ says of it')
+                    $model eq 'threads' ? [ 1, 0 ] : [ 0, 1 ], 'what environ says of it')
                     if $interface eq 'wsgi';
                 my @workers = children($s->{pid});
                 put($_, '/slow') for @sockets[0 .. 2];
                 sleep 0.3;
-                kill $model eq 'processes' ? -2 : 'TERM', $s->{pid};  # Ctrl-C reaches the group
+                kill $model eq 'threads' ? 'TERM' : -2, $s->{pid};  # Ctrl-C reaches the group
                 is(scalar(grep { get($_) } @sockets[0 .. 2]), 3, 'a stop finishes what is in flight');
                 is(ended($s), 0, 'and is no failure');
                 ok(all_gone(@workers), 'no worker is left');
@@ -94,6 +95,49 @@ for my $model ('processes', 'threads') {
         }
     }
 }
+
+# What an application told of its life, each line with how often.
+sub told {
+    my %count;
+    $count{$_}++ for split /\n/, slurp($_[0]);
+    return join ' ', map { "$_:$count{$_}" } sort keys %count;
+}
+
+for my $build ([ 'GIL', @gil ], [ 'free-threaded', @ft ]) {
+    my ($name, @python) = @$build;
+    for my $model ('processes', 'processes-each') {
+        subtest "the life of an application, $model, $name" => sub {
+            my $life = "$top/life $model $name";
+            my $loads = $model eq 'processes' ? 1 : 3;
+            my $s = start({ env => { LIFE => $life, PRINT => 'printed' } }, $gilbench, 'serve',
+                @python, '--workers', 3, '--worker-model', $model, '--bind', '127.0.0.1:0',
+                '--app', "$FindBin::Bin/signals_app.py:asgi");
+            ok(eventually(sub { slurp($s->{out}) =~ /^listening/m }), 'serves');
+            is(told($life), "imported:$loads lifespan.startup:3", "loaded $loads times, begun thrice");
+            my ($worker) = children($s->{pid});
+            kill 'USR1', $worker;
+            ok(eventually(sub { told($life) =~ /usr1:1/ }), "a worker has the module's handlers");
+            is(stop($s), 0, 'stops');
+            my $ends = $model eq 'processes' ? 4 : 3;  # of each that has it
+            is(told($life), "atexit:$ends imported:$loads lifespan.shutdown:3 lifespan.startup:3 "
+                . 'usr1:1', 'ends everywhere');
+            is(scalar(() = (slurp($s->{out}) . slurp($s->{err})) =~ /^printed$/mg), $loads,
+                'prints as often as it is loaded');
+        };
+    }
+}
+
+subtest 'SIGTERM ends a worker in order, and its service' => sub {
+    my $s = serve(@gil, '--workers', 2, '--app', "$app:wsgi");
+    my @workers = children($s->{pid});
+    my $socket = dial($s);
+    put($socket, '/slow');
+    sleep 0.3;
+    kill 'TERM', @workers;
+    like(get($socket), qr/process/, 'what is in flight is finished');
+    is(ended($s), 1, 'serve ends');
+    like(slurp($s->{err}), qr/\Agilbench: worker \d: the server's process has ended\n\z/, 'and says why');
+};
 
 subtest 'SIGKILL of the serving process' => sub {
     my $s = serve(@gil, '--workers', 3, '--app', "$app:wsgi");
@@ -117,11 +161,13 @@ subtest 'a worker that ends while serving' => sub {
 
 subtest 'an application that does not come up' => sub {
     save('broken.py', "import nothing_of_that_name\n");
-    for my $model ('processes', 'threads') {
+    for my $model ('processes', 'processes-each', 'threads') {
         my @options = (@gil, '--workers', 3, '--worker-model', $model);
         my $s = serve(@options, '--app', "$top/broken.py:app");
         is(ended($s), 1, "$model: no import, status 1");
         is(scalar(() = slurp($s->{err}) =~ /^gilbench: .*nothing_of_that_name/mg), 1, 'one line');
+        is(scalar(() = slurp($s->{err}) =~ /^Traceback/mg), $model eq 'processes-each' ? 3 : 1,
+            'and one traceback each that loads it');
         $s = serve(@options, '--app', "$app:no_start", '--interface', 'asgi');
         is(ended($s), 1, "$model: no startup, status 1");
         like(slurp($s->{err}), qr/^gilbench: .*no database today/m, 'its message');
@@ -172,6 +218,14 @@ subtest 'a comparison' => sub {
         my $memory = $round->{memory_mb};
         cmp_ok($memory->{pss}, '<', $memory->{rss}, 'shared pages count once') if !$threads;
     }
+    my ($forked) = grep { $_->{worker_model} eq 'processes' } @{ $report->{cells} };
+    ($status, $report) = compare(@gil, '--app', 'builtin:wsgi', '--path', '/json', '--connections',
+        16, '--worker-model', 'processes-each');
+    my $each = $report->{cells}[0];
+    is($each->{worker_model}, 'processes-each', 'a model of its own');
+    like($each->{id}, qr{ processes-each/w2-}, 'of which its id tells');
+    cmp_ok($forked->{rounds}[0]{memory_mb}{service}, '<', $each->{rounds}[0]{memory_mb}{service},
+        'and which shares less');
 };
 
 subtest 'a worker that ends in a measurement' => sub {
