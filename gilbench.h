@@ -9331,6 +9331,9 @@ typedef struct gb__group {
     bool late;  // one of them ended late
 } gb__group;
 
+static const char *const gb__worker_models[] = {"auto", "processes", "threads", "processes-each",
+                                                NULL};
+
 static gb_worker_model gb__worker_model(const gb_python *python, gb_worker_model wanted)
 {
     if (wanted != GB_WORKERS_AUTO) return wanted;
@@ -12026,6 +12029,27 @@ static const char *gb__build_text(const gb_python *p, gb__line text)
     return text;
 }
 
+static bool gb__has_workers(const gb_result *r, const char *python, int model)
+{
+    for (size_t i = 0; i < r->cell_count; i++) {
+        const gb_cell *c = &r->cells[i];
+        if (!strcmp(c->python, python) && !*c->server && c->workers > 1 &&
+            (int)c->worker_model == model)
+            return true;
+    }
+    return false;
+}
+
+static void gb__add_workers(gb__buf *b, const gb_result *r)
+{
+    int listed = 0;
+    for (int model = GB_PROCESSES; gb__worker_models[model]; model++)
+        for (size_t i = 0; i < r->python_count; i++)
+            if (gb__has_workers(r, r->pythons[i].id, model))
+                gb__buf_printf(b, "%s %s of %s", listed++ ? "," : "\nWorkers:",
+                               gb__worker_models[model], r->pythons[i].id);
+}
+
 static void gb__add_method(gb__buf *b, const gb__view *v)
 {
     int rounds = 0, needed = gb__rounds_needed(v);
@@ -12041,6 +12065,7 @@ static void gb__add_method(gb__buf *b, const gb__view *v)
     if (needed)
         gb__buf_printf(b, " About %d rounds would tell 5 %% of req/s wherever that is unclear.",
                        needed);
+    gb__add_workers(b, v->result);
     gb__buf_printf(b, "\n%s; 1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the "
                    "server spent waiting to run Python; \"-\" where that isn't seen: in\nan event "
                    "loop, in somebody else's server. C handler: the same server without Python.\n",
@@ -12679,9 +12704,6 @@ static const gb__key gb__status_keys[] = {GB__STATUS(1), GB__STATUS(2), GB__STAT
 static const gb__key gb__answer_keys[] = {
     GB__NAMED(INT, gb_answer, status, "status", .most = 999), GB__KEY(COUNT, gb_answer, size),
     GB__END};
-
-static const char *const gb__worker_models[] = {"auto", "processes", "threads", "processes-each",
-                                                NULL};
 
 static const gb__key gb__round_keys[] = {
     GB__KEY(TEXT, gb_round, problem),

@@ -199,11 +199,11 @@ sub compare {
     my ($out, $err, $status) = said($gilbench, 'compare', '--no-progress', '--no-control',
         '--rounds', 1, '--duration', 0.3, '--warmup', 0.05, '--threads', 1, '--workers', 2,
         '--json', "$top/json", @_);
-    return ($status, decode_json(slurp("$top/json") || '{}'), $err);
+    return ($status, decode_json(slurp("$top/json") || '{}'), $err, $out);
 }
 
 subtest 'a comparison' => sub {
-    my ($status, $report) = compare(@gil, @ft, '--app', 'builtin:wsgi', '--path', '/json',
+    my ($status, $report, undef, $out) = compare(@gil, @ft, '--app', 'builtin:wsgi', '--path', '/json',
         '--connections', 16);
     is($status, 0, 'works');
     for my $cell (@{ $report->{cells} }) {
@@ -218,6 +218,8 @@ subtest 'a comparison' => sub {
         my $memory = $round->{memory_mb};
         cmp_ok($memory->{pss}, '<', $memory->{rss}, 'shared pages count once') if !$threads;
     }
+    my @ids = map { $_->{python} } @{ $report->{cells} };
+    like($out, qr/^Workers: processes of \Q$ids[0]\E, threads of \Q$ids[1]\E\.?$/m, 'the report says it');
     my ($forked) = grep { $_->{worker_model} eq 'processes' } @{ $report->{cells} };
     ($status, $report) = compare(@gil, '--app', 'builtin:wsgi', '--path', '/json', '--connections',
         16, '--worker-model', 'processes-each');
