@@ -153,7 +153,8 @@
 // measurement. The processes are forked once the application is loaded, as by gunicorn --preload,
 // behind gc.freeze(), and share what they don't write to; loops and lifespans begin in each.
 // Threads that an application starts while it is imported don't survive a fork, and what it has
-// opened then all of them have: where that won't do, --worker-model processes-each loads it in each.
+// opened then all of them have: where that won't do, --worker-model processes-each loads it in
+// each.
 //
 // What bad input gets:
 //
