@@ -55,6 +55,7 @@
 //     >>clock          the one monotonic clock
 //     >>stats          histogram, percentiles, intervals
 //     >>proc           memory and CPU from /proc
+//     >>cpus           which CPUs the server and the client have
 //     >>host           facts of the machine
 //     >>sampler        memory, watched during a measurement
 //     >>http           request and response parsers, chunked coding
@@ -435,6 +436,15 @@ typedef struct gb_host {
 
 GB_API void gb_host_read(gb_host *host);
 
+#define GB_MAX_CPUS 1024
+
+// Which CPUs a comparison gives to its servers and which to its client; no count: nobody knows.
+typedef struct gb_placement {
+    int server_cpus[GB_MAX_CPUS];  // a server that has fewer has the first of them
+    int client_cpus[GB_MAX_CPUS];  // the same where there are too few to part
+    int server_cpu_count, client_cpu_count;
+} gb_placement;
+
 // ---- http server --------------------------------------------------------------------------------
 // A minimal HTTP/1.1 server for handlers written in C. N threads share one epoll instance.
 
@@ -500,6 +510,8 @@ typedef struct gb_load_config {
     const char *url;             // http://HOST[:PORT]/PATH
     int connections;             // default 64
     int threads;                 // default 1
+    const int *cpus;             // cpu_count of them, that they run on; default: the caller's
+    int cpu_count;
     double duration_s;           // default 10; counted from the end of the warm-up
     double warmup_s;             // default 0; runs on without a gap, until every connection
                                  // has also had one answer and the rate has settled, within
@@ -773,6 +785,8 @@ typedef struct gb_service_config {
                               // "asyncio"
     int workers;              // default 1; each has server.threads threads, or an event loop
     gb_worker_model worker_model;
+    const int *cpus;          // cpu_count of them, that it may run on; default: the caller's
+    int cpu_count;
     gb_server_config server;  // handler and user are for builtin:c alone
     // Somebody else's server instead of this one: a command, run by sh as `exec COMMAND`. {port}
     // (which it must have), {python}, {threads} and {workers} are replaced; the interpreter's
@@ -886,6 +900,7 @@ typedef struct gb_cell {
     gb_interface interface;
     char path[GB_PATH];           // of the URL
     int workers, threads, connections;
+    int server_cpus;              // 0: all that the plan's placement gives to servers
     gb_worker_model worker_model; // as it was: never GB_WORKERS_AUTO
     double rate;
     bool broken;                  // it can't be loaded: no further round was tried
@@ -955,7 +970,9 @@ typedef struct gb_plan {
     gb_worker_model worker_model;
     const int *connections;       // default 128
     size_t connection_count;
-    int client_threads;           // default 1
+    const int *server_cpus;       // that a server may run on; default: see THE CLIENT
+    size_t server_cpus_count;
+    int client_threads;           // default: so many that the client isn't the limit
     int rounds;                   // default: at most 60, or 200 with a precision
     double budget_s;              // no more rounds after so long, but 8 at least; default: 120
                                   // without `rounds` and `precision`, else any time
@@ -995,6 +1012,7 @@ typedef struct gb_method {
     double duration_s, warmup_s, rate, precision;
     int rounds, client_threads;
     uint64_t seed;
+    gb_placement cpus;
 } gb_method;
 
 typedef struct gb_result {
@@ -1867,18 +1885,6 @@ static uint64_t gb__parse_swapped(const char *vmstat)
     return gb__proc_number(vmstat, "pswpin") + gb__proc_number(vmstat, "pswpout");
 }
 
-// How many CPUs a list like "0-3,8" has.
-static int gb__parse_cpu_list(const char *list)
-{
-    long count = 0;
-    for (char *end; isdigit((unsigned char)*list); list = *end == ',' ? end + 1 : end) {
-        long first = strtol(list, &end, 10), last = first;
-        if (*end == '-') last = strtol(end + 1, &end, 10);
-        if (last >= first) count += last - first + 1;
-    }
-    return (int)count;
-}
-
 // "150000 100000" is 1.5 CPUs; "max 100000" is no limit.
 static double gb__parse_quota(const char *text)
 {
@@ -2191,6 +2197,148 @@ GB_API void gb_peak_reset(int pid)
 }
 
 // ================================================================================================
+// >>cpus
+// Which CPUs the server and the client have. From 4 on each has whole cores of its own, so that
+// neither takes the other's time. To place them is pure.
+
+typedef struct gb__cpu {
+    int number, package;
+    int core;     // the lowest number of the CPUs that share it
+    int sibling;  // its place among those of them that may be used
+} gb__cpu;
+
+typedef struct gb__cpus {
+    gb__cpu of[GB_MAX_CPUS];  // in the order in which a server takes them
+    int count, per_core;      // the most that share one
+} gb__cpus;
+
+// One CPU of each core comes before the second of any (SMT): N CPUs are N cores as long as there
+// are so many, which is where the kernel puts N busy threads, and what twice the CPUs are taken
+// for. Then what is near: one package before the next.
+static int gb__cpu_order(const void *a, const void *b)
+{
+    const gb__cpu *x = a, *y = b;
+    if (x->sibling != y->sibling) return x->sibling - y->sibling;
+    return x->package != y->package ? x->package - y->package : x->core - y->core;
+}
+
+// The number that a file of a CPU's topology begins with.
+static int gb__cpu_fact(const char *root, int cpu, const char *name, int unknown, gb__buf *text)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/cpu%d/topology/%s", root, cpu, name);
+    return gb__read_file(path, text) && *text->data != '-' ? atoi(text->data) : unknown;
+}
+
+// Those of the set. A machine that doesn't tell has cores of one CPU; a single core is treated as
+// such, or there would be nothing to part.
+static void gb__cpus_read(gb__cpus *all, const char *root, const cpu_set_t *set)
+{
+    gb__buf text = {0};
+    int n = all->per_core = 0;
+    for (int i = 0; i < GB_MAX_CPUS && i < CPU_SETSIZE; i++) {
+        if (!CPU_ISSET((size_t)i, set)) continue;
+        gb__cpu c = {.number = i, .core = gb__cpu_fact(root, i, "thread_siblings_list", i, &text),
+                     .package = gb__cpu_fact(root, i, "physical_package_id", 0, &text)};
+        if (c.core > i) c.core = i;
+        for (int j = 0; j < n; j++) c.sibling += all->of[j].core == c.core;
+        if (c.sibling >= all->per_core) all->per_core = c.sibling + 1;
+        all->of[n++] = c;
+    }
+    for (int i = 0; i < n && all->per_core == n; i++)
+        all->of[i].core = all->of[i].number, all->of[i].sibling = 0;
+    qsort(all->of, (size_t)n, sizeof *all->of, gb__cpu_order);
+    all->count = n;
+    gb__buf_free(&text);
+}
+
+// Those that this process may run on; none where there are more than are counted here.
+static void gb__cpus_here(gb__cpus *all)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set)) CPU_ZERO(&set);
+    gb__cpus_read(all, "/sys/devices/system/cpu", &set);
+}
+
+// A server that is to have `server` CPUs (0: all that are left), and a client with `client` threads
+// (0: all that is left, or a quarter where that isn't said either: a page that costs Python 0.25 ms
+// costs the client 0.01, and hello in C costs both sides the same). The client has cores from the
+// last on; with `server`, as long as that has as many cores as it is to have CPUs, but one at
+// least. A quota (0: none) is for both together. False where one of them gets too little.
+static bool gb__place_cpus(const gb__cpus *all, double quota, int server, int client,
+                           gb_placement *to)
+{
+    bool taken[GB_MAX_CPUS] = {false};
+    int n = quota > 0 && quota < all->count ? quota > 1 ? (int)quota : 1 : all->count;
+    int left = n, cores = 0, need = server ? server : 1;
+    bool parted = server || n >= 4;
+    int want = !parted ? 0 : client ? client : server ? n - server : (n + 2) / 4;
+    *to = (gb_placement){.client_cpu_count = 0};
+    while (cores < n && !all->of[cores].sibling) cores++;
+    for (int kept = cores; kept > 1 && n - left < want; kept--) {
+        int core = all->of[kept - 1].core, size = 0;
+        for (int i = 0; i < n; i++) size += all->of[i].core == core;
+        if (left - size < need || (kept < cores && kept <= need)) break;
+        left -= size;
+        taken[core] = true;
+    }
+    for (int i = 0; i < n; i++) {
+        const gb__cpu *c = &all->of[i];
+        if (taken[c->core] || !parted) to->client_cpus[to->client_cpu_count++] = c->number;
+        if (!taken[c->core] && to->server_cpu_count < (server ? server : n))
+            to->server_cpus[to->server_cpu_count++] = c->number;
+    }
+    return to->client_cpu_count && to->server_cpu_count >= need;
+}
+
+// For servers that are to have so many CPUs each, on this machine.
+static gb_code gb__place_here(double quota, const int *servers, size_t count, int client,
+                              gb_placement *to, gb_error *error)
+{
+    gb__cpus all;
+    int most = 0;
+    for (size_t i = 0; i < count; i++) most = servers[i] > most ? servers[i] : most;
+    gb__cpus_here(&all);
+    if (gb__place_cpus(&all, quota, most, client, to) || !most) return GB_OK;
+    return gb__fail(error, GB_USAGE, "a server can't have %d of the %d CPUs that may be used here, "
+                    "because the client needs a core of its own: give it fewer", most, all.count);
+}
+
+static bool gb__is_parted(const gb_placement *p)
+{
+    return p->server_cpu_count && *p->server_cpus != *p->client_cpus;
+}
+
+typedef char gb__ranges[5 * GB_MAX_CPUS];
+
+// "0-5,8", whatever order they come in.
+static const char *gb__cpus_text(const int *cpus, int count, gb__ranges text)
+{
+    bool in[GB_MAX_CPUS + 1] = {false};
+    int n = *text = 0;
+    for (int i = 0; i < count; i++) in[cpus[i]] = true;
+    for (int i = 0, last; i < GB_MAX_CPUS; i = last + 1) {
+        for (last = i; in[i] && in[last + 1];) last++;
+        if (in[i]) n += sprintf(text + n, i < last ? "%s%d-%d" : "%s%d", n ? "," : "", i, last);
+    }
+    return text;
+}
+
+// For the calling thread and what it starts, until it gives itself back what it had before.
+static gb_code gb__enter_cpus(const int *cpus, int count, cpu_set_t *before, gb_error *error)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (int i = 0; i < count; i++)
+        if (cpus[i] >= 0 && cpus[i] < CPU_SETSIZE) CPU_SET((size_t)cpus[i], &set);
+    if (!count || (!sched_getaffinity(0, sizeof *before, before) &&
+                   !sched_setaffinity(0, sizeof set, &set)))
+        return GB_OK;
+    return gb__fail(error, GB_SYSTEM, "can't run on CPU %d: %s", *cpus, strerror(errno));
+}
+
+// ================================================================================================
 // >>host
 // The machine, and what else it does: facts that stand beside every result.
 
@@ -2223,14 +2371,6 @@ static int gb__host_turbo(gb__buf *text)
     return -1;
 }
 
-static int gb__host_cpus(void)
-{
-    cpu_set_t set;
-    if (!sched_getaffinity(0, sizeof set, &set)) return CPU_COUNT(&set);
-    long online = sysconf(_SC_NPROCESSORS_ONLN);  // more of them than the set has bits for
-    return online > 0 ? (int)online : 0;
-}
-
 // The tightest quota from our cgroup (of version 2) up to the mount. A container may see its own
 // cgroup at the mount while /proc names the path outside of it: that path isn't there and is passed
 // by.
@@ -2254,6 +2394,7 @@ static double gb__cgroup_cpus(const char *mount, gb_slice own, gb__buf *text)
 GB_API void gb_host_read(gb_host *host)
 {
     gb__buf text = {0};
+    gb__cpus cpus;
     struct utsname name;
     *host = (gb_host){0};
     if (!uname(&name)) {
@@ -2269,11 +2410,11 @@ GB_API void gb_host_read(gb_host *host)
         host->memory = gb__proc_bytes(text.data, "MemTotal");
     host->steal_ns = gb__machine_time_read(&text).steal_ns;
     if (gb__read_file("/proc/vmstat", &text)) host->swapped_pages = gb__parse_swapped(text.data);
-    if (gb__read_file("/sys/devices/system/cpu/cpu0/topology/thread_siblings_list", &text))
-        host->threads_per_core = gb__parse_cpu_list(text.data);
+    gb__cpus_here(&cpus);
+    host->cpus = cpus.count ? cpus.count : (int)sysconf(_SC_NPROCESSORS_ONLN);
+    host->threads_per_core = cpus.per_core;
     host->turbo = gb__host_turbo(&text);
     if (getloadavg(&host->load_1min, 1) != 1) host->load_1min = 0;
-    host->cpus = gb__host_cpus();
     if (gb__read_file("/proc/self/cgroup", &text))  // "0::/path"
         host->cgroup_cpus = gb__cgroup_cpus("/sys/fs/cgroup", gb__proc_value(text.data, "0"),
                                             &text);
@@ -5455,6 +5596,8 @@ GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_
 {
     gb__client c = {.config = *config};
     gb__url url;
+    cpu_set_t before;
+    bool placed;
     *result = (gb_load_result){0};
     if (!config->url) return gb__fail(error, GB_USAGE, "gb_load_config.url is not set");
     gb_code code = gb__load_defaults(&c.config, error);
@@ -5464,6 +5607,8 @@ GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_
     c.is_head = c.config.method && !strcmp(c.config.method, "HEAD");
     if (!code) code = gb__compose_request(&c, &url, error);
     if (!code) code = gb__find_address(&c, &url, error);
+    if (!code) code = gb__enter_cpus(config->cpus, config->cpu_count, &before, error);
+    placed = !code;
     if (!code) code = gb__client_spawn(&c, error);
     if (!code) {
         gb__load_conduct(&c, result);
@@ -5471,6 +5616,7 @@ GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_
         atomic_store(&c.end, 0);  // nobody waits for an answer
         gb__client_join(&c);
     }
+    if (placed && config->cpu_count) sched_setaffinity(0, sizeof before, &before);
     gb__client_free(&c);
     if (code) gb_load_free(result);
     else if (gb__stop_asked(&c))
@@ -9662,11 +9808,14 @@ static gb_service *gb__service_start(const gb_service_config *config, const bool
                                      gb_error *error)
 {
     gb_service *s = calloc(1, sizeof *s);
+    cpu_set_t before;
     gb_code code = s ? gb__check_workers(config, error) : gb__fail_memory(error);
+    if (!code) code = gb__enter_cpus(config->cpus, config->cpu_count, &before, error);
     if (!code) {
         *s = (gb_service){.stop = stop, .output = -1};
         code = config->command ? gb__peer_start(s, config, error)
                                : gb__service_launch(s, config, error);
+        if (config->cpu_count) sched_setaffinity(0, sizeof before, &before);
     }
     if (!code) return s;
     free(s);
@@ -10023,7 +10172,7 @@ GB_API const char *gb_verdict_text(gb_verdict verdict)
 
 static gb_plan gb__plan_defaults(const gb_plan *given)
 {
-    static const int threads[] = {1, 64}, workers[] = {1}, connections[] = {128};
+    static const int threads[] = {1, 64}, workers[] = {1}, connections[] = {128}, all_cpus = 0;
     gb_plan p = *given;
     if (!p.scenario_count) {
         // Those before the first that needs a package: what every machine can run.
@@ -10033,7 +10182,7 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
     if (!p.thread_count) p.threads = threads, p.thread_count = 2;
     if (!p.worker_count) p.workers = workers, p.worker_count = 1;
     if (!p.connection_count) p.connections = connections, p.connection_count = 1;
-    if (!p.client_threads) p.client_threads = 1;
+    if (!p.server_cpus_count) p.server_cpus = &all_cpus, p.server_cpus_count = 1;
     if (p.duration_s <= 0) p.duration_s = 0.4;
     if (p.warmup_s <= 0) p.warmup_s = 0.15;
     if (!p.seed) p.seed = 1;
@@ -10079,6 +10228,8 @@ static void gb__add_cell(gb_result *r, const gb_cell *like, const char *app)
     gb__variant(c, "control", variant, sizeof variant);
     snprintf(c->id, sizeof c->id, "%s/%s/w%d-t%d-c%d", c->scenario, variant, c->workers,
              c->threads, c->connections);
+    size_t len = strlen(c->id);
+    if (c->server_cpus) snprintf(c->id + len, sizeof c->id - len, "-s%d", c->server_cpus);
 }
 
 // The control answers the built-in paths only; an application's own path has none.
@@ -10218,11 +10369,11 @@ static gb_code gb__peer_name(const gb_peer *peer, char *name, size_t size, gb_er
 
 // One topology of a scenario: each build, then the others' servers on it; at the end the control.
 static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, int workers,
-                          int threads, int connections)
+                          int threads, int connections, int server_cpus)
 {
     const char *app = gb__scenario_app(r, s);
     gb_cell like = {.interface = s->interface, .workers = workers, .threads = threads,
-                    .connections = connections, .rate = p->rate};
+                    .connections = connections, .server_cpus = server_cpus, .rate = p->rate};
     gb__copy(like.scenario, sizeof like.scenario, s->name);
     gb__copy(like.path, sizeof like.path, s->path);
     for (size_t i = 0; i < r->python_count && s->interface != GB_C; i++) {
@@ -10275,9 +10426,9 @@ static void gb__find_interface(const gb_plan *p, const gb_result *r, gb_scenario
 
 static gb_code gb__plan_cells(gb_plan *p, gb_result *r, gb_error *error)
 {
-    // Lists are short, but four of them multiply.
+    // Lists are short, but five of them multiply.
     size_t most = p->scenario_count * p->connection_count * p->thread_count * p->worker_count *
-                  (p->python_count * (1 + p->peer_count) + 2);
+                  p->server_cpus_count * (p->python_count * (1 + p->peer_count) + 2);
     r->cells = calloc(most ? most : 1, sizeof *r->cells);
     r->pythons = calloc(p->python_count + 1, sizeof *r->pythons);
     if (!r->cells || !r->pythons) return gb__fail_memory(error);
@@ -10296,9 +10447,11 @@ static gb_code gb__plan_cells(gb_plan *p, gb_result *r, gb_error *error)
         for (size_t c = 0; c < (s.connections ? 1 : p->connection_count); c++)
             for (size_t w = 0; w < (s.workers ? 1 : p->worker_count); w++)
                 for (size_t t = 0; t < (threads ? 1 : p->thread_count); t++)
-                    gb__add_cells(p, r, &s, s.workers ? s.workers : p->workers[w],
-                                  threads ? threads : p->threads[t],
-                                  s.connections ? s.connections : p->connections[c]);
+                    for (size_t k = 0; k < p->server_cpus_count; k++)
+                        gb__add_cells(p, r, &s, s.workers ? s.workers : p->workers[w],
+                                      threads ? threads : p->threads[t],
+                                      s.connections ? s.connections : p->connections[c],
+                                      p->server_cpus[k]);
     }
     if (r->cell_count > GB__MAX_CELLS)
         return gb__fail(error, GB_USAGE, "%zu rows: give fewer scenarios or shorter lists, %d rows "
@@ -10352,6 +10505,12 @@ static gb_code gb__plan_check(const gb_plan *p, gb_error *error)
     if (p->precision < 0 || p->precision >= 1)
         return gb__fail(error, GB_USAGE, "a precision of %g: give 0.02 for 2 %%", p->precision);
     return gb__check_peers(p, error);
+}
+
+// How many CPUs the server of a cell had; 0 where a file is too old to say.
+static int gb__server_cpus(const gb_result *r, const gb_cell *c)
+{
+    return c->server_cpus ? c->server_cpus : r->plan.cpus.server_cpu_count;
 }
 
 static const gb_python *gb__find_python(const gb_result *r, const char *id)
@@ -10451,7 +10610,7 @@ static void gb__summarise_cell(gb_cell *c, uint64_t seed)
 static bool gb__same_topology(const gb_cell *a, const gb_cell *b)
 {
     return a->workers == b->workers && a->threads == b->threads &&
-           a->connections == b->connections;
+           a->connections == b->connections && a->server_cpus == b->server_cpus;
 }
 
 static gb_verdict gb__judge(const gb__metric *metric, gb_interval ratio)
@@ -10551,9 +10710,9 @@ static gb_code gb__add_comparison(gb_result *r, const gb_cell *baseline, const g
 }
 
 // What one cell may be held against: the first build in the same topology; the same build with
-// fewer threads, which shows what threads do to Python, and to the control, which has no lock; and
-// somebody else's server on the same build in the same topology.
-enum { GB__AGAINST_BUILD, GB__AGAINST_THREADS, GB__AGAINST_SERVER };
+// fewer threads, or on fewer CPUs, which shows what those do to Python, and to the control, which
+// has no lock; and somebody else's server on the same build in the same topology.
+enum { GB__AGAINST_BUILD, GB__AGAINST_THREADS, GB__AGAINST_CPUS, GB__AGAINST_SERVER };
 
 static bool gb__is_against(const gb_cell *baseline, const gb_cell *c, int what)
 {
@@ -10566,9 +10725,13 @@ static bool gb__is_against(const gb_cell *baseline, const gb_cell *c, int what)
                gb__same_topology(baseline, c);
     if (what == GB__AGAINST_SERVER)
         return python && !server && !*c->server && gb__same_topology(baseline, c);
+    bool threads = what == GB__AGAINST_THREADS;
     return python && server && baseline->workers == c->workers &&
            baseline->worker_model == c->worker_model &&
-           baseline->connections == c->connections && baseline->threads < c->threads;
+           baseline->connections == c->connections &&
+           (threads ? baseline->threads < c->threads : baseline->threads == c->threads) &&
+           (threads ? baseline->server_cpus == c->server_cpus
+                    : baseline->server_cpus && baseline->server_cpus < c->server_cpus);
 }
 
 static const gb_cell *gb__baseline(const gb_result *r, const gb_cell *c, int what)
@@ -10576,8 +10739,10 @@ static const gb_cell *gb__baseline(const gb_result *r, const gb_cell *c, int wha
     const gb_cell *best = NULL;
     for (size_t i = 0; i < r->cell_count; i++) {
         const gb_cell *b = &r->cells[i];
-        bool first = what == GB__AGAINST_THREADS || b < c;
-        if (first && gb__is_against(b, c, what) && (!best || b->threads < best->threads)) best = b;
+        bool any = what != GB__AGAINST_BUILD || b < c;
+        if (any && gb__is_against(b, c, what) &&
+            (!best || b->threads < best->threads || b->server_cpus < best->server_cpus))
+            best = b;
     }
     return best;
 }
@@ -10616,8 +10781,10 @@ static gb_code gb__add_comparisons(const gb_plan *p, gb_result *r, gb_error *err
         const gb_cell *c = &r->cells[i];
         const gb_cell *build = gb__baseline(r, c, GB__AGAINST_BUILD);
         const gb_cell *threads = gb__baseline(r, c, GB__AGAINST_THREADS);
+        const gb_cell *cpus = gb__baseline(r, c, GB__AGAINST_CPUS);
         if (build) code = gb__add_comparison(r, build, c, p->seed, error);
         if (threads && !code) code = gb__add_comparison(r, threads, c, p->seed, error);
+        if (cpus && !code) code = gb__add_comparison(r, cpus, c, p->seed, error);
         for (size_t j = 0; j < r->cell_count && !code; j++)
             if (gb__is_against(&r->cells[j], c, GB__AGAINST_SERVER))
                 code = gb__add_comparison(r, &r->cells[j], c, p->seed, error);
@@ -10824,8 +10991,8 @@ static void gb__warn_host(gb_result *r)
     const gb_host *h = &r->host;
     gb_host now;
     gb_host_read(&now);
-    if (h->cpus < 4)
-        gb__warn(r, "server and client share %d CPU%s", h->cpus, h->cpus == 1 ? "" : "s");
+    int shared = gb__is_parted(&r->plan.cpus) ? 0 : r->plan.cpus.server_cpu_count;
+    if (shared) gb__warn(r, "server and client share %d CPU%s", shared, shared == 1 ? "" : "s");
     if (h->threads_per_core > 1)
         gb__warn(r, "%d CPUs share a core (SMT): two threads may have half of it each",
                  h->threads_per_core);
@@ -10894,18 +11061,49 @@ static void gb__watch_load(void *user, const gb_load_progress *load)
 static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c,
                                 gb__watcher *watcher, gb_error *error)
 {
+    const gb_placement *on = &r->plan.cpus;
     gb_measure_config m = {
         .service = {.python = gb__find_python(r, c->python), .app = c->app,
                     .interface = c->interface, .loop = p->loop, .workers = c->workers,
                     .worker_model = c->worker_model, .server = {.threads = c->threads},
+                    .cpus = on->server_cpus, .cpu_count = gb__server_cpus(r, c),
                     .command = *c->command ? c->command : NULL},
         .path = c->path,
         .load = {.connections = c->connections, .threads = p->client_threads,
+                 .cpus = on->client_cpus, .cpu_count = on->client_cpu_count,
                  .duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
                  .expect = gb__cell_is_control(c) ? NULL : p->expect, .stop = p->stop},
-        .latency = &c->latency, .uncorrected = &c->uncorrected,
-        .on_progress = p->on_progress ? gb__watch_load : NULL, .user = watcher};
+        .latency = c->latency.counts ? &c->latency : NULL,
+        .uncorrected = c->uncorrected.counts ? &c->uncorrected : NULL,
+        .on_progress = p->on_progress && watcher ? gb__watch_load : NULL, .user = watcher};
     return gb_measure(&m, &c->rounds[c->round_count++], error);
+}
+
+// Gives a client with CPUs of its own more threads, until the cell that is likely to ask most of it
+// leaves a fifth of their time: one of the control or the last build, whose answer doesn't wait,
+// with about a thread to a CPU. They stay the same for all cells, or those would differ by the
+// client as well.
+static void gb__grow_client(gb_plan *p, const gb_result *r)
+{
+    int most = gb__is_parted(&r->plan.cpus) ? r->plan.cpus.client_cpu_count : 1, best = INT_MIN;
+    gb_cell fastest = {.threads = 0};
+    for (size_t i = 0; i < r->cell_count; i++) {
+        const gb_cell *c = &r->cells[i];
+        bool waits = !strcmp(c->path, "/io") || !strcmp(c->path, "/query");
+        bool last = !strcmp(c->python, r->pythons[r->python_count - 1].id) && !*c->server;
+        int off = abs(c->workers * c->threads - r->plan.cpus.server_cpu_count) - c->server_cpus;
+        int score = (waits ? 0 : 4 << 20) + (gb__cell_is_control(c) ? 2 << 20 : last << 20) - off;
+        if (score > best) best = score, fastest = *c;
+        if (c->connections < most) most = c->connections;
+    }
+    fastest.latency = fastest.uncorrected = (gb_histogram){.counts = NULL};
+    for (p->client_threads = 1; p->client_threads < most && !gb__flag_is_set(p->stop);) {
+        gb_round round;
+        fastest.rounds = &round;
+        fastest.round_count = 0;
+        if (gb__measure_cell(p, r, &fastest, NULL, NULL) || round.cpu.client_share < 0.8) return;
+        p->client_threads = 2 * p->client_threads < most ? 2 * p->client_threads : most;
+    }
 }
 
 // What can't be loaded once can't be loaded the next time: its other cells say so without a try.
@@ -11055,7 +11253,11 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     gb__copy(result->gilbench, sizeof result->gilbench, GB_VERSION);
     result->plan = gb__method_of(&p);
     strftime(result->started, sizeof result->started, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    code = gb__plan_cells(&p, result, error);
+    code = gb__place_here(result->host.cgroup_cpus, p.server_cpus, p.server_cpus_count,
+                          p.client_threads, &result->plan.cpus, error);
+    if (!code) code = gb__plan_cells(&p, result, error);
+    if (!code && !p.client_threads) gb__grow_client(&p, result);
+    result->plan.client_threads = p.client_threads;
     if (!code) code = gb__compare_rounds(&p, result, &first, error);
     if (!code) code = gb__add_comparisons(&p, result, error);
     if (code) return code;
@@ -11762,9 +11964,12 @@ typedef char gb__phrase[256];
 // A free-threaded row that isn't one says so wherever it is named.
 static const char *gb__name(const gb_result *r, const gb_cell *c, gb__phrase text)
 {
-    char variant[GB__VARIANT];
+    char variant[GB__VARIANT], cpus[32] = "";
     gb__variant(c, "C handler", variant, sizeof variant);
-    snprintf(text, sizeof(gb__phrase), "%s%s", variant, gb__gil_is_back(r, c) ? ", GIL back" : "");
+    if (c->server_cpus)
+        snprintf(cpus, sizeof cpus, " on %d CPU%s", c->server_cpus, c->server_cpus > 1 ? "s" : "");
+    snprintf(text, sizeof(gb__phrase), "%s%s%s", variant, cpus,
+             gb__gil_is_back(r, c) ? ", GIL back" : "");
     return text;
 }
 
@@ -11856,8 +12061,9 @@ static const char *gb__busy(const gb_result *r, const gb_cell *c, gb__phrase tex
     gb__small cores;
     double pauses = gb__median_at(c, offsetof(gb_round, gc.pause_ms));
     double paused = 0.1 * pauses / gb__median_at(c, offsetof(gb_round, seconds));
+    int cpus = gb__server_cpus(r, c);
     gb__number(cores, gb__median_at(c, offsetof(gb_round, cpu.server_cores)));
-    int n = snprintf(text, sizeof(gb__phrase), "%s of %d cores", cores, r->host.cpus);
+    int n = snprintf(text, sizeof(gb__phrase), "%s of %d cores", cores, cpus ? cpus : r->host.cpus);
     if (paused >= 1)
         snprintf(text + n, sizeof(gb__phrase) - (size_t)n,
                  "; collections paused it for %.0f %% of the time", paused);
@@ -12124,8 +12330,15 @@ static void gb__add_table(gb__paper *p, gb__table *t)
 static void gb__add_builds(gb__paper *p, const gb_result *r)
 {
     gb__line text;
+    const gb_placement *on = &r->plan.cpus;
+    gb__ranges server, client;
+    gb__cpus_text(on->server_cpus, on->server_cpu_count, server);
+    gb__cpus_text(on->client_cpus, on->client_cpu_count, client);
     if (p->markdown) gb__buf_str(&p->text, "## What free-threading does here\n\n");
     gb__add_item(p, "Machine", "%s", gb__machine_text(r, text));
+    if (*server)
+        gb__add_item(p, "CPUs", gb__is_parted(on) ? "server on %s, client on %s"
+                                                  : "server and client share %s", server, client);
     for (size_t i = 0; i < r->python_count; i++)
         gb__add_item(p, r->pythons[i].id, "%s", gb__build_text(&r->pythons[i], text));
     gb__buf_str(&p->text, "\n");
@@ -12610,6 +12823,9 @@ typedef struct gb__key {
 #define GB__NAMED(kind, of, member, ...) {GB__PLACE(kind, of, member), .key = __VA_ARGS__}
 #define GB__PART(of, table, name)                                                                  \
     {.key = (name), .more = (table), .size = sizeof(of), .type = GB__IS_OBJECT}
+#define GB__SERIES(of, member, name, length, limit, element)                                       \
+    GB__NAMED(SERIES, of, member, name, .more = &(element), .most = (limit),                       \
+              .count = offsetof(of, length))
 #define GB__LIST(of, array, element, limit)                                                        \
     {.key = #array "s", .more = &(element), .offset = offsetof(of, array##s),                      \
      .count = offsetof(of, array##_count), .type = GB__IS_LIST, .most = (limit),                   \
@@ -12621,6 +12837,8 @@ typedef struct gb__key {
 static const gb__key gb__count_element = {.size = sizeof(uint64_t), .type = GB__IS_COUNT};
 static const gb__key gb__name_element = {.size = sizeof(char *), .type = GB__IS_NAME};
 static const gb__key gb__number_element = {.size = sizeof(double), .type = GB__IS_NUMBER};
+static const gb__key gb__cpu_element = {.size = sizeof(int), .type = GB__IS_INT,
+                                        .most = GB_MAX_CPUS - 1};
 static const gb__key gb__figure_element = {.size = sizeof(double), .type = GB__IS_FIGURE};
 
 static const gb__key gb__interval_keys[] = {
@@ -12688,14 +12906,12 @@ static const gb__key gb__gil_keys[] = {
     GB__NAMED(STATE, gb_round, gil.enabled_after_load, "enabled_after_load"),
     GB__NAMED(TEXT, gb_round, gil.reenabled_by, "reenabled_by"), GB__END};
 
-#define GB__SERIES(member, name, length, limit, element)                                           \
-    GB__NAMED(SERIES, gb_round, member, name, .more = &(element), .most = (limit),                 \
-              .count = offsetof(gb_round, length))
 
 static const gb__key gb__timeline_keys[] = {
     GB__NAMED(NUMBER, gb_round, timeline.step_s, "step_s"),
-    GB__SERIES(timeline.rps, "rps", timeline.count, GB_TIMELINE, gb__number_element),
-    GB__SERIES(timeline.rss_mb, "rss_mb", timeline.count, GB_TIMELINE, gb__number_element),
+    GB__SERIES(gb_round, timeline.rps, "rps", timeline.count, GB_TIMELINE, gb__number_element),
+    GB__SERIES(gb_round, timeline.rss_mb, "rss_mb", timeline.count, GB_TIMELINE,
+               gb__number_element),
     GB__END};
 
 #define GB__STATUS(class)                                                                          \
@@ -12732,7 +12948,7 @@ static const gb__key gb__round_keys[] = {
     GB__KEY(NUMBER, gb_round, context_switches_per_request),
     GB__KEY(NUMBER, gb_round, steal_ms),
     GB__KEY(NUMBER, gb_round, other_cores),
-    GB__SERIES(requests_per_worker, "requests_per_worker", workers, GB_MAX_WORKERS,
+    GB__SERIES(gb_round, requests_per_worker, "requests_per_worker", workers, GB_MAX_WORKERS,
                gb__count_element),
     GB__NAMED(CHOICE, gb_round, interface, "interface", .more = gb__interfaces),
     GB__PART(gb_round, gb__timeline_keys, "timeline"), GB__END};
@@ -12761,6 +12977,7 @@ static const gb__key gb__cell_keys[] = {
     GB__NAMED(CHOICE, gb_cell, worker_model, "worker_model", .more = gb__worker_models),
     GB__NAMED(INT, gb_cell, threads, "threads", .most = GB__MAX_COUNT),
     GB__NAMED(INT, gb_cell, connections, "connections", .most = GB__MAX_COUNT),
+    GB__NAMED(INT, gb_cell, server_cpus, "server_cpus", .most = GB_MAX_CPUS, .flags = GB__OMITTED),
     GB__KEY(NUMBER, gb_cell, rate),
     GB__KEY(BOOL, gb_cell, broken),
     GB__LIST(gb_cell, round, gb__round_element, GB__MAX_ROUNDS),
@@ -12816,7 +13033,11 @@ static const gb__key gb__method_keys[] = {
     GB__KEY(NUMBER, gb_method, precision),
     GB__NAMED(INT, gb_method, rounds, "rounds", .most = GB__MAX_ROUNDS),
     GB__NAMED(INT, gb_method, client_threads, "client_threads", .most = GB__MAX_COUNT),
-    GB__KEY(COUNT, gb_method, seed), GB__END};
+    GB__KEY(COUNT, gb_method, seed),
+    GB__SERIES(gb_method, cpus.server_cpus, "server_cpus", cpus.server_cpu_count, GB_MAX_CPUS,
+               gb__cpu_element),
+    GB__SERIES(gb_method, cpus.client_cpus, "client_cpus", cpus.client_cpu_count, GB_MAX_CPUS,
+               gb__cpu_element), GB__END};
 
 static const gb__key gb__comparison_keys[] = {
     GB__KEY(TEXT, gb_comparison, scenario),
@@ -13475,12 +13696,13 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
                             const gb__series *series, size_t which)
 {
     bool any = false;
-    char name[256];
+    char name[256], cpus[16] = "";
     for (size_t i = 0; i < c->round_count; i++)
         any |= gb__pyperf_value(series, which, &c->rounds[i]) > 0;
     if (!any) return;
-    snprintf(name, sizeof name, "%s%s%s/w%d-t%d-c%d%s", c->scenario, *c->server ? " " : "",
-             c->server, c->workers, c->threads, c->connections, series->values[which].name);
+    if (c->server_cpus) snprintf(cpus, sizeof cpus, "-s%d", c->server_cpus);
+    snprintf(name, sizeof name, "%s%s%s/w%d-t%d-c%d%s%s", c->scenario, *c->server ? " " : "",
+             c->server, c->workers, c->threads, c->connections, cpus, series->values[which].name);
     const gb__pyperf_member metadata[] = {
         {"name", name, 0},
         {"unit", series->unit, 0},
@@ -13887,7 +14109,8 @@ static int gb__topology_order(const gb_cell *a, const gb_cell *b)
 {
     if (a->connections != b->connections) return a->connections < b->connections ? -1 : 1;
     if (a->workers != b->workers) return a->workers < b->workers ? -1 : 1;
-    return (a->threads > b->threads) - (a->threads < b->threads);
+    if (a->threads != b->threads) return a->threads < b->threads ? -1 : 1;
+    return a->server_cpus - b->server_cpus;
 }
 
 static gb__cells gb__gather(const gb__view *v, const char *scenario)
@@ -14613,7 +14836,10 @@ enum {
     X(THREADS, "threads", 0, "LIST", GB__COMPARE, "server threads, not of ASGI; default 1,64")     \
     X(SERVE_THREADS, "threads", 0, "N", GB__SERVE, "server threads; default 1")                    \
     X(LOAD_THREADS, "threads", 't', "N", GB__LOAD, "client threads; default 1")                    \
-    X(CLIENT_THREADS, "client-threads", 0, "N", GB__COMPARE, "default 1")                          \
+    X(CLIENT_THREADS, "client-threads", 0, "N", GB__COMPARE,                                       \
+      "default: as many as it takes not to be the limit, if the client has CPUs of its own")       \
+    X(SERVER_CPUS, "server-cpus", 0, "LIST", GB__COMPARE,                                          \
+      "CPUs that a server may run on; default: all but the client's, which has its own from 4 on") \
     X(WORKERS, "workers", 0, "LIST", GB__COMPARE, "each with so many threads; default 1")          \
     X(SERVE_WORKERS, "workers", 0, "N", GB__SERVE, "each with so many threads; default 1")         \
     X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE,                            \
@@ -15303,7 +15529,7 @@ typedef struct gb__comparing {
     gb_scenario scenarios[GB__MAX_LIST];
     gb_peer peers[GB__MAX_LIST];
     char peer_names[GB__MAX_LIST][64];
-    gb__numbers threads, workers, connections;
+    gb__numbers threads, workers, connections, server_cpus;
     gb_python *pythons;  // owned
     uint64_t next_progress;
 } gb__comparing;
@@ -15440,7 +15666,8 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     *c = (gb__comparing){.plan = {.stop = &gb__stop_flag, .expect = a->value[GB__OPT_EXPECT],
                                   .no_control = a->given[GB__OPT_NO_CONTROL],
                                   .threads = c->threads.items, .workers = c->workers.items,
-                                  .connections = c->connections.items}};
+                                  .connections = c->connections.items,
+                                  .server_cpus = c->server_cpus.items}};
     if (!a->given[GB__OPT_NO_PROGRESS] && !a->given[GB__OPT_QUIET] && isatty(STDERR_FILENO))
         p->on_progress = gb__show_progress, p->user = c;
     gb_code code = gb__read_scenarios(a, c, error);
@@ -15450,6 +15677,7 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     if (!code) code = gb__read_numbers(a, GB__OPT_WORKERS, GB_MAX_WORKERS, &c->workers, error);
     if (!code) code = gb__read_worker_model(a, &p->worker_model, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_CONNECTIONS, 100000, &c->connections, error);
+    if (!code) code = gb__read_numbers(a, GB__OPT_SERVER_CPUS, GB_MAX_CPUS, &c->server_cpus, error);
     if (!code) code = gb__read_int(a, GB__OPT_ROUNDS, 10000, &p->rounds, error);
     if (!code) code = gb__read_precision(a, &p->precision, error);
     if (!code) code = gb__read_int(a, GB__OPT_CLIENT_THREADS, 1024, &p->client_threads, error);
@@ -15463,6 +15691,7 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     p->thread_count = c->threads.count;
     p->worker_count = c->workers.count;
     p->connection_count = c->connections.count;
+    p->server_cpus_count = c->server_cpus.count;
     return code;
 }
 

@@ -101,6 +101,7 @@ my %odd = (
         threads => [@not_lists, '4097'],
         connections => [@not_lists, '100001'],
         'client-threads' => [@not_counts],
+        'server-cpus' => [@not_lists, '1025'],
         workers => [@not_lists, '100000'],
         'worker-model' => ['subinterpreters', 'x', ''],
         loop => ['', 'x'],

@@ -408,6 +408,33 @@ async def app(scope, receive, send):
 END
 is(rows_of(@gil, '--app', $own, qw(--path /x --threads), $_), "$gil->{id}/w1-t1",
     "an event loop has one thread, not $_") for '1,4', '8';
+# Every answer has to say on which CPUs it was made.
+my $where = save('where.py', <<'END');
+import os, sys
+def app(environ, start_response):
+    body = f'{os.process_cpu_count()} {sorted(os.sched_getaffinity(0))}'.encode()
+    start_response('200 OK', [('Content-Length', str(len(body)))])
+    return [body]
+if len(sys.argv) > 1 and __name__ == '__main__':
+    from wsgiref.simple_server import make_server
+    make_server('127.0.0.1', int(sys.argv[1]), app).serve_forever()
+END
+my ($first, @others) = map { /(\d+)-(\d+)/ ? $1 .. $2 : $_ } map { split /,/ }
+    slurp('/proc/self/status') =~ /^Cpus_allowed_list:\s*(\S+)/m;
+SKIP: {
+    skip 'needs two CPUs', 5 unless @others;
+    is(rows_of(@gil, '--app', "$where:app", qw(--path / --server-cpus 1 --workers), '1,2',
+        '--server', "name=other,{python} $where {port}", '--expect', "1 [$first]"),
+        join(' ', map { ("$gil->{id}/$_-s1", "$gil->{id} other/$_-s1") } 'w1-t1-c4', 'w2-t1-c4'),
+        '--server-cpus');
+    is("$status$err", '0', 'workers and other servers have no other CPU');
+    $r = result();
+    is("@{ $r->{plan}{server_cpus} } $r->{cells}[0]{server_cpus}", "$first 1", 'which is kept');
+    is(scalar(grep { $_ == $first } @{ $r->{plan}{client_cpus} }), 0, 'the client has others');
+    (undef, $err, $status) = compare(@gil, '--server-cpus', 1 + @others);
+    like("$status$err", qr/^2gilbench: a server can't have \d+ of the \d+ CPUs/,
+        'one CPU at least is left for it');
+}
 is(rows_of(@gil, @ft, qw(--app builtin:c --path /json --threads 2)), 'control/w1-t2',
     'the C handler is of no build');
 is(rows_of(@gil, @ft, qw(--app builtin:wsgi --path /json --threads 1 --workers 2)),

@@ -63,9 +63,6 @@ static void test_host_texts(void)
     is_u64(spent.steal_ns, gb__ticks_ns(88), "steal");
     is_u64(spent.busy_ns, gb__ticks_ns(1 + 2 + 3), "user, nice and system");
     is_u64(gb__parse_machine_time("cpu  1 2 3 4\n").steal_ns, 0, "a kernel without steal");
-    is_u64((uint64_t)gb__parse_cpu_list("0\n"), 1, "a list of one CPU");
-    is_u64((uint64_t)gb__parse_cpu_list("0-3,8,10-11\n"), 7, "ranges and single CPUs");
-    is_u64((uint64_t)gb__parse_cpu_list("\n"), 0, "no list");
     is_u64(gb__parse_swapped("nr_free 1\npswpin 20\npswpout 3\npgfault 5\n"), 23, "swapped");
     is_u64(gb__parse_swapped("nr_free 1\n"), 0, "a kernel without swap");
     ok(gb__slice_is(gb__proc_value(v1, "0"), "/"), "cgroup v2 beside v1");
@@ -78,6 +75,144 @@ static void write_text(const char *path, const char *text)
 {
     FILE *out = fopen(path, "w");
     if (!out || fputs(text, out) < 0 || fclose(out)) diag("can't write %s", path);
+}
+
+// A machine's CPUs as /sys/devices/system/cpu has them: how their siblings are numbered ('-': no
+// files; '1': none; 'a': 0 and 1 share a core; 'h': 0 and the first of the upper half do), and how
+// packages are ('1': one; 'h': two halves of the cores; 'o': even and odd).
+static void fake_cpus(const char *dir, int count, char siblings, char packages)
+{
+    char path[128], text[32];
+    int cores = siblings == 'h' ? count / 2 : count;
+    for (int i = 0; i < count && siblings != '-'; i++) {
+        int core = siblings == 'a' ? i / 2 * 2 : i % cores;
+        int other = siblings == 'a' ? core + 1 : core + cores;
+        int package = packages == 'h' ? core >= cores / 2 : packages == 'o' ? i % 2 : 0;
+        snprintf(path, sizeof path, "%s/cpu%d", dir, i);
+        mkdir(path, 0700);
+        snprintf(path, sizeof path, "%s/cpu%d/topology", dir, i);
+        mkdir(path, 0700);
+        snprintf(path, sizeof path, "%s/cpu%d/topology/thread_siblings_list", dir, i);
+        snprintf(text, sizeof text, siblings == '1' ? "%d\n" : "%d,%d\n", core, other);
+        write_text(path, text);
+        snprintf(path, sizeof path, "%s/cpu%d/topology/physical_package_id", dir, i);
+        snprintf(text, sizeof text, "%d\n", package);
+        write_text(path, text);
+    }
+}
+
+// The CPUs of "0-3,8".
+static cpu_set_t cpu_set_of(const char *list)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (char *end; *list; list = *end ? end + 1 : end) {
+        unsigned long first = strtoul(list, &end, 10), last = first;
+        if (*end == '-') last = strtoul(end + 1, &end, 10);
+        for (; first <= last; first++) CPU_SET(first, &set);
+    }
+    return set;
+}
+
+static void remove_tree(const char *dir)
+{
+    char command[160];
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    if (system(command)) diag("can't remove %s", dir);
+}
+
+// Whole cores, the client's from the last on; a server that is to have N CPUs has N cores as long
+// as there are so many.
+static void test_placement(void)
+{
+    static const struct {
+        int count;
+        const char *kind, *allowed;
+        double quota;
+        int server, client;
+        const char *want;  // server | client; NULL: there is none
+    } cases[] = {
+        {1, "11", "0", 0, 0, 0, "0 | 0"},
+        {1, "11", "0", 0, 1, 0, NULL},
+        {2, "11", "0-1", 0, 0, 0, "0-1 | 0-1"},
+        {2, "11", "0-1", 0, 0, 4, "0-1 | 0-1"},
+        {2, "11", "0-1", 0, 1, 0, "0 | 1"},
+        {2, "a1", "0-1", 0, 1, 0, "0 | 1"},
+        {2, "11", "0-1", 0, 2, 0, NULL},
+        {3, "11", "0-2", 0, 0, 0, "0-2 | 0-2"},
+        {4, "a1", "0-3", 0, 0, 0, "0-1 | 2-3"},
+        {4, "h1", "0-3", 0, 0, 0, "0,2 | 1,3"},
+        {4, "-1", "0-3", 0, 0, 0, "0-2 | 3"},
+        {4, "a1", "0-3", 0, 3, 0, NULL},
+        {8, "11", "0-7", 0, 0, 0, "0-5 | 6-7"},
+        {8, "11", "0-7", 0, 7, 0, "0-6 | 7"},
+        {8, "11", "0-7", 0, 8, 0, NULL},
+        {8, "11", "0-7", 0, 0, 4, "0-3 | 4-7"},
+        {8, "11", "0-7", 0, 0, 100, "0 | 1-7"},
+        {8, "11", "0-7", 0, 2, 3, "0-1 | 5-7"},
+        {8, "11", "0-2,4-7", 0, 0, 0, "0-2,4-5 | 6-7"},  // 3 is offline
+        {8, "1o", "0-7", 0, 0, 0, "0-4,6 | 5,7"},
+        {8, "1o", "0-7", 0, 4, 0, "0,2,4,6 | 1,3,5,7"},
+        {16, "h1", "0-15", 0, 0, 0, "0-5,8-13 | 6-7,14-15"},
+        {16, "a1", "0-15", 0, 0, 0, "0-11 | 12-15"},
+        {16, "h1", "0-15", 0, 4, 0, "0-3 | 4-7,12-15"},
+        {16, "a1", "0-15", 0, 4, 0, "0,2,4,6 | 8-15"},
+        {16, "h1", "0-15", 0, 14, 0, "0-6,8-14 | 7,15"},
+        {16, "h1", "0-15", 0, 15, 0, NULL},
+        {16, "h1", "0-15", 0, 0, 1, "0-6,8-14 | 7,15"},
+        {16, "h1", "0-3", 0, 0, 0, "0-2 | 3"},           // taskset
+        {16, "h1", "0-1,8-9", 0, 0, 0, "0,8 | 1,9"},
+        {16, "h1", "0-15", 2.5, 0, 0, "0-1 | 0-1"},
+        {16, "h1", "0-15", 2.5, 1, 0, "0 | 1"},
+        {16, "h1", "0-15", 2.5, 2, 0, NULL},
+        {16, "h1", "0-15", 0.5, 0, 0, "0 | 0"},
+        {16, "h1", "0-15", 8, 0, 0, "0-5 | 6-7"},
+        {16, "h1", "0-15", 32, 0, 0, "0-5,8-13 | 6-7,14-15"},
+        {64, "11", "0-63", 0, 0, 0, "0-47 | 48-63"},
+        {128, "hh", "0-127", 0, 0, 0, "0-47,64-111 | 48-63,112-127"},
+        {128, "hh", "0-127", 0, 32, 0, "0-31 | 32-63,96-127"}};
+    gb__ranges server, client;
+    gb__cpus all;
+    gb_placement to;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char dir[] = "/tmp/gilbench-cpus-XXXXXX", got[256];
+        cpu_set_t allowed = cpu_set_of(cases[i].allowed);
+        if (!mkdtemp(dir)) return;
+        fake_cpus(dir, cases[i].count, cases[i].kind[0], cases[i].kind[1]);
+        gb__cpus_read(&all, dir, &allowed);
+        bool fine = gb__place_cpus(&all, cases[i].quota, cases[i].server, cases[i].client, &to);
+        snprintf(got, sizeof got, "%.100s | %.100s",
+                 gb__cpus_text(to.server_cpus, to.server_cpu_count, server),
+                 gb__cpus_text(to.client_cpus, to.client_cpu_count, client));
+        is_str(fine ? got : "none", cases[i].want ? cases[i].want : "none",
+               "CPUs %s of %d (%s), quota %g, server %d, client %d", cases[i].allowed,
+               cases[i].count, cases[i].kind, cases[i].quota, cases[i].server, cases[i].client);
+        if (i == 22) {
+            is_u64((uint64_t)to.server_cpus[2], 4, "of 16, the third CPU is the third core's");
+            is_u64((uint64_t)to.server_cpus[6], 1, "of 6 cores, the seventh is a second one");
+            is_u64((uint64_t)all.per_core, 2, "two CPUs share a core");
+        }
+        remove_tree(dir);
+    }
+}
+
+static void test_affinity(void)
+{
+    cpu_set_t before, now, after;
+    gb_error error;
+    gb__cpus here;
+    int out_of_reach = GB_MAX_CPUS - 1;
+    gb__cpus_here(&here);
+    sched_getaffinity(0, sizeof after, &after);
+    ok(here.count == CPU_COUNT(&after), "%d CPUs here", here.count);
+    ok(!gb__enter_cpus(&here.of[here.count - 1].number, 1, &before, &error), "onto the last");
+    sched_getaffinity(0, sizeof now, &now);
+    ok(CPU_COUNT(&now) == 1 && CPU_ISSET((size_t)here.of[here.count - 1].number, &now), "there");
+    ok(CPU_EQUAL(&before, &after), "what it had before is known");
+    sched_setaffinity(0, sizeof before, &before);
+    ok(gb__enter_cpus(&out_of_reach, 1, &before, &error) == GB_SYSTEM &&
+           strstr(error.text, "can't run on CPU 1023: "), "%s", error.text);
+    ok(!gb__enter_cpus(NULL, 0, &before, &error), "nothing to do");
 }
 
 // Kernels differ in what they offer, so files of the same shape stand in for both kinds.
@@ -454,5 +589,7 @@ int main(void)
     test_sampler();
     test_sampler_threads();
     test_host();
+    test_placement();
+    test_affinity();
     return tap_end();
 }

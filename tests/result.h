@@ -55,7 +55,8 @@ static void make_cell(gb_cell *c, const char *python, int threads, size_t rounds
 {
     *c = (gb_cell){.scenario = "wsgi-json", .app = "builtin:wsgi", .interface = GB_WSGI,
                    .path = "/json", .workers = 1, .threads = threads, .connections = 16,
-                   .worker_model = GB_PROCESSES, .rate = threads > 1 ? 1000 / 3. : 0,
+                   .server_cpus = threads > 1 ? 3 : 0, .worker_model = GB_PROCESSES,
+                   .rate = threads > 1 ? 1000 / 3. : 0,
                    .round_count = rounds};
     gb__copy(c->python, sizeof c->python, python);
     snprintf(c->id, sizeof c->id, "wsgi-json/%s/w1-t%d-c16", *python ? python : "control", threads);
@@ -102,7 +103,8 @@ static void make_result(gb_result *r, bool small)
     *r = (gb_result){.gilbench = "0.1.0", .started = "2026-01-01T00:00:00Z", .interrupted = true,
                      .python_count = 2, .cell_count = small ? 1 : 4, .comparison_count = 1,
                      .warning_count = 1};
-    r->plan = (gb_method){"uvloop", "{\"x\"", 0.25, 0.125, 1000 / 3., 0.02, 60, 3, 1ull << 52};
+    r->plan = (gb_method){"uvloop", "{\"x\"", 0.25, 0.125, 1000 / 3., 0.02, 60, 3, 1ull << 52,
+                          {{0, 2, 1}, {3, 1023}, 3, 2}};
     r->host = (gb_host){"host", "Linux", "CPU \"x\"", "performance", 8, 1ull << 34, 1 / 3., 17,
                         2.5, 2, 1, 99};
     r->pythons = calloc(2, sizeof *r->pythons);

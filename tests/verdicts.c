@@ -323,6 +323,51 @@ static void test_verdicts(void)
     free(m.result.comparisons);
 }
 
+// The same build on fewer CPUs is a baseline, like fewer threads, and other CPUs are another
+// topology.
+static void test_server_cpus(void)
+{
+    static made m;
+    gb_plan plan = {.seed = 1};
+    make(&m);
+    for (int i = 0; i < CELLS; i++) m.cells[i].threads = 4, m.cells[i].server_cpus = i < 3 ? 1 : 2;
+    for (int j = 0; j < ROUNDS; j++) m.rounds[4][j].rps *= 2;
+    is_u64(gb__add_comparisons(&plan, &m.result, NULL), GB_OK, "compared");
+    is_u64(verdict(&m, "rps", "s/b/1", "s/b/4")->verdict, GB_FASTER, "2 CPUs against 1");
+    is_u64(verdict(&m, "rps", "s/a/4", "s/b/4")->verdict, GB_FASTER, "the builds, each on 2");
+    is_u64(m.result.comparison_count, 5 * GB__METRICS, "and no others");
+    free(m.result.comparisons);
+}
+
+static void own_cpus(void *user, const gb_load_progress *progress)
+{
+    (void)progress;
+    sched_getaffinity(0, sizeof(cpu_set_t), user);
+}
+
+// The client's threads begin as those of whoever measures.
+static void test_client_cpus(void)
+{
+    char url[64], body[] = "ok";
+    cpu_set_t before, during, after;
+    gb_error error = {GB_OK, ""};
+    gb_load_result r;
+    gb__cpus here;
+    gb_server *server = gb_server_start(&(gb_server_config){.user = body}, &error);
+    gb__cpus_here(&here);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/json", server ? gb_server_port(server) : 0);
+    gb_load_config k = {.url = url, .duration_s = 0.05, .on_progress = own_cpus, .user = &during,
+                        .cpus = &here.of[here.count - 1].number, .cpu_count = 1};
+    sched_getaffinity(0, sizeof before, &before);
+    gb_code code = gb_load(&k, &r, &error);
+    sched_getaffinity(0, sizeof after, &after);
+    ok(!code && CPU_COUNT(&during) == 1 && CPU_ISSET((size_t)*k.cpus, &during),
+       "a load runs on the CPU that it is given: %s", error.text);
+    ok(CPU_EQUAL(&before, &after), "and who called has its own back");
+    if (!code) gb_load_free(&r);
+    if (server) gb_server_stop(server);
+}
+
 static void test_missing_rounds(void)
 {
     static made m;
@@ -595,7 +640,7 @@ static void test_fair_host(void)
 {
     static made m;
 #define HOST(flaw, what) WARNS(flaw, gb__warn_host(&m.result), what)
-    HOST(m.result.host.cpus = 2, "share 2 CPUs");
+    HOST(m.result.plan.cpus = ((gb_placement){{0, 1}, {0, 1}, 2, 2}), "share 2 CPUs");
     HOST(m.result.host.threads_per_core = 2, "2 CPUs share a core (SMT)");
     HOST(m.result.host.load_1min = 7, "load average 7.00");
     HOST(m.result.host.cgroup_cpus = 1.5, "may use 1.50 of 8 CPUs");
@@ -668,6 +713,8 @@ int main(void)
     test_rounds_needed();
     test_budget();
     test_verdicts();
+    test_server_cpus();
+    test_client_cpus();
     test_missing_rounds();
     test_precision();
     test_rounds();
