@@ -198,6 +198,15 @@
 // answer then, or, with a rate, was due and found no free connection, is `unanswered`: it counts in
 // the latencies with the time that it had waited.
 //
+// CPUS
+//
+// From 4 CPUs on, as many as this process may use and a container's quota allows, a comparison
+// gives a quarter of them to the client and the others to its servers (sched_setaffinity), in whole
+// cores; below that they share. The report says which. The client has one thread, or as many as it
+// takes to need less than 0.8 of their CPUs with the fastest cell, the same for all cells.
+// --client-threads N gives it N threads and CPUs instead. --server-cpus 1,2,4 measures each cell on
+// so many: one of each core, as long as there are cores, then the second ones (SMT).
+//
 // MEMORY AND CPU
 //
 // From /proc over the server's whole process tree. Memory is that of the service, whoever else
@@ -970,9 +979,9 @@ typedef struct gb_plan {
     gb_worker_model worker_model;
     const int *connections;       // default 128
     size_t connection_count;
-    const int *server_cpus;       // that a server may run on; default: see THE CLIENT
+    const int *server_cpus;       // how many a server may run on; default: see CPUS
     size_t server_cpus_count;
-    int client_threads;           // default: so many that the client isn't the limit
+    int client_threads;           // default: see CPUS
     int rounds;                   // default: at most 60, or 200 with a precision
     double budget_s;              // no more rounds after so long, but 8 at least; default: 120
                                   // without `rounds` and `precision`, else any time
@@ -10507,10 +10516,11 @@ static gb_code gb__plan_check(const gb_plan *p, gb_error *error)
     return gb__check_peers(p, error);
 }
 
-// How many CPUs the server of a cell had; 0 where a file is too old to say.
-static int gb__server_cpus(const gb_result *r, const gb_cell *c)
+// How many CPUs a server has that is to have so many (0: all that the placement gives it).
+static int gb__server_cpus(const gb_result *r, int some)
 {
-    return c->server_cpus ? c->server_cpus : r->plan.cpus.server_cpu_count;
+    int all = r->plan.cpus.server_cpu_count ? r->plan.cpus.server_cpu_count : r->host.cpus;
+    return some ? some : all > 1 ? all : 1;
 }
 
 static const gb_python *gb__find_python(const gb_result *r, const char *id)
@@ -11066,7 +11076,8 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
         .service = {.python = gb__find_python(r, c->python), .app = c->app,
                     .interface = c->interface, .loop = p->loop, .workers = c->workers,
                     .worker_model = c->worker_model, .server = {.threads = c->threads},
-                    .cpus = on->server_cpus, .cpu_count = gb__server_cpus(r, c),
+                    .cpus = on->server_cpus,
+                    .cpu_count = c->server_cpus ? c->server_cpus : on->server_cpu_count,
                     .command = *c->command ? c->command : NULL},
         .path = c->path,
         .load = {.connections = c->connections, .threads = p->client_threads,
@@ -12061,9 +12072,9 @@ static const char *gb__busy(const gb_result *r, const gb_cell *c, gb__phrase tex
     gb__small cores;
     double pauses = gb__median_at(c, offsetof(gb_round, gc.pause_ms));
     double paused = 0.1 * pauses / gb__median_at(c, offsetof(gb_round, seconds));
-    int cpus = gb__server_cpus(r, c);
     gb__number(cores, gb__median_at(c, offsetof(gb_round, cpu.server_cores)));
-    int n = snprintf(text, sizeof(gb__phrase), "%s of %d cores", cores, cpus ? cpus : r->host.cpus);
+    int n = snprintf(text, sizeof(gb__phrase), "%s of %d cores", cores,
+                     gb__server_cpus(r, c->server_cpus));
     if (paused >= 1)
         snprintf(text + n, sizeof(gb__phrase) - (size_t)n,
                  "; collections paused it for %.0f %% of the time", paused);
@@ -14837,9 +14848,9 @@ enum {
     X(SERVE_THREADS, "threads", 0, "N", GB__SERVE, "server threads; default 1")                    \
     X(LOAD_THREADS, "threads", 't', "N", GB__LOAD, "client threads; default 1")                    \
     X(CLIENT_THREADS, "client-threads", 0, "N", GB__COMPARE,                                       \
-      "default: as many as it takes not to be the limit, if the client has CPUs of its own")       \
+      "default: 1; from 4 CPUs on, as many as it takes not to be the limit")                       \
     X(SERVER_CPUS, "server-cpus", 0, "LIST", GB__COMPARE,                                          \
-      "CPUs that a server may run on; default: all but the client's, which has its own from 4 on") \
+      "how many a server may use; default: all, or from 4 on all but the client's quarter")        \
     X(WORKERS, "workers", 0, "LIST", GB__COMPARE, "each with so many threads; default 1")          \
     X(SERVE_WORKERS, "workers", 0, "N", GB__SERVE, "each with so many threads; default 1")         \
     X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE,                            \

@@ -368,6 +368,32 @@ static void test_client_cpus(void)
     if (server) gb_server_stop(server);
 }
 
+// How many threads a client with two CPUs gets for a page of the C handler.
+static int client_threads(const char *path, int connections)
+{
+    gb_plan plan = {.duration_s = 0.05, .warmup_s = 0.01};
+    gb_python python = {.id = "a"};
+    gb_cell cell = {.app = "builtin:c", .interface = GB_C, .workers = 1, .threads = 1,
+                    .connections = connections};
+    gb__cpus here;
+    gb__cpus_here(&here);
+    int last = here.of[here.count - 1].number;
+    gb_result r = {.pythons = &python, .python_count = 1, .cells = &cell, .cell_count = 1,
+                   .plan.cpus = {{here.of[0].number}, {last, last}, 1, 2}};
+    gb__copy(cell.path, sizeof cell.path, path);
+    gb__grow_client(&plan, &r);
+    is_u64(cell.round_count, 0, "which is no round of it");
+    return plan.client_threads;
+}
+
+static void test_client_threads(void)
+{
+    is_u64((uint64_t)client_threads("/query", 4), 1, "a page that waits needs one client thread");
+    is_u64((uint64_t)client_threads("/json", 1), 1, "so does one connection");
+    int threads = client_threads("/json", 4);
+    ok(threads == 1 || threads == 2, "%d, and never more than it has CPUs", threads);
+}
+
 static void test_missing_rounds(void)
 {
     static made m;
@@ -715,6 +741,7 @@ int main(void)
     test_verdicts();
     test_server_cpus();
     test_client_cpus();
+    test_client_threads();
     test_missing_rounds();
     test_precision();
     test_rounds();
