@@ -11009,7 +11009,8 @@ static void gb__warn_host(gb_result *r)
     if (h->load_1min > 0.25 * h->cpus + 0.25)
         gb__warn(r, "the machine was busy when this began: load average %.2f", h->load_1min);
     if (h->cgroup_cpus > 0 && h->cgroup_cpus < h->cpus)
-        gb__warn(r, "the container may use %.2f of %d CPUs", h->cgroup_cpus, h->cpus);
+        gb__warn(r, "the container may use %.2f of %d CPUs: no more are used", h->cgroup_cpus,
+                 h->cpus);
     if (*h->governor && strcmp(h->governor, "performance"))
         gb__warn(r, "the CPU frequency governor is \"%s\"", h->governor);
     if (h->turbo == 1) gb__warn(r, "the CPU's turbo is on: its frequency goes with the load");
@@ -11084,37 +11085,9 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
                  .cpus = on->client_cpus, .cpu_count = on->client_cpu_count,
                  .duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
                  .expect = gb__cell_is_control(c) ? NULL : p->expect, .stop = p->stop},
-        .latency = c->latency.counts ? &c->latency : NULL,
-        .uncorrected = c->uncorrected.counts ? &c->uncorrected : NULL,
+        .latency = &c->latency, .uncorrected = &c->uncorrected,
         .on_progress = p->on_progress && watcher ? gb__watch_load : NULL, .user = watcher};
     return gb_measure(&m, &c->rounds[c->round_count++], error);
-}
-
-// Gives a client with CPUs of its own more threads, until the cell that is likely to ask most of it
-// leaves a fifth of their time: one of the control or the last build, whose answer doesn't wait,
-// with about a thread to a CPU. They stay the same for all cells, or those would differ by the
-// client as well.
-static void gb__grow_client(gb_plan *p, const gb_result *r)
-{
-    int most = gb__is_parted(&r->plan.cpus) ? r->plan.cpus.client_cpu_count : 1, best = INT_MIN;
-    gb_cell fastest = {.threads = 0};
-    for (size_t i = 0; i < r->cell_count; i++) {
-        const gb_cell *c = &r->cells[i];
-        bool waits = !strcmp(c->path, "/io") || !strcmp(c->path, "/query");
-        bool last = !strcmp(c->python, r->pythons[r->python_count - 1].id) && !*c->server;
-        int off = abs(c->workers * c->threads - r->plan.cpus.server_cpu_count) - c->server_cpus;
-        int score = (waits ? 0 : 4 << 20) + (gb__cell_is_control(c) ? 2 << 20 : last << 20) - off;
-        if (score > best) best = score, fastest = *c;
-        if (c->connections < most) most = c->connections;
-    }
-    fastest.latency = fastest.uncorrected = (gb_histogram){.counts = NULL};
-    for (p->client_threads = 1; p->client_threads < most && !gb__flag_is_set(p->stop);) {
-        gb_round round;
-        fastest.rounds = &round;
-        fastest.round_count = 0;
-        if (gb__measure_cell(p, r, &fastest, NULL, NULL) || round.cpu.client_share < 0.8) return;
-        p->client_threads = 2 * p->client_threads < most ? 2 * p->client_threads : most;
-    }
 }
 
 // What can't be loaded once can't be loaded the next time: its other cells say so without a try.
@@ -11124,7 +11097,7 @@ static const char *gb__known_problem(const gb_result *r, const gb_cell *c)
         const gb_cell *other = &r->cells[i];
         if (other->broken && !strcmp(other->python, c->python) && !strcmp(other->app, c->app) &&
             !strcmp(other->server, c->server))
-            return other->rounds[other->round_count - 1].problem;
+            return other->rounds[other->round_count ? other->round_count - 1 : 0].problem;
     }
     return NULL;
 }
@@ -11137,7 +11110,7 @@ static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__wat
     const char *problem = gb__known_problem(r, c);
     if (problem) {
         gb_round *round = &c->rounds[c->round_count++];
-        gb__copy(round->problem, sizeof round->problem, problem);
+        if (problem != round->problem) gb__copy(round->problem, sizeof round->problem, problem);
         return true;
     }
     gb_code code = gb__measure_cell(p, r, c, watcher, &error);
@@ -11149,6 +11122,34 @@ static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__wat
     if (!code && c->interface == GB_AUTO) c->interface = c->rounds[c->round_count - 1].interface;
     if (code && !first->code) gb__fail(first, code, "%s: %.900s", c->id, error.text);
     return true;
+}
+
+// Gives a client with CPUs of its own more threads, until the cell that is likely to ask most of it
+// leaves a fifth of their time: one of the control or the last build, whose answer doesn't wait,
+// with about a thread to a CPU. They stay the same for all cells, or those would differ by the
+// client as well. None of this is a round.
+static void gb__grow_client(gb_plan *p, gb_result *r, gb_error *first)
+{
+    int most = gb__is_parted(&r->plan.cpus) ? r->plan.cpus.client_cpu_count : 1, best = INT_MIN;
+    gb_cell *fastest = r->cells;
+    for (size_t i = 0; i < r->cell_count; i++) {
+        gb_cell *c = &r->cells[i];
+        bool waits = !strcmp(c->path, "/io") || !strcmp(c->path, "/query");
+        bool last = !strcmp(c->python, r->pythons[r->python_count - 1].id) && !*c->server;
+        int off = abs(c->workers * c->threads - r->plan.cpus.server_cpu_count) - c->server_cpus;
+        int score = (waits ? 0 : 4 << 20) + (gb__cell_is_control(c) ? 2 << 20 : last << 20) - off;
+        if (score > best) best = score, fastest = c;
+        if (c->connections < most) most = c->connections;
+    }
+    for (p->client_threads = 1; p->client_threads < most;) {
+        bool done = !gb__compare_step(p, r, fastest, NULL, first) || *fastest->rounds->problem;
+        fastest->round_count = 0;
+        gb_histogram_reset(&fastest->latency);
+        gb_histogram_reset(&fastest->uncorrected);
+        if (!fastest->broken) first->code = GB_OK;
+        if (done || fastest->rounds->cpu.client_share < 0.8) return;
+        p->client_threads = 2 * p->client_threads < most ? 2 * p->client_threads : most;
+    }
 }
 
 enum { GB__BUDGET_ROUNDS = 8 };  // that are measured however long they take
@@ -11267,7 +11268,7 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     code = gb__place_here(result->host.cgroup_cpus, p.server_cpus, p.server_cpus_count,
                           p.client_threads, &result->plan.cpus, error);
     if (!code) code = gb__plan_cells(&p, result, error);
-    if (!code && !p.client_threads) gb__grow_client(&p, result);
+    if (!code && !p.client_threads) gb__grow_client(&p, result, &first);
     result->plan.client_threads = p.client_threads;
     if (!code) code = gb__compare_rounds(&p, result, &first, error);
     if (!code) code = gb__add_comparisons(&p, result, error);

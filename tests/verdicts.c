@@ -369,29 +369,47 @@ static void test_client_cpus(void)
 }
 
 // How many threads a client with two CPUs gets for a page of the C handler.
-static int client_threads(const char *path, int connections)
+static int client_threads(const char *path, int connections, gb_error *first)
 {
     gb_plan plan = {.duration_s = 0.05, .warmup_s = 0.01};
     gb_python python = {.id = "a"};
-    gb_cell cell = {.app = "builtin:c", .interface = GB_C, .workers = 1, .threads = 1,
-                    .connections = connections};
+    gb_round round = {.requests = 0};
+    gb_cell cell = {.workers = 1, .threads = 1, .connections = connections, .rounds = &round};
     gb__cpus here;
     gb__cpus_here(&here);
     int last = here.of[here.count - 1].number;
     gb_result r = {.pythons = &python, .python_count = 1, .cells = &cell, .cell_count = 1,
                    .plan.cpus = {{here.of[0].number}, {last, last}, 1, 2}};
-    gb__copy(cell.path, sizeof cell.path, path);
-    gb__grow_client(&plan, &r);
-    is_u64(cell.round_count, 0, "which is no round of it");
+    gb__copy(cell.app, sizeof cell.app, path ? "builtin:c" : "none.py:app");
+    gb__copy(cell.path, sizeof cell.path, path ? path : "/");
+    gb_histogram_init(&cell.latency, 3, NULL);
+    gb_histogram_init(&cell.uncorrected, 3, NULL);
+    *first = (gb_error){GB_OK, ""};
+    gb__grow_client(&plan, &r, first);
+    ok(!cell.round_count && !cell.latency.total, "which is no round of it");
+    ok(cell.broken == !path, "%s", *round.problem ? round.problem : "it works");
+    if (!path) gb__compare_step(&plan, &r, &cell, NULL, first);
+    if (!path) ok(cell.round_count == 1 && *round.problem, "its round says so without a try");
+    gb_histogram_free(&cell.latency);
+    gb_histogram_free(&cell.uncorrected);
     return plan.client_threads;
 }
 
 static void test_client_threads(void)
 {
-    is_u64((uint64_t)client_threads("/query", 4), 1, "a page that waits needs one client thread");
-    is_u64((uint64_t)client_threads("/json", 1), 1, "so does one connection");
-    int threads = client_threads("/json", 4);
+    gb_error first;
+    is_u64((uint64_t)client_threads("/query", 4, &first), 1, "a page that waits needs one thread");
+    is_u64((uint64_t)client_threads("/json", 1, &first), 1, "so does one connection");
+    int threads = client_threads("/json", 4, &first);
     ok(threads == 1 || threads == 2, "%d, and never more than it has CPUs", threads);
+    is_u64(first.code, GB_OK, "nothing has failed");
+    is_u64((uint64_t)client_threads("/none", 4, &first), 1, "no answer");
+    is_u64(first.code, GB_OK, "is left to the rounds");
+    gb__cpus here;
+    gb__cpus_here(&here);
+    if (here.count < 2) return;
+    is_u64((uint64_t)client_threads(NULL, 4, &first), 1, "what can't be loaded");
+    ok(first.code, "is an error: %s", first.text);
 }
 
 static void test_missing_rounds(void)
