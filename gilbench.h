@@ -38,6 +38,7 @@
 //     gilbench                                        the default comparison, under three minutes
 //     gilbench compare --app shop.py:app --path /cart --python .venv --python .venv-t
 //     gilbench compare --scenario article             both tables of the article, row by row
+//     gilbench why --app shop.py:app --path /cart     who waits there for what, line by line
 //     gilbench serve --app shop.py:app --threads 8    that server alone, for any client
 //     gilbench load http://127.0.0.1:8000/cart -c 64  that client alone, for any server
 //     gilbench pythons                                what it found, and what it can't use and why
@@ -78,6 +79,7 @@
 //     >>asgi           ASGI 3.0: a worker's state, what the application waits for
 //     >>task           ASGI 3.0: what it sends, its scope, one request
 //     >>eventloop      ASGI 3.0: the loop of a worker
+//     >>waits          who waits for what, and who made them wait
 //     >>service        an application behind a server, here or in a child
 //     >>peers          somebody else's server
 //     >>workers        several processes that serve as one
@@ -225,6 +227,21 @@
 // GIL, seen from where it hurts), app (Python, and building the answer), write: of one request in
 // four, picked at random. Garbage collections and their pauses are counted beside them. Within an
 // event loop the wait happens before any of this, out of sight: it is "-" there.
+//
+// WHO WAITS FOR WHAT
+//
+// `gilbench why` (gb_service_config.waits, and gb_waits_begin for any other program) notes every
+// wait of 3.14's threads for the GIL, for the locks of objects and of threading, and for a stopped
+// world: how long, the line of Python that waits, and the line that had the GIL or stopped the world
+// or the object whose lock it is, by name where a module leads to it. To wait to be told (a
+// Condition, an Event, a queue) is kept apart, and noted only in the server's own threads. libpython
+// calls the C library's waiting functions through its own table, which is led to this program; lines
+// are read by the offsets that CPython has for debuggers. Each part of that is tried at the start,
+// and where it fails (another version, a libpython without a table or without offsets) the report
+// says so. Who has the GIL is looked up 1,400 times a second: shorter holds are seen by chance. A
+// lock is spun for before it is waited for, 40 times, and that isn't seen; nor are locks that C code
+// of an extension has of its own. "No line of Python" holds the GIL where a thread is between
+// requests, or in C. To note lines slows down who waits, so compare doesn't.
 //
 // METHOD
 //
@@ -667,6 +684,7 @@ typedef struct PyType_Spec {
     X(PyThreadState *, PyThreadState_New, (PyInterpreterState *))                                  \
     X(void, PyThreadState_Clear, (PyThreadState *))                                                \
     X(void, PyThreadState_DeleteCurrent, (void))                                                   \
+    X(PyThreadState *, PyGILState_GetThisThreadState, (void))                                      \
     X(PyThreadState *, PyEval_SaveThread, (void))                                                  \
     X(void, PyEval_RestoreThread, (PyThreadState *))                                               \
     X(PyObject *, PyEval_EvalCode, (PyObject *, PyObject *, PyObject *))                           \
@@ -768,6 +786,46 @@ GB_API gb_python_api gb_py;
 // compare builds, fork (gb_service_start does). Afterwards the calling thread is attached.
 GB_API gb_code gb_python_start(const gb_python *python, gb_error *error);
 
+// ---- waits --------------------------------------------------------------------------------------
+// Who waited for what in the interpreter that this process has started, in all of its threads.
+
+typedef enum gb_wait_kind {
+    GB_WAIT_GIL,
+    GB_WAIT_LOCK,   // of an object, of threading, or of the interpreter's own
+    GB_WAIT_WORLD,  // for the world to start again, or to stop it: a free-threaded build
+    GB_WAIT_EVENT   // to be told by another thread: no contention; noted within requests only
+} gb_wait_kind;
+
+#define GB_WAITS 16
+#define GB_WAIT_TEXT 128
+
+typedef struct gb_wait {
+    gb_wait_kind kind;
+    char waiter[GB_WAIT_TEXT];         // "shop.py:71 page"
+    char waiter_source[GB_WAIT_TEXT];  // that line's text; "" where there is none
+    char holder[GB_WAIT_TEXT];         // who most of the time had the GIL, or stopped the world;
+                                       // "": no line of Python
+    char holder_source[GB_WAIT_TEXT];
+    double holder_ms;                  // that it had it
+    char object[GB_WAIT_TEXT];         // whose lock it is: "dict shop.CACHE"; "" where none is
+    uint64_t count;
+    double ms;                         // of all threads together
+} gb_wait;
+
+typedef struct gb_waits {
+    bool noted;                        // false: nobody looked
+    double ms[4];                      // of all waits of a kind
+    int count;
+    gb_wait list[GB_WAITS];            // the longest first
+    char problem[256];                 // why nothing can be seen of this interpreter; "": it can
+} gb_waits;
+
+// Between the two, each wait is noted by the lines of Python that it is of. Call them attached, the
+// first one in the thread that called gb_python_start. Fails where the interpreter or the C library
+// isn't one of those whose waits can be seen.
+GB_API gb_code gb_waits_begin(gb_error *error);
+GB_API void gb_waits_end(gb_waits *waits);
+
 // ---- services -----------------------------------------------------------------------------------
 // An application behind a server.
 
@@ -802,6 +860,8 @@ typedef struct gb_service_config {
     // directory comes first in its PATH.
     const char *command;
     const char *ready_path;   // the command serves as soon as this answers; default "/json"
+    bool waits;               // who waits for what is noted during the window: see gb_round.waits;
+                              // it slows down those who wait
 } gb_service_config;
 
 // Serves in this process until SIGINT or SIGTERM, then finishes what is in flight. `on_ready` is
@@ -876,6 +936,7 @@ typedef struct gb_round {
     double context_switches_per_request;
     uint64_t requests_per_worker[GB_MAX_WORKERS];
     int workers;                  // how many of them; 0 where a server doesn't tell
+    gb_waits waits;               // with service.waits: where the server's threads waited
     gb_interface interface;       // what the application turned out to be; GB_AUTO where unknown
     double steal_ms;              // CPU time that the hypervisor gave to others, in the window
     double other_cores;           // CPU seconds a second that went to neither server nor client
@@ -993,6 +1054,7 @@ typedef struct gb_plan {
     const char *loop;             // see gb_service_config
     uint64_t seed;                // of the order and of the intervals; default 1
     bool no_control;              // leaves out the C handler
+    bool waits;                   // see gb_service_config: its rows are slower than they would be
     void (*on_progress)(void *user, const gb_progress *progress);
     void *user;
     const bool *stop;             // set to true to end early and keep what was measured
@@ -1022,6 +1084,7 @@ typedef struct gb_method {
     int rounds, client_threads;
     uint64_t seed;
     gb_placement cpus;
+    bool waits;
 } gb_method;
 
 typedef struct gb_result {
@@ -1342,6 +1405,15 @@ static bool gb__slice_u64(gb_slice s, uint64_t *value)
     }
     *value = n;
     return true;
+}
+
+static size_t gb__utf8_encode(int c, char *to)
+{
+    static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i; i--, c >>= 6) to[i] = (char)(0x80 | (c & 0x3f));
+    to[0] = (char)(leads[n == 1 ? 0 : n] | c);
+    return n;
 }
 
 // How long the UTF-8 sequence at s is, 0 when it isn't one (RFC 3629).
@@ -3265,6 +3337,11 @@ typedef struct gb__gateway {
 // Where a request's time goes. The gateway ends the first phase and times its attaching.
 enum { GB__PHASE_READ, GB__PHASE_ATTACH, GB__PHASE_APP, GB__PHASE_WRITE, GB__PHASES };
 
+// How long this thread has waited in Python, by gb_wait_kind, in ns: >>waits counts it.
+enum { GB__WAITED = GB_WAIT_EVENT };
+static _Thread_local uint64_t gb__waited[GB__WAITED];
+static _Thread_local bool gb__is_serving;  // a server's thread: what it waits for is a request's
+
 // How far an answer is, and what the client gets if the application fails at that point:
 //
 //     NONE        nothing of it exists                             a 500
@@ -4415,6 +4492,7 @@ static bool gb__thread_enter(gb__thread *t)
 static void gb__thread_run(gb__thread *t)
 {
     const gb__gateway *g = &t->server->gateway;
+    gb__is_serving = true;
     if (g->run) g->run(t->local, t);
     else while (gb__take_next(t)) gb__serve(t);
     if (g->leave) g->leave(t->local);
@@ -8583,6 +8661,841 @@ static gb_code gb__asgi_open(gb__asgi *g, gb__app *app, const char *loop, gb__ga
 }
 
 // ================================================================================================
+// >>waits
+// Who waits for what, and who made them wait. CPython blocks in few places: for the GIL on a
+// condition variable, for all else (the locks of objects and of threading, a stopped world, a
+// thread's end) on a semaphore. libpython calls the C library through slots of its own, and here
+// the slots of these functions are led to functions that take the time of each wait. What nobody
+// waits for costs nothing. The lines come from the offsets that CPython keeps for debuggers, and
+// another thread's frames are read through the kernel, which can't crash. All of that is checked
+// where it starts, against waits made on purpose; what can't be seen is left out with a sentence.
+
+#define GB__WAIT_ROWS 1024  // kinds of waits that are told apart: by line, and by holder or object
+#define GB__WAIT_FILE 160
+#define GB__HOLDER_STEP_NS 700000
+#define GB__GIL_SIZE 256    // of what belongs to a GIL, its condition variables among it
+
+// In CPython's record of its stops: is one wanted, and whose thread state wants it.
+enum { GB__STOP_REQUESTED = 1, GB__STOPPED_BY = 16 };
+
+// What _Py_DebugOffsets is in 3.14: where structures keep what.
+typedef struct gb__offsets {
+    char cookie[8];
+    uint64_t version, free_threaded, runtime[3];
+    struct {
+        uint64_t size, skipped[8], gil, gil_state, gil_enabled, locked, holder, more[2];
+    } interpreter;
+    struct { uint64_t size, previous, next, interpreter, frame, skipped[4]; } thread;
+    struct { uint64_t size, previous, code, instruction, locals, owner, stack, bytecode; } frame;
+    struct {
+        uint64_t size, file, name, qualname, lines, first_line, skipped[3], instructions, bytecode;
+    } code;
+    struct { uint64_t size, type; } object;
+    struct { uint64_t size, name, repr, flags; } type;
+    uint64_t containers[18];  // tuple, list, set, dict, float and int
+    struct { uint64_t size, length, data; } bytes;
+    struct { uint64_t size, state, length, data; } text;
+} gb__offsets;
+
+typedef struct gb__spot {
+    uintptr_t code;  // 0: none
+    int at;          // bytes into its instructions
+} gb__spot;
+
+// A wait that is going on.
+typedef struct gb__standing {
+    bool counts, noted, again;
+    gb_wait_kind kind;
+    gb__spot waiter, holder;
+    uintptr_t mutex;
+    uint64_t began;
+} gb__standing;
+
+typedef struct gb__wait_row {
+    bool used;
+    uint64_t about[6];       // what it is told apart by: kind, mutex, waiter and holder
+    uint64_t count, ns;
+    uintptr_t object;        // whose mutex it is; 0: no object's
+    int waiter_line, holder_line;
+    char waiter[GB__WAIT_FILE], holder[GB__WAIT_FILE];      // files
+    char waiter_in[64], holder_in[64];                      // functions
+    char type[64];                                          // of the object
+} gb__wait_row;
+
+static _Atomic bool gb__collecting;  // garbage is collected
+
+static struct {
+    const gb__offsets *at;           // NULL: nothing can be seen
+    uintptr_t code_type;
+    size_t world;                    // where in an interpreter's state its stops are; 0: nowhere
+    pid_t pid;                       // that notes; what the application forks doesn't
+    char problem[256];
+    uintptr_t gil;                   // 0: it has none
+    PyObject *helper;                // the namespace of gb__waits_helper
+    _Atomic bool counts, notes;
+    // Code that waits to be told, by a lock; and that only asks on behalf of its caller.
+    _Atomic uintptr_t waits_for_work, asks[2];
+    _Atomic uintptr_t parked;        // the last address that was waited at
+    pthread_t watcher;
+    bool watched;                    // by that thread
+    pthread_mutex_t lock;
+    // guarded by lock
+    gb__wait_row *rows;
+    gb__spot holder;                 // of the GIL
+    uint64_t holder_at;              // when that was so
+} gb__seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+// ---- reading an interpreter ---------------------------------------------------------------------
+
+// Through the kernel: false where there is nothing. Of the own thread it needn't be asked.
+static bool gb__peek(bool own, uintptr_t at, void *to, size_t size)
+{
+    struct iovec here = {to, size}, there = {(void *)at, size};
+    if (own) return memcpy(to, there.iov_base, size);
+    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == (ssize_t)size;
+}
+
+static uintptr_t gb__peek_word(bool own, uintptr_t at)
+{
+    uintptr_t word;
+    return gb__peek(own, at, &word, sizeof word) ? word : 0;
+}
+
+// Where a code object's instructions are; on a free-threaded build a thread has its own.
+static uintptr_t gb__instructions(bool own, uintptr_t code, int32_t bytecode)
+{
+    const gb__offsets *o = gb__seen.at;
+    uintptr_t list = bytecode > 0 ? gb__peek_word(own, code + o->code.bytecode) : 0;
+    return list ? gb__peek_word(own, list + 8 + 8 * (uintptr_t)bytecode)
+                : code + o->code.instructions;
+}
+
+// What a thread state runs: its innermost frame of Python.
+static gb__spot gb__spot_of(bool own, uintptr_t state)
+{
+    enum { OF_A_THREAD, OF_A_GENERATOR, FRAMES = 8 };
+    const gb__offsets *o = gb__seen.at;
+    uintptr_t frame = state ? gb__peek_word(own, state + o->thread.frame) : 0, code, instruction;
+    for (int i = 0; frame && i < FRAMES; i++) {
+        char f[128];
+        int32_t bytecode = 0;
+        if (!gb__peek(own, frame, f, o->frame.size)) break;
+        memcpy(&code, f + o->frame.code, sizeof code);
+        code &= ~(uintptr_t)3;  // a reference with a tag
+        memcpy(&instruction, f + o->frame.instruction, sizeof instruction);
+        memcpy(&frame, f + o->frame.previous, sizeof frame);
+        if (f[o->frame.owner] > OF_A_GENERATOR || !code) continue;
+        if (code == atomic_load(&gb__seen.asks[0]) || code == atomic_load(&gb__seen.asks[1]) ||
+            gb__peek_word(own, code + o->object.type) != gb__seen.code_type)
+            continue;
+        if (o->free_threaded) memcpy(&bytecode, f + o->frame.bytecode, sizeof bytecode);
+        return (gb__spot){code, (int)(instruction - gb__instructions(own, code, bytecode))};
+    }
+    return (gb__spot){0};
+}
+
+// The end of a str, which is to be ASCII.
+static void gb__peek_text(uintptr_t object, char *to, size_t size)
+{
+    const gb__offsets *o = gb__seen.at;
+    uint32_t state = 0, ascii = o->free_threaded ? 1 << 12 : 1 << 6;
+    size_t length = gb__peek_word(false, object + o->text.length);
+    size_t skipped = length >= size ? length - size + 1 : 0;
+    length -= skipped;
+    if (!gb__peek(false, object + o->text.state, &state, sizeof state) || !(state & ascii) ||
+        !gb__peek(false, object + o->text.data + skipped, to, length))
+        length = 0;
+    to[length] = 0;
+    if (!length) gb__copy(to, size, "?");
+}
+
+// CPython's table of lines (Objects/location table, 3.11 and newer): the line of an instruction.
+static int gb__line_at(const uint8_t *table, size_t size, int line, int instruction)
+{
+    enum { NO_COLUMNS = 13, LONG = 14, ONE_LINE = 10 };
+    for (size_t i = 0; i < size && instruction >= 0;) {
+        int form = table[i] >> 3 & 15, length = (table[i] & 7) + 1;
+        uint32_t delta = 0, shift = 0;
+        i++;
+        if (form == NO_COLUMNS || form == LONG) {
+            do delta |= (uint32_t)(table[i] & 63) << shift, shift += 6;
+            while (table[i++] & 64 && i < size && shift < 30);
+            line += delta & 1 ? -(int)(delta >> 1) : (int)(delta >> 1);
+        } else if (form >= ONE_LINE && form < NO_COLUMNS) {
+            line += form - ONE_LINE;
+        }
+        instruction -= length;
+        while (i < size && !(table[i] & 128)) i++;
+    }
+    return line;
+}
+
+static int gb__peek_line(gb__spot spot)
+{
+    static uint8_t table[1 << 15];  // guarded by the lock
+    const gb__offsets *o = gb__seen.at;
+    int32_t first = 0;
+    uintptr_t lines = gb__peek_word(false, spot.code + o->code.lines);
+    size_t size = gb__peek_word(false, lines + o->bytes.length);
+    gb__peek(false, spot.code + o->code.first_line, &first, sizeof first);
+    if (size >= sizeof table || !gb__peek(false, lines + o->bytes.data, table, size)) return first;
+    table[size] = 128;
+    return gb__line_at(table, size, first, spot.at / 2);
+}
+
+static void gb__peek_spot(gb__spot spot, char *file, char *function, int *line)
+{
+    const gb__offsets *o = gb__seen.at;
+    if (!spot.code) return;
+    gb__peek_text(gb__peek_word(false, spot.code + o->code.file), file, GB__WAIT_FILE);
+    gb__peek_text(gb__peek_word(false, spot.code + o->code.qualname), function, 64);
+    *line = gb__peek_line(spot);
+}
+
+// The name of an object's type; false where there is no object.
+static bool gb__peek_type(uintptr_t object, char name[64])
+{
+    const gb__offsets *o = gb__seen.at;
+    const unsigned long is_type = 1ul << 31;
+    uintptr_t type = object & 7 ? 0 : gb__peek_word(false, object + o->object.type);
+    uintptr_t meta = type && !(type & 7) ? gb__peek_word(false, type + o->object.type) : 0;
+    uintptr_t flags = meta && !(meta & 7) ? gb__peek_word(false, meta + o->type.flags) : 0;
+    uintptr_t text = flags & is_type ? gb__peek_word(false, type + o->type.name) : 0;
+    size_t n = 0;
+    while (text && n < 63 && gb__peek(false, text + n, name + n, 1) && name[n]) n++;
+    name[n] = 0;
+    return n;
+}
+
+// Of which object a mutex is: the one that each has on a free-threaded build, or a lock's own.
+static uintptr_t gb__owner_of(uintptr_t mutex, char type[64])
+{
+    enum { OB_MUTEX = 10 };
+    const gb__offsets *o = gb__seen.at;
+    uintptr_t lock = mutex - o->object.size;
+    if (o->free_threaded && gb__peek_type(mutex - OB_MUTEX, type)) return mutex - OB_MUTEX;
+    if (gb__peek_type(lock, type) && !strncmp(type, "_thread.", 8)) return lock;
+    *type = 0;
+    return 0;
+}
+
+// ---- what was waited for ------------------------------------------------------------------------
+
+static gb__wait_row *gb__wait_row_of(const gb__standing *w)  // locked; NULL when all are taken
+{
+    const uint64_t about[] = {(uint64_t)w->kind, w->mutex, w->waiter.code, (uint64_t)w->waiter.at,
+                              w->holder.code, (uint64_t)w->holder.at};
+    uint64_t hash = 0;
+    for (int i = 0; i < 6; i++) hash = (hash ^ about[i]) * 0x9e3779b97f4a7c15u;
+    for (size_t i = 0, at = hash >> 54; i < GB__WAIT_ROWS; i++, at = (at + 1) % GB__WAIT_ROWS) {
+        gb__wait_row *r = &gb__seen.rows[at];
+        if (!r->used || !memcmp(r->about, about, sizeof about)) {
+            memcpy(r->about, about, sizeof about);
+            return r;
+        }
+    }
+    return NULL;
+}
+
+static void gb__note(gb__standing *w, uint64_t ns)
+{
+    pthread_mutex_lock(&gb__seen.lock);
+    if (w->kind == GB_WAIT_GIL && gb__seen.holder_at > w->began) w->holder = gb__seen.holder;
+    gb__wait_row *r = gb__seen.rows ? gb__wait_row_of(w) : NULL;
+    if (r && !r->used) {
+        // Now, because an instant later an object or a code may be no more.
+        r->used = true;
+        gb__peek_spot(w->waiter, r->waiter, r->waiter_in, &r->waiter_line);
+        gb__peek_spot(w->holder, r->holder, r->holder_in, &r->holder_line);
+        if (w->kind != GB_WAIT_WORLD && w->mutex) r->object = gb__owner_of(w->mutex, r->type);
+    }
+    if (r) r->count += !w->again, r->ns += ns;
+    pthread_mutex_unlock(&gb__seen.lock);
+}
+
+// ---- the waits themselves -----------------------------------------------------------------------
+
+// This thread's state, attached or not; 0 for a thread that never ran Python.
+static uintptr_t gb__own_state(void)
+{
+    return (uintptr_t)gb_py.PyGILState_GetThisThreadState();
+}
+
+static void gb__stand(gb__standing *w, uintptr_t state, uintptr_t other)
+{
+    w->counts = true;
+    w->noted = atomic_load(&gb__seen.notes) &&
+               (w->kind != GB_WAIT_EVENT || gb__is_serving) && getpid() == gb__seen.pid;
+    if (w->noted && !w->waiter.code) w->waiter = gb__spot_of(true, state);
+    if (w->noted && other && other != state) w->holder = gb__spot_of(false, other);
+    w->began = gb_now_ns();
+}
+
+static void gb__go_on(gb__standing *w)
+{
+    int saved = errno;
+    uint64_t ns = w->counts ? gb_now_ns() - w->began : 0;
+    if (w->counts && (int)w->kind < GB__WAITED) gb__waited[w->kind] += ns;
+    if (w->noted) gb__note(w, ns);
+    errno = saved;
+}
+
+static uintptr_t gb__gil_holder(uintptr_t gil)
+{
+    const gb__offsets *o = gb__seen.at;
+    return gb__peek_word(false, gil + o->interpreter.holder - o->interpreter.gil_state);
+}
+
+// A thread begins to wait when the GIL has changed hands, and then its holder stands where it has
+// waited itself. So who holds it is looked up at times that have nothing to do with that.
+static void *gb__watch_holder(void *unused)
+{
+    while (atomic_load(&gb__seen.notes)) {
+        gb__spot spot = gb__spot_of(false, gb__gil_holder(gb__seen.gil));
+        pthread_mutex_lock(&gb__seen.lock);
+        gb__seen.holder = spot;
+        gb__seen.holder_at = gb_now_ns();
+        pthread_mutex_unlock(&gb__seen.lock);
+        gb__sleep_until(gb_now_ns() + GB__HOLDER_STEP_NS);
+    }
+    return unused;
+}
+
+// The GIL that a condition variable is of; 0: none.
+static uintptr_t gb__gil_of(uintptr_t state, const pthread_cond_t *condition)
+{
+    const gb__offsets *o = gb__seen.at;
+    uintptr_t interpreter = gb__peek_word(true, state + o->thread.interpreter);
+    uintptr_t gil = gb__peek_word(true, interpreter + o->interpreter.gil);
+    return (uintptr_t)condition - gil < GB__GIL_SIZE ? gil : 0;
+}
+
+static gb__standing gb__stand_for_gil(const pthread_cond_t *condition, bool again)
+{
+    gb__standing w = {.kind = GB_WAIT_GIL, .again = again};
+    bool counts = atomic_load(&gb__seen.counts);
+    uintptr_t state = counts ? gb__own_state() : 0;
+    uintptr_t gil = state ? gb__gil_of(state, condition) : 0;
+    if (gil) atomic_store(&gb__seen.parked, gil);
+    if (gil) gb__stand(&w, state, gb__gil_holder(gil));
+    return w;
+}
+
+// CPython looks every 5 ms whether it has to ask the holder: one wait all the same, but its holder
+// may be another now.
+static int gb__cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+                              const struct timespec *until)
+{
+    static _Thread_local bool again;
+    gb__standing w = gb__stand_for_gil(condition, again);
+    int result = pthread_cond_timedwait(condition, mutex, until);
+    again = result == ETIMEDOUT;
+    gb__go_on(&w);
+    return result;
+}
+
+// Who gave the GIL up on request waits until another has taken it.
+static int gb__cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+    gb__standing w = gb__stand_for_gil(condition, true);
+    int result = pthread_cond_wait(condition, mutex);
+    gb__go_on(&w);
+    return result;
+}
+
+// In front of a semaphore that CPython parks a thread on stands where it waits, a mutex, an event, a
+// queue or its own state when the world is stopped; and in front of that what a mutex alone has.
+static void gb__stand_at(gb__standing *w, uintptr_t address, uintptr_t of_mutex, uintptr_t state)
+{
+    enum { QUEUE = 1 };
+    const gb__offsets *o = gb__seen.at;
+    uintptr_t interpreter = gb__peek_word(true, state + o->thread.interpreter);
+    uintptr_t stops = interpreter + gb__seen.world, other = 0;
+    uint8_t value = 0;
+    bool there = gb__peek(false, address, &value, 1);
+    w->kind = GB_WAIT_LOCK;
+    if (gb__seen.world && (address - state < o->thread.size || address - stops <= GB__STOPPED_BY)) {
+        w->kind = GB_WAIT_WORLD;
+        w->mutex = atomic_load(&gb__collecting);
+        other = gb__peek_word(true, stops + GB__STOPPED_BY);
+    } else {
+        w->waiter = gb__spot_of(true, state);
+        w->mutex = there ? address : 0;
+        if ((there && !of_mutex) || (value == QUEUE && !gb__is_serving) ||
+            (w->waiter.code && w->waiter.code == atomic_load(&gb__seen.waits_for_work)))
+            w->kind = GB_WAIT_EVENT;
+    }
+    gb__stand(w, state, other);
+}
+
+__attribute__((no_sanitize("address"))) static gb__standing gb__stand_in_park(const sem_t *s)
+{
+    gb__standing w = {0};
+    uintptr_t address = ((const uintptr_t *)s)[-1], of_mutex = ((const uintptr_t *)s)[-2];
+    if (!atomic_load(&gb__seen.counts)) return w;
+    atomic_store(&gb__seen.parked, address);
+    uintptr_t state = gb__own_state();
+    if (state) gb__stand_at(&w, address, of_mutex, state);
+    return w;
+}
+
+static int gb__sem_wait(sem_t *s)
+{
+    gb__standing w = gb__stand_in_park(s);
+    int result = sem_wait(s);
+    gb__go_on(&w);
+    return result;
+}
+
+#if defined __GLIBC__ && __GLIBC_PREREQ(2, 30)
+static int gb__sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *until)
+{
+    gb__standing w = gb__stand_in_park(s);
+    int result = sem_clockwait(s, clock, until);
+    gb__go_on(&w);
+    return result;
+}
+#endif
+
+// ---- leading libpython's calls here -------------------------------------------------------------
+
+typedef void (*gb__function)(void);
+
+static gb__function gb__replacement(const char *name)
+{
+    static const struct {
+        const char *name;
+        gb__function function;
+    } all[] = {{"pthread_cond_timedwait", (gb__function)gb__cond_timedwait},
+               {"pthread_cond_wait", (gb__function)gb__cond_wait},
+#if defined __GLIBC__ && __GLIBC_PREREQ(2, 30)
+               {"sem_clockwait", (gb__function)gb__sem_clockwait},
+#endif
+               {"sem_wait", (gb__function)gb__sem_wait}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strcmp(name, all[i].name)) return all[i].function;
+    return NULL;
+}
+
+// The linker may have made the slots read-only.
+static bool gb__set_slot(char *slot, gb__function function)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), into = (size_t)((uintptr_t)slot % page);
+    if (mprotect(slot - into, page, PROT_READ | PROT_WRITE)) return false;
+    memcpy(slot, &function, sizeof function);
+    return true;
+}
+
+// How many slots of a library were led: those of its functions stand in one table or the other.
+static int gb__lead_calls(const struct link_map *l)
+{
+    enum { SYMBOL_SHIFT = sizeof(void *) == 8 ? 32 : 8 };
+    int led = 0;
+    uintptr_t of[DT_NUM] = {0};
+    for (const ElfW(Dyn) *d = l->l_ld; d->d_tag != DT_NULL; d++)
+        if (d->d_tag > 0 && d->d_tag < DT_NUM) of[d->d_tag] = d->d_un.d_val;
+    const ElfW(Sym) *symbols = (const ElfW(Sym) *)of[DT_SYMTAB];
+    const char *names = (const char *)of[DT_STRTAB];
+    const size_t tables[][2] = {{of[DT_RELA], of[DT_RELASZ]}, {of[DT_JMPREL], of[DT_PLTRELSZ]}};
+    if (of[DT_SYMTAB] < l->l_addr || of[DT_PLTREL] != DT_RELA) return 0;
+    for (int t = 0; t < 2; t++) {
+        const ElfW(Rela) *r = (const ElfW(Rela) *)tables[t][0];
+        for (size_t i = 0; i < tables[t][1] / sizeof *r; i++) {
+            gb__function to = gb__replacement(names + symbols[r[i].r_info >> SYMBOL_SHIFT].st_name);
+            if (to) led += gb__set_slot((char *)l->l_addr + r[i].r_offset, to);
+        }
+    }
+    return led;
+}
+
+// ---- checking what can be seen ------------------------------------------------------------------
+
+static gb__function gb__private(const char *name)  // what libpython exports besides its API
+{
+    void *symbol = dlsym(RTLD_DEFAULT, name);
+    gb__function function;
+    memcpy(&function, &symbol, sizeof function);
+    return function;
+}
+
+// Whether somebody waits, at this address if it isn't 0, within a second.
+static bool gb__is_awaited(uintptr_t address)
+{
+    uintptr_t at = 0;
+    for (int ms = 0; ms < 1000 && (!at || (address && at != address)); ms++) {
+        gb__sleep_until(gb_now_ns() + 1000000);
+        at = atomic_load(&gb__seen.parked);
+    }
+    return address ? at == address : at != 0;
+}
+
+static void *gb__contend_mutex(void *mutex)
+{
+    ((void (*)(void *))gb__private("PyMutex_Lock"))(mutex);
+    ((void (*)(void *))gb__private("PyMutex_Unlock"))(mutex);
+    return NULL;
+}
+
+// Two threads want one mutex: is the second seen to wait at its address?
+static bool gb__check_locks(void)
+{
+    static uint8_t mutex;
+    pthread_t id;
+    void (*lock)(void *) = (void (*)(void *))gb__private("PyMutex_Lock");
+    void (*unlock)(void *) = (void (*)(void *))gb__private("PyMutex_Unlock");
+    if (!lock || !unlock) return false;
+    lock(&mutex);
+    bool started = !pthread_create(&id, NULL, gb__contend_mutex, &mutex);
+    bool seen = started && gb__is_awaited((uintptr_t)&mutex);
+    unlock(&mutex);
+    if (started) pthread_join(id, NULL);
+    return seen;
+}
+
+static void gb__world(bool stop, uintptr_t interpreter)
+{
+    void (*to)(uintptr_t) = (void (*)(uintptr_t))gb__private(stop ? "_PyEval_StopTheWorld"
+                                                                  : "_PyEval_StartTheWorld");
+    if (to) to(interpreter);
+}
+
+// Where the interpreter's state says who stopped the world: it does only while it is stopped.
+static size_t gb__find_world(uintptr_t interpreter, uintptr_t state)
+{
+    size_t found = 0, size = gb__seen.at->interpreter.size;
+    char *stopped = malloc(size);
+    if (!stopped) return 0;
+    gb__world(true, interpreter);
+    gb__peek(true, interpreter, stopped, size);
+    gb__world(false, interpreter);
+    for (size_t i = GB__STOPPED_BY; i + sizeof state <= size && !found; i += sizeof state) {
+        const char *stops = stopped + i - GB__STOPPED_BY;
+        if (!memcmp(stopped + i, &state, sizeof state) && stops[GB__STOP_REQUESTED] == 1 &&
+            !gb__peek_word(true, interpreter + i))
+            found = i - GB__STOPPED_BY;
+    }
+    free(stopped);
+    return found;
+}
+
+static const char gb__waits_helper[] =
+    "import gc, sys\n"
+    "def hold(contend):\n"
+    "    return contend()\n"
+    "def codes():\n"
+    "    threading, abc = sys.modules.get('threading'), sys.modules['abc'].ABCMeta\n"
+    "    wait = [threading.Condition.wait.__code__] if threading else [None]\n"
+    "    asks = abc.__instancecheck__.__code__, abc.__subclasscheck__.__code__\n"
+    "    return tuple(map(id, (*wait, *asks)))\n"
+    "def place(file, line, function):\n"
+    "    import linecache\n"
+    "    dirs = [p for p in sys.path if file.startswith(f'{p}/')]\n"
+    "    short = file[len(max(dirs, key=len)) + 1:] if dirs else file\n"
+    "    source = linecache.getline(file, line).strip()\n"
+    "    return (f'{short}:{line} {function}', source) if file else ('', '')\n"
+    "def owners(objects, wanted):\n"
+    "    hits = [r for r in gc.get_referents(*objects) if wanted.get(id(r), 0) > 0]\n"
+    "    if hits and len(objects) > 1:\n"
+    "        yield from owners(objects[::2], wanted)\n"
+    "        yield from owners(objects[1::2], wanted)\n"
+    "    elif type(objects[0]).__name__ not in ('frame', 'tuple', 'list', 'generator'):\n"
+    "        for r in hits:\n"
+    "            wanted[id(r)] -= 1\n"
+    "            yield objects[0], r\n"
+    "def key(owner, o):\n"
+    "    try:\n"
+    "        d = owner if type(owner) is dict else object.__getattribute__(owner, '__dict__')\n"
+    "        k = next(k for k, v in list(d.items()) if v is o)\n"
+    "        return f'.{k}' if isinstance(k, str) else '[...]'\n"
+    "    except Exception:\n"
+    "        return ''\n"
+    "def own_name(o):\n"
+    "    try:\n"
+    "        d = object.__getattribute__(o, '__dict__')\n"
+    "        return f'{d[\"__module__\"]}.{d[\"__qualname__\"]}'\n"
+    "    except Exception:\n"
+    "        return ''\n"
+    "def names(ids):\n"
+    "    globals, found, types = {}, {}, {}\n"
+    "    for name, module in list(sys.modules.items()):\n"
+    "        d = getattr(module, '__dict__', None)\n"
+    "        globals[id(d)] = name\n"
+    "        for k, v in list(d.items()) if type(d) is dict else ():\n"
+    "            if not k.startswith('__'):\n"
+    "                globals.setdefault(id(v), f'{name}.{k}')\n"
+    "    objects, todo = gc.get_objects(), {i: (i, '') for i in ids}\n"
+    "    for step in range(5):\n"
+    "        for i, (target, tail) in todo.items():\n"
+    "            if i in globals:\n"
+    "                found.setdefault(target, globals[i] + tail)\n"
+    "        todo = {i: t for i, t in todo.items() if t[0] not in found}\n"
+    "        wanted, above = dict.fromkeys(todo, 4), {}\n"
+    "        for i in range(0, len(objects) if todo else 0, 256):\n"
+    "            for owner, o in owners(objects[i:i + 256], wanted):\n"
+    "                target, tail = todo[id(o)]\n"
+    "                tail = key(owner, o) + tail\n"
+    "                above.setdefault(id(owner), (target, tail))\n"
+    "                if not step and own_name(o):\n"
+    "                    found[target] = own_name(o)\n"
+    "                elif not step:\n"
+    "                    types.setdefault(target, f'{type(owner).__name__}{tail}')\n"
+    "        todo = above\n"
+    "    return {i: found.get(i) or types.get(i, '') for i in ids}\n"
+    "GIL, LOCK, WORLD = range(3)\n"
+    "def report(rows):\n"
+    "    called = names({row[1] for row in rows} - {0})\n"
+    "    pairs, waits = {}, {}\n"
+    "    for kind, o, of, count, ms, w, w_line, w_in, h, h_line, h_in in rows:\n"
+    "        waiter, holder = place(w, w_line, w_in), place(h, h_line, h_in)\n"
+    "        if kind == WORLD:  # threads stop wherever they are\n"
+    "            waiter = '', ''\n"
+    "        elif not waiter[0]:\n"
+    "            waiter = 'a request\\'s beginning', ''\n"
+    "        if o:\n"
+    "            of = f'{of} {called[o]}'.strip()\n"
+    "        elif kind not in (GIL, WORLD):\n"
+    "            of = 'a lock of the interpreter\\'s'\n"
+    "        had = pairs.setdefault((kind, *waiter, *holder, of), [0, 0])\n"
+    "        had[0] += count\n"
+    "        had[1] += ms\n"
+    "    for key, had in sorted(pairs.items(), key=lambda pair: -pair[1][1]):\n"
+    "        about = key if key[0] == WORLD else (*key[:3], key[5])\n"
+    "        row = waits.setdefault(about, [*key, 0, 0, had[1]])\n"
+    "        row[6] += had[0]\n"
+    "        row[7] += had[1]\n"
+    "    return [tuple(row) for row in sorted(waits.values(), key=lambda row: -row[7])]\n";
+
+static bool gb__has_seen_hold(gb_wait_kind kind)
+{
+    bool seen = false;
+    pthread_mutex_lock(&gb__seen.lock);
+    for (size_t i = 0; i < GB__WAIT_ROWS; i++) {
+        gb__wait_row *r = &gb__seen.rows[i];
+        seen |= r->used && r->about[0] == kind && r->holder_line == 3 &&
+                !strcmp(r->holder, "gilbench") && !strcmp(r->holder_in, "hold");
+        if (r->used) r->used = false;
+    }
+    pthread_mutex_unlock(&gb__seen.lock);
+    return seen;
+}
+
+static void *gb__contend_python(void *unused)
+{
+    int (*ensure)(void) = (int (*)(void))gb__private("PyGILState_Ensure");
+    void (*release)(int) = (void (*)(int))gb__private("PyGILState_Release");
+    if (ensure && release) release(ensure());
+    return unused;
+}
+
+// Keeps another thread from running Python until it is seen to wait for that.
+static PyObject *gb__contend(PyObject *self, PyObject *unused)
+{
+    pthread_t id;
+    uintptr_t interpreter = (uintptr_t)gb_py.PyInterpreterState_Get();
+    (void)self;
+    (void)unused;
+    atomic_store(&gb__seen.parked, 0);
+    if (gb__seen.world) gb__world(true, interpreter);
+    bool started = !pthread_create(&id, NULL, gb__contend_python, NULL);
+    if (started) gb__is_awaited(0);
+    if (gb__seen.world) gb__world(false, interpreter);
+    PyThreadState *state = gb_py.PyEval_SaveThread();
+    if (started) pthread_join(id, NULL);
+    gb_py.PyEval_RestoreThread(state);
+    return gb_py.PyBool_FromLong(gb__has_seen_hold(gb__seen.world ? GB_WAIT_WORLD : GB_WAIT_GIL));
+}
+
+static PyObject *gb__seen_call(const char *name, PyObject *argument)
+{
+    PyObject *function = gb_py.PyDict_GetItemString(gb__seen.helper, name);
+    if (!function) return NULL;
+    return argument ? gb_py.PyObject_CallOneArg(function, argument)
+                    : gb_py.PyObject_CallNoArgs(function);
+}
+
+// The whole way, from a wait to the line that holds it up.
+static bool gb__check_lines(void)
+{
+    static PyMethodDef contend = {"contend", gb__contend, GB__METH_NOARGS, NULL};
+    PyObject *function = gb_py.PyCMethod_New(&contend, NULL, NULL, NULL);
+    PyObject *seen = function ? gb__seen_call("hold", function) : NULL;
+    bool ok = seen && gb_py.PyObject_IsTrue(seen) == 1;
+    gb__py_drop(seen);
+    gb__py_drop(function);
+    return ok;
+}
+
+// What is wrong with the offsets of this build; NULL: nothing.
+static const char *gb__offsets_problem(const gb__offsets *o)
+{
+    if (!o || memcmp(o->cookie, "xdebugpy", 8)) return "this libpython has no offsets for debuggers";
+    if (o->version >> 16 != 0x030e) return "only the structures of CPython 3.14 are known";
+    if (o->frame.size > 128 || !o->text.data) return "this libpython's offsets aren't as expected";
+    return NULL;
+}
+
+static const char *gb__seen_problem(void)  // attached
+{
+    Dl_info info;
+    struct link_map *library = NULL;
+    void *probe;
+    const gb__offsets *o = dlsym(RTLD_DEFAULT, "_PyRuntime");
+    const char *problem = gb__offsets_problem(o);
+    if (problem) return problem;
+    memcpy(&probe, &gb_py.Py_IncRef, sizeof probe);
+    if (!dladdr1(probe, &info, (void **)&library, RTLD_DL_LINKMAP) || gb__lead_calls(library) < 2)
+        return "libpython's calls of the C library can't be followed";
+    gb__seen.at = o;
+    gb__seen.code_type = (uintptr_t)dlsym(RTLD_DEFAULT, "PyCode_Type");
+    uintptr_t state = gb__own_state();
+    uintptr_t interpreter = gb__peek_word(true, state + o->thread.interpreter), enabled = 0;
+    gb__seen.gil = gb__peek_word(true, interpreter + o->interpreter.gil);
+    gb__peek(true, gb__seen.gil + o->interpreter.gil_enabled, &enabled, sizeof(int));
+    if (o->free_threaded && !enabled) {
+        gb__seen.gil = 0;
+        gb__seen.world = gb__find_world(interpreter, state);
+        if (!gb__seen.world) return "this libpython doesn't tell who stops its world";
+    }
+    gb__seen.rows = calloc(GB__WAIT_ROWS, sizeof *gb__seen.rows);
+    gb__seen.helper = gb__py_run(gb__waits_helper, "gilbench");
+    if (!gb__seen.rows || !gb__seen.helper) return "out of memory";
+    atomic_store(&gb__seen.counts, true);
+    if (!gb__check_locks()) return "a wait for a lock, made on purpose, wasn't seen";
+    gb__seen.pid = getpid();
+    atomic_store(&gb__seen.notes, true);
+    bool lines = gb__check_lines();
+    atomic_store(&gb__seen.notes, false);
+    return lines ? NULL : "a wait for a line of Python, made on purpose, wasn't seen";
+}
+
+// Attached, in the thread that started the interpreter. From here on, waits are counted.
+static void gb__seen_open(void)
+{
+    const char *problem = gb__seen_problem();
+    gb_py.PyErr_Clear();
+    if (!problem) return;
+    atomic_store(&gb__seen.counts, false);
+    gb__copy(gb__seen.problem, sizeof gb__seen.problem, problem);
+}
+
+// ---- what was noted, in words -------------------------------------------------------------------
+
+static PyObject *gb__wait_list(const gb__wait_row *rows)
+{
+    PyObject *list = gb_py.PyList_New(0);
+    for (size_t i = 0; list && i < GB__WAIT_ROWS; i++) {
+        const gb__wait_row *r = &rows[i];
+        bool collecting = r->about[0] == GB_WAIT_WORLD && r->about[1];
+        PyObject *done = !r->used ? NULL : gb_py.PyObject_CallMethod(
+            list, "append", "((iKsKdsissis))", (int)r->about[0], (unsigned long long)r->object,
+            collecting ? "a collection of garbage" : r->type, (unsigned long long)r->count,
+            (double)r->ns / 1e6, r->waiter, r->waiter_line, r->waiter_in, r->holder,
+            r->holder_line, r->holder_in);
+        gb__py_drop(done);
+    }
+    return list;
+}
+
+static bool gb__wait_read(PyObject *row, gb_wait *w)
+{
+    int kind = 0;
+    unsigned long long count = 0;
+    const char *texts[5];
+    char *const to[] = {w->waiter, w->waiter_source, w->holder, w->holder_source, w->object};
+    if (!gb_py.PyArg_ParseTuple(row, "isssssKdd", &kind, &texts[0], &texts[1], &texts[2], &texts[3],
+                                &texts[4], &count, &w->ms, &w->holder_ms))
+        return false;
+    w->kind = (gb_wait_kind)kind;
+    w->count = count;
+    for (int i = 0; i < 5; i++) gb__copy(to[i], GB_WAIT_TEXT, texts[i]);
+    return true;
+}
+
+static int gb__by_time(const void *a, const void *b)
+{
+    double x = ((const gb_wait *)a)->ms, y = ((const gb_wait *)b)->ms;
+    return (x < y) - (x > y);
+}
+
+// Of several workers: what they have in common is one. The lists are the longest first.
+static void gb__waits_merge(gb_waits *to, const gb_waits *from)
+{
+    for (const gb_wait *w = from->list; w < from->list + from->count; w++) {
+        gb_wait *k = to->list, *end = to->list + to->count;
+        while (k < end && (k->kind != w->kind || strcmp(k->waiter, w->waiter) ||
+                           strcmp(k->object, w->object) ||
+                           (w->kind == GB_WAIT_WORLD && strcmp(k->holder, w->holder))))
+            k++;
+        if (k < end) {
+            k->count += w->count;
+            k->ms += w->ms;
+            if (!strcmp(k->holder, w->holder)) k->holder_ms += w->holder_ms;
+        } else if (to->count < GB_WAITS || end[-1].ms < w->ms) {
+            to->list[to->count < GB_WAITS ? to->count++ : GB_WAITS - 1] = *w;
+        }
+        qsort(to->list, (size_t)to->count, sizeof *to->list, gb__by_time);
+    }
+    for (int i = 0; i <= GB_WAIT_EVENT; i++) to->ms[i] += from->ms[i];
+    to->noted |= from->noted;
+    if (*from->problem) gb__copy(to->problem, sizeof to->problem, from->problem);
+}
+
+// Takes all that was noted out of the table, and describes it.
+static PyObject *gb__wait_report(void)
+{
+    gb__wait_row *rows = calloc(GB__WAIT_ROWS, sizeof *rows), *noted = gb__seen.rows;
+    if (!rows) return NULL;
+    pthread_mutex_lock(&gb__seen.lock);
+    gb__seen.rows = rows;
+    pthread_mutex_unlock(&gb__seen.lock);
+    PyObject *list = gb__wait_list(noted);
+    PyObject *report = list ? gb__seen_call("report", list) : NULL;
+    gb__py_drop(list);
+    free(noted);
+    return report;
+}
+
+GB_API gb_code gb_waits_begin(gb_error *error)
+{
+    Py_ssize_t code[3] = {0};
+    if (!gb__seen.at && !*gb__seen.problem) gb__seen_open();
+    if (*gb__seen.problem) return gb__fail(error, GB_SYSTEM, "%s", gb__seen.problem);
+    PyObject *codes = gb__seen_call("codes", NULL);
+    if (!codes || !gb_py.PyArg_ParseTuple(codes, "nnn", &code[0], &code[1], &code[2]))
+        gb_py.PyErr_Clear();
+    gb__py_drop(codes);
+    atomic_store(&gb__seen.waits_for_work, (uintptr_t)code[0]);
+    for (int i = 0; i < 2; i++) atomic_store(&gb__seen.asks[i], (uintptr_t)code[1 + i]);
+    gb__seen.pid = getpid();
+    atomic_store(&gb__seen.notes, true);
+    gb__seen.watched = gb__seen.gil &&
+                       !pthread_create(&gb__seen.watcher, NULL, gb__watch_holder, NULL);
+    return GB_OK;
+}
+
+GB_API void gb_waits_end(gb_waits *waits)
+{
+    *waits = (gb_waits){0};
+    gb__copy(waits->problem, sizeof waits->problem, gb__seen.problem);
+    if (!atomic_exchange(&gb__seen.notes, false)) return;
+    if (gb__seen.watched) pthread_join(gb__seen.watcher, NULL);
+    PyObject *report = gb__wait_report();
+    if (!report) gb__py_show();
+    for (Py_ssize_t i = 0; report && i < gb_py.PyList_Size(report); i++) {
+        gb_wait w;
+        PyObject *row = gb_py.PyList_GetItemRef(report, i);
+        if (gb__wait_read(row, &w)) {
+            waits->ms[w.kind] += w.ms;
+            if (waits->count < GB_WAITS) waits->list[waits->count++] = w;
+        }
+        gb__py_drop(row);
+    }
+    waits->noted = report;
+    gb__py_drop(report);
+    gb_py.PyErr_Clear();
+}
+
+// ================================================================================================
 // >>service
 // An application behind a server, in this process or in a child: an interpreter can't be unloaded,
 // and whoever measures must stay small. Parent and child talk over a socket pair: one byte asks, a
@@ -8603,6 +9516,7 @@ typedef struct gb__window_stats {
     gb_interface interface;
     uint64_t collections;
     double pause_ms;
+    gb_waits waits;
     int gil;                      // -1 without an interpreter
     char extensions[4096];        // names of the extension modules loaded, if the GIL came back
 } gb__window_stats;
@@ -8725,7 +9639,8 @@ static PyObject *gb__gc_event(PyObject *self, PyObject *arguments)
     (void)self;
     if (!gb_py.PyArg_UnpackTuple(arguments, "gc", 2, 2, &phase, &info)) return NULL;
     const char *text = gb_py.PyUnicode_AsUTF8AndSize(phase, NULL);
-    if (text && !strcmp(text, "start")) {
+    atomic_store(&gb__collecting, text && !strcmp(text, "start"));
+    if (atomic_load(&gb__collecting)) {
         began = gb_now_ns();
     } else if (text) {
         atomic_fetch_add(&gb__gc_collections, 1);
@@ -8770,6 +9685,7 @@ static gb_code gb__hosted_python(gb__hosted *h, gb_error *error)
     if (code) return code;
     h->has_python = true;
     h->interpreter = gb_py.PyInterpreterState_Get();
+    gb__seen_open();
     code = gb__hosted_app(h, error);
     h->state = h->asgi.main_state = gb_py.PyEval_SaveThread();
     return code;
@@ -8877,8 +9793,27 @@ static void gb__list_extensions(gb__hosted *h, char *text, size_t size)  // atta
     gb_py.PyErr_Clear();
 }
 
+// For a thread that ran no Python before; NULL where there is none to run.
+static PyThreadState *gb__hosted_attach(const gb__hosted *h)
+{
+    PyThreadState *state = h->has_python ? gb_py.PyThreadState_New(h->interpreter) : NULL;
+    if (state) gb_py.PyEval_RestoreThread(state);
+    return state;
+}
+
+static void gb__hosted_detach(PyThreadState *state)
+{
+    gb_py.PyThreadState_Clear(state);
+    gb_py.PyThreadState_DeleteCurrent();
+}
+
 static void gb__hosted_window_begin(gb__hosted *h)
 {
+    PyThreadState *state = h->config.waits ? gb__hosted_attach(h) : NULL;
+    if (state) {
+        gb_waits_begin(NULL);
+        gb__hosted_detach(state);
+    }
     for (int i = 0; i < h->count; i++) gb__server_window_begin(h->servers[i]);
     atomic_store(&gb__gc_collections, 0);
     atomic_store(&gb__gc_pause_ns, 0);
@@ -8903,14 +9838,13 @@ static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
     s->collections = atomic_load(&gb__gc_collections);
     s->pause_ms = (double)atomic_load(&gb__gc_pause_ns) / 1e6;
     s->gil = -1;
-    PyThreadState *state = h->has_python ? gb_py.PyThreadState_New(h->interpreter) : NULL;
+    PyThreadState *state = gb__hosted_attach(h);
     if (!state) return;
-    gb_py.PyEval_RestoreThread(state);
+    gb_waits_end(&s->waits);
     s->gil = gb__gil_enabled();
     if (s->gil > 0 && h->config.python->free_threaded && h->config.python->gil < 0)
         gb__list_extensions(h, s->extensions, sizeof s->extensions);
-    gb_py.PyThreadState_Clear(state);
-    gb_py.PyThreadState_DeleteCurrent();
+    gb__hosted_detach(state);
 }
 
 // Nothing is served any more.
@@ -9574,6 +10508,7 @@ static void gb__add_worker(gb__window_stats *to, const gb__window_stats *from)
     to->interface = from->interface;
     to->collections += from->collections;
     to->pause_ms += from->pause_ms;
+    gb__waits_merge(&to->waits, &from->waits);
     if (from->gil > to->gil) to->gil = from->gil;
     if (*from->extensions) memcpy(to->extensions, from->extensions, sizeof to->extensions);
 }
@@ -10056,6 +10991,7 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
     r->anatomy_us.attach_wait = gb__phase_us(&s->phases[GB__PHASE_ATTACH]);
     r->anatomy_us.app = gb__phase_us(&s->phases[GB__PHASE_APP]);
     r->anatomy_us.write = gb__phase_us(&s->phases[GB__PHASE_WRITE]);
+    r->waits = s->waits;
     r->gc.collections = s->collections;
     r->gc.pause_ms = s->pause_ms;
     r->gil.enabled_after_load = s->gil;
@@ -11044,7 +11980,7 @@ static void gb__warn_rounds(gb_result *r)
     bool few = false;  // an interruption makes them fewer than planned
     for (size_t i = 0; i < r->cell_count; i++)
         few |= r->cells[i].round_count < GB__FEWEST_ROUNDS;
-    if (few)
+    if (few && !r->plan.waits)
         gb__warn(r, "fewer than %d rounds can't give an interval of 95 %%, so there are no "
                  "verdicts", GB__FEWEST_ROUNDS);
     if (r->interrupted) gb__warn(r, "interrupted: what is here was measured before");
@@ -11079,7 +12015,7 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
                     .worker_model = c->worker_model, .server = {.threads = c->threads},
                     .cpus = on->server_cpus,
                     .cpu_count = c->server_cpus ? c->server_cpus : on->server_cpu_count,
-                    .command = *c->command ? c->command : NULL},
+                    .command = *c->command ? c->command : NULL, .waits = p->waits},
         .path = c->path,
         .load = {.connections = c->connections, .threads = p->client_threads,
                  .cpus = on->client_cpus, .cpu_count = on->client_cpu_count,
@@ -11244,7 +12180,7 @@ static gb_method gb__method_of(const gb_plan *p)
 {
     gb_method m = {.duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
                    .precision = p->precision, .rounds = p->rounds,
-                   .client_threads = p->client_threads,
+                   .client_threads = p->client_threads, .waits = p->waits,
                    .seed = p->seed & ((1ull << 53) - 1)};  // what a reader of JSON takes exactly
     gb__copy(m.loop, sizeof m.loop, p->loop ? p->loop : "asyncio");
     gb__copy(m.expect, sizeof m.expect, p->expect ? p->expect : "");
@@ -12375,6 +13311,98 @@ static void gb__add_anatomies(gb__paper *p, const gb_result *r)
     if (any) gb__buf_str(&p->text, "\n");
 }
 
+// The last round of a cell in which waits were looked for, or were to be; NULL: none.
+static const gb_round *gb__noted_round(const gb_cell *c)
+{
+    for (size_t i = c->round_count; i-- > 0;)
+        if (c->rounds[i].waits.noted || *c->rounds[i].waits.problem) return &c->rounds[i];
+    return NULL;
+}
+
+// The time that waits are a share of: that of all requests in the server's threads; of event loops,
+// in which requests overlap, that of the loops.
+static double gb__served_ms(const gb_cell *c, const gb_round *r)
+{
+    double us = r->anatomy_us.read.mean + r->anatomy_us.attach_wait.mean + r->anatomy_us.app.mean +
+                r->anatomy_us.write.mean;
+    double waited = 0, ms = us * (double)r->requests / 1e3;
+    for (int i = 0; i <= GB_WAIT_EVENT; i++) waited += r->waits.ms[i];
+    if (c->interface == GB_ASGI) ms = 1e3 * r->seconds * c->workers;
+    return waited > ms ? waited : ms;  // requests reach beyond the window
+}
+
+// "84 % for the GIL, 2 % for locks"
+static const char *gb__waited_text(const gb_cell *c, const gb_round *r, gb__phrase text)
+{
+    static const char *const names[] = {"the GIL", "locks", "a stopped world",
+                                        "a word of another thread"};
+    int n = 0;
+    for (int i = 0; i <= GB_WAIT_EVENT; i++) {
+        double share = 100 * r->waits.ms[i] / gb__served_ms(c, r);
+        if (share >= 0.5)
+            n += snprintf(text + n, sizeof(gb__phrase) - (size_t)n, "%s%.0f %% for %s",
+                          n ? ", " : "", share, names[i]);
+    }
+    return n ? text : "less than 0.5 % for anything";
+}
+
+static void gb__wait_row_cells(gb__table *t, const gb_cell *c, const gb_round *r, const gb_wait *w)
+{
+    static const char *const words[] = {"the GIL", "a lock", "the world", "another thread"};
+    gb__small text;
+    double most = 100 * w->holder_ms / w->ms;
+    gb__cell(t, "%s", *w->waiter ? w->waiter : "wherever it is");
+    gb__cell(t, "%s", words[w->kind]);
+    if (w->kind == GB_WAIT_GIL && most < 99.5)
+        gb__cell(t, "%s (%.0f %%)", *w->holder ? w->holder : "no line of Python", most);
+    else if (w->kind == GB_WAIT_GIL)
+        gb__cell(t, "%s", *w->holder ? w->holder : "no line of Python");
+    else
+        gb__cell(t, "%s%s%s", w->holder, *w->holder && *w->object ? ", " : "", w->object);
+    gb__cell(t, "%s", gb__number(text, w->ms * 1e3 / (double)r->requests));
+    gb__cell(t, "%.1f %%", 100 * w->ms / gb__served_ms(c, r));
+}
+
+// The text of the lines that a table names, each once.
+static void gb__add_sources(gb__paper *p, const gb_waits *w)
+{
+    for (int i = 0; i < 2 * w->count; i++) {
+        const gb_wait *of = &w->list[i / 2];
+        const char *place = i % 2 ? of->holder : of->waiter, *known = NULL;
+        const char *source = i % 2 ? of->holder_source : of->waiter_source;
+        for (int j = 0; j < i && !known; j++)
+            if (!strcmp(j % 2 ? w->list[j / 2].holder : w->list[j / 2].waiter, place)) known = place;
+        if (*source && !known) gb__add_item(p, place, "%s", source);
+    }
+}
+
+static void gb__add_waits(gb__paper *p, const gb_result *result)
+{
+    for (size_t i = 0; i < result->cell_count; i++) {
+        const gb_cell *c = &result->cells[i];
+        const gb_round *r = gb__noted_round(c);
+        gb__table t = {.columns = 5, .left = 3, .keys = 3};
+        gb__phrase name, text;
+        gb__small rps;
+        if (!r) continue;
+        gb__buf_printf(&p->text, p->markdown ? "### " : "");
+        gb__buf_printf(&p->text, "%s on %s, %d x %d: ", c->path, gb__name(result, c, name),
+                       c->workers, c->threads);
+        if (*r->waits.problem)
+            gb__buf_printf(&p->text, "waits can't be seen: %s\n\n", r->waits.problem);
+        else
+            gb__buf_printf(&p->text, "%s req/s; of a request's time it waited %s\n\n",
+                           gb__number(rps, r->rps), gb__waited_text(c, r, text));
+        static const char *const heads[] = {"waits at", "for", "held by, or of", "ms/1000 req",
+                                            "share", NULL};
+        gb__heads(&t, heads);
+        for (int k = 0; k < r->waits.count; k++) gb__wait_row_cells(&t, c, r, &r->waits.list[k]);
+        gb__add_table(p, &t);
+        gb__add_sources(p, &r->waits);
+        if (r->waits.count) gb__buf_str(&p->text, "\n");
+    }
+}
+
 static gb_code gb__write_paper(gb__paper *p, const gb_result *r, FILE *out, gb_error *error)
 {
     gb__table t;
@@ -12382,12 +13410,16 @@ static gb_code gb__write_paper(gb__paper *p, const gb_result *r, FILE *out, gb_e
     locale_t before = gb__use_point();
     if (!v.failed) {
         gb__add_builds(p, r);
-        gb__main_table(&v, &t);
-        gb__add_table(p, &t);
-        gb__verdict_table(&v, &t);
-        gb__add_table(p, &t);
-        gb__add_anatomies(p, r);
-        gb__add_method(&p->text, &v);
+        if (r->plan.waits) {
+            gb__add_waits(p, r);
+        } else {
+            gb__main_table(&v, &t);
+            gb__add_table(p, &t);
+            gb__verdict_table(&v, &t);
+            gb__add_table(p, &t);
+            gb__add_anatomies(p, r);
+            gb__add_method(&p->text, &v);
+        }
         if (r->warning_count) gb__buf_str(&p->text, "\n");
         for (size_t i = 0; i < r->warning_count; i++)
             gb__add_item(p, "Warning", "%s.", r->warnings[i]);
@@ -12628,15 +13660,6 @@ static int gb__hex4(const char *s)
         value = value * 16 + digit;
     }
     return value;
-}
-
-static size_t gb__utf8_encode(int c, char *to)
-{
-    static const unsigned char leads[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (size_t i = n - 1; i; i--, c >>= 6) to[i] = (char)(0x80 | (c & 0x3f));
-    to[0] = (char)(leads[n == 1 ? 0 : n] | c);
-    return n;
 }
 
 // \uXXXX, or two of them for a character beyond 16 bits; `at` is at the first digit.
@@ -12934,6 +13957,22 @@ static const gb__key gb__answer_keys[] = {
     GB__NAMED(INT, gb_answer, status, "status", .most = 999), GB__KEY(COUNT, gb_answer, size),
     GB__END};
 
+static const char *const gb__wait_kinds[] = {"GIL", "lock", "world", "event", NULL};
+static const gb__key gb__wait_keys[] = {
+    GB__NAMED(CHOICE, gb_wait, kind, "kind", .more = gb__wait_kinds),
+    GB__KEY(TEXT, gb_wait, waiter), GB__KEY(TEXT, gb_wait, waiter_source),
+    GB__KEY(TEXT, gb_wait, holder), GB__KEY(TEXT, gb_wait, holder_source),
+    GB__KEY(NUMBER, gb_wait, holder_ms),
+    GB__KEY(TEXT, gb_wait, object), GB__KEY(COUNT, gb_wait, count), GB__KEY(NUMBER, gb_wait, ms),
+    GB__END};
+static const gb__key gb__wait_element = GB__PART(gb_wait, gb__wait_keys, NULL);
+
+#define GB__WAITED_MS(kind, name)                                                                  \
+    {.key = (name), .offset = (kind) * sizeof(double), .type = GB__IS_NUMBER}
+static const gb__key gb__waited_keys[] = {
+    GB__WAITED_MS(GB_WAIT_GIL, "gil"), GB__WAITED_MS(GB_WAIT_LOCK, "lock"),
+    GB__WAITED_MS(GB_WAIT_WORLD, "world"), GB__WAITED_MS(GB_WAIT_EVENT, "event"), GB__END};
+
 static const gb__key gb__round_keys[] = {
     GB__KEY(TEXT, gb_round, problem),
     GB__KEY(COUNT, gb_round, requests),
@@ -12963,7 +14002,13 @@ static const gb__key gb__round_keys[] = {
     GB__SERIES(gb_round, requests_per_worker, "requests_per_worker", workers, GB_MAX_WORKERS,
                gb__count_element),
     GB__NAMED(CHOICE, gb_round, interface, "interface", .more = gb__interfaces),
-    GB__PART(gb_round, gb__timeline_keys, "timeline"), GB__END};
+    GB__PART(gb_round, gb__timeline_keys, "timeline"),
+    GB__NAMED(BOOL, gb_round, waits.noted, "waits_noted", .flags = GB__OMITTED),
+    GB__NAMED(OBJECT, gb_round, waits.ms, "waits_ms", .more = gb__waited_keys,
+              .flags = GB__OMITTED),
+    GB__NAMED(SERIES, gb_round, waits.list, "waits", .more = &gb__wait_element, .most = GB_WAITS,
+              .count = offsetof(gb_round, waits.count), .flags = GB__OMITTED),
+    GB__NAMED(TEXT, gb_round, waits.problem, "waits_problem", .flags = GB__OMITTED), GB__END};
 static const gb__key gb__round_element = GB__PART(gb_round, gb__round_keys, NULL);
 
 static const gb__key gb__summary_keys[] = {
@@ -13049,7 +14094,8 @@ static const gb__key gb__method_keys[] = {
     GB__SERIES(gb_method, cpus.server_cpus, "server_cpus", cpus.server_cpu_count, GB_MAX_CPUS,
                gb__cpu_element),
     GB__SERIES(gb_method, cpus.client_cpus, "client_cpus", cpus.client_cpu_count, GB_MAX_CPUS,
-               gb__cpu_element), GB__END};
+               gb__cpu_element),
+    GB__NAMED(BOOL, gb_method, waits, "waits", .flags = GB__OMITTED), GB__END};
 
 static const gb__key gb__comparison_keys[] = {
     GB__KEY(TEXT, gb_comparison, scenario),
@@ -14825,7 +15871,8 @@ enum {
     GB__LOAD = 4,
     GB__PYTHONS = 8,
     GB__REPORT = 16,
-    GB__ALL = 31,
+    GB__WHY = 32 | GB__COMPARE,  // it takes the options of that
+    GB__ALL = 63,
     GB__RESULT = GB__COMPARE | GB__REPORT  // what has one to show
 };
 
@@ -14845,7 +15892,7 @@ enum {
     X(LIST_SCENARIOS, "list-scenarios", 0, NULL, GB__COMPARE, "says which there are")              \
     X(BIND, "bind", 0, "HOST:PORT", GB__SERVE, "default 127.0.0.1:8000; port 0: a free one")       \
     X(MAX_BODY, "max-body", 0, "BYTES", GB__SERVE, "of a request; default 16 MiB")                 \
-    X(THREADS, "threads", 0, "LIST", GB__COMPARE, "server threads, not of ASGI; default 1,64")     \
+    X(THREADS, "threads", 0, "LIST", GB__COMPARE, "server threads, not of ASGI; default 1,64 (why: 64)")     \
     X(SERVE_THREADS, "threads", 0, "N", GB__SERVE, "server threads; default 1")                    \
     X(LOAD_THREADS, "threads", 't', "N", GB__LOAD, "client threads; default 1")                    \
     X(CLIENT_THREADS, "client-threads", 0, "N", GB__COMPARE,                                       \
@@ -14864,7 +15911,7 @@ enum {
     X(CONNECTIONS, "connections", 0, "LIST", GB__COMPARE, "default 128")                           \
     X(LOAD_CONNECTIONS, "connections", 'c', "N", GB__LOAD, "default 64")                           \
     X(DURATION, "duration", 'd', "SECONDS", GB__COMPARE | GB__LOAD,                                \
-      "of a measurement; default 0.4 (compare) or 10 (load)")                                      \
+      "of a measurement; default 0.4 (compare), 3 (why), 10 (load)")                                      \
     X(WARMUP, "warmup", 0, "SECONDS", GB__COMPARE | GB__LOAD,                                      \
       "before it, and until the rate has settled, within ten times that; default 0.15 or 0")       \
     X(REQUESTS, "requests", 'n', "N", GB__LOAD, "stop after so many instead of after a time")      \
@@ -14962,6 +16009,7 @@ static const struct gb__command {
      GB__COMPARE},
     {"serve", "serve --app APP [options]", "serves an application until SIGINT or SIGTERM",
      GB__SERVE},
+    {"why", "why [options]", "who waits for what, and who made them wait, by line", GB__WHY},
     {"load", "load URL [options]", "loads a server and says how it did", GB__LOAD},
     {"pythons", "pythons [options]", "lists the interpreters of this machine", GB__PYTHONS},
     {"report", "report RESULT.json... [options]",
@@ -14974,7 +16022,7 @@ static void gb__help(unsigned commands)
     printf("gilbench " GB_VERSION ": CPython's GIL build against its free-threaded build, on web "
            "workloads\n");
     for (const struct gb__command *c = gb__commands; c->name; c++) {
-        if (!(c->bit & commands)) continue;
+        if (c->bit != commands && commands != GB__ALL) continue;
         printf("\n  gilbench %s\n    %s\n", c->usage, c->about);
         for (int i = 0; commands != GB__ALL && i < GB__OPT_COUNT; i++) {
             const gb__option *o = &gb__option_table[i];
@@ -15729,6 +16777,17 @@ static int gb__write_reports(const gb__arguments *a, const gb_result *r, int arg
     return status;
 }
 
+// One round with a longer window: it is to show who waits, and compares nothing.
+static void gb__plan_why(gb_plan *p)
+{
+    static const int all = 64;
+    p->waits = p->no_control = true;
+    if (!p->rounds) p->rounds = 1;
+    if (p->duration_s <= 0) p->duration_s = 3;
+    if (!p->thread_count) p->threads = &all, p->thread_count = 1;
+    if (!p->connection_count) p->connections = &all, p->connection_count = 1;
+}
+
 static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
 {
     gb_error error = {0};
@@ -15743,6 +16802,7 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
         return 0;
     }
     gb_code code = gb__read_compare(a, &c, &error);
+    if (a->command == GB__WHY) gb__plan_why(&c.plan);
     if (!code) code = gb_compare(&c.plan, &r, &error);
     if (c.plan.on_progress) fprintf(stderr, "\r\033[K");
     bool tried = false;

@@ -1,0 +1,185 @@
+// Who waits for what, as a library says it of Python on threads: waits that are made on purpose, on
+// each build that is here, in a child each because there is one interpreter a process.
+#define GILBENCH_IMPLEMENTATION
+#include "gilbench.h"
+#include "tap.h"
+
+static const char planted[] =
+    "import sys, types\n"
+    "planted = sys.modules['planted'] = types.ModuleType('planted')\n"
+    "exec('''\n"
+    "import functools, logging, os, threading, time\n"
+    "LOCK, CACHE, HISTORY = threading.Lock(), dict.fromkeys(range(100000)), [0] * 400000\n"
+    "LOG, PIPE, clock, done = logging.getLogger('planted'), os.pipe(), [0.0], []\n"
+    "class Slow(logging.StreamHandler):\n"
+    "    def emit(self, record):\n"
+    "        sum(range(20000))\n"
+    "LOG.addHandler(Slow())\n"
+    "LOG.propagate = False\n"
+    "def holds():\n"
+    "    for i in range(40): sum(range(300000))\n"
+    "    done.append(1)\n"
+    "def waits():\n"
+    "    while not done:\n"
+    "        os.write(PIPE[1], os.read(PIPE[0], 1))\n"
+    "def locked():\n"
+    "    for i in range(8):\n"
+    "        began = time.perf_counter()\n"
+    "        with LOCK:\n"
+    "            clock[0] += time.perf_counter() - began\n"
+    "            time.sleep(0.004)\n"
+    "def copies():\n"
+    "    for i in range(20): CACHE.copy()\n"
+    "def lists():\n"
+    "    for i in range(40): HISTORY.copy()\n"
+    "def logs():\n"
+    "    for i in range(20): LOG.warning('hello')\n"
+    "class Key:\n"
+    "    def __hash__(self): return 1\n"
+    "    def __eq__(self, other): return sum(range(30000)) > 0\n"
+    "@functools.lru_cache\n"
+    "def cached(key): return 1\n"
+    "def asks():\n"
+    "    for i in range(40): cached(Key())\n"
+    "def wraps():\n"
+    "    for i in range(300): functools.wraps(holds)(lambda: None)\n"
+    "def alone():\n"
+    "    own = {}\n"
+    "    for i in range(300000): own[i & 1023] = i\n"
+    "def idles():\n"
+    "    threading.Event().wait(0.2)\n"
+    "def run(*functions):\n"
+    "    os.write(PIPE[1], b'xx')\n"
+    "    threads = [threading.Thread(target=f) for f in functions]\n"
+    "    for t in threads: t.start()\n"
+    "    for t in threads: t.join()\n"
+    "''', planted.__dict__)\n";
+
+typedef struct seen {
+    gb_code code;
+    gb_waits waits;
+    double clock_ms, wall_ms;
+} seen;
+
+static void child(const gb_python *python, const char *call, seen *s)
+{
+    gb_error error;
+    char source[256];
+    s->code = gb_python_start(python, &error);
+    if (s->code) return;
+    PyObject *namespace = gb__py_run(planted, "planted.py");
+    snprintf(source, sizeof source, "from planted import *\nrun(%s)\nms = int(1e6 * clock[0])\n", call);
+    s->code = namespace ? gb_waits_begin(&error) : GB_APP;
+    if (s->code) return;
+    uint64_t began = gb_now_ns();
+    namespace = gb__py_run(source, "planted.py");
+    s->wall_ms = (double)(gb_now_ns() - began) / 1e6;
+    gb_waits_end(&s->waits);
+    PyObject *ms = namespace ? gb_py.PyDict_GetItemString(namespace, "ms") : NULL;
+    if (ms) s->clock_ms = (double)gb_py.PyLong_AsLong(ms) / 1e3;
+    else gb__py_show(), s->code = GB_APP;
+}
+
+static seen watch(const gb_python *python, const char *call)
+{
+    seen s = {.code = GB_SYSTEM};
+    int pair[2];
+    if (pipe(pair)) return s;
+    fflush(stdout);
+    pid_t pid = fork();
+    if (!pid) {
+        child(python, call, &s);
+        _exit(write(pair[1], &s, sizeof s) != sizeof s);
+    }
+    close(pair[1]);
+    for (size_t n = 0; n < sizeof s;) {
+        ssize_t more = read(pair[0], (char *)&s + n, sizeof s - n);
+        if (more <= 0) break;
+        n += (size_t)more;
+    }
+    close(pair[0]);
+    waitpid(pid, NULL, 0);
+    for (int i = 0; i < s.waits.count && i < 4; i++) {
+        const gb_wait *w = &s.waits.list[i];
+        diag("%d %.1f ms, %llu times: %s <- %s, %s", w->kind, w->ms, (unsigned long long)w->count,
+             w->waiter, w->holder, w->object);
+    }
+    return s;
+}
+
+static void test_names(const gb_python *python, const char *call, gb_wait_kind kind,
+                       const char *waiter, const char *what)
+{
+    seen s = watch(python, call);
+    const gb_wait *w = &s.waits.list[0];
+    ok(!s.code && s.waits.count && w->kind == kind && strstr(w->waiter, waiter) &&
+       strstr(kind == GB_WAIT_LOCK ? w->object : w->holder, what),
+       "%s: %s is what%s waits for first", python->id, what, *waiter ? waiter : " everybody");
+}
+
+static void test_clock(const gb_python *python)
+{
+    seen s = watch(python, "locked, locked, locked, locked");
+    double ms = 0;
+    for (int i = 0; i < s.waits.count; i++)
+        if (strstr(s.waits.list[i].object, "planted.LOCK")) ms += s.waits.list[i].ms;
+    ok(ms > 0.9 * s.clock_ms && ms < 1.1 * s.clock_ms,
+       "%s: the waits for a lock are those of its own clock", python->id);
+    diag("%.1f ms of %.1f", ms, s.clock_ms);
+    const gb_wait *w = &s.waits.list[0];
+    ok(w->kind == GB_WAIT_LOCK && !strcmp(w->object, "_thread.lock planted.LOCK") &&
+       strstr(w->waiter, " locked"), "%s: and it has a name and a line", python->id);
+}
+
+static void test_build(const gb_python *python)
+{
+    test_clock(python);
+    seen s = watch(python, "idles, idles");
+    double ms = s.waits.ms[GB_WAIT_LOCK] + s.waits.ms[GB_WAIT_EVENT];
+    ok(!s.code && s.waits.noted && ms < 0.1 * s.wall_ms, "%s: to wait to be told is no contention",
+       python->id);
+    if (!python->free_threaded) {
+        test_names(python, "waits, holds", GB_WAIT_GIL, " waits", " holds");
+        return;
+    }
+    test_names(python, "copies, copies, copies, copies", GB_WAIT_LOCK, " copies", "dict planted.CACHE");
+    test_names(python, "lists, lists, lists, lists", GB_WAIT_LOCK, " lists", "list planted.HISTORY");
+    test_names(python, "logs, logs, logs, logs", GB_WAIT_LOCK, " Handler.handle", "_thread.RLock");
+    test_names(python, "asks, asks, asks, asks", GB_WAIT_LOCK, " asks",
+               "functools._lru_cache_wrapper planted.cached");
+    test_names(python, "wraps, alone, alone", GB_WAIT_WORLD, "", " update_wrapper");
+    s = watch(python, "alone, alone, alone, alone");
+    ms = s.waits.ms[GB_WAIT_LOCK] + s.waits.ms[GB_WAIT_WORLD];
+    ok(!s.code && s.waits.noted && ms < 0.01 * 4 * s.wall_ms, "%s: who shares nothing waits for nobody",
+       python->id);
+}
+
+// Object tables of lines as CPython's compiler writes them.
+static void test_lines(void)
+{
+    // Two units on the first line, none for one, three 5 lines on, one 2 lines back, one on the next.
+    static const uint8_t table[] = {0x80 | 1, 0x12, 0xf8, 0x80 | 14 << 3 | 2, 10, 0, 1, 1,
+                                    0x80 | 13 << 3, 5, 0x80 | 11 << 3, 3, 4};
+    static const int lines[] = {10, 10, 10, 15, 15, 15, 13, 14};
+    for (int i = 0; i < 8; i++)
+        is_u64((uint64_t)gb__line_at(table, sizeof table, 10, i), (uint64_t)lines[i],
+               "the line of instruction %d", i);
+}
+
+int main(void)
+{
+    gb_error error;
+    gb_python *found = NULL;
+    size_t n = 0;
+    test_lines();
+    if (gb_pythons(NULL, 0, &found, &n, &error)) n = 0;
+    for (int ft = 0; ft < 2; ft++)
+        for (size_t i = 0; i < n; i++)
+            if (found[i].usable && found[i].hex >> 16 == 0x030e && found[i].free_threaded == ft) {
+                test_build(&found[i]);
+                break;
+            }
+    if (!n) diag("no interpreter is here");
+    free(found);
+    return tap_end();
+}

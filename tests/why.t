@@ -1,0 +1,46 @@
+#!/usr/bin/perl
+# `gilbench why`: on each build, an application whose threads wait for a lock that has a name.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Gilbench;
+use JSON::PP;
+use Test::More;
+
+my @pair = pair();
+plan skip_all => 'no pair of builds is here' unless @pair;
+
+save('planted.py', <<'END');
+import threading, time
+LOCK = threading.Lock()
+def app(environ, start_response):
+    with LOCK:
+        time.sleep(0.002)
+    start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', '4')])
+    return [b'done']
+END
+
+my ($out, $err, $status) = said({ dir => $top }, $gilbench, 'why', '--app', 'planted.py:app', '--threads', 4,
+    '--connections', 4, '--duration', '0.4', '--json', 'why.json', '--markdown', 'why.md');
+is($status, 0, 'it has run') or diag($err);
+my $result = eval { decode_json(slurp("$top/why.json")) } // { cells => [] };
+is(scalar @{ $result->{cells} }, 2, 'a row for each build');
+for my $cell (@{ $result->{cells} }) {
+    my ($round) = @{ $cell->{rounds} };
+    my ($first) = @{ $round->{waits} // [] };
+    is($first->{kind}, 'lock', "$cell->{python}: a lock is what most was waited for");
+    is($first->{object}, '_thread.lock planted.LOCK', 'it has a name');
+    is($first->{waiter}, 'planted.py:4 app', 'and a line');
+    is($first->{waiter_source}, 'with LOCK:', 'whose text is there');
+    ok($round->{waits_noted} && abs($round->{waits_ms}{lock} / $first->{ms} - 1) < 0.1,
+        'the sum of all such waits is there, too');
+}
+like($out, qr{planted\.py:4 app +a lock +_thread\.lock planted\.LOCK}, 'the table has it');
+like($out, qr{planted\.py:4 app: with LOCK:}, 'with the text of the line');
+my ($again) = said({ dir => $top }, $gilbench, 'report', 'why.json');
+is($again, $out, 'the report of the file is the same');
+(my $markdown) = said({ dir => $top }, $gilbench, 'report', 'why.json', '--quiet', '--markdown', '-');
+is($markdown, slurp("$top/why.md"), 'in Markdown as well');
+
+done_testing();
