@@ -2333,12 +2333,14 @@ static void gb__cpus_read(gb__cpus *all, const char *root, const cpu_set_t *set)
     gb__buf_free(&text);
 }
 
-// Those that this process may run on; none where there are more than are counted here.
+// Those that this process may run on, as far as it may choose among them; none where there are more
+// than are counted here.
 static void gb__cpus_here(gb__cpus *all)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set)) CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) || sched_setaffinity(0, sizeof set, &set))
+        CPU_ZERO(&set);
     gb__cpus_read(all, "/sys/devices/system/cpu", &set);
 }
 
