@@ -250,6 +250,15 @@
 // to each other: machines drift within seconds. The warm-up ends when the rate has settled, and
 // the load runs on into the window.
 //
+// Without --threads and --workers the topologies are those that people run: 1 thread, a thread a
+// CPU and 64, and a process a CPU, on each build; of ASGI one event loop, and a worker a CPU of the
+// kind that suits the build. The default comparison begins with what matters most and leaves out
+// what eight rounds in two minutes have no room for; the report names it.
+//
+// Best against best: when the matrix is measured (in 6 rounds or more), each build's topology with
+// the most req/s (with a rate, the lowest p99) is measured again beside the other builds' best, in
+// as many rounds of its own. To choose and to compare by the same rounds would make luck a result.
+//
 // Ratios are taken within a round and summarised over rounds: median and 95 % bootstrap interval
 // (percentiles widened for few rounds; T. Hesterberg, "What Teachers Should Know About the
 // Bootstrap", 2015. For 6 to 30 ratios, normal, contaminated, bimodal or skewed, it missed the
@@ -974,6 +983,7 @@ typedef struct gb_cell {
     gb_worker_model worker_model; // as it was: never GB_WORKERS_AUTO
     double rate;
     bool broken;                  // it can't be loaded: no further round was tried
+    bool best;                    // its build's best topology, measured again: see METHOD
     gb_round *rounds;             // owned
     size_t round_count;
     gb_histogram latency;         // of all rounds; owned, as is the next
@@ -1029,12 +1039,13 @@ typedef struct gb_progress {
 typedef struct gb_plan {
     const gb_python *pythons;     // the first is the baseline
     size_t python_count;
-    const gb_scenario *scenarios; // default: those of gb_scenarios with a built-in application
+    const gb_scenario *scenarios; // default: those with a built-in application, in the order of
+                                  // importance, as many as the budget has room for; see METHOD
     size_t scenario_count;
     const gb_peer *peers;         // default none
     size_t peer_count;
-    const int *threads;           // default 1 and 64
-    size_t thread_count;
+    const int *threads;           // default 1 and 64; without `workers`, too, 1, one a CPU and 64,
+    size_t thread_count;          // and a process a CPU; of ASGI one loop, and a worker a CPU
     const int *workers;           // default 1
     size_t worker_count;
     gb_worker_model worker_model;
@@ -1047,7 +1058,8 @@ typedef struct gb_plan {
     double budget_s;              // no more rounds after so long, but 8 at least; default: 120
                                   // without `rounds` and `precision`, else any time
     double precision;             // 0.02: no more rounds once each ratio's interval is within 2 %
-                                  // of its median; default: 0.02 without `rounds`, else 0
+                                  // of its median; default: 0.02 without `rounds`, else 0.
+                                  // All this also holds for what was best, after the matrix
     double duration_s, warmup_s;  // default 0.4 and 0.15
     double rate;                  // default 0: closed loop
     const char *expect;           // text that each body must contain
@@ -11084,10 +11096,14 @@ GB_API const gb_scenario *gb_scenarios(void)
 #define GB__FASTAPI(path, workers, connections)                                                    \
     "apps/fastapi_app.py:app", path, "fastapi", "builtin:asgi", GB_ASGI, workers, 1, connections
     static const gb_scenario scenarios[] = {
-        {"wsgi-json", "a small JSON answer, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/json")},
+        {"wsgi-page", "a page of 0.25 ms of Python, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/page")},
+        {"wsgi-query", "it behind a wait of 5 ms, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/query")},
+        {"asgi-page", "a page of 0.25 ms of Python, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/page")},
+        {"asgi-query", "it behind a wait of 5 ms, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/query")},
         {"wsgi-io", "an answer after a sleep of 10 ms, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/io")},
-        {"asgi-json", "a small JSON answer, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/json")},
         {"asgi-io", "an answer after a sleep of 10 ms, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/io")},
+        {"wsgi-json", "a small JSON answer, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/json")},
+        {"asgi-json", "a small JSON answer, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/json")},
         {"article-asgi-json", "the article's rows of FastAPI's /json",
          GB__FASTAPI("/json", 1, 128)},
         {"article-asgi-io", "the article's rows of FastAPI's /io (10 ms)",
@@ -11117,17 +11133,19 @@ GB_API const char *gb_verdict_text(gb_verdict verdict)
 
 // ---- the plan -----------------------------------------------------------------------------------
 
+static const int gb__no_threads[] = {1, 64}, gb__no_workers[] = {1};  // where no list was given
+
 static gb_plan gb__plan_defaults(const gb_plan *given)
 {
-    static const int threads[] = {1, 64}, workers[] = {1}, connections[] = {128}, all_cpus = 0;
+    static const int connections[] = {128}, all_cpus = 0;
     gb_plan p = *given;
     if (!p.scenario_count) {
         // Those before the first that needs a package: what every machine can run.
         p.scenarios = gb_scenarios();
         while (!p.scenarios[p.scenario_count].package) p.scenario_count++;
     }
-    if (!p.thread_count) p.threads = threads, p.thread_count = 2;
-    if (!p.worker_count) p.workers = workers, p.worker_count = 1;
+    if (!p.thread_count) p.threads = gb__no_threads, p.thread_count = 2;
+    if (!p.worker_count) p.workers = gb__no_workers, p.worker_count = 1;
     if (!p.connection_count) p.connections = connections, p.connection_count = 1;
     if (!p.server_cpus_count) p.server_cpus = &all_cpus, p.server_cpus_count = 1;
     if (p.duration_s <= 0) p.duration_s = 0.4;
@@ -11141,6 +11159,12 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
     p.precision = 0.02;
     if (p.budget_s <= 0) p.budget_s = 120;
     return p;
+}
+
+// Nobody said which scenarios.
+static bool gb__is_default(const gb_plan *p)
+{
+    return p->scenarios == gb_scenarios();
 }
 
 static bool gb__cell_is_control(const gb_cell *c)
@@ -11160,9 +11184,9 @@ static void gb__variant(const gb_cell *c, const char *control, char *text, size_
     bool grouped = is_control && several && c->worker_model == GB_THREADS;
     bool each = !*c->server && several && c->worker_model == GB_PROCESSES_EACH;
     const char *how = each ? "processes-each" : c->server;
-    snprintf(text, size, "%s%s%s%s%s%s", is_control ? control : c->python,
+    snprintf(text, size, "%s%s%s%s%s%s%s", is_control ? control : c->python,
              grouped ? ", one process" : "", marked ? "@" : "", marked ? c->source : "",
-             *how ? " " : "", how);
+             *how ? " " : "", how, c->best ? ", best" : "");
 }
 
 // Adds the cell that has what `like` has, with this application.
@@ -11180,12 +11204,16 @@ static void gb__add_cell(gb_result *r, const gb_cell *like, const char *app)
 }
 
 // The control answers the built-in paths only; an application's own path has none.
-static bool gb__has_control(const gb_plan *p, const gb_scenario *s)
+static bool gb__has_control(const gb_plan *p, const gb_scenario *s, int workers)
 {
+    bool page = !strcmp(s->path, "/page"), loop = s->interface == GB_ASGI;
     if (s->interface == GB_C) return true;  // it is what was asked for
-    // Its /io sleeps in a thread: beside an event loop, which waits for all, it says nothing.
-    bool io = !strcmp(s->path, "/io") && s->interface != GB_ASGI;
-    return !p->no_control && (!strcmp(s->path, "/json") || io);
+    if (p->no_control) return false;
+    // By default it shows what threads cost without Python, and no more.
+    if (gb__is_default(p)) return page && !loop && workers == 1;
+    // It waits in a thread: beside an event loop, which waits for all, that says nothing.
+    bool waits = !strcmp(s->path, "/io") || !strcmp(s->path, "/query");
+    return page || !strcmp(s->path, "/json") || (waits && !loop);
 }
 
 // ---- environments: where an application's packages are, beside the builds -----------------------
@@ -11338,7 +11366,7 @@ static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, 
     // The control is built as its rows are: where those differ in what a worker is, there are two.
     bool seen[GB_PROCESSES_EACH + 1] = {false};
     like.interface = GB_C;
-    for (size_t i = 0; i < r->python_count && gb__has_control(p, s); i++) {
+    for (size_t i = 0; i < r->python_count && gb__has_control(p, s, workers); i++) {
         like.worker_model = gb__worker_model(&r->pythons[i], p->worker_model);
         if (workers == 1) like.worker_model = gb__worker_model(NULL, p->worker_model);
         if (like.worker_model == GB_PROCESSES_EACH) like.worker_model = GB_PROCESSES;
@@ -11360,22 +11388,110 @@ static gb_interface gb__ask_interface(const gb_plan *p, const gb_python *python,
     return code ? GB_AUTO : reply.stats.interface;
 }
 
+// Nobody said which topologies.
+static bool gb__has_usual(const gb_plan *p, const gb_scenario *s)
+{
+    return p->threads == gb__no_threads && p->workers == gb__no_workers && !s->workers &&
+           !s->threads;
+}
+
 // An event loop has only ever one thread, and the C handler no build: rows for more would be the
 // same again. Somebody else's server may have its threads all the same.
 static void gb__find_interface(const gb_plan *p, const gb_result *r, gb_scenario *s)
 {
     const char *app = gb__scenario_app(r, s);
     if (!strcmp(app, "builtin:c")) s->interface = GB_C;
-    bool threads = !s->threads && (p->thread_count > 1 || *p->threads > 1);
-    if (s->interface == GB_AUTO && threads && !p->peer_count)
+    bool threads = !s->threads && (p->thread_count > 1 || *p->threads > 1) && !p->peer_count;
+    if (s->interface == GB_AUTO && (threads || gb__has_usual(p, s)))
         s->interface = gb__ask_interface(p, &r->pythons[0], app);
+}
+
+// How many CPUs a server has that is to have so many (0: all that the placement gives it).
+static int gb__server_cpus(const gb_result *r, int some)
+{
+    int all = r->plan.cpus.server_cpu_count ? r->plan.cpus.server_cpu_count : r->host.cpus;
+    return some ? some : all > 1 ? all : 1;
+}
+
+// The usual topologies, so that each build is seen in what is best for it: '1' thread; a thread a
+// CPU, 'c'; 'm'any threads; a process a CPU, 'p', the way out of the GIL, on every build. An event
+// loop has one thread: 'c' is a worker a CPU of the kind that suits the build. What is there
+// already is left out.
+static void gb__add_usual(const gb_plan *p, gb_result *r, const gb_scenario *s, const char *which,
+                          int connections, int server_cpus)
+{
+    const int cpus = gb__server_cpus(r, server_cpus), many = 64;
+    const bool loop = s->interface == GB_ASGI;
+    for (; *which; which++) {
+        gb_plan q = *p;
+        int workers = 1, threads = 1;
+        if (*which == 'm') threads = many;
+        if (*which == 'c' && !loop) threads = cpus;
+        if (*which == 'p' || (*which == 'c' && loop))
+            workers = cpus < GB_MAX_WORKERS ? cpus : GB_MAX_WORKERS;
+        if (*which == 'p' && p->worker_model == GB_WORKERS_AUTO) q.worker_model = GB_PROCESSES;
+        if (loop && (threads > 1 || *which == 'p')) continue;
+        if (*which == 'm' ? cpus == many : *which != '1' && cpus == 1) continue;
+        gb__add_cells(&q, r, s, workers, threads, connections, server_cpus);
+    }
+}
+
+// At one load.
+static void gb__add_topologies(const gb_plan *p, gb_result *r, const gb_scenario *s,
+                               const char *usual, int connections, int server_cpus)
+{
+    int threads = s->interface == GB_ASGI ? 1 : s->threads;
+    if (gb__has_usual(p, s)) {
+        gb__add_usual(p, r, s, usual, connections, server_cpus);
+        return;
+    }
+    for (size_t w = 0; w < (s->workers ? 1 : p->worker_count); w++)
+        for (size_t t = 0; t < (threads ? 1 : p->thread_count); t++)
+            gb__add_cells(p, r, s, s->workers ? s->workers : p->workers[w],
+                          threads ? threads : p->threads[t], connections, server_cpus);
+}
+
+static void gb__add_scenario(const gb_plan *p, gb_result *r, const gb_scenario *s,
+                             const char *usual)
+{
+    for (size_t c = 0; c < (s->connections ? 1 : p->connection_count); c++)
+        for (size_t k = 0; k < p->server_cpus_count; k++)
+            gb__add_topologies(p, r, s, usual, s->connections ? s->connections : p->connections[c],
+                               p->server_cpus[k]);
+}
+
+// The default comparison, in the order in which newcomers ask: what the lock costs and gains, what
+// threads do, what a service that waits does. There is time for what comes first; what waits with
+// few threads takes longest.
+static const struct {
+    const char *scenario, *usual;
+} gb__default[] = {{"wsgi-page", "1cmp"}, {"wsgi-query", "mp"}, {"asgi-page", "1"},
+                   {"wsgi-io", "m"},      {"asgi-page", "c"},   {"wsgi-json", "1cm"},
+                   {"asgi-io", "1"},      {"asgi-json", "1"},   {"wsgi-query", "c1"}};
+
+static gb_code gb__open_cell(const gb_plan *p, gb_cell *c, gb_error *error)
+{
+    c->latency = c->uncorrected = (gb_histogram){0};
+    c->rounds = calloc((size_t)p->rounds, sizeof *c->rounds);
+    if (!c->rounds) return gb__fail_memory(error);
+    gb_code code = gb_histogram_init(&c->latency, 3, error);
+    return code ? code : gb_histogram_init(&c->uncorrected, 3, error);
+}
+
+static void gb__close_cell(gb_cell *c)
+{
+    free(c->rounds);
+    gb_histogram_free(&c->latency);
+    gb_histogram_free(&c->uncorrected);
 }
 
 static gb_code gb__plan_cells(gb_plan *p, gb_result *r, gb_error *error)
 {
-    // Lists are short, but five of them multiply.
-    size_t most = p->scenario_count * p->connection_count * p->thread_count * p->worker_count *
-                  p->server_cpus_count * (p->python_count * (1 + p->peer_count) + 2);
+    // Lists are short, but five of them multiply. The usual topologies are four; there is room for
+    // the best of each build.
+    size_t most = p->scenario_count * p->connection_count * p->server_cpus_count *
+                  (p->thread_count * p->worker_count + 4) *
+                  (p->python_count * (1 + p->peer_count) + 2);
     r->cells = calloc(most ? most : 1, sizeof *r->cells);
     r->pythons = calloc(p->python_count + 1, sizeof *r->pythons);
     if (!r->cells || !r->pythons) return gb__fail_memory(error);
@@ -11390,24 +11506,18 @@ static gb_code gb__plan_cells(gb_plan *p, gb_result *r, gb_error *error)
                             "call it from gilbench's directory, after `make venvs`", s.name, s.app,
                             s.package);
         gb__find_interface(p, r, &s);
-        int threads = s.interface == GB_ASGI ? 1 : s.threads;
-        for (size_t c = 0; c < (s.connections ? 1 : p->connection_count); c++)
-            for (size_t w = 0; w < (s.workers ? 1 : p->worker_count); w++)
-                for (size_t t = 0; t < (threads ? 1 : p->thread_count); t++)
-                    for (size_t k = 0; k < p->server_cpus_count; k++)
-                        gb__add_cells(p, r, &s, s.workers ? s.workers : p->workers[w],
-                                      threads ? threads : p->threads[t],
-                                      s.connections ? s.connections : p->connections[c],
-                                      p->server_cpus[k]);
+        if (gb__is_default(p) && gb__has_usual(p, &s)) continue;
+        gb__add_scenario(p, r, &s, "1cmp");
     }
+    for (size_t i = 0; i < sizeof gb__default / sizeof *gb__default && gb__is_default(p); i++)
+        for (const gb_scenario *s = p->scenarios; s->name; s++)
+            if (gb__has_usual(p, s) && !strcmp(s->name, gb__default[i].scenario))
+                gb__add_scenario(p, r, s, gb__default[i].usual);
     if (r->cell_count > GB__MAX_CELLS)
         return gb__fail(error, GB_USAGE, "%zu rows: give fewer scenarios or shorter lists, %d rows "
                         "at most", r->cell_count, GB__MAX_CELLS);
     for (size_t i = 0; i < r->cell_count; i++) {
-        r->cells[i].rounds = calloc((size_t)p->rounds, sizeof *r->cells[i].rounds);
-        if (!r->cells[i].rounds) return gb__fail_memory(error);
-        gb_code code = gb_histogram_init(&r->cells[i].latency, 3, error);
-        if (!code) code = gb_histogram_init(&r->cells[i].uncorrected, 3, error);
+        gb_code code = gb__open_cell(p, &r->cells[i], error);
         if (code) return code;
         for (size_t j = 0; j < i; j++)
             if (!strcmp(r->cells[i].id, r->cells[j].id))
@@ -11452,13 +11562,6 @@ static gb_code gb__plan_check(const gb_plan *p, gb_error *error)
     if (p->precision < 0 || p->precision >= 1)
         return gb__fail(error, GB_USAGE, "a precision of %g: give 0.02 for 2 %%", p->precision);
     return gb__check_peers(p, error);
-}
-
-// How many CPUs a server has that is to have so many (0: all that the placement gives it).
-static int gb__server_cpus(const gb_result *r, int some)
-{
-    int all = r->plan.cpus.server_cpu_count ? r->plan.cpus.server_cpu_count : r->host.cpus;
-    return some ? some : all > 1 ? all : 1;
 }
 
 static const gb_python *gb__find_python(const gb_result *r, const char *id)
@@ -11526,6 +11629,16 @@ static double *gb__figures(const gb_cell *c, size_t offset, size_t *n)
     return values;
 }
 
+// NAN where there is no measurement.
+static double gb__median_at(const gb_cell *c, size_t offset)
+{
+    size_t n;
+    double *values = gb__figures(c, offset, &n);
+    double median = values && n ? gb__median(values, n) : (double)NAN;
+    free(values);
+    return median;
+}
+
 // A round that is more than 3.5 robust standard deviations from the median (B. Iglewicz and
 // D. Hoaglin, How to Detect and Handle Outliers, 1993), and more than the few percent that nobody
 // would ask about. It is shown, and counts: a median and the interval of it bear with it.
@@ -11555,10 +11668,15 @@ static void gb__summarise_cell(gb_cell *c, uint64_t seed)
     gb__mark_outliers(c);
 }
 
+// What every topology has to cope with alike.
+static bool gb__same_load(const gb_cell *a, const gb_cell *b)
+{
+    return a->connections == b->connections && a->server_cpus == b->server_cpus;
+}
+
 static bool gb__same_topology(const gb_cell *a, const gb_cell *b)
 {
-    return a->workers == b->workers && a->threads == b->threads &&
-           a->connections == b->connections && a->server_cpus == b->server_cpus;
+    return a->workers == b->workers && a->threads == b->threads && gb__same_load(a, b);
 }
 
 static gb_verdict gb__judge(const gb__metric *metric, gb_interval ratio)
@@ -11666,8 +11784,11 @@ static bool gb__is_against(const gb_cell *baseline, const gb_cell *c, int what)
 {
     bool python = !strcmp(baseline->python, c->python);
     bool server = !strcmp(baseline->server, c->server);
-    if (strcmp(baseline->scenario, c->scenario) || strcmp(baseline->source, c->source))
+    if (strcmp(baseline->scenario, c->scenario) || strcmp(baseline->source, c->source) ||
+        baseline->best != c->best)
         return false;
+    // Each build's best topology, whichever it is.
+    if (c->best) return what == GB__AGAINST_BUILD && !python && gb__same_load(baseline, c);
     if (what == GB__AGAINST_BUILD)
         return !python && server && !gb__cell_is_control(c) && !gb__cell_is_control(baseline) &&
                gb__same_topology(baseline, c);
@@ -11704,11 +11825,11 @@ static bool gb__is_known(const gb_plan *p, const gb_cell *baseline, const gb_cel
 }
 
 // Is the ratio to the first build, and to somebody else's server, known well enough? That of req/s,
-// or, where a rate fixes those, of latencies.
-static bool gb__is_precise(const gb_plan *p, const gb_result *r)
+// or, where a rate fixes those, of latencies; of the cells from `first` on.
+static bool gb__is_precise(const gb_plan *p, const gb_result *r, size_t first)
 {
-    for (size_t i = 0; i < r->cell_count; i++)
-        for (size_t j = 0; j < r->cell_count; j++) {
+    for (size_t i = first; i < r->cell_count; i++)
+        for (size_t j = first; j < r->cell_count; j++) {
             const gb_cell *c = &r->cells[i], *baseline = &r->cells[j];
             bool rated = c->rate > 0;
             if (baseline != gb__baseline(r, c, GB__AGAINST_BUILD) &&
@@ -11719,6 +11840,47 @@ static bool gb__is_precise(const gb_plan *p, const gb_result *r)
                 return false;
         }
     return true;
+}
+
+// Are these of those among which a build's best topology is looked for?
+static bool gb__are_rivals(const gb_cell *a, const gb_cell *b)
+{
+    return !strcmp(a->scenario, b->scenario) && gb__same_load(a, b) && !a->best && !b->best &&
+           !*a->server && !*b->server && *a->python && *b->python;
+}
+
+// One that failed now and then is nobody's best, whatever it reached.
+static bool gb__can_win(const gb_result *r, const gb_cell *c)
+{
+    for (size_t i = 0; i < c->round_count; i++)
+        if (*c->rounds[i].problem || gb_load_error_count(&c->rounds[i].errors)) return false;
+    return c->round_count && !gb__gil_is_back(r, c) && !gb__is_coarse(c);
+}
+
+// A build's best among the rivals of this cell, of equals the first; NULL: there is none.
+static const gb_cell *gb__winner(const gb_result *r, const gb_cell *rival, const char *python)
+{
+    const gb_cell *best = NULL;
+    double most = 0;
+    for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++) {
+        if (strcmp(c->python, python) || !gb__are_rivals(c, rival) || !gb__can_win(r, c)) continue;
+        double value = c->rate > 0 ? -gb__median_at(c, offsetof(gb_round, latency_ms.p99))
+                                   : gb__median_at(c, offsetof(gb_round, rps));
+        if (!best || value > most) best = c, most = value;
+    }
+    return best;
+}
+
+// Is this the first of rivals that differ in topology?
+static bool gb__opens_contest(const gb_result *r, const gb_cell *first)
+{
+    bool differ = false;
+    for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++) {
+        if (!gb__are_rivals(first, c)) continue;
+        if (c < first) return false;
+        differ |= !gb__same_topology(first, c);
+    }
+    return differ;
 }
 
 static gb_code gb__add_comparisons(const gb_plan *p, gb_result *r, gb_error *error)
@@ -11991,13 +12153,18 @@ static void gb__warn_rounds(gb_result *r)
 // ================================================================================================
 // >>compare
 // The matrix, measured: a round is every cell once, in a shuffled order, so that a drift of the
-// machine hits all of them alike.
+// machine hits all of them alike. Then each build's best, the same way.
 
-// What is going on, for whoever watches.
+// What is going on, and for whoever watches.
 typedef struct gb__watcher {
     const gb_plan *plan;
     gb_progress progress;
-    uint64_t start;
+    uint64_t start, rng;
+    size_t first;          // of the cells that are measured round by round: the matrix, or the best
+    size_t done, before;   // measurements, and those before the first of these cells
+    size_t winners;        // cells that will be added to the matrix
+    char left_out[256];    // scenarios that lack some, for want of time
+    size_t *order;         // owned
 } gb__watcher;
 
 static void gb__watch_load(void *user, const gb_load_progress *load)
@@ -12092,29 +12259,42 @@ static void gb__grow_client(gb_plan *p, gb_result *r, gb_error *first)
 
 enum { GB__BUDGET_ROUNDS = 8 };  // that are measured however long they take
 
-// Is there time for one more round, which takes as long as those before?
-static bool gb__has_time(const gb_plan *p, const gb__watcher *w, int rounds)
+static double gb__spent(const gb__watcher *w)
 {
-    double spent = (double)(gb_now_ns() - w->start) / 1e9;
-    return p->budget_s <= 0 || rounds < GB__BUDGET_ROUNDS ||
-           spent + spent / rounds <= p->budget_s;
+    return (double)(gb_now_ns() - w->start) / 1e9;
 }
 
-static void gb__tell_progress(gb__watcher *w, const gb_result *r, const gb_cell *c, size_t done)
+// Is there time for so many measurements, which take as long as those before?
+static bool gb__has_time(const gb__watcher *w, size_t measurements)
+{
+    double spent = gb__spent(w), each = spent / (double)(w->done ? w->done : 1);
+    return w->plan->budget_s <= 0 || spent + each * (double)measurements <= w->plan->budget_s;
+}
+
+// How many cells will be added: each build's best in each contest, where verdicts can be had.
+static size_t gb__count_winners(const gb_plan *p, const gb_result *r)
+{
+    size_t contests = 0;
+    for (size_t i = 0; i < r->cell_count; i++) contests += gb__opens_contest(r, &r->cells[i]);
+    return p->python_count > 1 && p->rounds >= GB__FEWEST_ROUNDS ? contests * p->python_count : 0;
+}
+
+static void gb__tell_progress(gb__watcher *w, const gb_result *r, const gb_cell *c)
 {
     const gb_plan *p = w->plan;
-    size_t total = r->cell_count * (size_t)p->rounds, fewest = r->cell_count * GB__BUDGET_ROUNDS;
-    double spent = (double)(gb_now_ns() - w->start) / 1e9;
+    size_t row = r->cell_count - w->first, cells = row + w->winners, done = w->done;
+    size_t total = w->before + cells * (size_t)p->rounds;
+    size_t fewest = w->before + cells * GB__BUDGET_ROUNDS;
+    double spent = gb__spent(w);
     double each = done ? spent / (double)done : p->duration_s + p->warmup_s + 0.3;
     double left = each * (double)(total - done);
     if (p->budget_s > 0 && spent + left > p->budget_s) {
-        left = fewest > done ? each * (double)(fewest - done) : 0;
+        left = fewest > done && !gb__is_default(p) ? each * (double)(fewest - done) : 0;
         if (left < p->budget_s - spent) left = p->budget_s - spent;
     }
-    w->progress = (gb_progress){.cell = c, .done = done, .total = total,
-                                .round = (int)(done / r->cell_count) + 1, .rounds = p->rounds,
-                                .at_most = p->precision > 0,
-                                .seconds_left = left};
+    w->progress = (gb_progress){.cell = c, .done = done, .total = total, .rounds = p->rounds,
+                                .round = (int)((done - w->before) / row) + 1,
+                                .at_most = p->precision > 0, .seconds_left = left};
     if (p->on_progress) p->on_progress(p->user, &w->progress);
 }
 
@@ -12128,23 +12308,25 @@ static void gb__shuffle(size_t *items, size_t n, uint64_t *rng)
 }
 
 // Cells of one scenario in one topology are each other's measure and stand in a row in the result.
+// So are the best ones.
 static size_t gb__group_length(const gb_result *r, size_t first)
 {
-    size_t n = 1;
-    while (first + n < r->cell_count && gb__same_topology(&r->cells[first], &r->cells[first + n]) &&
-           !strcmp(r->cells[first].scenario, r->cells[first + n].scenario))
-        n++;
-    return n;
+    const gb_cell *a = &r->cells[first], *b = a + 1, *end = r->cells + r->cell_count;
+    while (b < end && a->best == b->best && !strcmp(a->scenario, b->scenario) &&
+           (a->best ? gb__same_load(a, b) : gb__same_topology(a, b)))
+        b++;
+    return (size_t)(b - a);
 }
 
 // The order of one round: groups in any order, and within each its cells in any order. Whoever is
 // to be compared stands close together that way, and a machine that drifts within seconds (with 8
 // threads: 6.5 % between servers at any distance, 5.5 % in the ratio of neighbours, where chance
 // alone would make it 9.2 %) has less to drift.
-static void gb__draw_order(const gb_result *r, size_t *order, size_t *groups, uint64_t *rng)
+static void gb__draw_order(const gb_result *r, size_t first, size_t *order, size_t *groups,
+                           uint64_t *rng)
 {
     size_t count = 0, n = 0;
-    for (size_t i = 0; i < r->cell_count; i += gb__group_length(r, i)) groups[count++] = i;
+    for (size_t i = first; i < r->cell_count; i += gb__group_length(r, i)) groups[count++] = i;
     gb__shuffle(groups, count, rng);
     for (size_t g = 0; g < count; g++) {
         size_t length = gb__group_length(r, groups[g]);
@@ -12154,26 +12336,99 @@ static void gb__draw_order(const gb_result *r, size_t *order, size_t *groups, ui
     }
 }
 
-static gb_code gb__compare_rounds(const gb_plan *p, gb_result *r, gb_error *first, gb_error *error)
+// Measures n cells, once each.
+static void gb__measure_cells(gb__watcher *w, gb_result *r, size_t n, gb_error *first)
 {
-    uint64_t rng = p->seed;
-    gb__watcher watcher = {.plan = p, .start = gb_now_ns()};
-    size_t done = 0;
-    size_t *order = calloc(2 * r->cell_count + 1, sizeof *order);
-    if (!order) return gb__fail_memory(error);
-    for (int round = 0; round < p->rounds && !r->interrupted; round++) {
-        if (p->precision > 0 && round >= GB__ENOUGH_ROUNDS && gb__is_precise(p, r)) break;
-        if (!gb__has_time(p, &watcher, round)) break;
-        gb__draw_order(r, order, order + r->cell_count, &rng);
-        for (size_t i = 0; i < r->cell_count && !r->interrupted; i++, done++) {
-            gb_cell *c = &r->cells[order[i]];
-            gb__tell_progress(&watcher, r, c, done);
-            r->interrupted = gb__flag_is_set(p->stop) ||
-                             !gb__compare_step(p, r, c, &watcher, first);
-        }
+    for (size_t i = 0; i < n && !r->interrupted; i++, w->done++) {
+        gb_cell *c = &r->cells[w->order[i]];
+        gb__tell_progress(w, r, c);
+        r->interrupted = gb__flag_is_set(w->plan->stop) ||
+                         !gb__compare_step(w->plan, r, c, w, first);
     }
-    free(order);
-    return GB_OK;
+}
+
+static void gb__measure_rounds(gb__watcher *w, gb_result *r, int round, gb_error *first)
+{
+    const gb_plan *p = w->plan;
+    size_t *groups = w->order + r->cell_count, cells = r->cell_count - w->first;
+    for (; round < p->rounds && !r->interrupted; round++) {
+        bool enough = p->precision > 0 && round >= GB__ENOUGH_ROUNDS;
+        if (enough && gb__is_precise(p, r, w->first)) break;
+        size_t more = cells + w->winners * GB__BUDGET_ROUNDS;
+        if (round >= GB__BUDGET_ROUNDS && !gb__has_time(w, more)) break;
+        gb__draw_order(r, w->first, w->order, groups, &w->rng);
+        gb__measure_cells(w, r, cells, first);
+    }
+}
+
+// The first round of the default comparison: group by group, as long as eight rounds of them, and
+// of what is best for the first scenario, have room in its time. The others go; what is best for
+// other scenarios has what room is left.
+static void gb__choose_cells(gb__watcher *w, gb_result *r, gb_error *first)
+{
+    const size_t builds = w->plan->python_count;
+    size_t n = 0, reserve = w->winners ? builds * GB__BUDGET_ROUNDS : 0;
+    for (size_t length; n < r->cell_count && !r->interrupted; n += length) {
+        length = gb__group_length(r, n);
+        if (n && !gb__has_time(w, (n + length) * GB__BUDGET_ROUNDS - n + reserve)) break;
+        for (size_t i = 0; i < length; i++) w->order[i] = n + i;
+        gb__shuffle(w->order, length, &w->rng);
+        gb__measure_cells(w, r, length, first);
+    }
+    if (r->interrupted) return;
+    for (size_t i = n; i < r->cell_count; i++) {
+        const char *name = r->cells[i].scenario;
+        size_t len = strlen(w->left_out);
+        if (!strstr(w->left_out, name))
+            snprintf(w->left_out + len, sizeof w->left_out - len, "%s%s", len ? ", " : "", name);
+        gb__close_cell(&r->cells[i]);
+    }
+    r->cell_count = n;
+    w->winners = gb__count_winners(w->plan, r);
+    while (w->winners > builds && !gb__has_time(w, (n + w->winners) * GB__BUDGET_ROUNDS - n))
+        w->winners -= builds;
+}
+
+// Adds each build's winner of each contest, as many as were planned.
+static gb_code gb__add_winners(gb__watcher *w, gb_result *r, gb_error *error)
+{
+    gb_code code = GB_OK;
+    size_t end = w->first + w->winners;
+    for (size_t i = 0; i < w->first && r->cell_count < end && end <= GB__MAX_CELLS; i++) {
+        size_t before = r->cell_count;
+        for (size_t k = 0; k < r->python_count && gb__opens_contest(r, &r->cells[i]); k++) {
+            const gb_cell *winner = gb__winner(r, &r->cells[i], r->pythons[k].id);
+            if (!winner || code) continue;
+            gb_cell *c = &r->cells[r->cell_count++];
+            *c = *winner;
+            snprintf(c->id, sizeof c->id, "%.249s/best", winner->id);
+            c->best = true;
+            c->round_count = 0;
+            code = gb__open_cell(w->plan, c, error);
+        }
+        // One alone can't be compared.
+        if (r->cell_count == before + 1) gb__close_cell(&r->cells[--r->cell_count]);
+    }
+    return code;
+}
+
+static gb_code gb__measure_all(gb__watcher *w, gb_result *r, gb_error *first, gb_error *error)
+{
+    const gb_plan *p = w->plan;
+    bool choose = gb__is_default(p) && p->budget_s > 0;
+    w->start = gb_now_ns();
+    w->order = calloc(4 * r->cell_count, sizeof *w->order);  // and groups; twice as many in the end
+    if (!w->order) return gb__fail_memory(error);
+    w->winners = gb__count_winners(p, r);
+    if (choose) gb__choose_cells(w, r, first);
+    gb__measure_rounds(w, r, choose, first);
+    w->first = r->cell_count;
+    w->before = w->done;
+    gb_code code = r->interrupted ? GB_OK : gb__add_winners(w, r, error);
+    w->winners = 0;
+    if (!code && r->cell_count > w->first) gb__measure_rounds(w, r, 0, first);
+    free(w->order);
+    return code;
 }
 
 // ---- all of it ----------------------------------------------------------------------------------
@@ -12192,6 +12447,7 @@ static gb_method gb__method_of(const gb_plan *p)
 GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *error)
 {
     gb_plan p = gb__plan_defaults(plan);
+    gb__watcher w = {.plan = &p, .rng = p.seed};
     gb_error first = {0};
     time_t now = time(NULL);
     struct tm tm;
@@ -12208,7 +12464,7 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     if (!code) code = gb__plan_cells(&p, result, error);
     if (!code && !p.client_threads) gb__grow_client(&p, result, &first);
     result->plan.client_threads = p.client_threads;
-    if (!code) code = gb__compare_rounds(&p, result, &first, error);
+    if (!code) code = gb__measure_all(&w, result, &first, error);
     if (!code) code = gb__add_comparisons(&p, result, error);
     if (code) return code;
     gb__warn_host(result);
@@ -12217,7 +12473,13 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     for (size_t i = 0; i < result->cell_count; i++) gb__warn_cell(result, &result->cells[i]);
     gb__warn_disturbance(result);
     gb__warn_rounds(result);
-    if (p.precision > 0 && !result->interrupted && !gb__is_precise(&p, result))
+    if (gb__server_cpus(result, 0) == 1)
+        gb__warn(result, "on one CPU a missing lock can gain nothing: what is measured is its "
+                 "price");
+    if (*w.left_out)
+        gb__warn(result, "two minutes had no room for all of %s: --scenario NAME measures one of "
+                 "them in full", w.left_out);
+    if (p.precision > 0 && !result->interrupted && !gb__is_precise(&p, result, 0))
         gb__warn(result, "%zu rounds were not enough for a precision of %g %%",
                  result->cells[0].round_count, 100 * p.precision);
     if (result->interrupted) return gb__fail(error, GB_INTERRUPTED, "interrupted");
@@ -12231,11 +12493,8 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
 
 GB_API void gb_result_free(gb_result *result)
 {
-    for (size_t i = 0; result->cells && i < result->cell_count; i++) {
-        free(result->cells[i].rounds);
-        gb_histogram_free(&result->cells[i].latency);
-        gb_histogram_free(&result->cells[i].uncorrected);
-    }
+    for (size_t i = 0; result->cells && i < result->cell_count; i++)
+        gb__close_cell(&result->cells[i]);
     free(result->cells);
     free(result->pythons);
     free(result->comparisons);
@@ -12279,7 +12538,7 @@ static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from
         const gb_cell *b = &into->cells[i];
         bool same_load = b->rate >= c->rate && b->rate <= c->rate && !strcmp(b->path, c->path);
         if (same_load && !strcmp(b->python, id) && !strcmp(b->scenario, c->scenario) &&
-            !strcmp(b->server, c->server) && gb__same_topology(b, c))
+            !strcmp(b->server, c->server) && b->best == c->best && gb__same_topology(b, c))
             return b;
     }
     return NULL;
@@ -12799,16 +13058,6 @@ static const gb__column gb__columns[] = {
 
 enum { GB__COLUMNS = sizeof gb__columns / sizeof *gb__columns };
 
-// NAN where there is no measurement.
-static double gb__median_at(const gb_cell *c, size_t offset)
-{
-    size_t n;
-    double *values = gb__figures(c, offset, &n);
-    double median = values && n ? gb__median(values, n) : (double)NAN;
-    free(values);
-    return median;
-}
-
 // What it is of gb__metrics; GB_METRIC_COUNT if it is none of them.
 static size_t gb__metric_at(size_t offset)
 {
@@ -13126,7 +13375,8 @@ static const char *gb__against(const gb_result *r, const gb__pair *p, gb__phrase
     if (strcmp(baseline->source, p->candidate->source))
         snprintf(text, sizeof(gb__phrase), "%.150s%s%.100s", name, *baseline->source ? "" : " in ",
                  *baseline->source ? "" : file);
-    else if (baseline->threads == p->candidate->threads) gb__copy(text, sizeof(gb__phrase), name);
+    else if (baseline->best || baseline->threads == p->candidate->threads)
+        gb__copy(text, sizeof(gb__phrase), name);
     else
         snprintf(text, sizeof(gb__phrase), "%d thread%s", baseline->threads,
                  baseline->threads == 1 ? "" : "s");
@@ -14039,6 +14289,7 @@ static const gb__key gb__cell_keys[] = {
     GB__NAMED(INT, gb_cell, server_cpus, "server_cpus", .most = GB_MAX_CPUS, .flags = GB__OMITTED),
     GB__KEY(NUMBER, gb_cell, rate),
     GB__KEY(BOOL, gb_cell, broken),
+    GB__KEY(BOOL, gb_cell, best),
     GB__LIST(gb_cell, round, gb__round_element, GB__MAX_ROUNDS),
     GB__PART(gb_cell, gb__summary_keys, "summary"),
     GB__NAMED(HISTOGRAM, gb_cell, latency, "latency_histogram"),
@@ -14761,8 +15012,13 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
         any |= gb__pyperf_value(series, which, &c->rounds[i]) > 0;
     if (!any) return;
     if (c->server_cpus) snprintf(cpus, sizeof cpus, "-s%d", c->server_cpus);
-    snprintf(name, sizeof name, "%s%s%s/w%d-t%d-c%d%s%s", c->scenario, *c->server ? " " : "",
-             c->server, c->workers, c->threads, c->connections, cpus, series->values[which].name);
+    if (c->best)  // whichever topology that is, on each build
+        snprintf(name, sizeof name, "%s/best-c%d%s%s", c->scenario, c->connections, cpus,
+                 series->values[which].name);
+    else
+        snprintf(name, sizeof name, "%s%s%s/w%d-t%d-c%d%s%s", c->scenario, *c->server ? " " : "",
+                 c->server, c->workers, c->threads, c->connections, cpus,
+                 series->values[which].name);
     const gb__pyperf_member metadata[] = {
         {"name", name, 0},
         {"unit", series->unit, 0},
@@ -15180,7 +15436,7 @@ static gb__cells gb__gather(const gb__view *v, const char *scenario)
     for (size_t i = 0; g.cells && i < r->cell_count; i++) {
         const gb_cell *c = &r->cells[i];
         size_t at = g.count;
-        if (strcmp(c->scenario, scenario)) continue;
+        if (strcmp(c->scenario, scenario) || c->best) continue;  // once in a picture
         for (; at && gb__topology_order(g.cells[at - 1], c) > 0; at--)
             g.cells[at] = g.cells[at - 1];
         g.cells[at] = c;
@@ -15582,7 +15838,7 @@ static void gb__each_scenario(gb__buf *b, const gb__view *v,
         while (strcmp(r->cells[first].scenario, r->cells[i].scenario)) first++;
         if (first < i) continue;
         gb__cells g = gb__gather(v, r->cells[i].scenario);
-        if (g.cells) show(b, &g);
+        if (g.count) show(b, &g);
         b->failed |= !g.cells;
         free(g.cells);
     }
@@ -15894,14 +16150,16 @@ enum {
     X(LIST_SCENARIOS, "list-scenarios", 0, NULL, GB__COMPARE, "says which there are")              \
     X(BIND, "bind", 0, "HOST:PORT", GB__SERVE, "default 127.0.0.1:8000; port 0: a free one")       \
     X(MAX_BODY, "max-body", 0, "BYTES", GB__SERVE, "of a request; default 16 MiB")                 \
-    X(THREADS, "threads", 0, "LIST", GB__COMPARE, "server threads, not of ASGI; default 1,64 (why: 64)")     \
+    X(THREADS, "threads", 0, "LIST", GB__COMPARE,                                                  \
+      "server threads, not of ASGI; default: 1, one a CPU and 64, a process a CPU (why: 64)")       \
     X(SERVE_THREADS, "threads", 0, "N", GB__SERVE, "server threads; default 1")                    \
     X(LOAD_THREADS, "threads", 't', "N", GB__LOAD, "client threads; default 1")                    \
     X(CLIENT_THREADS, "client-threads", 0, "N", GB__COMPARE,                                       \
       "default: 1; from 4 CPUs on, as many as it takes not to be the limit")                       \
     X(SERVER_CPUS, "server-cpus", 0, "LIST", GB__COMPARE,                                          \
       "how many a server may use; default: all, or from 4 on all but the client's quarter")        \
-    X(WORKERS, "workers", 0, "LIST", GB__COMPARE, "each with so many threads; default 1")          \
+    X(WORKERS, "workers", 0, "LIST", GB__COMPARE,                                                  \
+      "each with so many threads (1,64 without --threads); default: see --threads")                \
     X(SERVE_WORKERS, "workers", 0, "N", GB__SERVE, "each with so many threads; default 1")         \
     X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE,                            \
       "processes, processes-each, threads or auto: threads where the GIL is off, else processes")  \

@@ -248,16 +248,16 @@ is(scalar @{ result()->{cells}[0]{rounds} }, 10, 'a precision that is reached en
 
 # Progress on a terminal, and the order of cells that it shows.
 sub order {
-    my ($seed) = @_;
+    my ($seed, $more) = @_;
     my $command = "'$gilbench' compare --app builtin:wsgi --python '$gil->{executable}' --python "
-        . "'$ft->{executable}' --rounds 2 --duration 0.01 --warmup 0.001 --threads 1,2 "
-        . "--connections 2 --seed $seed --path /json >$top/stdout";
+        . "'$ft->{executable}' --duration 0.01 --warmup 0.001 --threads 1,2 --connections 2 "
+        . "--seed $seed --path /json " . ($more // '--rounds 2') . " >$top/stdout";
     my $shown = `script -qec "$command" /dev/null </dev/null 2>&1`;
     return ($shown, join ' ', map { m{: ([^,\s]+)\e\[K\z} } split /\r/, $shown);
 }
 
 SKIP: {
-    skip 'no script here, so no terminal', 7
+    skip 'no script here, so no terminal', 14
         if system('script -qec true /dev/null >/dev/null 2>&1');
     my ($shown, $order) = order(7);
     like($shown, qr{\[1/12\] round 1 of 2, 0:\d\d left: app/}, 'progress on a terminal');
@@ -270,6 +270,23 @@ SKIP: {
     is(join(' ', sort { $a <=> $b } values %times), '2 ' x 5 . '2', 'each cell once a round');
     is((order(7))[1], $order, 'the same seed, the same order');
     isnt((order(8))[1], $order, 'another seed, another order');
+
+    # Each build's best, when the matrix is measured.
+    ($shown, $order) = order(7, "--rounds 6 --no-control @json");
+    @cells = split ' ', $order;
+    is(scalar(grep { m{/best$} } @cells[0 .. 23]), 0, 'after six rounds of four cells');
+    is(scalar(grep { m{/best$} } @cells), 12, 'as many of the best two');
+    like($shown, qr{\[36/36\] round 6 of 6, 0:0\d left: \S+/best[^\r]*\r\e\[K\z},
+        'and progress ends where it said');
+    my @best = grep { $_->{best} } @{ result()->{cells} };
+    is_deeply([map { $_->{python} } @best], [$gil->{id}, $ft->{id}], 'are one of each build');
+    is(scalar(grep { @{ $_->{rounds} } != 6 || $_->{id} !~ m{/w1-t[12]-c2/best$} } @best), 0,
+        'with rounds of their own');
+    is(join(' ', map { $_->{metric} } grep { $_->{candidate} eq $best[1]{id}
+        && $_->{baseline} eq $best[0]{id} && $_->{rounds} == 6 } @{ result()->{comparisons} }),
+        'rps latency_ms.p50 latency_ms.p99 memory_mb.service', 'that are compared');
+    like(slurp("$top/stdout"), qr/^\/json +\Q$ft->{id}\E, best .*\Q$gil->{id}\E, best /m,
+        'and are rows of the tables');
 }
 
 # ---- applications that fail
@@ -435,6 +452,12 @@ SKIP: {
     like("$status$err", qr/^2gilbench: a server can't have \d+ of the \d+ CPUs/,
         'one CPU at least is left for it');
 }
+my ($cpus) = `nproc` =~ /(\d+)/;
+compare(@gil, '--app', $own, qw(--path /x --rounds 1 --duration 0.01 --warmup 0.001 --connections 2
+    --quiet), @json);
+is(join(' ', map { "$_->{workers}x$_->{threads}" } @{ result()->{cells} }),
+    join(' ', '1x1', $cpus > 1 ? ($cpus > 64 ? 64 : $cpus) . 'x1' : ()),
+    'without a list it has one loop, and a worker a CPU');
 is(rows_of(@gil, @ft, qw(--app builtin:c --path /json --threads 2)), 'control/w1-t2',
     'the C handler is of no build');
 is(rows_of(@gil, @ft, qw(--app builtin:wsgi --path /json --threads 1 --workers 2)),

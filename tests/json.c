@@ -80,7 +80,8 @@ static void test_round_trip(void)
     is_str(again.name, "old.json", "it knows its file");
     ok(isnan(again.cells[2].summary[GB_RPS].median) && !again.cells[2].latency.counts,
        "a cell without measurements has none");
-    ok(again.cells[2].broken && !again.cells[0].broken && again.interrupted, "flags are kept");
+    ok(again.cells[2].broken && !again.cells[0].broken && again.interrupted &&
+       again.cells[1].best && !again.cells[0].best, "flags are kept");
     is_str(again.comparisons[0].metric, made.comparisons[0].metric, "and a comparison's metric");
     free(first.data);
     gb_result_free(&made);

@@ -116,6 +116,7 @@ static void make_result(gb_result *r, bool small)
     make_cell(&r->cells[0], "3.14.7", 1, small ? 1 : 6);
     if (!small) {
         make_cell(&r->cells[1], "3.14.7t", 1, 6);
+        r->cells[1].best = true;
         make_cell(&r->cells[2], "3.14.7t", 8, 2);
         make_failed(&r->cells[2]);
         make_cell(&r->cells[3], "", 8, 6);

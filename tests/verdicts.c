@@ -412,6 +412,29 @@ static void test_client_threads(void)
     ok(first.code, "is an error: %s", first.text);
 }
 
+// The second build's best has four threads, the first one's has one.
+static void test_best(void)
+{
+    static made m;
+    gb_plan plan = {.seed = 1};
+    gb_cell c;
+    make(&m);
+    m.cells[0].best = m.cells[4].best = true;
+    is_u64(gb__add_comparisons(&plan, &m.result, NULL), GB_OK, "with two cells that are best");
+    is_u64((uint64_t)verdict(&m, "rps", "s/a/1", "s/b/4")->rounds, ROUNDS,
+           "they are held against each other, whatever their topologies");
+    size_t beside = 0;
+    for (size_t i = 0; i < m.result.comparison_count; i++)
+        beside += !strcmp(m.result.comparisons[i].candidate, "s/b/4") !=
+                  !strcmp(m.result.comparisons[i].baseline, "s/a/1");
+    is_u64(beside, 0, "and against no other");
+    is_u64(m.result.comparison_count, 2 * GB__METRICS, "as the control's threads are");
+    c = m.cells[4];
+    c.connections = 9;
+    ok(!gb__is_against(&m.cells[0], &c, GB__AGAINST_BUILD), "another load is another question");
+    free(m.result.comparisons);
+}
+
 static void test_missing_rounds(void)
 {
     static made m;
@@ -515,22 +538,22 @@ static void test_precision(void)
     make(&m);
     for (int j = 0; j < ROUNDS; j++) m.rounds[4][j].latency_ms.p99 = j % 2 ? 10 : 30;
     m.cells[1].rate = m.cells[4].rate = 100;
-    ok(!gb__is_precise(&plan, &m.result), "at a rate it is latencies that have to be known");
+    ok(!gb__is_precise(&plan, &m.result, 0), "at a rate it is latencies that have to be known");
     m.cells[1].rate = m.cells[4].rate = 0;
-    ok(gb__is_precise(&plan, &m.result), "ratios that are all alike are precise");
+    ok(gb__is_precise(&plan, &m.result, 0), "ratios that are all alike are precise");
     for (int j = 0; j < ROUNDS; j++) m.rounds[2][j].rps = j % 2 ? 100 : 300;
-    ok(gb__is_precise(&plan, &m.result), "the control is no build's measure");
+    ok(gb__is_precise(&plan, &m.result, 0), "the control is no build's measure");
     for (int j = 0; j < ROUNDS; j++) m.rounds[4][j].rps = j < 5 ? 60 : 100;
-    ok(!gb__is_precise(&plan, &m.result), "one that is 40 %% lower at times is not known, either");
+    ok(!gb__is_precise(&plan, &m.result, 0), "one that is 40 %% lower at times is not known, either");
     gb__copy(m.cells[4].server, sizeof m.cells[4].server, "peer");
     gb__copy(m.cells[4].python, sizeof m.cells[4].python, "a");
-    ok(!gb__is_precise(&plan, &m.result), "nor if it is somebody else's server on the same build");
+    ok(!gb__is_precise(&plan, &m.result, 0), "nor if it is somebody else's server on the same build");
     *m.cells[4].server = 0;
     gb__copy(m.cells[4].python, sizeof m.cells[4].python, "b");
     for (int j = 0; j < ROUNDS; j++) m.rounds[4][j].rps = j % 2 ? 100 : 120;
-    ok(!gb__is_precise(&plan, &m.result), "one that scatters by 20 %% is not known to 5 %%");
+    ok(!gb__is_precise(&plan, &m.result, 0), "one that scatters by 20 %% is not known to 5 %%");
     plan.precision = 0.2;
-    ok(gb__is_precise(&plan, &m.result), "but to 20 %%");
+    ok(gb__is_precise(&plan, &m.result, 0), "but to 20 %%");
 }
 
 static void test_rounds(void)
@@ -550,13 +573,212 @@ static void test_rounds(void)
 static void test_budget(void)
 {
     gb_plan plan = {.budget_s = 10};
-    gb__watcher w = {.plan = &plan, .start = gb_now_ns() - 9 * GB__NS};
-    ok(gb__has_time(&plan, &w, 7), "eight rounds are measured however long they take");
-    ok(!gb__has_time(&plan, &w, 8), "but no ninth that would end too late");
+    gb__watcher w = {.plan = &plan, .start = gb_now_ns() - 9 * GB__NS, .done = 8};
+    ok(!gb__has_time(&w, 1), "no measurement that would end too late");
     w.start = gb_now_ns() - 8 * GB__NS;
-    ok(gb__has_time(&plan, &w, 8), "one that fits is measured");
+    ok(gb__has_time(&w, 1), "one that fits");
+    ok(!gb__has_time(&w, 3), "but not three");
     plan.budget_s = 0;
-    ok(gb__has_time(&plan, &w, 8), "without a limit there is always time");
+    ok(gb__has_time(&w, 1000), "without a limit there is always time");
+}
+
+// ---- the plan -----------------------------------------------------------------------------------
+
+// A plan of two builds for so many CPUs, without a measurement.
+static gb_plan planned(gb_result *r, int cpus, const gb_plan *given)
+{
+    static gb_python pythons[2] = {{.id = "gil", .gil = -1},
+                                   {.id = "ft", .gil = -1, .free_threaded = true}};
+    gb_plan p = *given;
+    p.pythons = pythons;
+    if (!p.python_count) p.python_count = 2;
+    p = gb__plan_defaults(&p);
+    *r = (gb_result){.host.cpus = cpus};
+    is_u64(gb__plan_cells(&p, r, NULL), GB_OK, "a plan for %d CPUs", cpus);
+    return p;
+}
+
+// The topologies of a build in their order, "2x1p" being two processes and "2x1t" two groups of
+// threads; "+" where the control has it, too.
+static const char *topologies(const gb_result *r, const char *python, bool names)
+{
+    static char text[1024];
+    size_t len = 0;
+    *text = 0;
+    for (size_t i = 0; i < r->cell_count; i++) {
+        const gb_cell *c = &r->cells[i];
+        size_t group = gb__group_length(r, i);
+        if (strcmp(c->python, python)) continue;
+        for (size_t j = i; names && j < i + group; j++) names &= gb__same_topology(c, &r->cells[j]);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%s%s%dx%d%s%s", len ? " " : "",
+                                names ? c->scenario : "", names ? ":" : "", c->workers, c->threads,
+                                c->workers == 1 ? "" : c->worker_model == GB_THREADS ? "t" : "p",
+                                gb__cell_is_control(&r->cells[i + group - 1]) ? "+" : "");
+    }
+    return text;
+}
+
+static void test_topologies(void)
+{
+    static const gb_scenario wsgi = {.name = "s", .app = "a:b", .path = "/", .interface = GB_WSGI},
+                             asgi = {.name = "s", .app = "a:b", .path = "/", .interface = GB_ASGI},
+                             own = {.name = "s", .app = "a:b", .path = "/page", .threads = 3,
+                                    .workers = 2, .interface = GB_WSGI};
+    static const struct {
+        int cpus;
+        const char *wsgi, *gil, *ft;
+    } cases[] = {{0, "1x1 1x64", "1x1", "1x1"},
+                 {1, "1x1 1x64", "1x1", "1x1"},
+                 {2, "1x1 1x2 1x64 2x1p", "1x1 2x1p", "1x1 2x1t"},
+                 {4, "1x1 1x4 1x64 4x1p", "1x1 4x1p", "1x1 4x1t"},
+                 {16, "1x1 1x16 1x64 16x1p", "1x1 16x1p", "1x1 16x1t"},
+                 {64, "1x1 1x64 64x1p", "1x1 64x1p", "1x1 64x1t"},
+                 {96, "1x1 1x96 1x64 64x1p", "1x1 64x1p", "1x1 64x1t"}};
+    gb_result r;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        planned(&r, cases[i].cpus, &(gb_plan){.scenarios = &wsgi, .scenario_count = 1});
+        is_str(topologies(&r, "gil", false), cases[i].wsgi, "WSGI, with the GIL");
+        is_str(topologies(&r, "ft", false), cases[i].wsgi, "and without");
+        gb_result_free(&r);
+        planned(&r, cases[i].cpus, &(gb_plan){.scenarios = &asgi, .scenario_count = 1});
+        is_str(topologies(&r, "gil", false), cases[i].gil, "ASGI, with the GIL");
+        is_str(topologies(&r, "ft", false), cases[i].ft, "and without");
+        gb_result_free(&r);
+    }
+    planned(&r, 4, &(gb_plan){.scenarios = &wsgi, .scenario_count = 1, .worker_model = GB_THREADS});
+    is_str(topologies(&r, "gil", false), "1x1 1x4 1x64 4x1t", "a worker model that is asked for");
+    gb_result_free(&r);
+    planned(&r, 4, &(gb_plan){.scenarios = &own, .scenario_count = 1});
+    is_str(topologies(&r, "ft", false), "2x3t+", "a scenario's own");
+    gb_result_free(&r);
+    planned(&r, 4, &(gb_plan){.scenarios = &wsgi, .scenario_count = 1, .threads = (int[]){2, 3},
+                              .thread_count = 2});
+    is_str(topologies(&r, "ft", false), "1x2 1x3", "a list");
+    gb_result_free(&r);
+    planned(&r, 4, &(gb_plan){.scenarios = &wsgi, .scenario_count = 1, .workers = (int[]){2},
+                              .worker_count = 1});
+    is_str(topologies(&r, "ft", false), "2x1t 2x64t", "of workers");
+    gb_result_free(&r);
+}
+
+static void test_importance(void)
+{
+    gb_result r;
+    planned(&r, 2, &(gb_plan){0});
+    is_str(topologies(&r, "ft", true), "wsgi-page:1x1+ wsgi-page:1x2+ wsgi-page:1x64+ "
+           "wsgi-page:2x1p wsgi-query:1x64 wsgi-query:2x1p asgi-page:1x1 wsgi-io:1x64 "
+           "asgi-page:2x1t wsgi-json:1x1 wsgi-json:1x2 wsgi-json:1x64 asgi-io:1x1 asgi-json:1x1 "
+           "wsgi-query:1x2 wsgi-query:1x1", "what matters most comes first");
+    gb_result_free(&r);
+    planned(&r, 1, &(gb_plan){.python_count = 1, .no_control = true});
+    is_str(topologies(&r, "gil", true), "wsgi-page:1x1 wsgi-page:1x64 wsgi-query:1x64 "
+           "asgi-page:1x1 wsgi-io:1x64 wsgi-json:1x1 wsgi-json:1x64 asgi-io:1x1 asgi-json:1x1 "
+           "wsgi-query:1x1", "on one CPU there is less");
+    gb_result_free(&r);
+}
+
+static double cell_s;  // that each measurement takes
+
+static void pass_time(void *user, const gb_progress *progress)
+{
+    gb__watcher *w = user;
+    (void)progress;
+    w->start -= gb__seconds_ns(cell_s);
+}
+
+// What the default comparison has time for where each cell takes so long: nothing is measured,
+// because each of them is known to be broken.
+static void chosen(gb__watcher *w, gb_result *r, gb_plan *p, int cpus, double seconds)
+{
+    gb_error first = {0};
+    *p = planned(r, cpus, &(gb_plan){.on_progress = pass_time, .user = w});
+    *w = (gb__watcher){.plan = p, .start = gb_now_ns(), .rng = 1};
+    w->order = calloc(4 * r->cell_count, sizeof *w->order);
+    cell_s = seconds;
+    for (size_t i = 0; i < r->cell_count; i++) {
+        r->cells[i].broken = true;
+        strcpy(r->cells[i].rounds[r->cells[i].round_count++].problem, "known");
+    }
+    w->winners = gb__count_winners(p, r);
+    gb__choose_cells(w, r, &first);
+    free(w->order);
+}
+
+static void test_choice(void)
+{
+    gb__watcher w;
+    gb_result r;
+    gb_plan p;
+    chosen(&w, &r, &p, 2, 0.7);
+    is_str(topologies(&r, "gil", true), "wsgi-page:1x1+ wsgi-page:1x2+ wsgi-page:1x64+ "
+           "wsgi-page:2x1p wsgi-query:1x64 wsgi-query:2x1p asgi-page:1x1 wsgi-io:1x64",
+           "0.7 s a cell: so much in two minutes");
+    is_str(w.left_out, "asgi-page, wsgi-json, asgi-io, asgi-json, wsgi-query",
+           "the rest is left out, and named");
+    is_u64(w.winners, 2, "and the first scenario's best is measured again");
+    is_u64(w.done, r.cell_count, "that was the first round");
+    gb_result_free(&r);
+    chosen(&w, &r, &p, 2, 0.85);
+    is_str(topologies(&r, "gil", true), "wsgi-page:1x1+ wsgi-page:1x2+ wsgi-page:1x64+ "
+           "wsgi-page:2x1p wsgi-query:1x64 wsgi-query:2x1p", "0.85 s: less");
+    gb_result_free(&r);
+    chosen(&w, &r, &p, 2, 0.3);
+    is_u64(w.winners, 8, "0.3 s: all of it, and four scenarios' best");
+    is_str(w.left_out, "", "nothing is left out");
+    gb_result_free(&r);
+    chosen(&w, &r, &p, 2, 20);
+    is_str(topologies(&r, "gil", true), "wsgi-page:1x1+", "20 s: never nothing");
+    is_u64(w.winners, 0, "one topology has no best");
+    gb_result_free(&r);
+}
+
+static const char *winner(const made *m, const char *python)
+{
+    const gb_cell *c = gb__winner(&m->result, &m->cells[0], python);
+    return c ? c->id : "";
+}
+
+static void test_winners(void)
+{
+    static made m;
+    gb_plan plan = {.python_count = 2, .rounds = ROUNDS};
+    make(&m);
+    is_str(winner(&m, "a"), "s/a/1", "of two that are alike the first is best");
+    for (int j = 0; j < ROUNDS; j++) m.rounds[3][j].rps = j == ROUNDS - 1 ? 90 : 102;
+    for (int j = 0; j < ROUNDS; j++) m.rounds[0][j].rps = j == ROUNDS - 1 ? 5000 : 101;
+    is_str(winner(&m, "a"), "s/a/4", "the median counts");
+    is_str(winner(&m, "b"), "s/b/1", "of each build its own");
+    ok(gb__opens_contest(&m.result, &m.cells[0]) && !gb__opens_contest(&m.result, &m.cells[1]) &&
+       !gb__opens_contest(&m.result, &m.cells[2]), "one contest a scenario");
+    is_u64(gb__count_winners(&plan, &m.result), 2, "which each build takes part in");
+    plan.rounds = 5;
+    is_u64(gb__count_winners(&plan, &m.result), 0, "but not with too few rounds for a verdict");
+    plan.rounds = 6;
+    plan.python_count = 1;
+    is_u64(gb__count_winners(&plan, &m.result), 0, "nor with one build");
+    m.rounds[3][5].errors.status = 1;
+    is_str(winner(&m, "a"), "s/a/1", "one that failed a request is not best");
+    m.rounds[3][5].errors.status = 0;
+    strcpy(m.rounds[3][5].problem, "it fell over");
+    is_str(winner(&m, "a"), "s/a/1", "nor one that fell over");
+    *m.rounds[3][5].problem = 0;
+    for (int j = 0; j < 7; j++) m.rounds[3][j].coarse = true;
+    is_str(winner(&m, "a"), "s/a/1", "nor one of which too little is known");
+    m.rounds[3][6].coarse = false;
+    m.cells[3].connections = 9;
+    is_str(winner(&m, "a"), "s/a/1", "nor one under another load");
+    ok(!gb__opens_contest(&m.result, &m.cells[3]), "in which it is alone");
+    m.cells[3].connections = 8;
+    gb__copy(m.cells[3].server, sizeof m.cells[3].server, "peer");
+    is_str(winner(&m, "a"), "s/a/1", "nor somebody else's server");
+    *m.cells[3].server = 0;
+    m.cells[0].rate = m.cells[3].rate = 100;
+    for (int j = 0; j < ROUNDS; j++) m.rounds[3][j].latency_ms.p99 = 21;
+    is_str(winner(&m, "a"), "s/a/1", "at a rate the lower p99 is best");
+    m.pythons[1].free_threaded = true;
+    m.pythons[1].gil = -1;
+    m.rounds[1][0].gil.enabled_after_load = m.rounds[4][0].gil.enabled_after_load = 1;
+    is_str(winner(&m, "b"), "", "a build whose GIL came back has no best");
 }
 
 static void test_outliers(void)
@@ -590,7 +812,7 @@ static void test_order(void)
     make(&m);
     for (int draw = 0; draw < 600; draw++) {
         bool seen[CELLS] = {false};
-        gb__draw_order(&m.result, order, groups, &rng);
+        gb__draw_order(&m.result, 0, order, groups, &rng);
         for (int i = 0; i < CELLS; i++) seen[order[i]] = true;
         for (int i = 0; i < CELLS; i++) together += seen[i] && order[i] / 3 == order[i / 3 * 3] / 3;
         firsts[order[0]]++;
@@ -756,10 +978,15 @@ int main(void)
     test_no_verdict();
     test_rounds_needed();
     test_budget();
+    test_topologies();
+    test_importance();
+    test_choice();
+    test_winners();
     test_verdicts();
     test_server_cpus();
     test_client_cpus();
     test_client_threads();
+    test_best();
     test_missing_rounds();
     test_precision();
     test_rounds();
