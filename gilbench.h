@@ -37,6 +37,7 @@
 //
 //     gilbench                                        the default comparison, under three minutes
 //     gilbench compare --app shop.py:app --path /cart --python .venv --python .venv-t
+//     gilbench compare --app shop.py:app --requests mix.jsonl -H 'Cookie: session=7'
 //     gilbench compare --scenario article             both tables of the article, row by row
 //     gilbench why --app shop.py:app --path /cart     who waits there for what, line by line
 //     gilbench serve --app shop.py:app --threads 8    that server alone, for any client
@@ -130,8 +131,10 @@
 // APPLICATIONS
 //
 // FILE.py:NAME, or module:NAME found from the current directory; NAME may be dotted, and NAME()
-// calls a factory. A FILE.py among __init__.py's is that module of its package. The interface, WSGI
-// (PEP 3333) or ASGI 3.0, is found out from the application.
+// calls a factory. --app-dir is that directory for every server, somebody else's as well, and
+// --env K=V gives them variables, from before the interpreter starts; a result's file keeps the
+// command line with both. A FILE.py among __init__.py's is that module of its package. The
+// interface, WSGI (PEP 3333) or ASGI 3.0, is found out from the application.
 // builtin:wsgi and builtin:asgi have the article's /json and /io (10 ms of sleep), /page (what an
 // ordinary page costs in Python: 0.25 ms of choosing, sorting, formatting and JSON, no lock) and
 // /query (the page after a wait of 5 ms). builtin:c gives the same answers from C: the control,
@@ -193,6 +196,10 @@
 // beside it. A status of 400 or more, a truncated or unexpected body and a timeout are errors by
 // kind; none of them counts as answered, and their latency isn't recorded. Redirects are answers,
 // but they are counted apart and named: few mean to measure the way to a login page.
+//
+// A mix is a file of JSON lines, a request each: "path" and, if need be, "method", "headers" (an
+// object), "body" and "weight" (default 1). Each thread sends them in a fixed order in which every
+// request has its share in any short while; latencies are those of all of them.
 //
 // Requests a second are of what is answered within the window; latency is of what was to start
 // within it. So the client goes on reading when the window is over until all of that is answered:
@@ -541,6 +548,17 @@ typedef struct gb_load_progress {
     bool in_window;              // the warm-up is over
 } gb_load_progress;
 
+// One of several requests that a load is a mix of.
+typedef struct gb_request {
+    const char *method;          // default GET, or POST with a body
+    const char *path;            // default: the URL's
+    const char *const *headers;  // "Name: value" lines, header_count of them
+    size_t header_count;
+    const void *body;
+    size_t body_size;
+    double weight;               // how often it is sent, beside the others; default 1
+} gb_request;
+
 typedef struct gb_load_config {
     const char *url;             // http://HOST[:PORT]/PATH
     int connections;             // default 64
@@ -559,6 +577,8 @@ typedef struct gb_load_config {
     size_t header_count;
     const void *body;
     size_t body_size;
+    const gb_request *mix;       // instead of `method` and `body`; `headers` are in each
+    size_t mix_count;
     const char *expect;          // text that each body must contain; default NULL
     bool no_keepalive;           // a new connection for each request
     double timeout_s;            // of one request; default 30
@@ -590,7 +610,7 @@ typedef struct gb_load_result {
     uint64_t bytes;              // received
     gb_load_errors errors;
     uint64_t statuses[6];        // complete answers within it by class: [2] is 2xx; [5] is the rest
-    gb_answer first_answer;
+    gb_answer first_answer;      // to the first request of a mix
     double rps;                  // requests / seconds; after a warm-up counted softly, see METHOD
     gb_histogram latency;        // of what was to start within it; with a rate from the intended
                                  // start (corrected for coordinated omission). Of what is
@@ -852,6 +872,14 @@ typedef enum gb_worker_model {
 
 #define GB_MAX_WORKERS 64
 
+// What a server's process has before there is an interpreter in it. That of gb_serve is this one,
+// which keeps it.
+typedef struct gb_process {
+    const char *directory;    // where it works, and module:NAME is found; default: this process's
+    const char *const *environment;  // "NAME=value", beside this process's; environment_count
+    size_t environment_count;
+} gb_process;
+
 typedef struct gb_service_config {
     const gb_python *python;  // not needed by builtin:c
     const char *app;          // FILE.py:NAME, module:NAME, builtin:wsgi (default), builtin:asgi
@@ -871,6 +899,7 @@ typedef struct gb_service_config {
     const char *ready_path;   // the command serves as soon as this answers; default "/json"
     bool waits;               // who waits for what is noted during the window: see gb_round.waits;
                               // it slows down those who wait
+    gb_process process;
 } gb_service_config;
 
 // Serves in this process until SIGINT or SIGTERM, then finishes what is in flight. `on_ready` is
@@ -909,9 +938,9 @@ typedef struct gb_round {
     char problem[512];            // why there is no measurement; "" if there is one
     uint64_t requests, unanswered;
     gb_load_errors errors;
-    uint64_t statuses[6];         // as in gb_load_result, as are the next two
+    uint64_t statuses[6];         // as in gb_load_result, as are the next three
     gb_answer first_answer;
-    char redirect[256];
+    char first_error[256], redirect[256];
     double warmup_s;              // until the rate had settled
     bool unsettled;               // it had not within ten times the warm-up asked for
     bool outlier;                 // req/s far from the other rounds'; it counts all the same
@@ -1062,8 +1091,9 @@ typedef struct gb_plan {
                                   // All this also holds for what was best, after the matrix
     double duration_s, warmup_s;  // default 0.4 and 0.15
     double rate;                  // default 0: closed loop
-    const char *expect;           // text that each body must contain
+    gb_load_config load;          // what is asked for: from `method` to `timeout_s`, and no more
     const char *loop;             // see gb_service_config
+    gb_process process;
     uint64_t seed;                // of the order and of the intervals; default 1
     bool no_control;              // leaves out the C handler
     bool waits;                   // see gb_service_config: its rows are slower than they would be
@@ -1092,6 +1122,7 @@ typedef struct gb_comparison {
 // The part of a plan that its cells don't tell.
 typedef struct gb_method {
     char loop[64], expect[256];
+    char requests[512];           // what is asked for, in words; "" where that is a plain GET
     double duration_s, warmup_s, rate, precision;
     int rounds, client_threads;
     uint64_t seed;
@@ -4733,7 +4764,8 @@ typedef struct gb__link {
     bool ticket;          // for its next request
     bool has_head;
     bool found;           // the expected text
-    size_t sent;          // of the request
+    size_t asked;         // which of the client's requests it has
+    size_t sent;          // of that
     uint64_t intended, started;
     uint64_t retry_at;
     gb__response head;
@@ -4759,6 +4791,21 @@ typedef struct gb__pace {
     size_t steps, empty;         // since the window began; those without an answer
 } gb__pace;
 
+// A request as it is sent.
+typedef struct gb__ready {
+    gb__buf text;
+    int line;     // length of its method and target
+    bool is_head;
+    double weight;
+} gb__ready;
+
+// What a thread keeps of a request.
+typedef struct gb__turn {
+    double owed;          // the one with most of it is sent next
+    gb__buf known_head;   // of its last answer, and what it means
+    gb__response known;
+} gb__turn;
+
 typedef struct gb__client gb__client;
 
 typedef struct gb__client_thread {
@@ -4772,8 +4819,7 @@ typedef struct gb__client_thread {
     uint64_t start;       // of the schedule
     uint64_t issued;      // starts of the schedule that were taken
     char *input;
-    gb__buf known_head;   // of the last answer, and what it means
-    gb__response known;
+    gb__turn *turns;      // one a request
     uint64_t next_check;
     _Atomic uint64_t answered;  // well, in the window or not; the calling thread looks at it
     _Atomic uint64_t shortest;  // of their latencies; so it does at this
@@ -4786,8 +4832,8 @@ typedef struct gb__client_thread {
 
 struct gb__client {
     gb_load_config config;
-    gb__buf request;
-    bool is_head;
+    gb__ready *requests;  // written before there are threads
+    size_t request_count;
     struct addrinfo *address, *resolved;
     gb__client_thread *threads;
     int started;
@@ -4833,41 +4879,86 @@ static gb_code gb__parse_url(const char *url, gb__url *u, gb_error *error)
     return GB_OK;
 }
 
-static gb_code gb__compose_request(gb__client *c, const gb__url *u, gb_error *error)
+static gb_code gb__compose_request(const gb_load_config *k, const gb__url *u, const gb_request *q,
+                                   gb__ready *to, gb_error *error)
 {
-    const gb_load_config *k = &c->config;
-    gb__buf *b = &c->request;
+    gb__buf *b = &to->text;
     bool has_host = false, framed = false;
-    bool posts = !strcmp(k->method, "POST") || !strcmp(k->method, "PUT") ||
-                 !strcmp(k->method, "PATCH");
-    size_t target = strcspn(u->target, "#");
-    if (!gb__all(gb__slice(k->method), gb__is_token_char) || !*k->method)
-        return gb__fail(error, GB_USAGE, "\"%s\" is not a method", k->method);
-    if (!gb__all((gb_slice){u->target, target}, gb__is_target_char))
+    const char *method = q->method ? q->method : q->body ? "POST" : "GET";
+    const char *target = q->path ? q->path : u->target;
+    int len = (int)strcspn(target, "#");
+    bool posts = !strcmp(method, "POST") || !strcmp(method, "PUT") || !strcmp(method, "PATCH");
+    if (!gb__all(gb__slice(method), gb__is_token_char) || !*method)
+        return gb__fail(error, GB_USAGE, "\"%s\" is not a method", method);
+    if (!gb__all((gb_slice){target, (size_t)len}, gb__is_target_char))
         return gb__fail(error, GB_USAGE, "\"%s\" has a character that has to be percent-encoded",
-                        k->url);
-    gb__buf_printf(b, "%s %s%.*s HTTP/1.1\r\n", k->method, *u->target == '/' ? "" : "/",
-                   (int)target, u->target);
-    for (size_t i = 0; i < k->header_count; i++) {
+                        q->path ? target : k->url);
+    gb__buf_printf(b, "%s %s%.*s", method, *target == '/' ? "" : "/", len, target);
+    *to = (gb__ready){*b, (int)b->len, !strcmp(method, "HEAD"), q->weight > 0 ? q->weight : 1};
+    gb__buf_str(b, " HTTP/1.1\r\n");
+    for (size_t i = 0; i < k->header_count + q->header_count; i++) {
+        const char *line = i < k->header_count ? k->headers[i] : q->headers[i - k->header_count];
         gb_slice name, value;
-        if (!gb__parse_field(gb__slice(k->headers[i]), &name, &value))
-            return gb__fail(error, GB_USAGE, "\"%s\" is not a header: give \"Name: value\"",
-                            k->headers[i]);
+        if (!gb__parse_field(gb__slice(line), &name, &value))
+            return gb__fail(error, GB_USAGE, "\"%s\" is not a header: give \"Name: value\"", line);
         has_host |= gb__slice_is_nocase(name, "host");
         framed |= gb__slice_is_nocase(name, "content-length") ||
                   gb__slice_is_nocase(name, "transfer-encoding");
-        if (framed && k->body)
+        if (framed && q->body)
             return gb__fail(error, GB_USAGE, "\"%s\" and a body exclude each other: the body's "
-                            "length is sent with it", k->headers[i]);
-        gb__buf_printf(b, "%s\r\n", k->headers[i]);
+                            "length is sent with it", line);
+        gb__buf_printf(b, "%s\r\n", line);
     }
     if (!has_host) gb__buf_printf(b, "Host: %s\r\n", u->authority);
     if (k->no_keepalive) gb__buf_str(b, "Connection: close\r\n");
-    if (k->body || (posts && !framed))
-        gb__buf_printf(b, "Content-Length: %zu\r\n", k->body ? k->body_size : 0);
+    if (q->body || (posts && !framed))
+        gb__buf_printf(b, "Content-Length: %zu\r\n", q->body ? q->body_size : 0);
     gb__buf_str(b, "\r\n");
-    if (k->body) gb__buf_add(b, k->body, k->body_size);
+    if (q->body) gb__buf_add(b, q->body, q->body_size);
     return b->failed ? gb__fail_memory(error) : GB_OK;
+}
+
+static gb_code gb__compose_requests(gb__client *c, const gb__url *u, gb_error *error)
+{
+    const gb_load_config *k = &c->config;
+    const gb_request one = {.method = k->method, .body = k->body, .body_size = k->body_size};
+    c->request_count = k->mix_count ? k->mix_count : 1;
+    c->requests = calloc(c->request_count, sizeof *c->requests);
+    gb_code code = c->requests ? GB_OK : gb__fail_memory(error);
+    for (size_t i = 0; i < c->request_count && !code; i++)
+        code = gb__compose_request(k, u, k->mix_count ? &k->mix[i] : &one, &c->requests[i], error);
+    return code;
+}
+
+static void gb__requests_free(gb__client *c)
+{
+    for (size_t i = 0; c->requests && i < c->request_count; i++)
+        gb__buf_free(&c->requests[i].text);
+    free(c->requests);
+}
+
+// Says what is asked for, if that isn't a plain GET: "60 % GET /, 40 % POST /cart", as far as it
+// fits. Fails where it can't be sent.
+static gb_code gb__describe_requests(const gb_load_config *k, char *text, size_t size,
+                                     gb_error *error)
+{
+    gb__client c = {.config = *k};
+    gb__buf b = {0};
+    double sum = 0;
+    gb_code code = gb__compose_requests(&c, &(gb__url){.authority = "h", .target = ""}, error);
+    for (size_t i = 0; i < k->mix_count && !code; i++) sum += c.requests[i].weight;
+    for (size_t i = 0; i < k->mix_count && !code; i++)
+        gb__buf_printf(&b, "%s%.3g %% %.*s", i ? ", " : "", 100 * c.requests[i].weight / sum,
+                       c.requests[i].line, c.requests[i].text.data);
+    if (!code && (k->method || k->body))
+        gb__buf_printf(&b, "%.*s", c.requests->line - 2, c.requests->text.data);
+    if (k->body) gb__buf_printf(&b, " of %zu bytes", k->body_size);
+    if (k->header_count) gb__buf_printf(&b, ", header fields given: %zu", k->header_count);
+    if (k->no_keepalive) gb__buf_str(&b, ", a connection for each");
+    if (size) gb__copy(text, size, b.data ? b.data + (*b.data == ',' ? 2 : 0) : "");
+    gb__buf_free(&b);
+    gb__requests_free(&c);
+    return code;
 }
 
 // ---- one thread ---------------------------------------------------------------------------------
@@ -4879,17 +4970,23 @@ static bool gb__in_window(const gb__client *c, uint64_t now)
 }
 
 // Counts, unless it was before the window; what is in flight at the end of that can still fail.
-GB__PRINTF(3, 4)
-static void gb__load_error(gb__client_thread *t, uint64_t *counter, const char *format, ...)
+// The example says which request it was.
+GB__PRINTF(4, 5)
+static void gb__load_error(gb__client_thread *t, const gb__link *l, uint64_t *counter,
+                           const char *format, ...)
 {
+    const gb__ready *q = &t->client->requests[l->asked];
+    int n = l->state == GB__LINK_BUSY ? q->line < 80 ? q->line : 80 : 0;
+    char *example = t->part.first_error;
     uint64_t now = gb_now_ns();
     if (now < atomic_load_explicit(&t->client->begin, memory_order_relaxed)) return;
     ++*counter;
     t->last_end = now;
-    if (*t->part.first_error) return;
+    if (*example) return;
+    if (n) n = sprintf(example, "%.*s: ", n, q->text.data);
     va_list args;
     va_start(args, format);
-    vsnprintf(t->part.first_error, sizeof t->part.first_error, format, args);
+    vsnprintf(example + n, sizeof t->part.first_error - (size_t)n, format, args);
     va_end(args);
 }
 
@@ -4940,7 +5037,7 @@ static void gb__connect_failed(gb__client_thread *t, gb__link *l, const char *wh
     bool counts = l->ticket || gb__take_ticket(t->client);
     l->ticket = false;
     gb__link_down(l, gb_now_ns() + GB__RETRY_NS);
-    if (counts) gb__load_error(t, &t->part.errors.connect, "connect: %s", why);
+    if (counts) gb__load_error(t, l, &t->part.errors.connect, "connect: %s", why);
     else gb__link_done(t, l);
 }
 
@@ -4963,7 +5060,7 @@ static void gb__link_connect(gb__client_thread *t, gb__link *l, uint64_t now)
 
 static void gb__link_send(gb__client_thread *t, gb__link *l)
 {
-    const gb__buf *request = &t->client->request;
+    const gb__buf *request = &t->client->requests[l->asked].text;
     while (l->sent < request->len) {
         ssize_t n = send(l->fd, request->data + l->sent, request->len - l->sent,
                          MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -4976,17 +5073,34 @@ static void gb__link_send(gb__client_thread *t, gb__link *l)
             // The server may have said why it takes no more: what has arrived has an event to come.
             if (recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
             errno = saved;
-            gb__load_error(t, &t->part.errors.write, "write: %s", strerror(errno));
+            gb__load_error(t, l, &t->part.errors.write, "write: %s", strerror(errno));
             gb__link_down(l, gb_now_ns() + GB__RETRY_NS);
             return;
         }
     }
 }
 
+// The request whose turn it is: the one that is owed most. So each has its share in any short
+// while, and the order is the same for every server.
+static size_t gb__next_request(gb__client_thread *t)
+{
+    const gb__client *c = t->client;
+    double sum = 0;
+    size_t next = 0;
+    for (size_t i = 0; i < c->request_count; i++) {
+        sum += c->requests[i].weight;
+        t->turns[i].owed += c->requests[i].weight;
+        if (t->turns[i].owed > t->turns[next].owed) next = i;
+    }
+    t->turns[next].owed -= sum;
+    return next;
+}
+
 static void gb__link_begin(gb__client_thread *t, gb__link *l, uint64_t intended, uint64_t now)
 {
     const gb_load_config *k = &t->client->config;
     l->state = GB__LINK_BUSY;
+    l->asked = gb__next_request(t);
     l->intended = intended;
     l->started = t->last_start = now;
     l->sent = 0;
@@ -5054,7 +5168,7 @@ static void gb__count_status(gb__client_thread *t, const gb__link *l, uint64_t n
 {
     if (!gb__in_window(t->client, now)) return;
     t->part.statuses[l->head.status < 600 ? l->head.status / 100 : 5]++;
-    if (!t->part.first_answer.status && l->head.status >= 200)
+    if (!t->part.first_answer.status && l->head.status >= 200 && !l->asked)
         t->part.first_answer = (gb_answer){l->head.status, l->body_size};
 }
 
@@ -5068,17 +5182,17 @@ static void gb__link_answered(gb__client_thread *t, gb__link *l, uint64_t now)
     }
     gb__count_status(t, l, now);
     if (l->head.status >= 400) {
-        gb__load_error(t, &t->part.errors.status, "the answer's status was %d", l->head.status);
+        gb__load_error(t, l, &t->part.errors.status, "the answer's status was %d", l->head.status);
     } else if (!l->found) {
         size_t shown = l->pending.len < GB__EXCERPT ? l->pending.len : GB__EXCERPT;
-        gb__load_error(t, &t->part.errors.unexpected, "the body ended with \"%.*s\"", (int)shown,
+        gb__load_error(t, l, &t->part.errors.unexpected, "the body ended with \"%.*s\"", (int)shown,
                        shown ? l->pending.data + l->pending.len - shown : "");
     } else {
         gb__count_answer(t, l, now);
     }
     bool delimited = l->head.has_length || l->head.chunked;
     if (!k->no_keepalive && l->head.keep_alive && delimited && !l->ended &&
-        l->sent == t->client->request.len) {
+        l->sent == t->client->requests[l->asked].text.len) {
         gb__link_next(t, l, now);
     } else {
         gb__link_down(l, now);
@@ -5088,7 +5202,7 @@ static void gb__link_answered(gb__client_thread *t, gb__link *l, uint64_t now)
 
 static void gb__link_broken(gb__client_thread *t, gb__link *l, uint64_t *counter, const char *how)
 {
-    gb__load_error(t, counter, "%s", how);
+    gb__load_error(t, l, counter, "%s", how);
     gb__link_down(l, gb_now_ns());
 }
 
@@ -5130,7 +5244,7 @@ static void gb__link_expect_body(const gb__client *c, gb__link *l)
 {
     l->has_head = true;
     l->chunked = (gb__chunked){.tolerant = true};
-    if (c->is_head || !gb__status_has_body(l->head.status)) {
+    if (c->requests[l->asked].is_head || !gb__status_has_body(l->head.status)) {
         l->head.chunked = false;
         l->head.has_length = true;
         l->head.content_length = 0;
@@ -5147,7 +5261,7 @@ static bool gb__link_complete(const gb__link *l)
 
 // A server's answers to one request have the same head for a second at a time, and to compare it is
 // cheaper than to parse it: parsing was two thirds of what the client itself does for a request.
-static int gb__parse_head(gb__client_thread *t, gb__response *r, char *data, size_t len)
+static int gb__parse_head(gb__turn *t, gb__response *r, char *data, size_t len)
 {
     gb__buf *known = &t->known_head;
     if (known->len && known->len <= len && !memcmp(known->data, data, known->len)) {
@@ -5168,7 +5282,7 @@ static ssize_t gb__link_head(gb__client_thread *t, gb__link *l, char *data, size
 {
     size_t at = 0;
     for (;;) {
-        int result = gb__parse_head(t, &l->head, data + at, len - at);
+        int result = gb__parse_head(&t->turns[l->asked], &l->head, data + at, len - at);
         if (result == GB__PARTIAL) {
             gb__buf_add(&l->pending, data + at, len - at);
             return 0;
@@ -5377,7 +5491,6 @@ static gb_code gb__load_defaults(gb_load_config *k, gb_error *error)
     if (k->duration_s <= 0) k->duration_s = 10;
     if (k->timeout_s <= 0) k->timeout_s = 30;
     if (k->requests) k->warmup_s = 0;  // each of them counts
-    if (!k->method) k->method = k->body ? "POST" : "GET";
     if (k->connections < 1 || k->connections > 100000)
         return gb__fail(error, GB_USAGE, "%d connections: from 1 to 100000 work", k->connections);
     if (k->threads < 1 || k->threads > k->connections)
@@ -5420,8 +5533,9 @@ static gb_code gb__client_thread_init(gb__client *c, int i, gb_error *error)
     t->idle_end = &t->idle;
     t->link_count = n / threads + (i < n % threads);
     t->links = calloc((size_t)t->link_count, sizeof *t->links);
+    t->turns = calloc(c->request_count, sizeof *t->turns);
     t->input = malloc(GB_MAX_HEAD + 2 + GB__RECV_SIZE);  // what isn't too long yet, and more
-    if (!t->links || !t->input) return gb__fail_memory(error);
+    if (!t->links || !t->turns || !t->input) return gb__fail_memory(error);
     for (int j = 0; j < t->link_count; j++) t->links[j].fd = -1;
     if (c->config.rate > 0) t->interval_ns = 1e9 * n / (c->config.rate * t->link_count);
     gb_code code = gb_histogram_init(&t->part.latency, 3, error);
@@ -5444,7 +5558,9 @@ static void gb__client_thread_free(gb__client_thread *t)
     }
     free(t->links);
     free(t->input);
-    gb__buf_free(&t->known_head);
+    for (size_t i = 0; t->turns && i < t->client->request_count; i++)
+        gb__buf_free(&t->turns[i].known_head);
+    free(t->turns);
     gb_load_free(&t->part);
     if (t->epoll >= 0) close(t->epoll);
     if (t->timer >= 0) close(t->timer);
@@ -5689,7 +5805,7 @@ static void gb__client_free(gb__client *c)
     for (int i = 0; c->threads && i < c->config.threads; i++)
         gb__client_thread_free(&c->threads[i]);
     free(c->threads);
-    gb__buf_free(&c->request);
+    gb__requests_free(c);
     if (c->resolved) freeaddrinfo(c->resolved);
 }
 
@@ -5705,8 +5821,7 @@ GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_
     if (!code) code = gb_histogram_init(&result->latency, 3, error);
     if (!code) code = gb_histogram_init(&result->uncorrected, 3, error);
     if (!code) code = gb__parse_url(c.config.url, &url, error);
-    c.is_head = c.config.method && !strcmp(c.config.method, "HEAD");
-    if (!code) code = gb__compose_request(&c, &url, error);
+    if (!code) code = gb__compose_requests(&c, &url, error);
     if (!code) code = gb__find_address(&c, &url, error);
     if (!code) code = gb__enter_cpus(config->cpus, config->cpu_count, &before, error);
     placed = !code;
@@ -10096,6 +10211,39 @@ static gb_code gb__describe_end(int status, gb_error *error)
     return gb__fail(error, GB_MEASUREMENT, "the server's process %s", how);
 }
 
+static bool gb__same_variable(const char *a, const char *b)
+{
+    return !strncmp(a, b, strcspn(a, "=") + 1);
+}
+
+static gb_code gb__check_process(const gb_process *p, gb_error *error)
+{
+    static const char *const asked[] = {"PYTHON_GIL=", "PYTHON_JIT=", "PYTHONHOME="};
+    struct stat s;
+    if (p->directory && (stat(p->directory, &s) || !S_ISDIR(s.st_mode)))
+        return gb__fail(error, GB_USAGE, "\"%s\" is not a directory", p->directory);
+    for (size_t i = 0; i < p->environment_count; i++) {
+        const char *text = p->environment[i];
+        if (*text == '=' || !strchr(text, '='))
+            return gb__fail(error, GB_USAGE, "\"%s\" is not a variable: give NAME=value", text);
+        for (size_t j = 0; j < 3; j++)
+            if (gb__same_variable(asked[j], text))
+                return gb__fail(error, GB_USAGE, "%s would be that of every build: ask with "
+                                "--python PY,gil=0|1,jit=0|1", text);
+        for (size_t j = 0; j < i; j++)
+            if (gb__same_variable(p->environment[j], text))
+                return gb__fail(error, GB_USAGE, "%s: that variable is given twice", text);
+    }
+    return GB_OK;
+}
+
+// In a child: malloc, which putenv calls, is usable behind a fork.
+static void gb__enter(const gb_process *p)
+{
+    for (size_t i = 0; i < p->environment_count; i++) putenv((char *)p->environment[i]);
+    if (p->directory && chdir(p->directory)) _exit(126);
+}
+
 #define GB__CHILD_NAME "gilbench-child="  // argv[0] of a program that is one; its socket follows
 
 // Whether this code is in the program itself, which heads the list of objects, not in a library.
@@ -10147,6 +10295,7 @@ static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb__order
     if (s->pid == 0) {
         if (errors >= 0) dup2(errors, STDERR_FILENO);
         gb__child_begin(parent, order->loaded);
+        if (!order->place.port) gb__enter(&order->config.process);  // else it is there
         if (forked) {
             close(pair[0]);
             child(order, pair[1]);
@@ -10238,14 +10387,16 @@ static void gb__peer_environment(const gb_python *python)
     gb__buf_free(&path);
 }
 
-static void gb__peer_child(const gb_python *python, const char *command, int output, pid_t parent)
+static void gb__peer_child(const gb_service_config *config, const char *command, int output,
+                           pid_t parent)
 {
     gb__child_begin(parent, false);
+    gb__enter(&config->process);
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
         dup2(output, STDERR_FILENO) < 0)
         _exit(126);
-    gb__peer_environment(python);
+    gb__peer_environment(config->python);
     execl("/bin/sh", "sh", "-c", command, (char *)NULL);
     dprintf(STDERR_FILENO, "can't execute /bin/sh: %s\n", strerror(errno));
     _exit(127);
@@ -10262,7 +10413,7 @@ static gb_code gb__peer_spawn(gb_service *s, const gb_service_config *config, gb
     s->output = memfd_create("gilbench-server", MFD_CLOEXEC);
     pid_t parent = getpid();
     s->pid = s->output < 0 ? -1 : fork();
-    if (s->pid == 0) gb__peer_child(config->python, command, s->output, parent);
+    if (s->pid == 0) gb__peer_child(config, command, s->output, parent);
     int saved = errno;
     free(command);
     if (s->pid > 0) {
@@ -10602,9 +10753,10 @@ static void gb__group_main(const gb_service_config *config, int socket)
     _exit(reply.error.code ? 0 : stopped ? 1 : g.late ? GB__ENDED_LATE : 0);
 }
 
-static gb_code gb__check_workers(const gb_service_config *config, gb_error *error)
+static gb_code gb__check_service(const gb_service_config *config, gb_error *error)
 {
-    if (config->workers >= 0 && config->workers <= GB_MAX_WORKERS) return GB_OK;
+    if (config->workers >= 0 && config->workers <= GB_MAX_WORKERS)
+        return gb__check_process(&config->process, error);
     return gb__fail(error, GB_USAGE, "%d workers: from 1 to %d can serve", config->workers,
                     GB_MAX_WORKERS);
 }
@@ -10671,8 +10823,9 @@ GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *
     struct sigaction interrupt, terminate;
     gb_error local = {0};
     if (!error) error = &local;
-    gb_code code = gb__check_workers(config, error);
+    gb_code code = gb__check_service(config, error);
     if (code) return code;
+    gb__enter(&config->process);
     int stop_event = gb__stop_by_signal = eventfd(0, EFD_CLOEXEC);
     if (stop_event < 0)
         return gb__fail(error, GB_SYSTEM, "can't create an eventfd: %s", strerror(errno));
@@ -10767,7 +10920,7 @@ static gb_service *gb__service_start(const gb_service_config *config, const bool
 {
     gb_service *s = calloc(1, sizeof *s);
     cpu_set_t before;
-    gb_code code = s ? gb__check_workers(config, error) : gb__fail_memory(error);
+    gb_code code = s ? gb__check_service(config, error) : gb__fail_memory(error);
     if (!code) code = gb__enter_cpus(config->cpus, config->cpu_count, &before, error);
     if (!code) {
         *s = (gb_service){.stop = stop, .output = -1};
@@ -10822,14 +10975,16 @@ GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
 
 // ---- which modules bring the GIL back -----------------------------------------------------------
 
-static void gb__gil_culprits(const gb_python *python, const char *app, const char *names,
-                             char *text, size_t size)
+static void gb__gil_culprits(const gb_service_config *config, const char *names, char *text,
+                             size_t size)
 {
     char path[32];
     gb__order order;
     gb_service child;
     gb__buf output = {0}, found = {0};
-    if (gb__order_make(&order, &(gb_service_config){.python = python, .app = app}, NULL)) return;
+    gb_service_config k = *config;
+    if (!k.app) k.app = "builtin:wsgi";
+    if (gb__order_make(&order, &k, NULL)) return;
     int fd = memfd_create("gilbench-culprits", MFD_CLOEXEC);
     if (fd < 0) return;
     gb__copy(order.modules, sizeof order.modules, names);
@@ -10982,6 +11137,7 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
     r->errors = load->errors;
     memcpy(r->statuses, load->statuses, sizeof r->statuses);
     r->first_answer = load->first_answer;
+    gb__copy(r->first_error, sizeof r->first_error, load->first_error);
     gb__copy(r->redirect, sizeof r->redirect, load->redirect);
     r->warmup_s = load->warmup_s;
     r->unsettled = load->unsettled;
@@ -11041,11 +11197,13 @@ static gb_code gb__measure_load(gb__measuring *m, gb_error *error)
     if (!code) gb__round_fill(m->round, m, &result, load.threads > 0 ? load.threads : 1);
     if (!code && config->latency) gb_histogram_merge(config->latency, &result.latency);
     if (!code && config->uncorrected) gb_histogram_merge(config->uncorrected, &result.uncorrected);
+    int status = result.first_answer.status;
     if (!code && !result.requests)
         code = gb__fail(error, GB_MEASUREMENT, "no request was answered within %.3g s%s%s%s",
                         result.warmup_s + result.seconds, *result.first_error ? ": " : "",
                         result.first_error,
-                        result.errors.status ? "; --path names the page to measure" : "");
+                        result.errors.status && (status == 404 || status == 405)
+                            ? "; --path names the page to measure, -m its method" : "");
     gb_load_free(&result);
     return code;
 }
@@ -11060,7 +11218,8 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
     if (!error) error = &local;
     *round = (gb_round){.gil.enabled_after_load = -1};
     round->timeline.step_s = GB__TIMELINE_STEP_S;
-    if (!service.ready_path) service.ready_path = config->path;
+    if (!service.ready_path)
+        service.ready_path = config->load.mix_count ? config->load.mix->path : config->path;
     m.service = gb__service_start(&service, config->load.stop, error);
     if (!m.service) {
         gb__copy(round->problem, sizeof round->problem, error->text);
@@ -11076,8 +11235,7 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
     }
     round->ended_late = late && !code;
     if (*m.reply.stats.extensions)
-        gb__gil_culprits(python, config->service.app ? config->service.app : "builtin:wsgi",
-                         m.reply.stats.extensions, round->gil.reenabled_by,
+        gb__gil_culprits(&config->service, m.reply.stats.extensions, round->gil.reenabled_by,
                          sizeof round->gil.reenabled_by);
     if (code) gb__copy(round->problem, sizeof round->problem, error->text);
     return code;
@@ -11378,7 +11536,8 @@ static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, 
 // What an application is shows when it is loaded; GB_AUTO where that fails: a round will tell.
 static gb_interface gb__ask_interface(const gb_plan *p, const gb_python *python, const char *app)
 {
-    gb_service_config config = {.python = python, .app = app, .loop = p->loop};
+    gb_service_config config = {.python = python, .app = app, .loop = p->loop,
+                                .process = p->process};
     gb__reply reply = {0};
     gb_error error;
     gb_service *service = gb__service_start(&config, p->stop, &error);
@@ -12028,16 +12187,44 @@ static const gb_round *gb__first_round(const gb_cell *c)
     return NULL;
 }
 
-// Are its answers those that were meant, and the same as the first build's?
+// Do both answer alike? A status always tells. A size may vary from answer to answer: it tells
+// where one of them is larger by 5 % in more than three of four rounds.
+static void gb__warn_difference(gb_result *r, const gb_cell *a, const gb_cell *b)
+{
+    size_t n = 0, larger = 0, smaller = 0;
+    const gb_answer *x = NULL, *y = NULL;
+    for (size_t i = 0; i < a->round_count && i < b->round_count; i++) {
+        const gb_answer *p = &a->rounds[i].first_answer, *q = &b->rounds[i].first_answer;
+        if (!p->status || !q->status) continue;
+        bool more = (double)q->size > 1.05 * (double)p->size;
+        bool less = (double)p->size > 1.05 * (double)q->size;
+        if (!x || p->status != q->status || (x->status == y->status && (more || less)))
+            x = p, y = q;
+        larger += more;
+        smaller += less;
+        n++;
+    }
+    if (!n || (x->status == y->status && 4 * larger <= 3 * n && 4 * smaller <= 3 * n)) return;
+    char before[GB__VARIANT], after[GB__VARIANT];
+    gb__variant(a, "", before, sizeof before);
+    gb__variant(b, "", after, sizeof after);
+    gb__warn(r, "%.150s: %s answered %d with %llu bytes, %s %d with %llu: is that the same work?",
+             b->path, before, x->status, (unsigned long long)x->size, after, y->status,
+             (unsigned long long)y->size);
+}
+
+// Are its answers those that were meant?
 static void gb__warn_answers(gb_result *r, const gb_cell *c)
 {
-    uint64_t unanswered = 0, redirects = 0;
-    const char *redirect = "";
-    const gb_cell *baseline = gb__baseline(r, c, GB__AGAINST_BUILD);
+    uint64_t unanswered = 0, redirects = 0, errors = 0;
+    const char *redirect = "", *example = "";
     for (size_t i = 0; i < c->round_count; i++) {
-        unanswered += c->rounds[i].unanswered;
-        redirects += c->rounds[i].statuses[3];
-        if (!*redirect) redirect = c->rounds[i].redirect;
+        const gb_round *round = &c->rounds[i];
+        unanswered += round->unanswered;
+        redirects += round->statuses[3];
+        if (!*round->problem) errors += gb_load_error_count(&round->errors);
+        if (!*redirect) redirect = round->redirect;
+        if (!*example) example = round->first_error;
     }
     if (redirects)
         gb__warn(r, "%s: %llu answers were redirects, the first to \"%.200s\": is that the page "
@@ -12045,20 +12232,16 @@ static void gb__warn_answers(gb_result *r, const gb_cell *c)
     if (unanswered)
         gb__warn(r, "%s: %llu requests had no answer a while after its windows; their latency "
                  "counts as so long", c->id, (unsigned long long)unanswered);
-    const gb_round *a = baseline ? gb__first_round(baseline) : NULL, *b = gb__first_round(c);
-    if (!a || !b) return;
-    const gb_answer *x = &a->first_answer, *y = &b->first_answer;
-    double more = fabs((double)x->size - (double)y->size);
-    if (x->status != y->status || more > 0.1 * (double)x->size)
-        gb__warn(r, "%s answers with %d and %llu bytes, %s with %d and %llu: is that the same "
-                 "work?", baseline->id, x->status, (unsigned long long)x->size, c->id, y->status,
-                 (unsigned long long)y->size);
+    if (errors)
+        gb__warn(r, "%s: %llu requests failed%s%.150s", c->id, (unsigned long long)errors,
+                 *example ? ", for example " : "", example);
+    const gb_cell *baseline = gb__baseline(r, c, GB__AGAINST_BUILD);
+    if (baseline) gb__warn_difference(r, baseline, c);
 }
 
 static void gb__warn_cell(gb_result *r, const gb_cell *c)
 {
     const char *modules = gb__gil_is_back(r, c);
-    uint64_t errors = 0;
     double share = 0, median = c->summary[GB_RPS].median, farthest = median;
     size_t unsettled = 0, outliers = 0, late = 0;
     gb__small a, b;
@@ -12066,7 +12249,6 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     gb__variant(c, "", variant, sizeof variant);
     for (size_t i = 0; i < c->round_count; i++) {
         const gb_round *round = &c->rounds[i];
-        errors += gb_load_error_count(&round->errors);
         unsettled += round->unsettled;
         outliers += round->outlier;
         late += round->ended_late;
@@ -12090,7 +12272,6 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         gb__warn(r, "%s: after %zu of %zu rounds the application did not end within a second (a "
                  "thread that is no daemon, a slow atexit?); what was measured counts", c->id, late,
                  c->round_count);
-    if (errors) gb__warn(r, "%s: %llu requests failed", c->id, (unsigned long long)errors);
     if (share > 0.9)
         gb__warn(r, "%s: the client used %.0f %% of its CPU, so it may be the limit; try more "
                  "client threads", c->id, share * 100);
@@ -12184,14 +12365,21 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
                     .worker_model = c->worker_model, .server = {.threads = c->threads},
                     .cpus = on->server_cpus,
                     .cpu_count = c->server_cpus ? c->server_cpus : on->server_cpu_count,
-                    .command = *c->command ? c->command : NULL, .waits = p->waits},
+                    .command = *c->command ? c->command : NULL, .waits = p->waits,
+                    .process = p->process},
         .path = c->path,
-        .load = {.connections = c->connections, .threads = p->client_threads,
-                 .cpus = on->client_cpus, .cpu_count = on->client_cpu_count,
-                 .duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
-                 .expect = gb__cell_is_control(c) ? NULL : p->expect, .stop = p->stop},
+        .load = p->load,
         .latency = &c->latency, .uncorrected = &c->uncorrected,
         .on_progress = p->on_progress && watcher ? gb__watch_load : NULL, .user = watcher};
+    m.load.connections = c->connections;
+    m.load.threads = p->client_threads;
+    m.load.cpus = on->client_cpus;
+    m.load.cpu_count = on->client_cpu_count;
+    m.load.duration_s = p->duration_s;
+    m.load.warmup_s = p->warmup_s;
+    m.load.rate = p->rate;
+    m.load.stop = p->stop;
+    if (gb__cell_is_control(c)) m.load.expect = NULL;
     return gb_measure(&m, &c->rounds[c->round_count++], error);
 }
 
@@ -12440,7 +12628,8 @@ static gb_method gb__method_of(const gb_plan *p)
                    .client_threads = p->client_threads, .waits = p->waits,
                    .seed = p->seed & ((1ull << 53) - 1)};  // what a reader of JSON takes exactly
     gb__copy(m.loop, sizeof m.loop, p->loop ? p->loop : "asyncio");
-    gb__copy(m.expect, sizeof m.expect, p->expect ? p->expect : "");
+    gb__copy(m.expect, sizeof m.expect, p->load.expect ? p->load.expect : "");
+    gb__describe_requests(&p->load, m.requests, sizeof m.requests, NULL);
     return m;
 }
 
@@ -12622,6 +12811,8 @@ static void gb__warn_methods(gb_result *into, const gb_method *a, const gb_metho
     if (!(a->duration_s > 0 && b->duration_s > 0)) return;
     gb__warn_other(into, source, "event loop", a->loop, b->loop);
     gb__warn_other(into, source, "expected text", a->expect, b->expect);
+    gb__warn_other(into, source, "kind of request", *a->requests ? a->requests : "GET",
+                   *b->requests ? b->requests : "GET");
     gb__warn_other_figure(into, source, "duration", a->duration_s, b->duration_s);
     gb__warn_other_figure(into, source, "warm-up", a->warmup_s, b->warmup_s);
     gb__warn_other_figure(into, source, "rate", a->rate, b->rate);
@@ -13539,6 +13730,7 @@ static void gb__add_builds(gb__paper *p, const gb_result *r)
     if (*server)
         gb__add_item(p, "CPUs", gb__is_parted(on) ? "server on %s, client on %s"
                                                   : "server and client share %s", server, client);
+    if (*r->plan.requests) gb__add_item(p, "Requests", "%s", r->plan.requests);
     for (size_t i = 0; i < r->python_count; i++)
         gb__add_item(p, r->pythons[i].id, "%s", gb__build_text(&r->pythons[i], text));
     gb__buf_str(&p->text, "\n");
@@ -13734,6 +13926,11 @@ static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c, cons
         gb__csv_figure(t, of.hi);
         gb__cell(t, "%s", k ? gb__verdict_words(k) : "");
     }
+    size_t i = p ? c->round_count : 0;
+    while (i < c->round_count && !c->rounds[i].first_answer.status) i++;
+    bool answered = i < c->round_count;
+    gb__csv_figure(t, answered ? c->rounds[i].first_answer.status : (double)NAN);
+    gb__csv_figure(t, answered ? (double)c->rounds[i].first_answer.size : (double)NAN);
 }
 
 GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error)
@@ -13752,6 +13949,7 @@ GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error
         for (int j = 0; j < 3 && gb__metric_at(gb__columns[i].offset) < GB_METRIC_COUNT; j++)
             gb__cell(&t, "%s%s", head, more[j]);
     }
+    gb__heads(&t, (const char *const[]){"status", "bytes", NULL});
     t.columns = t.count;
     for (size_t i = 0; i < result->cell_count; i++)
         gb__csv_row(&t, result, &result->cells[i], NULL);
@@ -13846,6 +14044,8 @@ typedef struct gb__reader {
     const char *name, *start, *at, *end;
     const char *key;  // whose value is being read
     size_t memory;    // taken so far
+    char *texts;      // as long as what is read: where texts of any length stay, and
+    const char **lines;  // where those of headers go; without, unknown keys are passed over
     gb_code code;
     gb_error *error;
 } gb__reader;
@@ -14082,6 +14282,8 @@ enum {
     GB__IS_HISTOGRAM,  // gb_histogram
     GB__IS_SCHEMA,     // nothing: always the same text (that text)
     GB__IS_COMMAND,    // nothing: argv, which isn't read
+    GB__IS_STRING,     // char *, in the reader's `texts`
+    GB__IS_HEADERS,    // gb_request's; an object in the file
     GB__IS_LOCKED      // nothing: what gb_python says of the GIL at the start, which isn't read
 };
 
@@ -14232,6 +14434,7 @@ static const gb__key gb__round_keys[] = {
     GB__NAMED(OBJECT, gb_round, errors, "errors", .more = gb__error_keys),
     GB__NAMED(OBJECT, gb_round, statuses, "statuses", .more = gb__status_keys),
     GB__NAMED(OBJECT, gb_round, first_answer, "first_answer", .more = gb__answer_keys),
+    GB__NAMED(TEXT, gb_round, first_error, "first_error", .flags = GB__OMITTED),
     GB__NAMED(TEXT, gb_round, redirect, "redirect", .flags = GB__OMITTED),
     GB__KEY(NUMBER, gb_round, warmup_s),
     GB__KEY(BOOL, gb_round, unsettled),
@@ -14337,6 +14540,7 @@ static const gb__key gb__host_keys[] = {
 static const gb__key gb__method_keys[] = {
     GB__KEY(TEXT, gb_method, loop),
     GB__KEY(TEXT, gb_method, expect),
+    GB__KEY(TEXT, gb_method, requests),
     GB__KEY(NUMBER, gb_method, duration_s),
     GB__KEY(NUMBER, gb_method, warmup_s),
     GB__KEY(NUMBER, gb_method, rate),
@@ -14386,6 +14590,14 @@ static const gb__key gb__result_keys[] = {
     GB__LIST(gb_result, comparison, gb__comparison_element, GB__MAX_COMPARISONS),
     GB__LIST(gb_result, warning, gb__warning_element, GB__MAX_WARNINGS),
     GB__KEY(BOOL, gb_result, interrupted), GB__END};
+
+// A line of a mix of requests.
+static const gb__key gb__request_keys[] = {
+    GB__NAMED(STRING, gb_request, path, "path", .flags = GB__NEEDED),
+    GB__KEY(STRING, gb_request, method),
+    GB__KEY(HEADERS, gb_request, headers),
+    GB__KEY(STRING, gb_request, body),
+    GB__KEY(NUMBER, gb_request, weight), GB__END};
 
 // What gb_load found, as its file has it.
 typedef struct gb__load_summary {
@@ -14581,6 +14793,7 @@ static bool gb__read_member(gb__reader *r, const gb__key *keys, char *base, uint
     if (!gb__eat(r, ":")) return gb__bad(r, r->at, "\":\" is missing");
     const gb__key *k = keys;
     while (k->key && strcmp(k->key, key)) k++;
+    if (!k->key && r->texts) return gb__bad(r, at, "a request has no \"%s\"; see --help", key);
     if (!k->key) return gb__skip(r, 0);
     uint64_t bit = 1ull << (k - keys);
     if (*seen & bit)
@@ -14728,12 +14941,39 @@ static bool gb__read_histogram(gb__reader *r, gb_histogram *h)
     return fine;
 }
 
+// A text of any length; NULL if it is none.
+static char *gb__keep_text(gb__reader *r, char *to)
+{
+    return gb__read_text(r, to, (size_t)(r->end - r->at) + 1) ? to : NULL;
+}
+
+// "Name: value" lines of an object's members: the value goes right behind its name.
+static bool gb__read_headers(gb__reader *r, gb_request *q)
+{
+    q->headers = r->lines;
+    if (!gb__eat(r, "{")) return gb__wrong(r, r->at, "an object");
+    for (bool more = !gb__eat(r, "}"); more; q->header_count++) {
+        char *line = gb__keep_text(r, r->texts + (r->at - r->start));
+        size_t len = line ? strlen(line) : 0;
+        if (!line) return false;
+        if (!gb__eat(r, ":")) return gb__bad(r, r->at, "\":\" is missing");
+        r->key = line;
+        if (!gb__keep_text(r, line + len + 2)) return false;
+        memcpy(line + len, ": ", 2);
+        *r->lines++ = line;
+        more = gb__eat(r, ",");
+        if (!more && !gb__eat(r, "}")) return gb__bad(r, r->at, "\",\" or \"}\" is missing");
+    }
+    return true;
+}
+
 static bool gb__read_value(gb__reader *r, const gb__key *k, char *base)
 {
     char *at = base + k->offset;
     uint64_t whole = 0;
     int state = 0;
     bool fine = true;
+    char *text;
     switch (k->type) {
     case GB__IS_TEXT: return gb__read_text(r, at, k->size);
     case GB__IS_NAME: return gb__read_metric(r, &GB__AT(const char *, at));
@@ -14753,6 +14993,11 @@ static bool gb__read_value(gb__reader *r, const gb__key *k, char *base)
     case GB__IS_OBJECT: return gb__read_object(r, k->more, at);
     case GB__IS_HISTOGRAM: return gb__read_histogram(r, &GB__AT(gb_histogram, at));
     case GB__IS_SCHEMA: return gb__read_schema(r, k->more);
+    case GB__IS_HEADERS: return gb__read_headers(r, (void *)base);
+    case GB__IS_STRING:
+        text = gb__keep_text(r, r->texts + (r->at - r->start));
+        memcpy(at, &text, sizeof text);
+        return text;
     case GB__IS_PAIR:
     case GB__IS_SERIES:
     case GB__IS_LIST: return gb__read_array(r, k, base);
@@ -16037,6 +16282,7 @@ static void gb__builds(gb__buf *b, const gb_result *r)
         gb__html_fact(b, "compiled with", r->pythons[i].compiler);
         gb__html_fact(b, "configured with", r->pythons[i].configure_args);
     }
+    gb__html_fact(b, "requests", r->plan.requests);
     gb__buf_str(b, "</dl>\n</section>\n");
 }
 
@@ -16131,6 +16377,8 @@ enum {
     GB__REPORT = 16,
     GB__WHY = 32 | GB__COMPARE,  // it takes the options of that
     GB__ALL = 63,
+    GB__MANY = 64,                         // may be given several times
+    GB__ASKS = GB__COMPARE | GB__LOAD,     // what sends requests
     GB__RESULT = GB__COMPARE | GB__REPORT  // what has one to show
 };
 
@@ -16138,15 +16386,20 @@ enum {
 #define GB__OPTIONS(X)                                                                             \
     X(ARMS, "arms", 0, "LIST", GB__COMPARE,                                                        \
       "of gil, ft, ft-gil (free-threaded with its GIL on); default gil,ft")                        \
-    X(PYTHON, "python", 0, "PY", GB__COMPARE | GB__SERVE | GB__PYTHONS,                            \
+    X(PYTHON, "python", 0, "PY", GB__COMPARE | GB__SERVE | GB__PYTHONS | GB__MANY,                 \
       "an interpreter, virtual environment, installation or libpython; repeatable; "               \
       "PY,gil=0|1,jit=0|1,name=TEXT sets a variant")                                               \
     X(APP, "app", 0, "APP", GB__COMPARE | GB__SERVE,                                               \
       "FILE.py:NAME, module:NAME, or builtin:wsgi (default), asgi or c")                           \
     X(INTERFACE, "interface", 0, "NAME", GB__COMPARE | GB__SERVE, "auto (default), wsgi, asgi, c") \
-    X(PATH, "path", 0, "P", GB__COMPARE,                                                           \
-      "of the URL; default / of your own --app, else /json; built in: /io, /page, /query, too") \
-    X(SCENARIO, "scenario", 0, "NAME", GB__COMPARE, "a built-in scenario; repeatable")             \
+    X(APP_DIR, "app-dir", 0, "DIR", GB__COMPARE | GB__SERVE,                                       \
+      "as if it were started there: where it works and APP is looked for; default: here")          \
+    X(ENV, "env", 0, "K=V", GB__COMPARE | GB__SERVE | GB__MANY,                                    \
+      "a variable of the server's process, from before Python starts; repeatable")                 \
+    X(PATH, "path", 0, "P", GB__COMPARE | GB__MANY,                                                \
+      "of the URL; default / of your own --app, else /json; repeatable: a scenario each; "         \
+      "built in: /io, /page, /query, too")                                                         \
+    X(SCENARIO, "scenario", 0, "NAME", GB__COMPARE | GB__MANY, "a built-in scenario; repeatable")  \
     X(LIST_SCENARIOS, "list-scenarios", 0, NULL, GB__COMPARE, "says which there are")              \
     X(BIND, "bind", 0, "HOST:PORT", GB__SERVE, "default 127.0.0.1:8000; port 0: a free one")       \
     X(MAX_BODY, "max-body", 0, "BYTES", GB__SERVE, "of a request; default 16 MiB")                 \
@@ -16165,7 +16418,7 @@ enum {
       "processes, processes-each, threads or auto: threads where the GIL is off, else processes")  \
     X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE,                                            \
       "asyncio (default), uvloop, rloop; of ASGI")                                                 \
-    X(SERVER, "server", 0, "COMMAND", GB__COMPARE,                                                 \
+    X(SERVER, "server", 0, "COMMAND", GB__COMPARE | GB__MANY,                                      \
       "also somebody else's server on each build: sh runs `exec COMMAND`; {port}, {python}, "      \
       "{threads} and {workers} in it are replaced; repeatable; name=TEXT,COMMAND")                 \
     X(CONNECTIONS, "connections", 0, "LIST", GB__COMPARE, "default 128")                           \
@@ -16174,7 +16427,9 @@ enum {
       "of a measurement; default 0.4 (compare), 3 (why), 10 (load)")                                      \
     X(WARMUP, "warmup", 0, "SECONDS", GB__COMPARE | GB__LOAD,                                      \
       "before it, and until the rate has settled, within ten times that; default 0.15 or 0")       \
-    X(REQUESTS, "requests", 'n', "N", GB__LOAD, "stop after so many instead of after a time")      \
+    X(LIMIT, "requests", 'n', "N", GB__LOAD, "stop after so many instead of after a time")         \
+    X(MIX, "requests", 0, "FILE", GB__ASKS,                                                        \
+      "a mix: JSON lines with path and, if need be, method, headers, body, weight of a request")   \
     X(ROUNDS, "rounds", 0, "N", GB__COMPARE,                                                       \
       "of all cells; default: from 8 to 60, as many as two minutes have room for; 6 at least "     \
       "for a verdict")                                                                             \
@@ -16182,12 +16437,12 @@ enum {
       "no more rounds once req/s ratios (with a rate, latencies') are known to P; default 2%")     \
     X(RATE, "rate", 'r', "RATE", GB__COMPARE | GB__LOAD,                                           \
       "requests a second on a fixed schedule (open loop); default: as fast as answers come")       \
-    X(METHOD, "method", 'm', "METHOD", GB__LOAD, "default GET, or POST with a body")               \
-    X(HEADER, "header", 'H', "'K: V'", GB__LOAD, "of every request; repeatable")                   \
-    X(BODY, "body", 0, "FILE", GB__LOAD, "sent with every request")                                \
+    X(METHOD, "method", 'm', "METHOD", GB__ASKS, "default GET, or POST with a body")               \
+    X(HEADER, "header", 'H', "'K: V'", GB__ASKS | GB__MANY, "of every request; repeatable")        \
+    X(BODY, "body", 0, "FILE", GB__ASKS, "sent with every request")                                \
     X(EXPECT, "expect", 0, "STRING", GB__COMPARE | GB__LOAD, "every body must contain it")         \
-    X(NO_KEEPALIVE, "no-keepalive", 0, NULL, GB__LOAD, "a new connection for each request")        \
-    X(TIMEOUT, "timeout", 0, "S", GB__LOAD, "of one request; default 30")                          \
+    X(NO_KEEPALIVE, "no-keepalive", 0, NULL, GB__ASKS, "a new connection for each request")        \
+    X(TIMEOUT, "timeout", 0, "S", GB__ASKS, "of one request; default 30")                          \
     X(SEED, "seed", 0, "N", GB__COMPARE, "of the order of cells and of the intervals; default 1")  \
     X(NO_CONTROL, "no-control", 0, NULL, GB__COMPARE, "leaves out the C handler")                  \
     X(JSON, "json", 0, "F", GB__COMPARE | GB__LOAD | GB__PYTHONS, "writes JSON; - is stdout")      \
@@ -16234,9 +16489,9 @@ typedef struct gb__numbers {
 typedef struct gb__arguments {
     unsigned command;
     bool given[GB__OPT_COUNT];
-    const char *value[GB__OPT_COUNT];  // the last one given
+    const char *value[GB__OPT_COUNT];
     const char *url;
-    gb__list pythons, scenarios, servers, headers, results;
+    gb__list pythons, scenarios, servers, headers, paths, variables, results;
 } gb__arguments;
 
 static volatile sig_atomic_t gb__signalled;
@@ -16326,6 +16581,8 @@ static bool gb__keep_value(gb__arguments *a, int id, const char *value)
     if (id == GB__OPT_SCENARIO) return gb__list_add(&a->scenarios, value);
     if (id == GB__OPT_SERVER) return gb__list_add(&a->servers, value);
     if (id == GB__OPT_HEADER) return gb__list_add(&a->headers, value);
+    if (id == GB__OPT_PATH) return gb__list_add(&a->paths, value);
+    if (id == GB__OPT_ENV) return gb__list_add(&a->variables, value);
     return true;
 }
 
@@ -16340,14 +16597,14 @@ static gb_code gb__read_option(gb__arguments *a, int argc, char **argv, int *i, 
     int id = gb__find_option(a->command, name, letter);
     if (id < 0)
         return gb__fail(error, GB_USAGE, "there is no option %s here; --help lists them", text);
-    if (!gb__option_table[id].argument) {
-        a->given[id] = true;
-        return value ? gb__fail(error, GB_USAGE, "%s takes no value", text) : GB_OK;
-    }
-    if (!value && *i + 1 < argc) value = argv[++*i];
-    if (!value)
-        return gb__fail(error, GB_USAGE, "%s needs a value: %s", text,
-                        gb__option_table[id].argument);
+    const gb__option *o = &gb__option_table[id];
+    if (value && !o->argument) return gb__fail(error, GB_USAGE, "%s takes no value", text);
+    if (!value && o->argument && *i + 1 < argc) value = argv[++*i];
+    if (!value && o->argument)
+        return gb__fail(error, GB_USAGE, "%s needs a value: %s", text, o->argument);
+    if (id == GB__OPT_LIMIT && !letter && !strchr("0123456789+-.", *value)) id = GB__OPT_MIX;
+    if (a->given[id] && !(o->commands & GB__MANY))
+        return gb__fail(error, GB_USAGE, "--%s can be given only once", o->name);
     if (!gb__keep_value(a, id, value))
         return gb__fail(error, GB_USAGE, "%s is given more than %d times", text, GB__MAX_LIST);
     return GB_OK;
@@ -16489,7 +16746,9 @@ static gb_code gb__read_app_name(const gb__arguments *a, const char **app, gb_er
     if (!colon || colon == *app || !colon[1])
         return gb__fail(error, GB_USAGE, "--app %s: give FILE.py:NAME or module:NAME", *app);
     char file[GB_PATH];
-    snprintf(file, sizeof file, "%.*s", (int)(colon - *app), *app);
+    const char *dir = **app == '/' ? NULL : a->value[GB__OPT_APP_DIR];
+    snprintf(file, sizeof file, "%s%s%.*s", dir ? dir : "", dir ? "/" : "", (int)(colon - *app),
+             *app);
     size_t len = strlen(file);
     if (len > 3 && !strcmp(file + len - 3, ".py") && access(file, R_OK))
         return gb__fail(error, GB_APP, "--app %s: %s: %s", *app, file, strerror(errno));
@@ -16511,6 +16770,12 @@ static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_interfa
     if (builtin ? !strcmp(*app + 8, name) : *interface != GB_C) return GB_OK;
     return gb__fail(error, GB_USAGE, "--interface %s: --app %s doesn't have it; leave one out",
                     name, *app);
+}
+
+static gb_code gb__read_process(const gb__arguments *a, gb_process *p, gb_error *error)
+{
+    *p = (gb_process){a->value[GB__OPT_APP_DIR], a->variables.items, a->variables.count};
+    return gb__check_process(p, error);
 }
 
 // ================================================================================================
@@ -16701,7 +16966,8 @@ static int gb__main_serve(const gb__arguments *a)
     gb_python python;
     char host[256];
     gb_service_config config = {.app = "builtin:wsgi", .server = {.threads = 1}};
-    gb_code code = gb__read_app(a, &config.app, &config.interface, &error);
+    gb_code code = gb__read_process(a, &config.process, &error);
+    if (!code) code = gb__read_app(a, &config.app, &config.interface, &error);
     if (!code) code = gb__read_loop(a, &config.loop, &error);
     if (!code) code = gb__read_bind(a, host, sizeof host, &config.server.port, &error);
     if (!code)
@@ -16724,6 +16990,97 @@ static int gb__main_serve(const gb__arguments *a)
     }
     code = gb_serve(&config, gb__print_ready, host, &error);
     return code ? gb__complain(&error) : 0;
+}
+
+// ---- what is asked for: load, compare -----------------------------------------------------------
+
+#define GB__MOST_REQUESTS 1000  // of a mix: the client looks at each to choose one
+
+// What the files hold that requests are made of.
+typedef struct gb__mix {
+    gb__buf body;
+    char *texts;
+    const char **headers;
+    gb_request requests[GB__MOST_REQUESTS + 1];
+} gb__mix;
+
+static void gb__mix_free(gb__mix *m)
+{
+    gb__buf_free(&m->body);
+    free(m->texts);
+    free(m->headers);
+}
+
+static bool gb__mix_line(gb__reader *r, gb__mix *m, gb_load_config *k)
+{
+    static const gb__key top = GB__PART(gb_request, gb__request_keys, NULL);
+    gb_request *q = &m->requests[k->mix_count++];
+    gb_load_config alone = *k;
+    gb_error why;
+    const char *at = r->at, *problem = NULL;
+    r->key = NULL;
+    if (*at != '{') return gb__bad(r, at, "a line is a request, like {\"path\": \"/cart\"}");
+    if (k->mix_count > GB__MOST_REQUESTS)
+        return gb__bad(r, at, "there are more than %d requests", GB__MOST_REQUESTS);
+    alone.mix = q;
+    alone.mix_count = 1;
+    q->weight = 1;
+    if (!gb__read_value(r, &top, (char *)q)) return false;
+    if (q->body) q->body_size = strlen(q->body);
+    if (r->at < r->end) problem = "a line has one request";
+    else if (!(q->weight > 0)) problem = "\"weight\" must be above 0";
+    else if (gb__describe_requests(&alone, NULL, 0, &why)) problem = why.text;
+    return !problem || gb__bad(r, at, "%s", problem);
+}
+
+// JSON lines, a request each. The reader stops at a NUL, which the end of a line becomes for it.
+static gb_code gb__read_mix(const char *path, gb__mix *m, gb_load_config *k, gb_error *error)
+{
+    gb__buf file = {0};
+    gb__reader r = {.name = path, .error = error};
+    if (!gb__read_file(path, &file))
+        r.code = gb__fail(error, GB_USAGE, "--requests %s: %s", path, strerror(errno));
+    gb_slice line, rest = {file.data, file.len};
+    r.start = file.data;
+    r.texts = m->texts = calloc(file.len + 1, 1);  // neither of them can be longer
+    r.lines = m->headers = calloc(file.len / 4 + 1, sizeof *m->headers);
+    if (!r.texts || !r.lines) r.code = gb__fail_memory(error);
+    k->mix = m->requests;
+    while (rest.len && !r.code) {
+        gb__split(rest, '\n', &line, &rest);
+        char *stop = file.data + (line.data - file.data) + line.len, kept = *stop;
+        *stop = 0;
+        r.at = line.data;
+        r.end = stop;
+        gb__pass_blanks(&r);
+        if (r.at < r.end) gb__mix_line(&r, m, k);
+        *stop = kept;
+    }
+    gb__buf_free(&file);
+    if (k->mix_count || r.code) return r.code;
+    return gb__fail(error, GB_USAGE, "--requests %s: there is no request in it", path);
+}
+
+// The part of a load that says what is asked for.
+static gb_code gb__read_asked(const gb__arguments *a, gb__mix *m, gb_load_config *k,
+                              gb_error *error)
+{
+    const char *body = a->value[GB__OPT_BODY], *mix = a->value[GB__OPT_MIX];
+    k->method = a->value[GB__OPT_METHOD];
+    k->headers = a->headers.items;
+    k->header_count = a->headers.count;
+    k->expect = a->value[GB__OPT_EXPECT];
+    k->no_keepalive = a->given[GB__OPT_NO_KEEPALIVE];
+    if (mix && (body || k->method))
+        return gb__fail(error, GB_USAGE, "--requests and --body or --method exclude each other: "
+                        "each request has its own");
+    if (body && !gb__read_file(body, &m->body))
+        return gb__fail(error, GB_USAGE, "--body %s: %s", body, strerror(errno));
+    k->body = m->body.data;
+    k->body_size = m->body.len;
+    gb_code code = gb__read_number(a, GB__OPT_TIMEOUT, 0.001, 1e6, &k->timeout_s, error);
+    if (!code) code = gb__describe_requests(k, NULL, 0, error);
+    return code || !mix ? code : gb__read_mix(mix, m, k, error);
 }
 
 // ---- load ---------------------------------------------------------------------------------------
@@ -16772,33 +17129,26 @@ static void gb__print_load(FILE *out, const gb_load_config *k, const gb_load_res
                 "mean?\n", "warning", (unsigned long long)r->statuses[3], r->redirect);
 }
 
-static gb_code gb__read_load(const gb__arguments *a, gb_load_config *k, gb__buf *body,
+static gb_code gb__read_load(const gb__arguments *a, gb_load_config *k, gb__mix *m,
                              gb_error *error)
 {
     if (!a->url) return gb__fail(error, GB_USAGE, "load what? Give a URL, http://HOST:PORT/PATH");
     *k = (gb_load_config){.url = a->url, .connections = 64, .threads = 1, .duration_s = 10,
-                          .timeout_s = 30, .stop = &gb__stop_flag,
-                          .method = a->value[GB__OPT_METHOD], .expect = a->value[GB__OPT_EXPECT],
-                          .headers = a->headers.items, .header_count = a->headers.count,
-                          .no_keepalive = a->given[GB__OPT_NO_KEEPALIVE]};
-    gb_code code = gb__read_int(a, GB__OPT_LOAD_CONNECTIONS, 100000, &k->connections, error);
+                          .stop = &gb__stop_flag};
+    gb_code code = gb__read_asked(a, m, k, error);
+    if (!code) code = gb__read_int(a, GB__OPT_LOAD_CONNECTIONS, 100000, &k->connections, error);
     if (!code) code = gb__read_int(a, GB__OPT_LOAD_THREADS, 1024, &k->threads, error);
     if (!code) code = gb__read_number(a, GB__OPT_DURATION, 0.01, 1e6, &k->duration_s, error);
     if (!code) code = gb__read_number(a, GB__OPT_WARMUP, 0, 1e6, &k->warmup_s, error);
     if (!code) code = gb__read_number(a, GB__OPT_RATE, 0.001, 1e9, &k->rate, error);
-    if (!code) code = gb__read_number(a, GB__OPT_TIMEOUT, 0.001, 1e6, &k->timeout_s, error);
-    if (!code) code = gb__read_count(a, GB__OPT_REQUESTS, 1e15, &k->requests, error);
-    if (!code && a->given[GB__OPT_REQUESTS] && a->given[GB__OPT_DURATION])
-        code = gb__fail(error, GB_USAGE, "--requests and --duration exclude each other");
-    if (!code && a->given[GB__OPT_REQUESTS] && a->given[GB__OPT_WARMUP])
-        code = gb__fail(error, GB_USAGE, "--requests and --warmup exclude each other");
-    if (!code && a->given[GB__OPT_BODY]) {
-        if (!gb__read_file(a->value[GB__OPT_BODY], body))
-            return gb__fail(error, GB_USAGE, "--body %s: %s", a->value[GB__OPT_BODY],
-                            strerror(errno));
-        k->body = body->data;
-        k->body_size = body->len;
-    }
+    if (!code) code = gb__read_count(a, GB__OPT_LIMIT, 1e15, &k->requests, error);
+    bool timed = a->given[GB__OPT_DURATION] || a->given[GB__OPT_WARMUP];
+    if (!code && a->given[GB__OPT_LIMIT] && timed)
+        code = gb__fail(error, GB_USAGE, "-n and --duration or --warmup exclude each other");
+    const char *host = strstr(a->url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
+    if (!code && k->mix && path && path[1])
+        code = gb__fail(error, GB_USAGE, "the paths are in %s: give http://HOST:PORT",
+                        a->value[GB__OPT_MIX]);
     if (!code) code = gb__check_output(a, GB__OPT_JSON, error);
     return code ? code : gb__check_output(a, GB__OPT_HDR, error);
 }
@@ -16820,8 +17170,8 @@ static int gb__main_load(const gb__arguments *a)
     gb_error error;
     gb_load_config k = {0};
     gb_load_result r = {0};
-    gb__buf body = {0};
-    gb_code code = gb__read_load(a, &k, &body, &error);
+    static gb__mix m;  // too large for a stack
+    gb_code code = gb__read_load(a, &k, &m, &error);
     if (!code) code = gb_load(&k, &r, &error);
     if (!code || code == GB_INTERRUPTED) {
         gb__print_load(gb__uses_stdout(a) ? stderr : stdout, &k, &r);
@@ -16834,7 +17184,7 @@ static int gb__main_load(const gb__arguments *a)
                             (unsigned long long)r.unanswered, (unsigned long long)r.requests);
     }
     gb_load_free(&r);
-    gb__buf_free(&body);
+    gb__mix_free(&m);
     return code ? gb__complain(&error) : 0;
 }
 
@@ -16847,10 +17197,12 @@ static int gb__main_load(const gb__arguments *a)
 typedef struct gb__comparing {
     gb_plan plan;
     gb_scenario scenarios[GB__MAX_LIST];
+    char scenario_names[GB__MAX_LIST][64];
     gb_peer peers[GB__MAX_LIST];
     char peer_names[GB__MAX_LIST][64];
     gb__numbers threads, workers, connections, server_cpus;
-    gb_python *pythons;  // owned
+    gb_python *pythons;  // owned, as is the next
+    gb__mix mix;
     uint64_t next_progress;
 } gb__comparing;
 
@@ -16925,8 +17277,36 @@ static bool gb__is_named(const gb_scenario *s, const char *name)
     return !strncmp(s->name, name, len) && (!s->name[len] || s->name[len] == '-');
 }
 
+// An application or paths of one's own: each path is a scenario, as is a mix.
+static gb_code gb__read_own(const gb__arguments *a, gb__comparing *c, gb_error *error)
+{
+    const char *app = a->value[GB__OPT_APP], *mix = a->value[GB__OPT_MIX];
+    const char *usual[] = {!app || !strncmp(app, "builtin:", 8) ? "/json" : "/"};
+    const char *const *paths = a->paths.count ? a->paths.items : usual;
+    gb_scenario s = {.description = "", .app = "builtin:wsgi"};
+    gb_code code = gb__read_app(a, &s.app, &s.interface, error);
+    if (!code && mix && a->paths.count)
+        code = gb__fail(error, GB_USAGE, "--requests and --path exclude each other: the paths are "
+                        "in the file");
+    for (size_t i = 0; (i < a->paths.count || !i) && !code; i++) {
+        char *name = c->scenario_names[i];
+        bool several = a->paths.count > 1 && strcmp(paths[i], "/");
+        if (!*paths[i] || !gb__all(gb__slice(paths[i]), gb__is_target_char))
+            code = gb__fail(error, GB_USAGE, "--path %s: give the path of a URL, without blanks",
+                            paths[i]);
+        snprintf(name, 64, "app%s%s", several && *paths[i] != '/' ? "/" : "",
+                 several ? paths[i] : "");
+        s.name = name;
+        s.path = mix ? gb__basename(mix) : paths[i];
+        c->scenarios[c->plan.scenario_count++] = s;
+    }
+    return code;
+}
+
 static gb_code gb__read_scenarios(const gb__arguments *a, gb__comparing *c, gb_error *error)
 {
+    bool own = a->given[GB__OPT_APP] || a->given[GB__OPT_PATH] || a->given[GB__OPT_INTERFACE] ||
+               a->given[GB__OPT_MIX] || a->given[GB__OPT_APP_DIR];
     c->plan.scenarios = c->scenarios;
     for (size_t i = 0; i < a->scenarios.count; i++) {
         size_t before = c->plan.scenario_count;
@@ -16940,22 +17320,10 @@ static gb_code gb__read_scenarios(const gb__arguments *a, gb__comparing *c, gb_e
             return gb__fail(error, GB_USAGE, "there is no scenario %s; --list-scenarios says which "
                             "there are", a->scenarios.items[i]);
     }
-    bool own = a->given[GB__OPT_APP] || a->given[GB__OPT_PATH] || a->given[GB__OPT_INTERFACE];
     if (!own) return GB_OK;
-    if (c->plan.scenario_count)
-        return gb__fail(error, GB_USAGE, "--scenario and --app, --path or --interface exclude each "
-                        "other");
-    const char *app = a->value[GB__OPT_APP];
-    bool builtin = !a->given[GB__OPT_APP] || !strncmp(app, "builtin:", 8);
-    gb_scenario s = {.name = "app", .description = "", .app = "builtin:wsgi",
-                     .path = builtin ? "/json" : "/"};
-    if (a->given[GB__OPT_PATH]) s.path = a->value[GB__OPT_PATH];
-    if (!*s.path || !gb__all(gb__slice(s.path), gb__is_target_char))
-        return gb__fail(error, GB_USAGE, "--path %s: give the path of a URL, without blanks",
-                        s.path);
-    gb_code code = gb__read_app(a, &s.app, &s.interface, error);
-    c->scenarios[c->plan.scenario_count++] = s;
-    return code;
+    if (!c->plan.scenario_count) return gb__read_own(a, c, error);
+    return gb__fail(error, GB_USAGE, "--scenario and --app, --app-dir, --interface, --path or "
+                    "--requests exclude each other");
 }
 
 // "name=TEXT,COMMAND" or "COMMAND"; compare checks the rest.
@@ -16983,14 +17351,16 @@ static gb_code gb__read_servers(const gb__arguments *a, gb__comparing *c, gb_err
 static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_error *error)
 {
     gb_plan *p = &c->plan;
-    *c = (gb__comparing){.plan = {.stop = &gb__stop_flag, .expect = a->value[GB__OPT_EXPECT],
+    *c = (gb__comparing){.plan = {.stop = &gb__stop_flag,
                                   .no_control = a->given[GB__OPT_NO_CONTROL],
                                   .threads = c->threads.items, .workers = c->workers.items,
                                   .connections = c->connections.items,
                                   .server_cpus = c->server_cpus.items}};
     if (!a->given[GB__OPT_NO_PROGRESS] && !a->given[GB__OPT_QUIET] && isatty(STDERR_FILENO))
         p->on_progress = gb__show_progress, p->user = c;
-    gb_code code = gb__read_scenarios(a, c, error);
+    gb_code code = gb__read_process(a, &p->process, error);
+    if (!code) code = gb__read_scenarios(a, c, error);
+    if (!code) code = gb__read_asked(a, &c->mix, &p->load, error);
     if (!code) code = gb__read_loop(a, &p->loop, error);
     if (!code) code = gb__read_servers(a, c, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_THREADS, 4096, &c->threads, error);
@@ -17070,6 +17440,7 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
     int written = tried ? gb__write_reports(a, &r, argc, argv) : 0;
     gb_result_free(&r);
     free(c.pythons);
+    gb__mix_free(&c.mix);
     return code ? gb__complain(&error) : written;
 }
 

@@ -39,8 +39,9 @@ like((gilbench('--version'))[0], qr/^gilbench \d+\.\d+\.\d+\n$/, '--version');
 my %contract = (
     compare => [qw(arms python app interface path scenario list-scenarios threads workers
         worker-model connections duration warmup rounds rate loop server seed json markdown csv
-        html pyperf hdr quiet no-progress help)],
-    serve => [qw(app python interface bind threads workers worker-model loop help)],
+        html pyperf hdr quiet no-progress method header body no-keepalive timeout requests app-dir
+        env help)],
+    serve => [qw(app python interface bind threads workers worker-model loop app-dir env help)],
     load => [qw(connections threads duration requests rate method header body expect
         no-keepalive timeout json hdr help)],
     pythons => [qw(json help)],
@@ -76,6 +77,9 @@ for my $command (sort keys %help) {
         } else {
             refused(2, qr/--$name=1 takes no value/, @start, "--$name=1");
         }
+        next if $name =~ /^(?:python|path|scenario|server|header|env)$/;
+        my $value = $help{$command}{$name} ? '=1' : '';
+        refused(2, qr/--$name can be given only once/, @start, ("--$name$value") x 2);
     }
 }
 refused(2, qr/is one argument too many/, qw(--quiet compare));
@@ -87,6 +91,16 @@ my @not_counts = ('', '0', '-1', 'x', '1.5', '1x', '1e99', 'nan', '9999999999999
 my @not_lists = (@not_counts, ',', '1,', ',1', '1,,2', '1, 2', '1 2', '1;2', '+1');
 my @not_seconds = ('', '0', '-1', 'x', '1s', 'nan', 'inf', '1e999', '1,5');
 my @nowhere = ('', "$top", "$top/none/file", '/proc/none');
+my %asked = (
+    method => ['', 'GET /', "GET\r\nX: y", 'G(T'],
+    header => ['', 'X', ': y', 'X y: z', "X: y\r\nZ: 1"],
+    body => ['', "$top/none", $top],
+    timeout => [@not_seconds],
+);
+my %process = (
+    'app-dir' => ['', "$top/none", "$top/app.py"],
+    env => ['', 'X', '=x', 'PYTHON_GIL=0', 'PYTHON_JIT=1', 'PYTHONHOME=/usr'],
+);
 my $variant = sub { return map { "$top/python3.14,$_" } @_ };
 
 # command => option => [values that are refused with status 2]
@@ -112,6 +126,7 @@ my %odd = (
         rate => [@not_seconds],
         precision => ['', '2', '0.02', '0%', '90%', 'x%', '2%%', 'nan%'],
         seed => [@not_counts[0 .. 5]],
+        %asked, %process, requests => ['', 'x', "$top/none", $top, "$top/app.py"],
         json => [@nowhere], markdown => [@nowhere], csv => [@nowhere],
         html => [@nowhere], map { $_ => ['', "$top/none/x", '/proc/none', $0] } qw(pyperf hdr),
     },
@@ -123,7 +138,7 @@ my %odd = (
         threads => [@not_counts, '1,2', '4097'],
         workers => [@not_counts, '1,2', '100000'],
         'worker-model' => ['subinterpreters', 'x', ''], loop => ['', 'x'],
-        'max-body' => [@not_counts],
+        'max-body' => [@not_counts], %process,
     },
     load => {
         connections => [@not_counts, '100001'],
@@ -132,10 +147,7 @@ my %odd = (
         warmup => ['', '-1', 'x', 'nan'],
         requests => [@not_counts[0 .. 5]],
         rate => [@not_seconds],
-        method => ['', 'GET /', "GET\r\nX: y", 'G(T'],
-        header => ['', 'X', ': y', 'X y: z', "X: y\r\nZ: 1"],
-        body => ['', "$top/none", $top],
-        timeout => [@not_seconds],
+        %asked,
         json => [@nowhere], hdr => [@nowhere],
     },
     pythons => { json => [@nowhere], python => [$variant->('gil=2')] },
@@ -168,7 +180,29 @@ refused(3, qr/nowhere/, 'compare', '--python', "$top/nowhere", map { ("--$_", "$
     qw(json html csv markdown));
 is(join(' ', glob "$top/none.*"), '', 'what fails to start leaves no files');
 refused(2, qr/exclude each other/, 'compare', @$_) for [qw(--python x --arms gil)],
-    [qw(--scenario wsgi-json --path /x)], [qw(--scenario wsgi-json --app builtin:wsgi)];
+    [qw(--scenario wsgi-json --path /x)], [qw(--scenario wsgi-json --app builtin:wsgi)],
+    [qw(--scenario wsgi-json --app-dir .)], [qw(--requests x --path /)], [qw(--requests x -m PUT)];
+refused(2, qr/A=2: that variable is given twice/, 'compare', qw(--env A=1 --env B=1 --env A=2));
+
+# ---- a mix
+
+sub mix { return ('load', $url, '--requests', save('mix.jsonl', join "\n", @_)) }
+my @bad_lines = (
+    ['GET /', qr/a line is a request, like/], ['{"path": "/"', qr/it ends here/],
+    ['{"path": "/"} {}', qr/a line has one request/], ['{"method": "GET"}', qr/"path" is missing/],
+    ['{"pat": "/"}', qr/no "pat"/], ['{"path": "/", "path": "/"}', qr/second time/],
+    ['{"path": "/ "}', qr/percent-encoded/], ['{"path": "/", "weight": 0}', qr/must be above 0/],
+    ['{"path": "/", "weight": -1}', qr/"weight" must be/], ['{"path": "/", "body": 1}', qr/a text/],
+    ['{"path": "/", "headers": []}', qr/an object/], ['{"path": "/", "headers": {"a": 1}}', qr/"a"/],
+    ['{"path": "/", "headers": {"a b": "c"}}', qr/"a b: c" is not a header/],
+    ['{"path": "/", "method": "G("}', qr/"G\(" is not a method/],
+    ['{"path": "/", "body": "", "headers": {"content-length": "1"}}', qr/exclude each other/],
+);
+refused(2, qr/mix\.jsonl: line 3, column \d+: .*$_->[1]/, mix('{"path": "/"}', '', $_->[0], '{}'))
+    for @bad_lines;
+refused(2, qr/line 1001.* more than 1000/, mix(('{"path": "/"}') x 1001));
+refused(2, qr/there is no request in it/, mix('', ' '));
+refused(2, qr/the paths are in/, 'load', "${url}x", '--requests', save('mix.jsonl', '{"path": "/"}'));
 refused(1, qr/none\.py: No such file/, $_, '--app', "$top/none.py:app") for qw(compare serve);
 for my $command (qw(compare serve)) {
     refused(2, qr/doesn't have it/, $command, '--app', $_->[0], '--interface', $_->[1])
@@ -245,6 +279,39 @@ like($head, qr/^X-Own: yes\r$/m, 'with the header given');
 
 refused(2, qr/"Content-Length: 5" and a body exclude each other/, 'load', $json_url,
     '-HContent-Length: 5', '--body', "$top/empty");
+
+# A mix reaches the server as its file says, each request as often as its weight.
+save('mix.jsonl', join "\n", '{"path": "/a?b=%20c", "weight": 0.5}', ' ', "{\"path\": \"/p\", " .
+    '"body": "a\nb\u00e9\ud83d\ude00", "method": "PUT", "weight": 0.25, "headers": ' .
+    '{"X-A": "1", "Host" : "me"}}', '{"weight": 2.5e-1, "path": "/h", "method": "HEAD"}');
+$load = start($gilbench, 'load', 'http://127.0.0.1:' . $echo->sockport, qw(-n8 -c1 -H X-Own:y),
+    '--requests', "$top/mix.jsonl");
+close $echo->accept;
+$client = $echo->accept;
+my (%seen, $text);
+for (1 .. 8) {
+    ($head, $text) = ('', '');
+    while (defined(my $line = <$client>)) {
+        $head .= $line;
+        last if $line eq "\r\n";
+    }
+    read $client, $text, $1 if $head =~ /^Content-Length: (\d+)/m;
+    $seen{"$head$text"}++;
+    # To HEAD, and with 204, there is no body, whatever the length says.
+    print $client $head =~ /^HEAD/ ? "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+        : $text ? "HTTP/1.1 204 No Content\r\n\r\n" : "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+}
+my $load_said = finish($load);
+close $client;
+my $there = '127.0.0.1:' . $echo->sockport;
+is_deeply(\%seen, {
+    "GET /a?b=%20c HTTP/1.1\r\nX-Own:y\r\nHost: $there\r\n\r\n" => 4,
+    "PUT /p HTTP/1.1\r\nX-Own:y\r\nX-A: 1\r\nHost: me\r\nContent-Length: 9\r\n\r\n" .
+        "a\nb\xc3\xa9\xf0\x9f\x98\x80" => 2,
+    "HEAD /h HTTP/1.1\r\nX-Own:y\r\nHost: $there\r\n\r\n" => 2,
+}, 'a mix is sent');
+is($load_said->{status}, 0, 'over one connection');
+like($load_said->{out}, qr/^answers +first 200 with 2 bytes  2xx 8$/m, 'and answered');
 
 # A redirect is an answer, and said. The same connection is kept for as long as the client asks.
 sub load_of {

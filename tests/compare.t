@@ -15,8 +15,15 @@ use Time::HiRes qw(sleep time);
 my $mark = "GILBENCH_TEST_MARK=$$-" . time;
 $ENV{GILBENCH_TEST_MARK} = ($mark =~ s/.*=//r);
 
-# Returns stdout, stderr, exit status.
-sub compare { return said($gilbench, 'compare', @_) }
+# Returns stdout, stderr, exit status. What a test gives for itself is instead of what is in @short.
+sub compare {
+    my @options = @_;
+    for my $name (qw(--rounds --threads)) {
+        my @at = grep { $options[$_] eq $name } 0 .. $#options;
+        splice @options, $at[0], 2 if @at > 1;
+    }
+    return said($gilbench, 'compare', @options);
+}
 
 sub result {
     return eval { decode_json(slurp("$top/result.json")) } || {};
@@ -494,6 +501,74 @@ like($out, qr/^Warning: .* \d+ requests failed/m, 'with a warning');
 ($out, $err, $status) = compare(@gil, @app, save('fine.py', $answer) . ':app', '--expect', 'no');
 is($status, 1, 'answers without the expected text');
 cmp_ok(result()->{cells}[0]{rounds}[0]{errors}{unexpected}, '>', 0, 'are counted');
+
+# ---- a service of one's own: a mix, several pages, a directory and variables
+
+save('project/two.txt', "two\n");
+save('project/counting.py', <<'END');
+import atexit, collections, json, os, sys
+two = open('two.txt', 'rb').read()
+count = collections.Counter()
+@atexit.register
+def tell():
+    with open(os.environ['COUNTS'] + str(os.getpid()), 'w') as out:
+        json.dump(count, out)
+def app(environ, start_response):
+    body = environ['wsgi.input'].read(int(environ.get('CONTENT_LENGTH') or 0))
+    method, path = environ['REQUEST_METHOD'], environ['PATH_INFO']
+    fine = environ.get('HTTP_X_SHOP') == 'mine' and body == (two if method == 'POST' else b'')
+    fine &= path != '/lock' or sys._is_gil_enabled()
+    count[method + ' ' + path] += 1
+    start_response('200 OK' if fine else '500 No', [('Content-Length', '2' if fine else '5')])
+    return [b'ok' if fine else b'sorry']
+END
+save('project/other.py', <<'END');
+import http.server, os, sys
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get('Content-Length') or 0))
+        self.send_response(200 if os.environ['COUNTS'] else 500)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+    do_POST = do_GET
+    def log_message(self, *rest):
+        pass
+http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
+END
+save('mix.jsonl', <<'END');
+{"path": "/", "weight": 3}
+
+{"path": "/buy", "method": "POST", "body": "two\n"}
+END
+my @service = (@gil, @ft, @short, @json, qw(--rounds 1 --app counting:app --app-dir),
+    "$top/project", '--env', "COUNTS=$top/counts.", '-H', 'X-Shop: mine');
+($out, $err, $status) = compare(@service, '--requests', "$top/mix.jsonl", '--server',
+    'name=other,{python} other.py {port}');
+is("$status$err", '0', 'a mix, of an application somewhere else');
+like($out, qr/^Requests: 75 % GET \/, 25 % POST \/buy, header fields given: 1$/m, 'is named');
+$r = result();
+is(join(' ', map { $_->{path} } @{ $r->{cells} }), join(' ', ('mix.jsonl') x 4), 'by its file');
+is(scalar(grep { my $s = $_->{rounds}[0]{statuses}; $s->{'2xx'} && !$s->{'5xx'} }
+    @{ $r->{cells} }), 4, 'with the headers, bodies and variables given, for every server');
+my @counts = map { decode_json(slurp($_)) } glob "$top/counts.*";
+is(scalar @counts, 2, 'two applications counted');
+for (@counts) {
+    is(join(' ', sort keys %$_), 'GET / POST /buy', 'what they were asked for');
+    # The last may not have come to be answered.
+    cmp_ok(abs($_->{'GET /'} - 3 * $_->{'POST /buy'}), '<', 16, 'in its shares');
+}
+($out, $err, $status) = compare(@service, qw(--path / --path /lock -m POST --no-keepalive --timeout 9
+    --body), "$top/project/two.txt", '--csv', "$top/result.csv");
+is($status, 1, 'two pages, of which one build has one');
+$r = result();
+is(join(' ', map { $_->{id} } @{ $r->{cells} }), join(' ', map { ("app$_/$gil->{id}/w1-t1-c4",
+    "app$_/$ft->{id}/w1-t1-c4") } '', '/lock'), 'are a scenario each');
+is(scalar(grep { /^\/lock: \Q$gil->{id}\E answered 200 with 2 bytes, \Q$ft->{id}\E 500 with 5: / }
+    @{ $r->{warnings} }), 1, 'and what they answer is said where it differs');
+like($err, qr/POST \/lock: the answer's status was 500$/m, 'with the request');
+is_deeply([slurp("$top/result.csv") =~ /,(\w+,\w+)\r/g], ['status,bytes', '200,2', '200,2', '200,2',
+    '500,5'], 'CSV has the answers');
 
 SKIP: {
     skip 'no /dev/full', 3 unless -c '/dev/full';

@@ -30,6 +30,7 @@ static void make_round(gb_round *r, double rate)
     r->unanswered = 3;
     for (int i = 1; i < 6; i++) r->statuses[i] = (uint64_t)i * 1000;
     r->first_answer = (gb_answer){302, 123456};
+    gb__copy(r->first_error, sizeof r->first_error, "GET /: closed without an answer");
     gb__copy(r->redirect, sizeof r->redirect, "/login \"x\"");
     r->errors = (gb_load_errors){1, 2, 3, 4, 5, 6, 7, 8};
     made_numbers(&r->latency_ms.mean, sizeof r->latency_ms / sizeof(double));
@@ -103,8 +104,8 @@ static void make_result(gb_result *r, bool small)
     *r = (gb_result){.gilbench = "0.1.0", .started = "2026-01-01T00:00:00Z", .interrupted = true,
                      .python_count = 2, .cell_count = small ? 1 : 4, .comparison_count = 1,
                      .warning_count = 1};
-    r->plan = (gb_method){"uvloop", "{\"x\"", 0.25, 0.125, 1000 / 3., 0.02, 60, 3, 1ull << 52,
-                          {{0, 2, 1}, {3, 1023}, 3, 2}};
+    r->plan = (gb_method){"uvloop", "{\"x\"", "POST of 3 bytes", 0.25, 0.125, 1000 / 3., 0.02, 60, 3,
+                          1ull << 52, {{0, 2, 1}, {3, 1023}, 3, 2}, true};
     r->host = (gb_host){"host", "Linux", "CPU \"x\"", "performance", 8, 1ull << 34, 1 / 3., 17,
                         2.5, 2, 1, 99};
     r->pythons = calloc(2, sizeof *r->pythons);

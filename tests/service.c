@@ -102,7 +102,8 @@ static void test_culprits(const gb_python *python)
 {
     char text[64] = "";
     int before = count_descriptors(getpid());
-    for (int i = 0; i < 3; i++) gb__gil_culprits(python, "builtin:wsgi", "json", text, sizeof text);
+    for (int i = 0; i < 3; i++)
+        gb__gil_culprits(&(gb_service_config){.python = python}, "json", text, sizeof text);
     is_str(text, "", "json is not to blame");
     is_u64((uint64_t)count_descriptors(getpid()), (uint64_t)before, "no descriptor stays behind");
 }

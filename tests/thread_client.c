@@ -1006,20 +1006,20 @@ static void test_urls(void)
     for (int i = 0; good[i].url; i++) {
         gb__client c = {.config = {.url = good[i].url, .method = "GET"}};
         bool fine = !gb__parse_url(good[i].url, &u, &error) &&
-                    !gb__compose_request(&c, &u, &error) && !strcmp(u.host, good[i].host) &&
+                    !gb__compose_requests(&c, &u, &error) && !strcmp(u.host, good[i].host) &&
                     u.port == good[i].port &&
-                    !strncmp(c.request.data, good[i].start, strlen(good[i].start));
+                    !strncmp(c.requests->text.data, good[i].start, strlen(good[i].start));
         ok(fine, "%s", good[i].url);
-        gb__buf_free(&c.request);
+        gb__requests_free(&c);
     }
     for (int i = 0; bad[i]; i++) {
         gb__client c = {.config = {.url = bad[i], .method = "GET"}};
         error.code = GB_OK;
         gb_code code = gb__parse_url(bad[i], &u, &error);
-        if (!code) code = gb__compose_request(&c, &u, &error);
+        if (!code) code = gb__compose_requests(&c, &u, &error);
         ok(code == GB_USAGE && error.code == code, "refused: bad URL %d", i);
         if (code != GB_USAGE) diag("%s", bad[i]);
-        gb__buf_free(&c.request);
+        gb__requests_free(&c);
     }
     char host[1000];
     snprintf(host, sizeof host, "http://%0990d/", 1);
@@ -1042,45 +1042,134 @@ static void test_heads(void)
                                .body = "ab",
                                .body_size = 2,
                                .no_keepalive = true}};
-    is_u64(gb__compose_request(&c, &u, &error), GB_OK, "a request with all there is");
-    gb__buf_add(&c.request, "", 1);
-    is_str(c.request.data,
+    is_u64(gb__compose_requests(&c, &u, &error), GB_OK, "a request with all there is");
+    gb__buf_add(&c.requests->text, "", 1);
+    is_str(c.requests->text.data,
            "PUT /a HTTP/1.1\r\nX: y\r\nhOST: other\r\nEmpty:\r\nConnection: close\r\n"
            "Content-Length: 2\r\n\r\nab",
            "has one Host, the one given");
-    gb__buf_free(&c.request);
+    gb__requests_free(&c);
     for (int i = 0; bad[i]; i++) {
         c = (gb__client){
             .config = {.url = "", .method = "GET", .headers = &bad[i], .header_count = 1}};
-        is_u64(gb__compose_request(&c, &u, &error), GB_USAGE, "refused: bad header %d", i);
-        gb__buf_free(&c.request);
+        is_u64(gb__compose_requests(&c, &u, &error), GB_USAGE, "refused: bad header %d", i);
+        gb__requests_free(&c);
     }
     static const char *const lengths[] = {"Content-Length: 2", "transfer-encoding: chunked", NULL};
     for (int i = 0; lengths[i]; i++) {
         c = (gb__client){.config = {.url = "", .method = "POST", .headers = &lengths[i],
                                     .header_count = 1, .body = "ab", .body_size = 2}};
-        is_u64(gb__compose_request(&c, &u, &error), GB_USAGE, "refused: %s and a body", lengths[i]);
-        gb__buf_free(&c.request);
+        is_u64(gb__compose_requests(&c, &u, &error), GB_USAGE, "refused: %s and a body", lengths[i]);
+        gb__requests_free(&c);
         c = (gb__client){.config = {.url = "", .method = "POST", .headers = &lengths[i],
                                     .header_count = 1}};
-        is_u64(gb__compose_request(&c, &u, &error), GB_OK, "%s alone is as it is", lengths[i]);
-        ok(!memmem(c.request.data, c.request.len, "Length: 0", 9), "with nothing to contradict it");
-        gb__buf_free(&c.request);
+        is_u64(gb__compose_requests(&c, &u, &error), GB_OK, "%s alone is as it is", lengths[i]);
+        ok(!memmem(c.requests->text.data, c.requests->text.len, "Length: 0", 9), "with nothing to contradict it");
+        gb__requests_free(&c);
     }
     static const char *const verbs[] = {"GET", "HEAD", "DELETE", "POST", "PUT", "PATCH", NULL};
     for (int i = 0; verbs[i]; i++) {
         c = (gb__client){.config = {.url = "", .method = verbs[i]}};
-        gb__compose_request(&c, &u, &error);
-        bool sized = memmem(c.request.data, c.request.len, "\r\nContent-Length: 0\r\n", 21);
+        gb__compose_requests(&c, &u, &error);
+        bool sized = memmem(c.requests->text.data, c.requests->text.len, "\r\nContent-Length: 0\r\n", 21);
         is_u64(sized, i > 2, "%s without a body", verbs[i]);
-        gb__buf_free(&c.request);
+        gb__requests_free(&c);
     }
     static const char *const methods[] = {"", "GET /", "G\r\nX: y", "G(T", NULL};
     for (int i = 0; methods[i]; i++) {
         c = (gb__client){.config = {.url = "", .method = methods[i]}};
-        is_u64(gb__compose_request(&c, &u, &error), GB_USAGE, "refused: bad method %d", i);
-        gb__buf_free(&c.request);
+        is_u64(gb__compose_requests(&c, &u, &error), GB_USAGE, "refused: bad method %d", i);
+        gb__requests_free(&c);
     }
+}
+
+// ---- a mix of requests ----------------------------------------------------------------------------
+
+typedef struct counts {
+    atomic_int get, post, head, wrong;
+    atomic_int order[12], answered;
+} counts;
+
+static void count_handler(gb_exchange *x, void *user)
+{
+    counts *n = user;
+    char body[16] = "";
+    bool own = gb__slice_is(gb_request_header(x, "X-Own"), "yes");
+    gb_slice method = gb_request_method(x), path = gb_request_path(x);
+    int which = *method.data == 'G' ? 0 : *method.data == 'P' ? 1 : 2;
+    int at = atomic_fetch_add(&n->answered, 1);
+    if (at < 12) n->order[at] = which;
+    atomic_fetch_add(which == 0 ? &n->get : which == 1 ? &n->post : &n->head, 1);
+    if (which == 1 && (gb_request_read(x, body, sizeof body) != 3 || strcmp(body, "a\nb") ||
+                       !gb__slice_is(path, "/cart") ||
+                       !gb__slice_is(gb_request_header(x, "X-A"), "1")))
+        own = false;
+    if (which == 0 && !(gb__slice_is(path, "/") && gb__slice_is(gb_request_query(x), "b=c")))
+        own = false;
+    if (!own) atomic_fetch_add(&n->wrong, 1);
+    gb_respond(x, which == 1 ? 204 : 200, which == 1 ? NULL : "text/plain", "hello",
+               which == 1 ? 0 : 5);
+}
+
+static void test_mix(void)
+{
+    static const char *const one = "X-A: 1", *const own = "X-Own: yes";
+    const gb_request mix[] = {
+        {.path = "/?b=c", .weight = 3},
+        {.path = "/cart", .headers = &one, .header_count = 1, .body = "a\nb", .body_size = 3,
+         .weight = 2},
+        {.path = "/h", .method = "HEAD"}};
+    static counts n;
+    static const int order[12] = {0, 1, 0, 2, 1, 0, 0, 1, 0, 2, 1, 0};
+    char url[64];
+    gb_error error = {0};
+    gb_load_result r;
+    gb_server *server = gb_server_start(
+        &(gb_server_config){.threads = 2, .handler = count_handler, .user = &n}, &error);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", gb_server_port(server));
+    gb_load_config k = {.url = url, .mix = mix, .mix_count = 3, .headers = &own, .header_count = 1,
+                        .connections = 1, .requests = 12};
+    ok(!gb_load(&k, &r, &error) && !gb_load_error_count(&r.errors), "a mix: %s", error.text);
+    bool same = true;
+    for (int i = 0; i < 12; i++) same &= atomic_load(&n.order[i]) == order[i];
+    ok(same, "in the order in which each has its share at any time");
+    ok(r.first_answer.status == 200 && r.first_answer.size == 5, "the first answer is the first's");
+    gb_load_free(&r);
+    for (int threads = 1; threads <= 2; threads++) {
+        atomic_store(&n.get, 0);
+        atomic_store(&n.post, 0);
+        atomic_store(&n.head, 0);
+        k.requests = 600;
+        k.connections = 8;
+        k.threads = threads;
+        ok(!gb_load(&k, &r, &error) && r.statuses[2] == 600 && r.latency.total == 600,
+           "600 of it with %d threads: %s", threads, *r.first_error ? r.first_error : error.text);
+        int gets = atomic_load(&n.get), posts = atomic_load(&n.post), heads = atomic_load(&n.head);
+        ok(abs(gets - 300) < threads && abs(posts - 200) < threads && abs(heads - 100) < threads,
+           "each has its share: %d %d %d", gets, posts, heads);
+        gb_load_free(&r);
+    }
+    ok(!atomic_load(&n.wrong), "with its headers, those of all, and its body");
+    gb_server_stop(server);
+}
+
+// What failed is said, and it is the request's own.
+static void test_mix_errors(void)
+{
+    const gb_request mix[] = {{.path = "/json", .weight = 0.9}, {.path = "/none", .weight = 0.1}};
+    char url[64];
+    gb_error error = {0};
+    gb_load_result r;
+    gb_server *server = gb_server_start(&(gb_server_config){.threads = 1}, &error);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", gb_server_port(server));
+    ok(!gb_load(&(gb_load_config){.url = url, .mix = mix, .mix_count = 2, .requests = 100,
+                                  .connections = 1}, &r, &error), "a mix with an error: %s",
+       error.text);
+    is_u64(r.errors.status, 10, "of which each tenth fails");
+    is_u64(r.requests, 90, "and the others don't");
+    is_str(r.first_error, "GET /none: the answer's status was 404", "which is said");
+    gb_load_free(&r);
+    gb_server_stop(server);
 }
 
 static void test_refused_configs(void)
@@ -1108,6 +1197,8 @@ int main(void)
 {
     test_urls();
     test_heads();
+    test_mix();
+    test_mix_errors();
     test_refused_configs();
     for (const struct answer_case *c = answer_cases; c->name; c++) test_answer(c);
     test_unannounced_close(CLOSE, "closed");
