@@ -160,7 +160,9 @@
 // behind gc.freeze(), and share what they don't write to; loops and lifespans begin in each.
 // Threads that an application starts while it is imported don't survive a fork, and what it has
 // opened then all of them have: where that won't do, --worker-model processes-each loads it in
-// each.
+// each. --worker-model subinterpreters has W interpreters in one process, each with threads or a
+// loop, and a GIL, of its own (PEP 684). A row whose application imports what can't be loaded there
+// fails, and names it; no fork and no daemon threads are allowed.
 //
 // What bad input gets:
 //
@@ -693,6 +695,15 @@ typedef struct PyType_Spec {
     unsigned int flags;
     PyType_Slot *slots;
 } PyType_Spec;
+typedef struct PyStatus {
+    unsigned int _type;  // an enum; 0: fine
+    const char *func, *err_msg;
+    int exitcode;
+} PyStatus;
+typedef struct PyInterpreterConfig {
+    int use_main_obmalloc, allow_fork, allow_exec, allow_threads, allow_daemon_threads;
+    int check_multi_interp_extensions, gil;
+} PyInterpreterConfig;
 #endif
 
 #define GB_PY_FUNCTIONS(X)                                                                         \
@@ -709,6 +720,8 @@ typedef struct PyType_Spec {
     X(void, PyOS_BeforeFork, (void))                                                               \
     X(void, PyOS_AfterFork_Parent, (void))                                                         \
     X(void, PyOS_AfterFork_Child, (void))                                                          \
+    X(PyStatus, Py_NewInterpreterFromConfig, (PyThreadState **, const PyInterpreterConfig *))      \
+    X(void, Py_EndInterpreter, (PyThreadState *))                                                  \
     X(PyInterpreterState *, PyInterpreterState_Get, (void))                                        \
     X(PyThreadState *, PyThreadState_New, (PyInterpreterState *))                                  \
     X(void, PyThreadState_Clear, (PyThreadState *))                                                \
@@ -861,13 +874,15 @@ GB_API void gb_waits_end(gb_waits *waits);
 typedef enum gb_interface { GB_AUTO, GB_WSGI, GB_ASGI, GB_C } gb_interface;
 
 // What a worker is. A process, the way out of the GIL for twenty years: forked once the application
-// is loaded, so that they share its memory, or one that loads it itself. Or a group of threads in
-// one interpreter, which a free-threaded build allows.
+// is loaded, so that they share its memory, or one that loads it itself. Or a group of threads, in
+// one interpreter, which a free-threaded build allows, or in an interpreter of its own, with a GIL
+// of its own where the build has one (PEP 684).
 typedef enum gb_worker_model {
     GB_WORKERS_AUTO,              // GB_THREADS where the GIL is off, else GB_PROCESSES
     GB_PROCESSES,
     GB_THREADS,
-    GB_PROCESSES_EACH
+    GB_PROCESSES_EACH,
+    GB_SUBINTERPRETERS
 } gb_worker_model;
 
 #define GB_MAX_WORKERS 64
@@ -5874,6 +5889,7 @@ enum {
     GB__PY_TRUE = 2,
     GB__PY_EMPTY_BYTES = 8,
     GB__PY_FILE_INPUT = 257,
+    GB__PY_OWN_GIL = 2,  // of a PyInterpreterConfig
     GB__METH_VARARGS = 1,
     GB__METH_NOARGS = 4,
     GB__METH_O = 8,
@@ -9671,6 +9687,16 @@ typedef struct gb__dispatcher {
     bool running;
 } gb__dispatcher;
 
+// An interpreter with the application in it.
+typedef struct gb__interpreter {
+    PyThreadState *state;  // of the thread that started it
+    PyInterpreterState *id;  // NULL without an application
+    gb__app app;
+    gb__wsgi wsgi;
+    gb__asgi asgi;
+    gb__gateway gateway;   // one of these two
+} gb__interpreter;
+
 typedef struct gb__hosted {
     gb_service_config config;
     int parent;            // the socket to it; in a child
@@ -9680,12 +9706,9 @@ typedef struct gb__hosted {
     int count;             // of them
     gb__dispatcher dispatcher;
     bool has_python;
-    PyThreadState *state;  // of the thread that started the interpreter
-    PyInterpreterState *interpreter;
-    gb__app app;
-    gb__wsgi wsgi;
-    gb__asgi asgi;
-    gb__gateway gateway;   // one of these two
+    gb__interpreter main;
+    gb__interpreter *own;  // one a worker: then the main one has no application
+    int own_count;         // that have been started
 } gb__hosted;
 
 static bool gb__hand_to_process(const gb__dispatcher *d, int inbox, int fd)
@@ -9778,26 +9801,58 @@ static PyObject *gb__gc_event(PyObject *self, PyObject *arguments)
     return text ? gb__py_new_none() : NULL;
 }
 
-static gb_code gb__watch_gc(gb__hosted *h, gb_error *error)
+static gb_code gb__watch_gc(const gb__app *app, gb_error *error)
 {
     static PyMethodDef event = {"gilbench_gc_event", gb__gc_event, GB__METH_VARARGS, NULL};
     PyObject *callback = gb_py.PyCMethod_New(&event, NULL, NULL, NULL);
-    PyObject *done = callback ? gb__bootstrap_call(&h->app, "watch_gc", callback) : NULL;
+    PyObject *done = callback ? gb__bootstrap_call(app, "watch_gc", callback) : NULL;
     gb__py_drop(callback);
     if (!done) return gb__py_fail(error, GB_APP, "can't watch the garbage collector");
     gb_py.Py_DecRef(done);
     return GB_OK;
 }
 
-static gb_code gb__hosted_app(gb__hosted *h, gb_error *error)
+// Attached to the interpreter; detached afterwards.
+static gb_code gb__hosted_app(gb__hosted *h, gb__interpreter *i, gb_error *error)
 {
-    gb_code code = gb__app_load(&h->app, h->config.app, h->config.interface, error);
-    if (!code) code = gb__watch_gc(h, error);
-    if (!code && h->app.interface == GB_ASGI) {
+    i->id = gb_py.PyInterpreterState_Get();
+    gb_code code = gb__app_load(&i->app, h->config.app, h->config.interface, error);
+    if (!code) code = gb__watch_gc(&i->app, error);
+    if (!code && i->app.interface == GB_ASGI) {
         h->config.server.threads = 1;  // one event loop; more of them are more workers
-        return gb__asgi_open(&h->asgi, &h->app, h->config.loop, &h->gateway, error);
+        code = gb__asgi_open(&i->asgi, &i->app, h->config.loop, &i->gateway, error);
+    } else if (!code) {
+        code = gb__wsgi_open(&i->wsgi, &i->app, &i->gateway, error);
     }
-    return code ? code : gb__wsgi_open(&h->wsgi, &h->app, &h->gateway, error);
+    i->state = i->asgi.main_state = gb_py.PyEval_SaveThread();
+    return code;
+}
+
+// Attached to the main interpreter; detached afterwards. What the new ones may do is what CPython
+// calls isolated: no fork, no daemon threads, and only extensions that say that they can be had
+// several times. An import of any other names it.
+static gb_code gb__hosted_subinterpreters(gb__hosted *h, gb_error *error)
+{
+    const PyInterpreterConfig isolated = {.allow_threads = 1, .check_multi_interp_extensions = 1,
+                                          .gil = GB__PY_OWN_GIL};
+    gb_code code = GB_OK;
+    int count = h->config.workers > 1 ? h->config.workers : 1;
+    h->main.state = gb_py.PyEval_SaveThread();
+    h->own = calloc((size_t)count, sizeof *h->own);
+    if (!h->own) return gb__fail_memory(error);
+    while (!code && h->own_count < count) {
+        gb__interpreter *i = &h->own[h->own_count];
+        gb_py.PyEval_RestoreThread(h->main.state);
+        PyStatus status = gb_py.Py_NewInterpreterFromConfig(&i->state, &isolated);
+        if (status._type) {
+            h->main.state = gb_py.PyEval_SaveThread();
+            return gb__fail(error, GB_APP, "can't start interpreter %d: %s", h->own_count + 1,
+                            status.err_msg ? status.err_msg : "no reason given");
+        }
+        h->own_count++;
+        code = gb__hosted_app(h, i, error);
+    }
+    return code;
 }
 
 static bool gb__is_c_app(const gb_service_config *config)
@@ -9813,11 +9868,9 @@ static gb_code gb__hosted_python(gb__hosted *h, gb_error *error)
     gb_code code = gb_python_start(python, error);
     if (code) return code;
     h->has_python = true;
-    h->interpreter = gb_py.PyInterpreterState_Get();
+    if (h->config.worker_model == GB_SUBINTERPRETERS) return gb__hosted_subinterpreters(h, error);
     gb__seen_open();
-    code = gb__hosted_app(h, error);
-    h->state = h->asgi.main_state = gb_py.PyEval_SaveThread();
-    return code;
+    return gb__hosted_app(h, &h->main, error);
 }
 
 // Loads the application and starts no thread. *h can be stopped in any case.
@@ -9832,21 +9885,24 @@ static gb_code gb__hosted_load(gb__hosted *h, const gb_service_config *config, i
 // Takes the inbox of the place over, if it has one.
 static gb_code gb__hosted_server(gb__hosted *h, gb__place place, gb_error *error)
 {
-    gb_server *server = gb__server_start(&h->config.server, h->has_python ? &h->gateway : NULL,
+    const gb__interpreter *i = h->own ? &h->own[h->count] : &h->main;
+    gb_server *server = gb__server_start(&h->config.server, h->has_python ? &i->gateway : NULL,
                                          &place, error);
     if (!server) return error->code;
     h->servers[h->count++] = server;
     return GB_OK;
 }
 
-// Several workers in one interpreter, each a server with its own threads.
+// Several workers in one process, each a server with its own threads. An interpreter of its own has
+// an application of its own, as if it were another process.
 static gb_code gb__hosted_workers(gb__hosted *h, gb_error *error)
 {
     gb__dispatcher *d = &h->dispatcher;
     gb_code code = gb__dispatcher_open(d, &h->config, h->stop_event, error);
-    while (!code && d->count < h->config.workers) {
+    while (!code && d->count < (h->own ? h->own_count : h->config.workers)) {
         const gb__place place = {.inbox = -1, .port = d->port, .stop_event = -1,
-                                 .multithread = true};
+                                 .multithread = !h->own || h->config.server.threads > 1,
+                                 .multiprocess = h->own};
         code = gb__hosted_server(h, place, error);
         if (!code) d->targets[d->count++] = h->servers[h->count - 1]->epoll;
     }
@@ -9863,9 +9919,9 @@ static gb_code gb__hosted_serve(gb__hosted *h, const gb__place *given, gb_error 
     h->stop_event = place.stop_event;
     if (h->stop_event < 0)
         return gb__fail(error, GB_SYSTEM, "can't create an eventfd: %s", strerror(errno));
-    if (h->config.workers > 1) return gb__hosted_workers(h, error);
+    if (h->config.workers > 1 || h->own) return gb__hosted_workers(h, error);
     place.multithread = h->config.server.threads > 1;
-    place.here = h->gateway.run;
+    place.here = h->main.gateway.run;
     return gb__hosted_server(h, place, error);
 }
 
@@ -9882,12 +9938,12 @@ static gb_code gb__hosted_start(gb__hosted *h, const gb_service_config *config,
 static void gb__hosted_signal(gb__hosted *h)
 {
     if (!h->has_python) return;
-    gb_py.PyEval_RestoreThread(h->state);
+    gb_py.PyEval_RestoreThread(h->main.state);
     if (gb_py.PyErr_CheckSignals()) {
         gb__py_show();
         gb__begin_stop(h->stop_event);
     }
-    h->state = gb_py.PyEval_SaveThread();
+    h->main.state = gb_py.PyEval_SaveThread();
 }
 
 // What the main thread does until the stop event is written.
@@ -9913,24 +9969,24 @@ static int gb__gil_enabled(void)  // attached
     return enabled;
 }
 
-static void gb__list_extensions(gb__hosted *h, char *text, size_t size)  // attached
+static void gb__list_extensions(const gb__app *app, char *text, size_t size)  // attached
 {
-    PyObject *names = gb__bootstrap_call(&h->app, "extensions", NULL);
+    PyObject *names = gb__bootstrap_call(app, "extensions", NULL);
     const char *utf8 = names ? gb_py.PyUnicode_AsUTF8AndSize(names, NULL) : NULL;
     if (utf8) gb__copy(text, size, utf8);
     gb__py_drop(names);
     gb_py.PyErr_Clear();
 }
 
-// For a thread that ran no Python before; NULL where there is none to run.
-static PyThreadState *gb__hosted_attach(const gb__hosted *h)
+// For a thread that ran none of its Python before; NULL where there is none to run.
+static PyThreadState *gb__interpreter_attach(const gb__interpreter *i)
 {
-    PyThreadState *state = h->has_python ? gb_py.PyThreadState_New(h->interpreter) : NULL;
+    PyThreadState *state = i->id ? gb_py.PyThreadState_New(i->id) : NULL;
     if (state) gb_py.PyEval_RestoreThread(state);
     return state;
 }
 
-static void gb__hosted_detach(PyThreadState *state)
+static void gb__interpreter_detach(PyThreadState *state)
 {
     gb_py.PyThreadState_Clear(state);
     gb_py.PyThreadState_DeleteCurrent();
@@ -9938,10 +9994,10 @@ static void gb__hosted_detach(PyThreadState *state)
 
 static void gb__hosted_window_begin(gb__hosted *h)
 {
-    PyThreadState *state = h->config.waits ? gb__hosted_attach(h) : NULL;
+    PyThreadState *state = h->config.waits ? gb__interpreter_attach(&h->main) : NULL;
     if (state) {
         gb_waits_begin(NULL);
-        gb__hosted_detach(state);
+        gb__interpreter_detach(state);
     }
     for (int i = 0; i < h->count; i++) gb__server_window_begin(h->servers[i]);
     atomic_store(&gb__gc_collections, 0);
@@ -9958,22 +10014,33 @@ static void gb__stats_open(gb__window_stats *s)
     }
 }
 
+// One whose GIL came back tells for all.
+static void gb__interpreter_stats(const gb__hosted *h, gb__interpreter *i, gb__window_stats *s)
+{
+    PyThreadState *state = gb__interpreter_attach(i);
+    if (!state) return;
+    if (i == &h->main) gb_waits_end(&s->waits);
+    int gil = gb__gil_enabled();
+    if (gil > s->gil) s->gil = gil;
+    if (gil > 0 && h->config.python->free_threaded && h->config.python->gil < 0)
+        gb__list_extensions(&i->app, s->extensions, sizeof s->extensions);
+    gb__interpreter_detach(state);
+}
+
 static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
 {
     gb__stats_open(s);
     for (int i = 0; i < h->count; i++) s->requests[i] = gb__server_window(h->servers[i], s->phases);
     s->workers = h->count;
-    s->interface = h->has_python ? h->app.interface : GB_C;
+    s->interface = h->has_python ? (h->own ? h->own : &h->main)->app.interface : GB_C;
     s->collections = atomic_load(&gb__gc_collections);
     s->pause_ms = (double)atomic_load(&gb__gc_pause_ns) / 1e6;
     s->gil = -1;
-    PyThreadState *state = gb__hosted_attach(h);
-    if (!state) return;
-    gb_waits_end(&s->waits);
-    s->gil = gb__gil_enabled();
-    if (s->gil > 0 && h->config.python->free_threaded && h->config.python->gil < 0)
-        gb__list_extensions(h, s->extensions, sizeof s->extensions);
-    gb__hosted_detach(state);
+    gb__interpreter_stats(h, &h->main, s);
+    for (int i = 0; i < h->own_count; i++) gb__interpreter_stats(h, &h->own[i], s);
+    if (h->own && h->config.waits)
+        gb__copy(s->waits.problem, sizeof s->waits.problem,
+                 "waits for the GIL of a subinterpreter aren't followed");
 }
 
 // Nothing is served any more.
@@ -9988,17 +10055,29 @@ static void gb__hosted_close(gb__hosted *h)
     h->count = 0;
 }
 
+// Attached afterwards.
+static void gb__interpreter_leave(gb__interpreter *i)
+{
+    gb_py.PyEval_RestoreThread(i->state);
+    gb__wsgi_shut(&i->wsgi);
+    gb__app_drop(&i->app);
+}
+
 // Finalizes, so that the application's atexit handlers run; false when that went wrong.
 static bool gb__hosted_stop(gb__hosted *h)
 {
     gb__hosted_close(h);
     if (h->owns_stop_event) close(h->stop_event);
     if (!h->has_python) return true;
-    gb_py.PyEval_RestoreThread(h->state);
-    gb__wsgi_shut(&h->wsgi);
-    gb__app_drop(&h->app);
+    for (int i = 0; i < h->own_count; i++) {
+        gb__interpreter_leave(&h->own[i]);
+        gb_py.Py_EndInterpreter(h->own[i].state);
+        gb__wsgi_free(&h->own[i].wsgi);
+    }
+    gb__interpreter_leave(&h->main);
     bool ended = gb_py.Py_FinalizeEx() >= 0;
-    gb__wsgi_free(&h->wsgi);
+    gb__wsgi_free(&h->main.wsgi);
+    free(h->own);
     return ended;
 }
 
@@ -10262,7 +10341,7 @@ static pid_t gb__fork(gb__hosted *loaded)
 {
     bool python = loaded && loaded->has_python;
     if (python) {
-        gb_py.PyEval_RestoreThread(loaded->state);
+        gb_py.PyEval_RestoreThread(loaded->main.state);
         gb_py.PyOS_BeforeFork();
     }
     fflush(NULL);
@@ -10270,7 +10349,7 @@ static pid_t gb__fork(gb__hosted *loaded)
     int saved = errno;
     if (python && !pid) gb_py.PyOS_AfterFork_Child();
     else if (python) gb_py.PyOS_AfterFork_Parent();
-    if (python) loaded->state = loaded->asgi.main_state = gb_py.PyEval_SaveThread();
+    if (python) loaded->main.state = gb_py.PyEval_SaveThread();
     errno = saved;
     return pid;
 }
@@ -10587,7 +10666,7 @@ typedef struct gb__group {
 } gb__group;
 
 static const char *const gb__worker_models[] = {"auto", "processes", "threads", "processes-each",
-                                                NULL};
+                                                "subinterpreters", NULL};
 
 static gb_worker_model gb__worker_model(const gb_python *python, gb_worker_model wanted)
 {
@@ -10597,8 +10676,8 @@ static gb_worker_model gb__worker_model(const gb_python *python, gb_worker_model
 
 static bool gb__wants_processes(const gb_service_config *config)
 {
-    return config->workers > 1 &&
-           gb__worker_model(config->python, config->worker_model) != GB_THREADS;
+    gb_worker_model model = gb__worker_model(config->python, config->worker_model);
+    return config->workers > 1 && (model == GB_PROCESSES || model == GB_PROCESSES_EACH);
 }
 
 static gb_code gb__worker_failed(int i, gb_code code, gb_error *error)
@@ -10638,10 +10717,10 @@ static gb_code gb__group_load(gb__group *g, const gb_service_config *config, int
     gb__hosted *h = &g->loaded;
     gb_code code = gb__hosted_load(h, config, stop_event, error);
     if (code || !h->has_python) return code;
-    gb_py.PyEval_RestoreThread(h->state);
+    gb_py.PyEval_RestoreThread(h->main.state);
     gb__py_drop(gb__py_run(settle, "gilbench"));
     gb_py.PyErr_Clear();  // the application may have closed or replaced a stream
-    h->state = gb_py.PyEval_SaveThread();
+    h->main.state = gb_py.PyEval_SaveThread();
     return GB_OK;
 }
 
@@ -11340,8 +11419,10 @@ static void gb__variant(const gb_cell *c, const char *control, char *text, size_
     bool is_control = gb__cell_is_control(c), several = c->workers > 1;
     bool marked = is_control && *c->source;  // a build's id says where it is from
     bool grouped = is_control && several && c->worker_model == GB_THREADS;
-    bool each = !*c->server && several && c->worker_model == GB_PROCESSES_EACH;
-    const char *how = each ? "processes-each" : c->server;
+    bool own = !*c->server && !is_control;
+    const char *how = own && several && c->worker_model == GB_PROCESSES_EACH ? "processes-each"
+                      : own && c->worker_model == GB_SUBINTERPRETERS ? "subinterpreters"
+                      : c->server;
     snprintf(text, size, "%s%s%s%s%s%s%s", is_control ? control : c->python,
              grouped ? ", one process" : "", marked ? "@" : "", marked ? c->source : "",
              *how ? " " : "", how, c->best ? ", best" : "");
@@ -11522,12 +11603,13 @@ static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, 
         }
     }
     // The control is built as its rows are: where those differ in what a worker is, there are two.
-    bool seen[GB_PROCESSES_EACH + 1] = {false};
+    bool seen[GB_THREADS + 1] = {false};
     like.interface = GB_C;
     for (size_t i = 0; i < r->python_count && gb__has_control(p, s, workers); i++) {
         like.worker_model = gb__worker_model(&r->pythons[i], p->worker_model);
         if (workers == 1) like.worker_model = gb__worker_model(NULL, p->worker_model);
         if (like.worker_model == GB_PROCESSES_EACH) like.worker_model = GB_PROCESSES;
+        if (like.worker_model == GB_SUBINTERPRETERS) like.worker_model = GB_THREADS;
         if (!seen[like.worker_model]) gb__add_cell(r, &like, "builtin:c");
         seen[like.worker_model] = true;
     }
@@ -16415,7 +16497,7 @@ enum {
       "each with so many threads (1,64 without --threads); default: see --threads")                \
     X(SERVE_WORKERS, "workers", 0, "N", GB__SERVE, "each with so many threads; default 1")         \
     X(WORKER_MODEL, "worker-model", 0, "NAME", GB__COMPARE | GB__SERVE,                            \
-      "processes, processes-each, threads or auto: threads where the GIL is off, else processes")  \
+      "processes, processes-each, threads, subinterpreters or auto: threads without a GIL")        \
     X(LOOP, "loop", 0, "NAME", GB__COMPARE | GB__SERVE,                                            \
       "asyncio (default), uvloop, rloop; of ASGI")                                                 \
     X(SERVER, "server", 0, "COMMAND", GB__COMPARE | GB__MANY,                                      \

@@ -117,7 +117,7 @@ my %odd = (
         'client-threads' => [@not_counts],
         'server-cpus' => [@not_lists, '1025'],
         workers => [@not_lists, '100000'],
-        'worker-model' => ['subinterpreters', 'x', ''],
+        'worker-model' => ['greenlets', 'x', ''],
         loop => ['', 'x'],
         server => ['', ' ', 'name=x', 'name=,x', 'name=x,', 'name=x, '],
         duration => [@not_seconds],
@@ -137,7 +137,7 @@ my %odd = (
         python => [$variant->('gil=2', 'speed=9')],
         threads => [@not_counts, '1,2', '4097'],
         workers => [@not_counts, '1,2', '100000'],
-        'worker-model' => ['subinterpreters', 'x', ''], loop => ['', 'x'],
+        'worker-model' => ['greenlets', 'x', ''], loop => ['', 'x'],
         'max-body' => [@not_counts], %process,
     },
     load => {

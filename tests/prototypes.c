@@ -10,6 +10,8 @@
 #define PyMethodDef gb_PyMethodDef
 #define PyType_Slot gb_PyType_Slot
 #define PyType_Spec gb_PyType_Spec
+#define PyStatus gb_PyStatus
+#define PyInterpreterConfig gb_PyInterpreterConfig
 // The implementation calls these as gb_py.Py_TYPE(); the macros of that name would get in between.
 #undef Py_TYPE
 #undef Py_CompileString
@@ -19,6 +21,8 @@
 #undef PyMethodDef
 #undef PyType_Slot
 #undef PyType_Spec
+#undef PyStatus
+#undef PyInterpreterConfig
 
 // One more entry from the command line, -D'EXTRA_FUNCTIONS(X)=X(int, PyDict_New, (void))', is how
 // prototypes.t proves that a wrong one is found.
@@ -49,6 +53,8 @@ _Static_assert(SAME(PyCFunction, gb_PyCFunction), "PyCFunction");
 CHECK_SIZE(PyMethodDef)
 CHECK_SIZE(PyType_Slot)
 CHECK_SIZE(PyType_Spec)
+CHECK_SIZE(PyStatus)
+CHECK_SIZE(PyInterpreterConfig)
 
 #define FIELDS(X)                                                                                  \
     X(PyMethodDef, ml_name)                                                                        \
@@ -60,7 +66,17 @@ CHECK_SIZE(PyType_Spec)
     X(PyType_Spec, name)                                                                           \
     X(PyType_Spec, basicsize)                                                                      \
     X(PyType_Spec, itemsize)                                                                       \
-    X(PyType_Spec, flags)
+    X(PyType_Spec, flags)                                                                          \
+    X(PyStatus, func)                                                                              \
+    X(PyStatus, err_msg)                                                                           \
+    X(PyStatus, exitcode)                                                                          \
+    X(PyInterpreterConfig, use_main_obmalloc)                                                      \
+    X(PyInterpreterConfig, allow_fork)                                                             \
+    X(PyInterpreterConfig, allow_exec)                                                             \
+    X(PyInterpreterConfig, allow_threads)                                                          \
+    X(PyInterpreterConfig, allow_daemon_threads)                                                   \
+    X(PyInterpreterConfig, check_multi_interp_extensions)                                          \
+    X(PyInterpreterConfig, gil)
 
 #define CHECK_FIELD(type, field)                                                                   \
     _Static_assert(offsetof(type, field) == offsetof(gb_##type, field) &&                          \
@@ -68,6 +84,9 @@ CHECK_SIZE(PyType_Spec)
                    "the field " #field " of " #type);
 FIELDS(CHECK_FIELD)
 EXTRA_FIELDS(CHECK_FIELD)
+_Static_assert(offsetof(PyStatus, _type) == offsetof(gb_PyStatus, _type) &&
+                   sizeof(((PyStatus *)0)->_type) == sizeof(((gb_PyStatus *)0)->_type) &&
+                   !_PyStatus_TYPE_OK, "an enum");
 _Static_assert(offsetof(PyType_Spec, slots) == offsetof(gb_PyType_Spec, slots), "its slots");
 
 // The numbers are those of the slots, which the gateway has in a function of its own.
@@ -76,6 +95,7 @@ _Static_assert(offsetof(PyType_Spec, slots) == offsetof(gb_PyType_Spec, slots), 
     X(GB__PY_TRUE, Py_CONSTANT_TRUE)                                                               \
     X(GB__PY_EMPTY_BYTES, Py_CONSTANT_EMPTY_BYTES)                                                 \
     X(GB__PY_FILE_INPUT, Py_file_input)                                                            \
+    X(GB__PY_OWN_GIL, PyInterpreterConfig_OWN_GIL)                                                 \
     X(GB__METH_VARARGS, METH_VARARGS)                                                              \
     X(GB__METH_NOARGS, METH_NOARGS)                                                                \
     X(GB__METH_O, METH_O)                                                                          \

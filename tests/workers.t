@@ -13,14 +13,25 @@ use Time::HiRes qw(sleep time);
 my $app = "$FindBin::Bin/workers_app.py";
 
 # How many of the connections each worker has.
+my %seen;  # and what of it they have seen
 sub spread {
     my %of;
+    %seen = ();
     for (@_) {
-        my $who = decode_json(ask($_, '/') // '{"process": "none", "thread": ""}');
+        my $who = decode_json(ask($_, '/') // '{"process": "none", "thread": "", "module": ""}');
         $of{"$who->{process} $who->{thread}"}++;
+        $seen{$_}{ $who->{$_} } = 1 for qw(process module);
     }
     return [ sort { $a <=> $b } values %of ];
 }
+
+# Of three workers: how many processes, copies of the application, and what environ says.
+my %models = (
+    processes => [ 3, 1, 0, 1 ],
+    'processes-each' => [ 3, 3, 0, 1 ],
+    threads => [ 1, 1, 1, 0 ],
+    subinterpreters => [ 1, 3, 0, 1 ],
+);
 
 sub is_even {
     my ($count, $workers, $name) = @_;
@@ -41,6 +52,13 @@ sub all_gone {
     return 0;
 }
 
+sub compare {
+    my ($out, $err, $status) = said($gilbench, 'compare', '--no-progress', '--no-control',
+        '--rounds', 1, '--duration', 0.3, '--warmup', 0.05, '--threads', 1, '--workers', 2,
+        '--json', "$top/json", @_);
+    return ($status, decode_json(slurp("$top/json") || '{}'), $err, $out);
+}
+
 my ($gil, $ft) = pair();
 plan skip_all => 'needs a usable GIL build and a usable free-threaded one' if !$ft;
 my @gil = ('--python', $gil->{executable});
@@ -48,7 +66,7 @@ my @ft = ('--python', $ft->{executable});
 
 subtest 'what the command line refuses' => sub {
     for (['--workers', 0], ['--workers', 65], ['--worker-model', 'foo'],
-         ['--worker-model', 'subinterpreters']) {
+         ['--worker-model', 'greenlets']) {
         for my $command ('serve', 'compare') {
             my $s = start($gilbench, $command, '--app', 'builtin:c', @$_);
             is(ended($s), 2, "$command @$_");
@@ -57,13 +75,14 @@ subtest 'what the command line refuses' => sub {
     }
 };
 
-for my $model ('processes', 'processes-each', 'threads') {
+for my $model (sort keys %models) {
+    my ($processes, $modules, @environ) = @{ $models{$model} };
     my @workers = ('--workers', 3, '--worker-model', $model);
     subtest "builtin:c, $model" => sub {
         my $s = serve('--app', 'builtin:c', @workers);
         my @sockets = map { dial($s) } 1 .. 30;
         is(scalar(grep { (ask($_, '/json') // '') =~ /Hello/ } @sockets), 30, 'they answer');
-        is(scalar(children($s->{pid})), $model eq 'threads' ? 0 : 3, 'so many processes');
+        is(scalar(children($s->{pid})), $processes == 1 ? 0 : 3, 'so many processes');
         is(stop($s), 0, 'stops');
     };
     for my $build ([ 'GIL', @gil ], [ 'free-threaded', @ft ]) {
@@ -75,18 +94,21 @@ for my $model ('processes', 'processes-each', 'threads') {
                 ok($s->{port}, 'serves') or return diag(slurp($s->{err}));
                 my @sockets = map { dial($s) } 1 .. 128;
                 is_even(spread(@sockets), 3, '128 connections');
+                is(keys %{ $seen{process} }, $processes, 'from so many processes');
+                is(keys %{ $seen{module} }, $modules, 'so many copies of the application');
                 close $_ for splice @sockets, 0, 70;
                 sleep 0.3;
                 push @sockets, map { dial($s) } 1 .. 70;
                 is_even(spread(@sockets), 3, '70 of them anew');
                 my $who = decode_json(ask($sockets[0], '/'));
-                is_deeply([ map { $_ ? 1 : 0 } @$who{'multithread', 'multiprocess'} ],
-                    $model eq 'threads' ? [ 1, 0 ] : [ 0, 1 ], 'what environ says of it')
+                is_deeply([ map { $_ ? 1 : 0 } @$who{'multithread', 'multiprocess'} ], \@environ,
+                    'what environ says of it')
                     if $interface eq 'wsgi';
                 my @workers = children($s->{pid});
+                ask($sockets[3], '/fail');
                 put($_, '/slow') for @sockets[0 .. 2];
                 sleep 0.3;
-                kill $model eq 'threads' ? 'TERM' : -2, $s->{pid};  # Ctrl-C reaches the group
+                kill $processes == 1 ? 'TERM' : -2, $s->{pid};  # Ctrl-C reaches the group
                 is(scalar(grep { get($_) } @sockets[0 .. 2]), 3, 'a stop finishes what is in flight');
                 is(ended($s), 0, 'and is no failure');
                 ok(all_gone(@workers), 'no worker is left');
@@ -161,7 +183,7 @@ subtest 'a worker that ends while serving' => sub {
 
 subtest 'an application that does not come up' => sub {
     save('broken.py', "import nothing_of_that_name\n");
-    for my $model ('processes', 'processes-each', 'threads') {
+    for my $model (sort keys %models) {
         my @options = (@gil, '--workers', 3, '--worker-model', $model);
         my $s = serve(@options, '--app', "$top/broken.py:app");
         is(ended($s), 1, "$model: no import, status 1");
@@ -171,6 +193,17 @@ subtest 'an application that does not come up' => sub {
         $s = serve(@options, '--app', "$app:no_start", '--interface', 'asgi');
         is(ended($s), 1, "$model: no startup, status 1");
         like(slurp($s->{err}), qr/^gilbench: .*no database today/m, 'its message');
+    }
+};
+
+subtest 'a module that subinterpreters can\'t import' => sub {
+    save('alone.py', "import faulthandler\n");
+    for ([ @gil ], [ @ft ]) {
+        my ($status, $report) = compare(@$_, '--app', "$top/alone.py:app", '--worker-model',
+            'subinterpreters');
+        is($status, 1, 'fails');
+        like($report->{cells}[0]{rounds}[0]{problem}, qr{/alone.py:app: .*\bfaulthandler\b.* subinter},
+            'by its name');
     }
 };
 
@@ -194,13 +227,6 @@ subtest 'out of descriptors, and a thousand connections' => sub {
         is(stop($s), 0, 'stops');
     }
 };
-
-sub compare {
-    my ($out, $err, $status) = said($gilbench, 'compare', '--no-progress', '--no-control',
-        '--rounds', 1, '--duration', 0.3, '--warmup', 0.05, '--threads', 1, '--workers', 2,
-        '--json', "$top/json", @_);
-    return ($status, decode_json(slurp("$top/json") || '{}'), $err, $out);
-}
 
 subtest 'a comparison' => sub {
     my ($status, $report, undef, $out) = compare(@gil, @ft, '--app', 'builtin:wsgi', '--path', '/json',

@@ -1,4 +1,4 @@
-"""What tests/workers.t serves: who answers, a slow answer, and an end."""
+"""What tests/workers.t serves: who answers, a slow answer, a failure, and an end."""
 import asyncio
 import json
 import os
@@ -7,10 +7,12 @@ import threading
 import time
 
 count = 0
+module = os.urandom(8).hex()  # of each load its own
 
 
 def who(environ):
     return json.dumps({'process': os.getpid(), 'thread': threading.get_native_id(),
+                       'module': module,
                        'multithread': environ.get('wsgi.multithread'),
                        'multiprocess': environ.get('wsgi.multiprocess')}).encode()
 
@@ -22,6 +24,8 @@ def end(path):
         os.kill(os.getpid(), signal.SIGSEGV)
     if path == '/exit':
         os._exit(0)
+    if path == '/fail':
+        raise RuntimeError('as it was asked to')
 
 
 def wsgi(environ, start_response):
