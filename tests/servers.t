@@ -14,11 +14,11 @@ use Time::HiRes qw(sleep time);
 sub compare {
     my @arguments = @_;
     push @arguments, '--path', '/json' if !grep { $_ eq '--scenario' } @arguments;
-    push @arguments, '--rounds', 1 if !grep { $_ eq '--rounds' } @arguments;
+    my %short = qw(--rounds 1 --duration 0.2 --warmup 0.01 --threads 1 --connections 4);
+    delete @short{@arguments};  # what a test gives for itself
     unlink "$top/json";
-    my ($out, $err, $status) = said($gilbench, 'compare', '--no-progress', '--duration', 0.2,
-        '--warmup', 0.01, '--threads', 1, '--connections', 4, '--no-control', '--json', "$top/json",
-        @arguments);
+    my ($out, $err, $status) = said($gilbench, 'compare', '--no-progress', '--no-control', '--json',
+        "$top/json", %short, @arguments);
     my $json = slurp("$top/json");
     return ($json ? decode_json($json) : undef, $err, $status, $out);
 }
