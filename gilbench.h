@@ -90,15 +90,15 @@
 //     >>fairness       what could make a comparison unfair
 //     >>compare        the matrix, measured round by round
 //     >>merge          several results as one
+//     >>answer         a result in plain sentences
 //     >>table          rows of text: aligned, Markdown, CSV
-//     >>report         a result in words and figures
+//     >>report         a result in tables
 //     >>json           JSON, written and read
 //     >>schema         the keys of a result's file
 //     >>file           a result's file, written and read
 //     >>export         files for pyperf and HdrHistogram's plotter
-//     >>svg            scales, marks and charts for pictures
-//     >>bars           pictures of throughput, and of where a request's time goes
-//     >>lines          pictures against threads, memory and time; latency
+//     >>svg            scales, marks and a chart
+//     >>lines          the picture of a scenario, and tables
 //     >>html           the result as one page
 //     >>options        the command line: one table of options
 //     >>commands       the command line: pythons, serve, load
@@ -308,6 +308,13 @@
 // beside the rows as reported, with their source: another machine's, and no target.
 //
 // REPORTS
+//
+// Tables and pages begin with the answer in at most twenty sentences, of what was measured alone:
+// build against build by number of threads, what threads do to each, best against best where the
+// winners were measured again, memory, and why: the ledger, which is exact arithmetic. Of the CPU
+// time that N threads could have used, a part is lost waiting; of the rest each request may cost
+// more than one thread's does: req/s / (N x one thread's) = [cores / (N x one's)] / [CPU of a
+// request / one's]. It ends with what makes this unsure, and what to do about that first.
 //
 // --json keeps everything that was measured; `gilbench report` makes each of the other formats from
 // it, to the same last digit. CSV has all figures in full: a row a cell, then a row a comparison,
@@ -1181,6 +1188,9 @@ GB_API int gb_rounds_needed(const gb_comparison *comparison, double difference);
 // ---- reports ------------------------------------------------------------------------------------
 // Each goes to `out`, which stays open; a failed write is GB_SYSTEM.
 
+// What free-threading costs and gains in plain sentences, at most twenty; the other reports, except
+// CSV, have them as well.
+GB_API gb_code gb_report_answer(const gb_result *result, FILE *out, gb_error *error);
 GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *error);
 GB_API gb_code gb_report_markdown(const gb_result *result, FILE *out, gb_error *error);
 GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error);
@@ -11982,7 +11992,23 @@ static gb_interval gb__paired_ratio(const gb_cell *baseline, const gb_cell *cand
     return interval;
 }
 
-// Says what the candidate's `ratio` to the baseline, from n rounds, means.
+// What the candidate's `ratio` to the baseline, from n rounds, means.
+static gb_comparison gb__verdict_on(const gb_result *r, const gb_cell *baseline,
+                                    const gb_cell *candidate, const gb__metric *metric,
+                                    gb_interval ratio, size_t n)
+{
+    gb_comparison c = {.metric = metric->name, .ratio = ratio, .rounds = (int)n};
+    c.gil_back = gb__gil_is_back(r, baseline) || gb__gil_is_back(r, candidate);
+    bool coarse = metric == &gb__metrics[GB_RPS] &&
+                  (gb__is_coarse(baseline) || gb__is_coarse(candidate));
+    bool judged = n >= GB__FEWEST_ROUNDS && !c.gil_back && !coarse;
+    c.verdict = judged ? gb__judge(metric, ratio) : GB_UNCLEAR;
+    gb__copy(c.scenario, sizeof c.scenario, candidate->scenario);
+    gb__copy(c.baseline, sizeof c.baseline, baseline->id);
+    gb__copy(c.candidate, sizeof c.candidate, candidate->id);
+    return c;
+}
+
 static gb_code gb__add_verdict(gb_result *r, const gb_cell *baseline, const gb_cell *candidate,
                                const gb__metric *metric, gb_interval ratio, size_t n,
                                gb_error *error)
@@ -11990,16 +12016,7 @@ static gb_code gb__add_verdict(gb_result *r, const gb_cell *baseline, const gb_c
     gb_comparison *grown = realloc(r->comparisons, (r->comparison_count + 1) * sizeof *grown);
     if (!grown) return gb__fail_memory(error);
     r->comparisons = grown;
-    gb_comparison *c = &r->comparisons[r->comparison_count++];
-    *c = (gb_comparison){.metric = metric->name, .ratio = ratio, .rounds = (int)n};
-    c->gil_back = gb__gil_is_back(r, baseline) || gb__gil_is_back(r, candidate);
-    bool coarse = metric == &gb__metrics[GB_RPS] &&
-                  (gb__is_coarse(baseline) || gb__is_coarse(candidate));
-    bool judged = n >= GB__FEWEST_ROUNDS && !c->gil_back && !coarse;
-    c->verdict = judged ? gb__judge(metric, ratio) : GB_UNCLEAR;
-    gb__copy(c->scenario, sizeof c->scenario, candidate->scenario);
-    gb__copy(c->baseline, sizeof c->baseline, baseline->id);
-    gb__copy(c->candidate, sizeof c->candidate, candidate->id);
+    grown[r->comparison_count++] = gb__verdict_on(r, baseline, candidate, metric, ratio, n);
     return GB_OK;
 }
 
@@ -12382,24 +12399,29 @@ static void gb__warn_host(gb_result *r)
                  (unsigned long long)(now.swapped_pages - h->swapped_pages));
 }
 
-// What others did to the machine while it was measured.
-static void gb__warn_disturbance(gb_result *r)
+// CPUs that others used while it was measured, and the share of all that a hypervisor took.
+static double gb__disturbance(const gb_result *r, double *steal)
 {
-    double steal = 0, other = 0, seconds = 0;
+    double other = 0, seconds = 0;
+    *steal = 0;
     for (size_t i = 0; i < r->cell_count; i++)
         for (size_t j = 0; j < r->cells[i].round_count; j++) {
             const gb_round *round = &r->cells[i].rounds[j];
-            steal += round->steal_ms / 1e3;
+            *steal += round->steal_ms / 1e3;
             other += round->other_cores * round->seconds;
             seconds += round->seconds;
         }
-    if (seconds <= 0) return;
-    if (steal > 0.02 * seconds * r->host.cpus)
-        gb__warn(r, "the hypervisor took %.1f %% of the CPU time",
-                 100 * steal / seconds / r->host.cpus);
-    if (other > 0.05 * seconds)
-        gb__warn(r, "other processes used %.2f of %d CPUs during the measurements",
-                 other / seconds, r->host.cpus);
+    *steal = seconds > 0 && r->host.cpus ? *steal / seconds / r->host.cpus : 0;
+    return seconds > 0 ? other / seconds : 0;
+}
+
+static void gb__warn_disturbance(gb_result *r)
+{
+    double steal, other = gb__disturbance(r, &steal);
+    if (steal > 0.02) gb__warn(r, "the hypervisor took %.1f %% of the CPU time", 100 * steal);
+    if (other > 0.05)
+        gb__warn(r, "other processes used %.2f of %d CPUs during the measurements", other,
+                 r->host.cpus);
 }
 
 static void gb__warn_rounds(gb_result *r)
@@ -13047,6 +13069,636 @@ GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *lab
 }
 
 // ================================================================================================
+// >>answer
+// A result in plain sentences: what it costs and gains to have no GIL here, and why. They are of
+// figures that were measured; of what wasn't there is no word. Pure: nothing is printed.
+
+static const gb__metric *gb__find_metric(const char *name)
+{
+    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
+        if (!strcmp(gb__metrics[i].name, name)) return &gb__metrics[i];
+    return NULL;
+}
+
+// ---- what cells are called ----------------------------------------------------------------------
+
+typedef char gb__phrase[256];
+
+// A free-threaded row that isn't one says so wherever it is named.
+static const char *gb__name(const gb_result *r, const gb_cell *c, gb__phrase text)
+{
+    char variant[GB__VARIANT], cpus[32] = "";
+    gb__variant(c, "C handler", variant, sizeof variant);
+    if (c->server_cpus)
+        snprintf(cpus, sizeof cpus, " on %d CPU%s", c->server_cpus, c->server_cpus > 1 ? "s" : "");
+    snprintf(text, sizeof(gb__phrase), "%s%s%s", variant, cpus,
+             gb__gil_is_back(r, c) ? ", GIL back" : "");
+    return text;
+}
+
+// Does a GIL rule this cell's threads?
+static bool gb__cell_has_gil(const gb_result *r, const gb_cell *c)
+{
+    const gb_python *python = gb__find_python(r, c->python);
+    return python && (gb__has_gil(python) || gb__gil_is_back(r, c));
+}
+
+// What serves, as a sentence has it: "1 thread", "2 processes", "2 event loops".
+static const char *gb__topology_words(const gb_cell *c, gb__phrase text)
+{
+    bool loops = c->interface == GB_ASGI, processes = c->worker_model != GB_THREADS;
+    int n = loops ? c->workers : c->threads;
+    size_t size = sizeof(gb__phrase);
+    const char *unit = loops ? "event loop" : "thread", *s = n == 1 ? "" : "s";
+    if (c->workers == 1 || (loops && !processes)) snprintf(text, size, "%d %s%s", n, unit, s);
+    else if (processes && (loops || n == 1)) snprintf(text, size, "%d processes", c->workers);
+    else
+        snprintf(text, size, "%d %s of %d thread%s", c->workers,
+                 processes ? "processes" : "groups", n, s);
+    return text;
+}
+
+// The row of that id.
+static const gb_cell *gb__find_cell(const gb_result *r, const char *id)
+{
+    for (size_t i = 0; i < r->cell_count; i++)
+        if (!strcmp(r->cells[i].id, id)) return &r->cells[i];
+    return NULL;
+}
+
+// ---- ratios and verdicts in words ---------------------------------------------------------------
+
+static const char *gb__ratio_text(gb__phrase text, gb_interval i)
+{
+    bool known = isfinite(i.median) && isfinite(i.lo) && isfinite(i.hi);
+    snprintf(text, sizeof(gb__phrase), !known ? "-" : i.lo < i.hi ? "%.2fx [%.2f, %.2f]" : "%.2fx",
+             i.median, i.lo, i.hi);  // one round has no interval
+    return text;
+}
+
+// A row that is not what it is called gets none, and few rounds are a reason of their own.
+static const char *gb__verdict_words(const gb_comparison *k)
+{
+    if (k->gil_back) return "no verdict";
+    if (k->rounds && k->rounds < GB__FEWEST_ROUNDS) return "too few rounds";
+    return gb__find_metric(k->metric)->words[k->verdict];
+}
+
+// ---- where a request's time went ----------------------------------------------------------------
+
+static const struct {
+    size_t offset;
+    const char *words;
+} gb__phases[GB__PHASES] = {
+    {offsetof(gb_round, anatomy_us.read.mean), "reading it"},
+    {offsetof(gb_round, anatomy_us.attach_wait.mean), "waiting to run Python"},
+    {offsetof(gb_round, anatomy_us.app.mean), "the application"},
+    {offsetof(gb_round, anatomy_us.write.mean), "writing the answer"}};
+
+// The waits for the GIL that happen within an event loop or in somebody else's server are not seen.
+static bool gb__sees_waits(const gb_cell *c)
+{
+    return c->interface == GB_WSGI && !*c->server;
+}
+
+// The phases of a request, in us, and all of it; 0 where nothing is known.
+static double gb__anatomy(const gb_cell *c, double us[GB__PHASES])
+{
+    double all = 0;
+    for (int i = 0; i < GB__PHASES; i++) {
+        bool seen = i != GB__PHASE_ATTACH || gb__sees_waits(c);
+        us[i] = seen ? gb__median_at(c, gb__phases[i].offset) : 0;
+        if (!(us[i] > 0)) us[i] = 0;
+        all += us[i];
+    }
+    return isfinite(all) ? all : 0;
+}
+
+// "97 % of 1,328 us was waiting for the GIL"; "" where nothing is known.
+static const char *gb__dominant(const gb_result *r, const gb_cell *c, gb__phrase text)
+{
+    gb__small figure;
+    double us[GB__PHASES], all = gb__anatomy(c, us);
+    int most = 0;
+    *text = 0;
+    if (!(all > 0)) return text;
+    for (int i = 1; i < GB__PHASES; i++)
+        if (us[i] > us[most]) most = i;
+    bool gil = most == GB__PHASE_ATTACH && gb__cell_has_gil(r, c);
+    snprintf(text, sizeof(gb__phrase), "%.0f %% of %s us was %s%s", 100 * us[most] / all,
+             gb__number(figure, all), gil ? "waiting for the GIL" : gb__phases[most].words,
+             c->interface == GB_ASGI ? " (an event loop's waits aren't seen)" : "");
+    return text;
+}
+
+// ---- lines --------------------------------------------------------------------------------------
+
+enum { GB__ANSWER_LINES = 20, GB__MOST_RUNGS = 32 };
+
+// How the builds do in one scenario with more and more threads (or, where all rows have as many,
+// workers): a rung for each number. Only what has a measurement, and is what it is called.
+typedef struct gb__ladder {
+    const gb_cell *first;  // of the scenario's cells
+    gb_metric metric;      // req/s or, where a rate fixes those, p99
+    bool by_threads;
+    struct {
+        int n;
+        const gb_cell *of[3];  // the build that is held against, the other, the control; or NULL
+    } rungs[GB__MOST_RUNGS];
+    size_t count, peak;    // peak: the last that the machine has CPUs for
+} gb__ladder;
+
+typedef struct gb__sentences {
+    const gb_result *result;
+    const char *builds[3];   // ids: of the one that is held against, the other, the control
+    char lines[GB__ANSWER_LINES][1024];
+    size_t count;
+    size_t ratios, unclear;  // that were said
+    gb_interval widest;      // of them
+    int needed;              // rounds that would tell 5 % of those that are unclear
+} gb__sentences;
+
+// Adds to the line that was begun last; there is always room for the last one.
+GB__PRINTF(2, 3) static void gb__words(gb__sentences *a, const char *format, ...)
+{
+    char *line = a->lines[a->count - 1];
+    size_t used = strlen(line);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line + used, sizeof *a->lines - used, format, args);
+    va_end(args);
+}
+
+static bool gb__begin(gb__sentences *a)
+{
+    return a->count < GB__ANSWER_LINES - 1 && ++a->count;
+}
+
+static gb_comparison gb__compare_rows(const gb_result *r, const gb_cell *baseline,
+                                      const gb_cell *candidate, gb_metric m)
+{
+    size_t n;
+    gb_interval ratio = gb__paired_ratio(baseline, candidate, &gb__metrics[m], r->plan.seed, &n);
+    return gb__verdict_on(r, baseline, candidate, &gb__metrics[m], ratio, n);
+}
+
+static double gb__width(gb_interval i)
+{
+    return (i.hi - i.lo) / i.median;
+}
+
+// "0.86x [0.85, 0.88], slower", kept in mind for what makes all this unsure.
+static gb_verdict gb__tell_ratio(gb__sentences *a, const gb_cell *baseline, const gb_cell *c,
+                                 gb_metric m)
+{
+    gb_comparison k = gb__compare_rows(a->result, baseline, c, m);
+    int needed = k.verdict == GB_UNCLEAR ? gb_rounds_needed(&k, 0.05) : 0;
+    gb__phrase ratio;
+    gb__words(a, "%s, %s", gb__ratio_text(ratio, k.ratio), gb__verdict_words(&k));
+    a->ratios++;
+    a->unclear += k.verdict == GB_UNCLEAR;
+    if (needed > a->needed) a->needed = needed;
+    if (!(gb__width(a->widest) > gb__width(k.ratio))) a->widest = k.ratio;
+    return k.verdict;
+}
+
+// "5.77 MB [5.67, 5.90]"
+static void gb__tell_figure(gb__sentences *a, gb_interval i, const char *unit)
+{
+    gb__small median, lo, hi;
+    gb__words(a, "%s%s", gb__number(median, i.median), unit);
+    if (i.lo < i.hi) gb__words(a, " [%s, %s]", gb__number(lo, i.lo), gb__number(hi, i.hi));
+}
+
+// ---- a scenario's rows --------------------------------------------------------------------------
+
+static bool gb__is_row(const gb_result *r, const gb_cell *first, const gb_cell *c)
+{
+    double rps = c->summary[GB_RPS].median;
+    return !strcmp(c->scenario, first->scenario) && !*c->server && rps > 0 && isfinite(rps) &&
+           c->connections == first->connections && c->server_cpus == first->server_cpus &&
+           gb__first_round(c) && !gb__gil_is_back(r, c);
+}
+
+static void gb__add_rung(gb__ladder *l, const gb_cell *c, int build)
+{
+    int n = l->by_threads ? c->threads : c->workers;
+    size_t at = 0;
+    while (at < l->count && l->rungs[at].n < n) at++;
+    if (at == l->count || l->rungs[at].n > n) {
+        if (l->count == GB__MOST_RUNGS) return;
+        memmove(&l->rungs[at + 1], &l->rungs[at], (l->count++ - at) * sizeof *l->rungs);
+        memset(&l->rungs[at], 0, sizeof *l->rungs);
+        l->rungs[at].n = n;
+    }
+    l->rungs[at].of[build] = c;
+}
+
+static gb__ladder gb__climb(const gb__sentences *a, const gb_cell *first, bool by_threads)
+{
+    const gb_result *r = a->result;
+    gb__ladder l = {.first = first, .metric = first->rate > 0 ? GB_LATENCY_P99 : GB_RPS,
+                    .by_threads = by_threads};
+    int least = INT_MAX;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < r->cell_count; i++) {
+            const gb_cell *c = &r->cells[i];
+            int other = by_threads ? c->workers : c->threads;
+            if (c->best || !gb__is_row(r, first, c)) continue;
+            if (!pass && other < least) least = other;
+            for (int build = 0; build < 3 && pass && other == least; build++)
+                if (a->builds[build] && !strcmp(c->python, a->builds[build]))
+                    gb__add_rung(&l, c, build);
+        }
+    for (size_t i = 0; i < l.count; i++)
+        if (l.rungs[i].n <= gb__server_cpus(r, first->server_cpus)) l.peak = i;
+    if (!l.peak && l.count) l.peak = l.count - 1;
+    return l;
+}
+
+// By threads where there are rows of several, else by workers.
+static gb__ladder gb__ladder_of(const gb__sentences *a, const gb_cell *first)
+{
+    gb__ladder threads = gb__climb(a, first, true), workers = gb__climb(a, first, false);
+    return threads.count > 1 || workers.count < 2 ? threads : workers;
+}
+
+// A build's fastest row; where its best was chosen and measured again, that.
+static const gb_cell *gb__best_row(const gb__sentences *a, const gb_cell *first, int build)
+{
+    const gb_cell *best = NULL;
+    for (size_t i = 0; i < a->result->cell_count; i++) {
+        const gb_cell *c = &a->result->cells[i];
+        if (!a->builds[build] || strcmp(c->python, a->builds[build]) ||
+            !gb__is_row(a->result, first, c))
+            continue;
+        double more = best ? c->summary[GB_RPS].median - best->summary[GB_RPS].median : 1;
+        if (!best || c->best > best->best || (c->best == best->best && more > 0)) best = c;
+    }
+    return best;
+}
+
+static bool gb__is_busy(const gb_cell *c)
+{
+    return c && gb__median_at(c, offsetof(gb_round, cpu.server_cores)) >= 0.5;
+}
+
+// ---- what a scenario says -----------------------------------------------------------------------
+
+// Build against build: with the fewest, with as many as there are CPUs, with the most; and from
+// how many on the other is ahead.
+static void gb__say_builds(gb__sentences *a, const gb__ladder *l)
+{
+    const gb_python *python = gb__find_python(a->result, a->builds[1] ? a->builds[1] : "");
+    gb__phrase is, was;
+    size_t said = 0, from = l->count;
+    for (size_t i = 0; i < l->count; i++) {
+        const gb_cell *baseline = l->rungs[i].of[0], *c = l->rungs[i].of[1];
+        if (!baseline || !c || (i && i != l->peak && i + 1 != l->count)) continue;
+        if (!said && !gb__begin(a)) return;
+        if (!said)
+            gb__words(a, "%s, %s of %s%s against %s", l->first->path,
+                      l->metric == GB_RPS ? "req/s" : "p99 latency", c->python,
+                      gb__has_gil(python) ? "" : " (no GIL)", baseline->python);
+        gb__topology_words(baseline, was);
+        gb__topology_words(c, is);
+        gb__words(a, "%s %s%s%s ", said++ ? ";" : ":", is, strcmp(is, was) ? " against " : "",
+                  strcmp(is, was) ? was : "");
+        gb_verdict verdict = gb__tell_ratio(a, baseline, c, l->metric);
+        if (verdict != GB_FASTER) from = l->count;
+        else if (from == l->count) from = i;
+        if (!i && l->rungs[i].n == 1 && verdict == GB_SLOWER && !gb__has_gil(python))
+            gb__words(a, " (the price of the build)");
+    }
+    if (said) gb__words(a, ".");
+    if (said > 1 && from && from < l->count)
+        gb__words(a, " It is ahead from %s on.", gb__topology_words(l->rungs[from].of[1], is));
+}
+
+// What more threads do to each build.
+static void gb__say_own(gb__sentences *a, const gb__ladder *l)
+{
+    const size_t rungs[] = {l->peak, l->count - 1};
+    gb__phrase text;
+    size_t said = 0;
+    for (int build = 0; build < 2; build++)
+        for (size_t i = 0; i < 2; i++) {
+            const gb_cell *few = l->rungs[0].of[build], *c = l->rungs[rungs[i]].of[build];
+            if (!few || !c || few == c || (i && rungs[0] == rungs[1])) continue;
+            if (!said && !gb__begin(a)) return;
+            if (!said) gb__words(a, "Against a build's own %s: ", gb__topology_words(few, text));
+            gb__words(a, "%s%s with %s ", said++ ? "; " : "", c->python,
+                      gb__topology_words(c, text));
+            gb__tell_ratio(a, few, c, l->metric);
+        }
+    if (said) gb__words(a, ".");
+}
+
+// The winners' rows are of rounds that didn't choose them.
+static void gb__say_best(gb__sentences *a, const gb__ladder *l)
+{
+    static const gb_metric metrics[] = {GB_RPS, GB_LATENCY_P99, GB_MEMORY};
+    const gb_cell *rows[2];
+    gb__phrase topology;
+    for (int build = 0; build < 2; build++) {
+        rows[build] = gb__best_row(a, l->first, build);
+        if (!rows[build] || !rows[build]->best) return;
+    }
+    if (!gb__begin(a)) return;
+    gb__words(a, "Best against best, %s: ", l->first->path);
+    for (int build = 1; build >= 0; build--) {
+        const gb_cell *c = rows[build];
+        gb__small rps, p99, mb;
+        gb__words(a, "%s with %s (%s req/s, p99 %s ms, %s MB)%s", c->python,
+                  gb__topology_words(c, topology), gb__number(rps, c->summary[GB_RPS].median),
+                  gb__number(p99, c->summary[GB_LATENCY_P99].median),
+                  gb__number(mb, c->summary[GB_MEMORY].median), build ? " against " : "");
+    }
+    for (size_t i = 0; i < 3; i++) {
+        gb__words(a, "%s %s ", i ? ";" : ":", gb__metrics[metrics[i]].title);
+        gb__tell_ratio(a, rows[0], rows[1], metrics[i]);
+    }
+    gb__words(a, ".");
+}
+
+// Of what two rows have in the same round: median and interval.
+static gb_interval gb__per_round(const gb_result *r, const gb_cell *a, const gb_cell *b,
+                                 double (*of)(const gb_round *, const gb_round *))
+{
+    double *values = calloc(a->round_count + 1, sizeof *values);
+    gb_interval interval = {NAN, NAN, NAN};
+    size_t n = 0;
+    for (size_t i = 0; values && i < a->round_count && i < b->round_count; i++) {
+        double value = of(&a->rounds[i], &b->rounds[i]);
+        if (!*a->rounds[i].problem && !*b->rounds[i].problem && isfinite(value))
+            values[n++] = value;
+    }
+    if (n) interval = gb_median_ci(values, n, r->plan.seed);
+    free(values);
+    return interval;
+}
+
+static double gb__more_memory(const gb_round *a, const gb_round *b)
+{
+    return b->memory_mb.service - a->memory_mb.service;
+}
+
+static double gb__rps_per_gb(const gb_round *a, const gb_round *b)
+{
+    return 1000 * a->rps / b->memory_mb.service;
+}
+
+// What one more process, loop or thread costs each build, and what a build serves for its memory.
+static void gb__say_memory(gb__sentences *a, const gb__ladder *l)
+{
+    const gb__ladder by[2] = {gb__climb(a, l->first, false), gb__climb(a, l->first, true)};
+    gb__phrase text;
+    size_t said = 0;
+    for (int i = 0; i < 4; i++) {
+        const gb__ladder *k = &by[i / 2];
+        const gb_cell *few = k->rungs[0].of[i % 2], *most = k->rungs[k->count - 1].of[i % 2];
+        double n = k->rungs[k->count - 1].n - k->rungs[0].n;
+        if (!few || !most || few == most || !(few->summary[GB_MEMORY].median > 0)) continue;
+        gb_interval more = gb__per_round(a->result, few, most, gb__more_memory);
+        if (!(more.median > 0) || (!said && !gb__begin(a))) continue;
+        bool processes = most->worker_model != GB_THREADS, loops = most->interface == GB_ASGI;
+        gb__words(a, "%sone more %s of %s costs ", said++ ? "; " : "Memory: ",
+                  k->by_threads ? "thread" : processes ? "process" : loops ? "event loop" : "group",
+                  most->python);
+        gb__tell_figure(a, (gb_interval){more.median / n, more.lo / n, more.hi / n}, " MB");
+    }
+    for (int build = 0; build < 2 && l->metric == GB_RPS; build++) {
+        const gb_cell *c = gb__best_row(a, l->first, build);
+        if (!c || !(c->summary[GB_MEMORY].median > 0) || (!said && !gb__begin(a))) continue;
+        gb__words(a, "%s%s with %s serves ", said++ ? "; " : "Memory: ", c->python,
+                  gb__topology_words(c, text));
+        gb__tell_figure(a, gb__per_round(a->result, c, c, gb__rps_per_gb), " req/s per GB");
+    }
+    if (said) gb__words(a, ".");
+}
+
+// ---- the ledger: why so many serve no more ------------------------------------------------------
+
+static double gb__times_cores(const gb_round *a, const gb_round *b)
+{
+    return b->cpu.server_cores / a->cpu.server_cores;
+}
+
+// A request costs cores / (req/s).
+static double gb__times_cost(const gb_round *a, const gb_round *b)
+{
+    return gb__times_cores(a, b) * a->rps / b->rps;
+}
+
+// Exact arithmetic, no model: with n times the threads, req/s / (n x those of one) is the part of
+// the CPU time that isn't lost waiting, cores / (n x those of one), over what a request costs of
+// it, against one with one thread. What the control's costs, too, is the machine's: caches, memory,
+// SMT, the kernel.
+typedef struct gb__ledger {
+    gb_interval whole, waiting, cost;  // whole = waiting / cost
+    double machine;                    // of the cost; the rest is Python's; NAN without a control
+} gb__ledger;
+
+static gb__ledger gb__ledger_of(const gb_result *r, const gb_cell *one, const gb_cell *many,
+                                const gb_cell *control_one, const gb_cell *control_many, double n)
+{
+    gb_interval whole = gb__compare_rows(r, one, many, GB_RPS).ratio;
+    gb_interval cores = gb__per_round(r, one, many, gb__times_cores);
+    gb__ledger l = {{whole.median / n, whole.lo / n, whole.hi / n},
+                    {cores.median / n, cores.lo / n, cores.hi / n},
+                    gb__per_round(r, one, many, gb__times_cost), NAN};
+    l.cost.median = l.waiting.median / l.whole.median;  // medians of quotients needn't make it
+    if (l.cost.median < l.cost.lo) l.cost.lo = l.cost.median;
+    if (l.cost.median > l.cost.hi) l.cost.hi = l.cost.median;
+    if (control_one && control_many)
+        l.machine = gb__per_round(r, control_one, control_many, gb__times_cost).median;
+    return l;
+}
+
+static void gb__tell_losses(gb__sentences *a, const gb__ledger *l)
+{
+    double lost = 1 - l->waiting.median, dearer = 1 - 1 / l->cost.median;
+    gb__phrase ratio;
+    if (fabs(lost) < 0.005) gb__words(a, "nothing is lost waiting, ");
+    else
+        gb__words(a, "%.0f %% [%.0f, %.0f] is %s, ", 100 * fabs(lost),
+                  100 * (lost > 0 ? 1 - l->waiting.hi : l->waiting.lo - 1),
+                  100 * (lost > 0 ? 1 - l->waiting.lo : l->waiting.hi - 1),
+                  lost > 0 ? "lost waiting" : "won by waiting less");
+    if (fabs(dearer) < 0.005) gb__words(a, "and a request costs the same CPU");
+    else
+        gb__words(a, "%.0f %% is %s because a request costs %s the CPU", 100 * fabs(dearer),
+                  dearer > 0 ? "lost" : "won", gb__ratio_text(ratio, l->cost));
+    if (l->machine > 0)
+        gb__words(a, " (the C handler's: %.2fx, which is the machine)", l->machine);
+}
+
+// Nothing where the ratio is known too little to be divided into parts.
+static void gb__say_why(gb__sentences *a, const gb__ladder *l, size_t rung, int build)
+{
+    const gb_cell *one = l->rungs[0].of[build], *many = l->rungs[rung].of[build];
+    int from = l->rungs[0].n, to = l->rungs[rung].n;
+    int cpus = gb__server_cpus(a->result, l->first->server_cpus);
+    double n = (double)(to < cpus ? to : cpus) / from;
+    gb__phrase few, more, text;
+    if (!gb__is_busy(one) || !many || !(n > 1)) return;
+    gb__ledger k = gb__ledger_of(a->result, one, many, l->rungs[0].of[2], l->rungs[rung].of[2], n);
+    gb_interval whole = {n * k.whole.median, n * k.whole.lo, n * k.whole.hi};
+    if (!(gb__width(whole) < 0.5) || !(k.cost.median > 0) || !gb__begin(a)) return;
+    gb__words(a, "Why, %s: %s serve %s the requests of %s, %gx at best: ", many->python,
+              gb__topology_words(many, more), gb__ratio_text(text, whole),
+              gb__topology_words(one, few), n);
+    gb__tell_losses(a, &k);
+    if (*gb__dominant(a->result, many, text)) gb__words(a, "; in the server, %s", text);
+    gb__words(a, ".");
+}
+
+static bool gb__is_first_of_scenario(const gb_result *r, const gb_cell *c)
+{
+    for (const gb_cell *before = r->cells; before < c; before++)
+        if (!strcmp(before->scenario, c->scenario)) return false;
+    return true;
+}
+
+// What is said is of the rows with the most CPUs.
+static const gb_cell *gb__with_most_cpus(const gb_result *r, const gb_cell *first)
+{
+    for (const gb_cell *c = first; c < r->cells + r->cell_count; c++)
+        if (!strcmp(c->scenario, first->scenario) && gb__server_cpus(r, c->server_cpus) >
+                                                         gb__server_cpus(r, first->server_cpus))
+            first = c;
+    return first;
+}
+
+// The first scenario that keeps a CPU busy is told in full.
+static void gb__say_scenarios(gb__sentences *a)
+{
+    const gb_result *r = a->result;
+    bool told = false;
+    for (size_t i = 0; i < r->cell_count; i++) {
+        if (!gb__is_first_of_scenario(r, &r->cells[i])) continue;
+        gb__ladder l = gb__ladder_of(a, gb__with_most_cpus(r, &r->cells[i]));
+        if (!l.count) continue;
+        bool busy = gb__is_busy(l.rungs[0].of[0]) || gb__is_busy(l.rungs[0].of[1]);
+        bool in_full = !told && l.count > 1 && busy;
+        gb__say_builds(a, &l);
+        if (in_full) gb__say_own(a, &l);
+        gb__say_best(a, &l);
+        if (in_full) gb__say_memory(a, &l);
+        for (int build = 0; build < 2 && in_full && l.metric == GB_RPS; build++) {
+            const gb_cell *one = l.rungs[0].of[build], *most = l.rungs[l.count - 1].of[build];
+            gb__say_why(a, &l, l.peak, build);
+            if (one && most && l.peak + 1 != l.count &&
+                gb__compare_rows(r, one, most, GB_RPS).verdict == GB_SLOWER)
+                gb__say_why(a, &l, l.count - 1, build);
+        }
+        told |= in_full;
+    }
+}
+
+// What changed from one result to another.
+static void gb__say_changes(gb__sentences *a)
+{
+    const gb_result *r = a->result;
+    size_t n[4] = {0}, all = 0;
+    for (size_t i = 0; i < r->comparison_count; i++) {
+        const gb_comparison *k = &r->comparisons[i];
+        const gb_cell *c = gb__find_cell(r, k->candidate), *b = gb__find_cell(r, k->baseline);
+        if (!c || !b || !strcmp(c->source, b->source)) continue;
+        if (strcmp(k->metric, gb__metrics[c->rate > 0 ? GB_LATENCY_P99 : GB_RPS].name)) continue;
+        n[k->verdict]++;
+        all++;
+    }
+    gb__begin(a);
+    gb__words(a, "Against the first result, of %zu rows that both have: %zu faster, %zu slower, "
+              "%zu no difference, %zu unclear.", all, n[GB_FASTER], n[GB_SLOWER], n[GB_NO_DIFFERENCE],
+              n[GB_UNCLEAR]);
+}
+
+// ---- what makes it unsure -----------------------------------------------------------------------
+
+// Begins one more, with what to do about it; the worst comes first, and is what to do first.
+static void gb__doubt(gb__sentences *a, const char **first, const char *remedy)
+{
+    if (!*first) *a->lines[a->count++] = 0;
+    gb__words(a, "%s", *first ? "; " : "Unsure: ");
+    if (!*first) *first = remedy;
+}
+
+static void gb__say_unsure(gb__sentences *a)
+{
+    const gb_result *r = a->result;
+    size_t failed = 0, back = 0, client = 0, rounds = 0;
+    const char *modules = "", *remedy = NULL;
+    double steal, others = gb__disturbance(r, &steal);
+    gb__phrase ratio, more = "measure longer: more --rounds";
+    for (size_t i = 0; i < r->cell_count; i++) {
+        const gb_cell *c = &r->cells[i];
+        if (gb__gil_is_back(r, c)) back++, modules = gb__gil_is_back(r, c);
+        failed += c->round_count && !gb__first_round(c);
+        client += gb__median_at(c, offsetof(gb_round, cpu.client_share)) > 0.9;
+        if (c->round_count > rounds) rounds = c->round_count;
+    }
+    if (failed) {
+        gb__doubt(a, &remedy, "see the warnings for why");
+        gb__words(a, "%zu of %zu rows failed", failed, r->cell_count);
+    }
+    if (back) {
+        gb__doubt(a, &remedy, "try versions of these modules that declare that they run without");
+        gb__words(a, "the GIL came back in %zu rows (%.100s), which are left out here", back,
+                  modules);
+    }
+    if (rounds < GB__FEWEST_ROUNDS) {
+        gb__doubt(a, &remedy, "measure 10 --rounds");
+        gb__words(a, "fewer than %d rounds can't give an interval of 95 %%", GB__FEWEST_ROUNDS);
+    }
+    if (others > 0.05) {
+        gb__doubt(a, &remedy, "end what else runs here and measure again");
+        gb__words(a, "other processes used %.2f of %d CPUs", others, r->host.cpus);
+    }
+    if (steal > 0.02) {
+        gb__doubt(a, &remedy, "measure on a machine that nobody shares");
+        gb__words(a, "the hypervisor took %.0f %% of the CPU time", 100 * steal);
+    }
+    if (client) {
+        gb__doubt(a, &remedy, "give the client more --client-threads, and CPUs of its own");
+        gb__words(a, "the client was at its limit in %zu rows", client);
+    }
+    if (a->needed) snprintf(more, sizeof more, "about %d --rounds would tell 5 %%", a->needed);
+    if (a->unclear && rounds >= GB__FEWEST_ROUNDS) {
+        gb__doubt(a, &remedy, more);
+        gb__words(a, "%zu of these %zu ratios are unclear, the widest is %s", a->unclear, a->ratios,
+                  gb__ratio_text(ratio, a->widest));
+    }
+    if (r->host.cpus > 0 && r->host.cpus < 4 && !gb__is_parted(&r->plan.cpus)) {
+        gb__doubt(a, &remedy, "measure on a machine with 4 CPUs or more");
+        gb__words(a, "server and client share %d CPU%s", r->host.cpus, &"s"[r->host.cpus == 1]);
+    }
+    if (remedy) gb__words(a, ". What to do first: %s.", remedy);
+}
+
+// The caller's to free; NULL without memory. The first build with a GIL is what the first without
+// is held against; where all have one, or none has, it is the first two.
+static gb__sentences *gb__sentences_of(const gb_result *r)
+{
+    gb__sentences *a = calloc(1, sizeof *a);
+    bool sources = false;
+    if (!a) return NULL;
+    a->result = r;
+    for (size_t i = r->python_count; i--;)
+        a->builds[!gb__has_gil(&r->pythons[i])] = r->pythons[i].id;
+    bool pair = a->builds[0] && a->builds[1];
+    for (size_t i = 0; i < 2 && !pair; i++)
+        a->builds[i] = i < r->python_count ? r->pythons[i].id : NULL;
+    a->builds[2] = "";
+    for (size_t i = 0; i < r->cell_count; i++) sources |= *r->cells[i].source != 0;
+    if (sources) gb__say_changes(a);
+    else if (r->python_count) gb__say_scenarios(a);
+    if (a->count) gb__say_unsure(a);
+    return a;
+}
+
+// ================================================================================================
 // >>table
 // Figures and cells of text in rows, shown aligned, as Markdown and as CSV.
 
@@ -13218,8 +13870,9 @@ static void gb__table_csv(const gb__table *t, gb__buf *b)
 
 // ================================================================================================
 // >>report
-// A result in words and figures: made after the measurement, from the gb_result alone. A report is
-// composed in memory and written at once, so that there is one place where writing can fail.
+// A result in tables, below the answer: made after the measurement, from the gb_result alone. A
+// report is composed in memory and written at once, so that there is one place where writing can
+// fail.
 
 static gb_code gb__write_out(gb__buf *b, FILE *out, gb_error *error)
 {
@@ -13284,7 +13937,8 @@ static const char gb__reported_note[] =
 
 // ---- the figures --------------------------------------------------------------------------------
 
-enum { GB__SHOWN = 1, GB__CAN_BE_ZERO = 2 };  // in tables, not in CSV alone; else 0 is unknown
+// Shown in tables, in the page's alone, or else in CSV only; where it can't be 0, 0 is unknown.
+enum { GB__SHOWN = 1, GB__CAN_BE_ZERO = 2, GB__IN_PAGE = 4 };
 
 typedef struct gb__column {
     size_t offset;  // of a double in gb_round
@@ -13294,17 +13948,17 @@ typedef struct gb__column {
 
 #define GB__COLUMN(place, ...) {offsetof(gb_round, place), __VA_ARGS__}
 #define GB__PHASE_COLUMNS(phase, zero)                                                             \
-    GB__COLUMN(anatomy_us.phase.mean, #phase " us", zero),                                         \
+    GB__COLUMN(anatomy_us.phase.mean, #phase " us", GB__IN_PAGE | (zero)),                         \
     GB__COLUMN(anatomy_us.phase.p99, #phase " p99 us", zero)
 
 // Of each figure the median of the rounds is reported; of a gb__metrics one its interval as well.
 static const gb__column gb__columns[] = {
     GB__COLUMN(rps, "req/s", GB__SHOWN | GB__CAN_BE_ZERO),
-    GB__COLUMN(latency_ms.mean, "mean ms", GB__SHOWN),
+    GB__COLUMN(latency_ms.mean, "mean ms", GB__IN_PAGE),
     GB__COLUMN(latency_ms.p50, "p50 ms", GB__SHOWN),
     GB__COLUMN(latency_ms.p90, "p90 ms", 0),
     GB__COLUMN(latency_ms.p99, "p99 ms", GB__SHOWN),
-    GB__COLUMN(latency_ms.p999, "p99.9 ms", 0),
+    GB__COLUMN(latency_ms.p999, "p99.9 ms", GB__IN_PAGE),
     GB__COLUMN(latency_ms.max, "max ms", 0),
     GB__COLUMN(uncorrected_ms.mean, "uncorrected mean ms", 0),
     GB__COLUMN(uncorrected_ms.p50, "uncorrected p50 ms", 0),
@@ -13314,7 +13968,7 @@ static const gb__column gb__columns[] = {
     GB__COLUMN(memory_mb.rss, "RSS MB", 0),
     GB__COLUMN(memory_mb.pss, "PSS MB", 0),
     GB__COLUMN(memory_mb.uss, "USS MB", 0),
-    GB__COLUMN(cpu.server_us_per_request, "CPU us/req", GB__SHOWN),
+    GB__COLUMN(cpu.server_us_per_request, "CPU us/req", GB__IN_PAGE),
     GB__COLUMN(cpu.server_cores, "cores", GB__SHOWN),
     GB__COLUMN(cpu.client_us_per_request, "client us/req", 0),
     GB__COLUMN(cpu.client_share, "client share", 0),
@@ -13337,12 +13991,6 @@ static size_t gb__metric_at(size_t offset)
     size_t i = 0;
     while (i < GB_METRIC_COUNT && gb__metrics[i].offset != offset) i++;
     return i;
-}
-
-// The waits for the GIL that happen within an event loop or in somebody else's server are not seen.
-static bool gb__sees_waits(const gb_cell *c)
-{
-    return c->interface == GB_WSGI && !*c->server;
 }
 
 static double gb__figure(const gb_cell *c, const gb__column *k)
@@ -13370,22 +14018,10 @@ typedef struct gb__view {
     size_t pair_count;
     gb_metric memory;  // the peak of RSS where a file is too old for anything better
     bool rates, sources, reported;  // some cell has one
+    bool connections;               // they differ
+    bool page;                      // it is for one, which has room
     bool failed;
 } gb__view;
-
-static const gb_cell *gb__find_cell(const gb_result *r, const char *id)
-{
-    for (size_t i = 0; i < r->cell_count; i++)
-        if (!strcmp(r->cells[i].id, id)) return &r->cells[i];
-    return NULL;
-}
-
-static const gb__metric *gb__find_metric(const char *name)
-{
-    for (size_t i = 0; i < GB_METRIC_COUNT; i++)
-        if (!strcmp(gb__metrics[i].name, name)) return &gb__metrics[i];
-    return NULL;
-}
 
 static void gb__add_pair(gb__view *v, const gb_comparison *k)
 {
@@ -13413,6 +14049,7 @@ static gb__view gb__look_up(const gb_result *r)
         const gb_cell *c = &r->cells[i];
         if (c->summary[GB_MEMORY].median > 0) v.memory = GB_MEMORY;
         v.rates |= c->rate > 0;
+        v.connections |= c->connections != r->cells->connections;
         v.sources |= *c->source != 0;
         v.reported |= gb__reported_of(r, c) != NULL;
     }
@@ -13425,49 +14062,6 @@ static const gb_comparison *gb__find_comparison(const gb__view *v, const gb_cell
     for (const gb__pair *p = v->pairs; p < v->pairs + v->pair_count; p++)
         if (p->candidate == c && p->baseline == baseline) return p->of[metric];
     return NULL;
-}
-
-// ---- what cells are called ----------------------------------------------------------------------
-
-static const char *const gb__interfaces[] = {"auto", "wsgi", "asgi", "c", NULL};
-
-typedef char gb__phrase[256];
-
-// A free-threaded row that isn't one says so wherever it is named.
-static const char *gb__name(const gb_result *r, const gb_cell *c, gb__phrase text)
-{
-    char variant[GB__VARIANT], cpus[32] = "";
-    gb__variant(c, "C handler", variant, sizeof variant);
-    if (c->server_cpus)
-        snprintf(cpus, sizeof cpus, " on %d CPU%s", c->server_cpus, c->server_cpus > 1 ? "s" : "");
-    snprintf(text, sizeof(gb__phrase), "%s%s%s", variant, cpus,
-             gb__gil_is_back(r, c) ? ", GIL back" : "");
-    return text;
-}
-
-// Does a GIL rule this cell's threads?
-static bool gb__cell_has_gil(const gb_result *r, const gb_cell *c)
-{
-    const gb_python *python = gb__find_python(r, c->python);
-    return python && (gb__has_gil(python) || gb__gil_is_back(r, c));
-}
-
-// ---- ratios and verdicts in words ---------------------------------------------------------------
-
-static const char *gb__ratio_text(gb__phrase text, gb_interval i)
-{
-    bool known = isfinite(i.median) && isfinite(i.lo) && isfinite(i.hi);
-    snprintf(text, sizeof(gb__phrase), !known ? "-" : i.lo < i.hi ? "%.2fx [%.2f, %.2f]" : "%.2fx",
-             i.median, i.lo, i.hi);  // one round has no interval
-    return text;
-}
-
-// A row that is not what it is called gets none, and few rounds are a reason of their own.
-static const char *gb__verdict_words(const gb_comparison *k)
-{
-    if (k->gil_back) return "no verdict";
-    if (k->rounds && k->rounds < GB__FEWEST_ROUNDS) return "too few rounds";
-    return gb__find_metric(k->metric)->words[k->verdict];
 }
 
 static gb__tone gb__tone_of(const gb_comparison *k)
@@ -13486,61 +14080,7 @@ static void gb__ratio(gb__table *t, const gb_comparison *k)
     t->tone = GB__PLAIN;
 }
 
-// ---- where a request's time went ----------------------------------------------------------------
-
-static const struct {
-    size_t offset;
-    const char *name, *words;
-} gb__phases[GB__PHASES] = {
-    {offsetof(gb_round, anatomy_us.read.mean), "read", "reading it"},
-    {offsetof(gb_round, anatomy_us.attach_wait.mean), "wait", "waiting to run Python"},
-    {offsetof(gb_round, anatomy_us.app.mean), "app", "the application"},
-    {offsetof(gb_round, anatomy_us.write.mean), "write", "writing the answer"}};
-
-// The phases of a request, in us, and all of it; 0 where nothing is known.
-static double gb__anatomy(const gb_cell *c, double us[GB__PHASES])
-{
-    double all = 0;
-    for (int i = 0; i < GB__PHASES; i++) {
-        bool seen = i != GB__PHASE_ATTACH || gb__sees_waits(c);
-        us[i] = seen ? gb__median_at(c, gb__phases[i].offset) : 0;
-        if (!(us[i] > 0)) us[i] = 0;
-        all += us[i];
-    }
-    return isfinite(all) ? all : 0;
-}
-
-// "97 % of 1,328 us was waiting for the GIL"; "" where nothing is known.
-static const char *gb__dominant(const gb_result *r, const gb_cell *c, gb__phrase text)
-{
-    gb__small figure;
-    double us[GB__PHASES], all = gb__anatomy(c, us);
-    int most = 0;
-    *text = 0;
-    if (!(all > 0)) return text;
-    for (int i = 1; i < GB__PHASES; i++)
-        if (us[i] > us[most]) most = i;
-    bool gil = most == GB__PHASE_ATTACH && gb__cell_has_gil(r, c);
-    snprintf(text, sizeof(gb__phrase), "%.0f %% of %s us was %s%s", 100 * us[most] / all,
-             gb__number(figure, all), gil ? "waiting for the GIL" : gb__phases[most].words,
-             c->interface == GB_ASGI ? " (an event loop's waits aren't seen)" : "");
-    return text;
-}
-
-// "1.02 of 2 cores; collections paused it for 3 % of the time"
-static const char *gb__busy(const gb_result *r, const gb_cell *c, gb__phrase text)
-{
-    gb__small cores;
-    double pauses = gb__median_at(c, offsetof(gb_round, gc.pause_ms));
-    double paused = 0.1 * pauses / gb__median_at(c, offsetof(gb_round, seconds));
-    gb__number(cores, gb__median_at(c, offsetof(gb_round, cpu.server_cores)));
-    int n = snprintf(text, sizeof(gb__phrase), "%s of %d cores", cores,
-                     gb__server_cpus(r, c->server_cpus));
-    if (paused >= 1)
-        snprintf(text + n, sizeof(gb__phrase) - (size_t)n,
-                 "; collections paused it for %.0f %% of the time", paused);
-    return text;
-}
+static const char *const gb__interfaces[] = {"auto", "wsgi", "asgi", "c", NULL};
 
 // ---- the table of all cells ---------------------------------------------------------------------
 
@@ -13548,7 +14088,7 @@ static bool gb__is_shown(const gb__view *v, const gb__column *k)
 {
     size_t metric = gb__metric_at(k->offset);
     bool other_memory = (metric == GB_MEMORY || metric == GB_RSS_PEAK) && metric != v->memory;
-    return k->flags & GB__SHOWN && !other_memory;
+    return k->flags & (v->page ? GB__SHOWN | GB__IN_PAGE : GB__SHOWN) && !other_memory;
 }
 
 static void gb__heads(gb__table *t, const char *const *heads)
@@ -13558,8 +14098,9 @@ static void gb__heads(gb__table *t, const char *const *heads)
 
 static void gb__main_heads(const gb__view *v, gb__table *t)
 {
-    gb__heads(t, (const char *const[]){"endpoint", "variant", "workers", "threads", "interface",
-                                       "connections", v->rates ? "rate" : NULL, NULL});
+    gb__heads(t, (const char *const[]){"endpoint", "variant", "workers", "threads", NULL});
+    if (v->connections) gb__cell(t, "connections");
+    if (v->rates) gb__cell(t, "rate");
     for (size_t i = 0; i < GB__COLUMNS; i++) {
         if (gb__is_shown(v, &gb__columns[i])) gb__cell(t, "%s", gb__columns[i].head);
         if (!i) gb__cell(t, "+-");
@@ -13619,8 +14160,7 @@ static void gb__main_row(const gb__view *v, gb__table *t, const gb_cell *c)
     gb__small text;
     const gb_cell *first = gb__baseline(v->result, c, GB__AGAINST_BUILD);
     gb__row_keys(t, v->result, c);
-    gb__cell(t, "%s", gb__interfaces[c->interface]);
-    gb__cell(t, "%d", c->connections);
+    if (v->connections) gb__cell(t, "%d", c->connections);
     if (v->rates) gb__cell(t, "%s", gb__number(text, c->rate > 0 ? c->rate : (double)NAN));
     gb__measured(v, t, c);
     if (v->reported) gb__reported_cells(t, gb__reported_of(v->result, c));
@@ -13676,18 +14216,6 @@ static void gb__verdict_table(const gb__view *v, gb__table *t)
     }
 }
 
-// How many rounds would make the least clear ratio of req/s clear; 0: they are, or nobody can say.
-static int gb__rounds_needed(const gb__view *v)
-{
-    int most = 0;
-    for (size_t i = 0; i < v->pair_count; i++) {
-        const gb_comparison *k = v->pairs[i].of[GB_RPS];
-        int needed = k && k->verdict == GB_UNCLEAR ? gb_rounds_needed(k, 0.05) : 0;
-        if (needed > most) most = needed;
-    }
-    return most;
-}
-
 // ---- the machine, the builds, the method --------------------------------------------------------
 
 typedef char gb__line[GB_PATH + 512];
@@ -13732,7 +14260,7 @@ static void gb__add_workers(gb__buf *b, const gb_result *r)
 
 static void gb__add_method(gb__buf *b, const gb__view *v)
 {
-    int rounds = 0, needed = gb__rounds_needed(v);
+    int rounds = 0;
     for (size_t i = 0; i < v->result->cell_count; i++)
         if ((int)v->result->cells[i].round_count > rounds)
             rounds = (int)v->result->cells[i].round_count;
@@ -13742,9 +14270,6 @@ static void gb__add_method(gb__buf *b, const gb__view *v)
                        "interval. Ratios are paired within\nrounds, with 95 %% intervals: faster "
                        "or slower where all of it is beyond 1 %%, no difference where all is\n"
                        "within, else unclear.", rounds);
-    if (needed)
-        gb__buf_printf(b, " About %d rounds would tell 5 %% of req/s wherever that is unclear.",
-                       needed);
     gb__add_workers(b, v->result);
     gb__buf_printf(b, "\n%s; 1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the "
                    "server spent waiting to run Python; \"-\" where that isn't seen: in\nan event "
@@ -13800,6 +14325,36 @@ static void gb__add_table(gb__paper *p, gb__table *t)
     gb__table_free(t);
 }
 
+// A line of a list, broken where it is wider than the terminal, or than print.
+static void gb__add_sentence(gb__paper *p, const char *text)
+{
+    gb__buf clean = {0};
+    size_t width = p->width && p->width < 100 ? p->width : 100, used = 0;
+    gb__add_clean(&clean, text);
+    gb__buf_str(&p->text, p->markdown ? "- " : "");
+    if (p->markdown && clean.data) gb__add_escaped(&p->text, clean.data, true);
+    for (const char *s = clean.data; !p->markdown && s && *s;) {
+        size_t n = strcspn(s, " ");
+        bool breaks = used > 2 && used + n >= width;
+        if (used) gb__buf_str(&p->text, breaks ? "\n  " : " ");
+        gb__buf_add(&p->text, s, n);
+        used = (breaks ? 2 : used + (used > 0)) + n;
+        s += n + (s[n] == ' ');
+    }
+    gb__buf_str(&p->text, "\n");
+    p->text.failed |= clean.failed;
+    gb__buf_free(&clean);
+}
+
+static void gb__add_answer(gb__paper *p, const gb_result *r)
+{
+    gb__sentences *a = gb__sentences_of(r);
+    for (size_t i = 0; a && i < a->count; i++) gb__add_sentence(p, a->lines[i]);
+    if (a && a->count) gb__buf_str(&p->text, "\n");
+    p->text.failed |= !a;
+    free(a);
+}
+
 static void gb__add_builds(gb__paper *p, const gb_result *r)
 {
     gb__line text;
@@ -13807,7 +14362,6 @@ static void gb__add_builds(gb__paper *p, const gb_result *r)
     gb__ranges server, client;
     gb__cpus_text(on->server_cpus, on->server_cpu_count, server);
     gb__cpus_text(on->client_cpus, on->client_cpu_count, client);
-    if (p->markdown) gb__buf_str(&p->text, "## What free-threading does here\n\n");
     gb__add_item(p, "Machine", "%s", gb__machine_text(r, text));
     if (*server)
         gb__add_item(p, "CPUs", gb__is_parted(on) ? "server on %s, client on %s"
@@ -13818,23 +14372,33 @@ static void gb__add_builds(gb__paper *p, const gb_result *r)
     gb__buf_str(&p->text, "\n");
 }
 
-static void gb__add_anatomies(gb__paper *p, const gb_result *r)
+// Are both of a row, and the same but for it and for figures?
+static bool gb__is_like(const char *a, const char *b)
 {
-    bool any = false;
-    for (size_t i = 0; i < r->cell_count; i++) {
-        const gb_cell *c = &r->cells[i];
-        gb__phrase name, most, busy;
-        char about[sizeof c->path + sizeof name + 32];
-        if (!*gb__dominant(r, c, most)) continue;
-        if (!any)
-            gb__buf_str(&p->text, "What most of a request's time in the server went on (workers x "
-                        "threads):\n\n");
-        any = true;
-        snprintf(about, sizeof about, "%s, %s, %d x %d", c->path, gb__name(r, c, name), c->workers,
-                 c->threads);
-        gb__add_item(p, about, "%s; %s.", most, gb__busy(r, c, busy));
+    size_t rows = 0;
+    while (*a && *b) {
+        size_t m = strcspn(a, " "), n = strcspn(b, " ");
+        bool row = a[m - 1] == ':' && b[n - 1] == ':' && memchr(a, '/', m) && memchr(b, '/', n);
+        bool figure = strpbrk(a, "0123456789") < a + m && strpbrk(b, "0123456789") < b + n;
+        rows += row;
+        if (!row && !figure && (m != n || memcmp(a, b, m))) return false;
+        a += m + (a[m] == ' ');
+        b += n + (b[n] == ' ');
     }
-    if (any) gb__buf_str(&p->text, "\n");
+    return rows && !*a && !*b;
+}
+
+// How many warnings are of this kind: the same words in other rows, with other figures. 0: an
+// earlier one speaks for it.
+static size_t gb__warnings_like(const gb_result *r, size_t index)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < r->warning_count; i++) {
+        bool like = i != index && gb__is_like(r->warnings[index], r->warnings[i]);
+        if (like && i < index) return 0;
+        n += like;
+    }
+    return n;
 }
 
 // The last round of a cell in which waits were looked for, or were to be; NULL: none.
@@ -13935,6 +14499,8 @@ static gb_code gb__write_paper(gb__paper *p, const gb_result *r, FILE *out, gb_e
     gb__view v = gb__look_up(r);
     locale_t before = gb__use_point();
     if (!v.failed) {
+        if (p->markdown) gb__buf_str(&p->text, "## What free-threading does here\n\n");
+        if (!r->plan.waits) gb__add_answer(p, r);
         gb__add_builds(p, r);
         if (r->plan.waits) {
             gb__add_waits(p, r);
@@ -13943,17 +14509,29 @@ static gb_code gb__write_paper(gb__paper *p, const gb_result *r, FILE *out, gb_e
             gb__add_table(p, &t);
             gb__verdict_table(&v, &t);
             gb__add_table(p, &t);
-            gb__add_anatomies(p, r);
             gb__add_method(&p->text, &v);
         }
         if (r->warning_count) gb__buf_str(&p->text, "\n");
-        for (size_t i = 0; i < r->warning_count; i++)
-            gb__add_item(p, "Warning", "%s.", r->warnings[i]);
+        for (size_t i = 0; i < r->warning_count; i++) {
+            size_t more = gb__warnings_like(r, i);
+            if (more == 1) gb__add_item(p, "Warning", "%s.", r->warnings[i]);
+            if (more > 1)
+                gb__add_item(p, "Warning", "%s; so in %zu rows more.", r->warnings[i], more - 1);
+        }
     }
     p->text.failed |= v.failed;
     free(v.pairs);
     gb__restore_locale(before);
     return gb__write_out(&p->text, out, error);
+}
+
+GB_API gb_code gb_report_answer(const gb_result *result, FILE *out, gb_error *error)
+{
+    gb__paper p = {.markdown = false};
+    locale_t before = gb__use_point();
+    gb__add_answer(&p, result);
+    gb__restore_locale(before);
+    return gb__write_out(&p.text, out, error);
 }
 
 // Its width counts, and whether it wants colour (no-color.org).
@@ -14366,6 +14944,7 @@ enum {
     GB__IS_COMMAND,    // nothing: argv, which isn't read
     GB__IS_STRING,     // char *, in the reader's `texts`
     GB__IS_HEADERS,    // gb_request's; an object in the file
+    GB__IS_ANSWER,     // nothing: the answer in words, which isn't read
     GB__IS_LOCKED      // nothing: what gb_python says of the GIL at the start, which isn't read
 };
 
@@ -14665,6 +15244,7 @@ static const gb__key gb__result_keys[] = {
     GB__KEY(TEXT, gb_result, gilbench),
     GB__KEY(TEXT, gb_result, started),
     {.key = "argv", .type = GB__IS_COMMAND},
+    {.key = "answer", .type = GB__IS_ANSWER},
     GB__NAMED(OBJECT, gb_result, plan, "plan", .more = gb__method_keys, .flags = GB__OMITTED),
     GB__NAMED(OBJECT, gb_result, host, "host", .more = gb__host_keys),
     GB__LIST(gb_result, python, gb__python_element, GB__MAX_PYTHONS),
@@ -14763,6 +15343,15 @@ static void gb__json_array(gb__json *j, const gb__key *element, const char *at, 
     gb__json_close(j, "]");
 }
 
+static void gb__json_answer(gb__json *j, const gb_result *r)
+{
+    static const gb__key line = {.size = sizeof *((gb__sentences *)0)->lines, .type = GB__IS_TEXT};
+    gb__sentences *a = gb__sentences_of(r);
+    if (a) gb__json_array(j, &line, *a->lines, a->count);
+    j->text.failed |= !a;
+    free(a);
+}
+
 static void gb__json_value(gb__json *j, const gb__key *k, const char *base)
 {
     const char *at = base + k->offset, *const *names = k->more;
@@ -14790,6 +15379,7 @@ static void gb__json_value(gb__json *j, const gb__key *k, const char *base)
     case GB__IS_COMMAND:
         gb__json_array(j, &gb__name_element, (const void *)j->argv, (size_t)j->argc);
         break;
+    case GB__IS_ANSWER: gb__json_answer(j, (const void *)base); break;
     case GB__IS_LOCKED: gb__json_state(j, !python->free_threaded || python->gil == 1); break;
     }
 }
@@ -15543,15 +16133,6 @@ static gb__scale gb__linear(double max, double from, double to)
     return s;
 }
 
-// The whole decades around both.
-static gb__scale gb__log_scale(double min, double max, double from, double to)
-{
-    gb__scale s = {gb__ten_below(min), gb__ten_below(min), from, to, 0};
-    do s.hi *= 10;
-    while (s.hi < max);
-    return s;
-}
-
 #define GB__MOST_TICKS 16
 
 static size_t gb__ticks(const gb__scale *s, double ticks[GB__MOST_TICKS])
@@ -15560,7 +16141,7 @@ static size_t gb__ticks(const gb__scale *s, double ticks[GB__MOST_TICKS])
     size_t n = 0;
     while (n < GB__MOST_TICKS && tick <= s->hi * 1.000001) {
         ticks[n++] = tick;
-        tick = s->step > 0 ? tick + s->step : 10 * tick;
+        tick += s->step;
     }
     return n;
 }
@@ -15588,8 +16169,6 @@ typedef struct gb__trace {
 
 typedef struct gb__chart {
     const char *title, *note, *x_unit, *y_unit;
-    bool log;             // y
-    bool markers;         // at each point, with its interval; else at the end
     double marks[GB__MARKS];        // where x is labelled
     gb__small labels[GB__MARKS];
     size_t mark_count;
@@ -15617,14 +16196,13 @@ static int gb__by_last(const void *a, const void *b)
 // Puts the traces in the order in which they end, without the empty ones, and fits the scales.
 static void gb__chart_fit(gb__chart *k)
 {
-    double least = INFINITY, most = 0, low = INFINITY, high = 0;
+    double least = INFINITY, most = 0, high = 0;
     size_t n = 0;
     for (size_t i = 0; i < k->count; i++) {
         const gb__trace *s = &k->traces[i];
         for (size_t j = 0; j < s->count; j++) {
             if (s->x[j] < least) least = s->x[j];
             if (s->x[j] > most) most = s->x[j];
-            if (s->lo[j] < low) low = s->lo[j];
             if (s->hi[j] > high) high = s->hi[j];
         }
         if (s->count) k->traces[n++] = *s;
@@ -15632,10 +16210,8 @@ static void gb__chart_fit(gb__chart *k)
     k->count = n;
     if (!n) return;
     qsort(k->traces, n, sizeof *k->traces, gb__by_last);
-    // By percentile it is linear, and latency not; by threads it is the other way round.
-    k->x = (gb__scale){least, most, 44, GB__PICTURE - 12, k->log};
-    k->y = k->log ? gb__log_scale(low > 1e-3 ? low : 1e-3, high, 156, 22)
-                  : gb__linear(high, 156, 22);
+    k->x = (gb__scale){least, most, 44, GB__PICTURE - 12, 0};
+    k->y = gb__linear(high, 156, 22);
 }
 
 static void gb__svg_text(gb__buf *b, const char *class, double x, double y, const char *text)
@@ -15654,7 +16230,7 @@ static void gb__svg_marker(gb__buf *b, size_t shape, double x, double y)
 {
     static const char *const shapes[] = {
         "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0", "M-3.5-3.5h7v7h-7z", "M0-5L5 4H-5z",
-        "M0-5L5 0 0 5-5 0z", "M0 5L5-4H-5z", "M-4-4L4 4M-4 4L4-4"};
+        "M0-5L5 0 0 5-5 0z", "M0 5L5-4H-5z", "M-4-4L4 4M-4 4L4-4", "M0 0"};
     gb__buf_printf(b, "<path class=\"m\" transform=\"translate(%.1f %.1f)\" d=\"%s\"/>\n", x, y,
                    shapes[shape]);
 }
@@ -15688,10 +16264,9 @@ static void gb__chart_trace(const gb__chart *k, const gb__trace *s, gb__buf *b)
         gb__buf_printf(b, "%s%.1f %.1f", i ? "L" : "M", gb__scaled(&k->x, s->x[i]),
                        gb__scaled(&k->y, s->y[i]));
     gb__buf_str(b, "\"/>\n");
-    for (size_t i = k->markers ? 0 : s->count - 1; i < s->count; i++) {
+    for (size_t i = 0; i < s->count; i++) {
         double x = gb__scaled(&k->x, s->x[i]);
-        if (k->markers)
-            gb__svg_line(b, "w", x, gb__scaled(&k->y, s->lo[i]), x, gb__scaled(&k->y, s->hi[i]));
+        gb__svg_line(b, "w", x, gb__scaled(&k->y, s->lo[i]), x, gb__scaled(&k->y, s->hi[i]));
         gb__svg_marker(b, s->shape, x, gb__scaled(&k->y, s->y[i]));
     }
     gb__buf_str(b, "</g>\n");
@@ -15733,93 +16308,8 @@ static void gb__chart_draw(gb__chart *k, gb__buf *b)
 }
 
 // ================================================================================================
-// >>bars
-// Rows of text with bars below: throughput, memory, and where a request's time goes. A bar is HTML,
-// its ends in percent of the row; all that it shows stands above it as text, too.
-
-// ---- cells that are shown together --------------------------------------------------------------
-
-// Of one scenario, by topology; borrowed from the result.
-typedef struct gb__cells {
-    const gb__view *view;
-    const gb_result *result;
-    const gb_cell **cells;
-    size_t count;
-    bool workers, connections;  // there are several: worth a word
-} gb__cells;
-
-static int gb__topology_order(const gb_cell *a, const gb_cell *b)
-{
-    if (a->connections != b->connections) return a->connections < b->connections ? -1 : 1;
-    if (a->workers != b->workers) return a->workers < b->workers ? -1 : 1;
-    if (a->threads != b->threads) return a->threads < b->threads ? -1 : 1;
-    return a->server_cpus - b->server_cpus;
-}
-
-static gb__cells gb__gather(const gb__view *v, const char *scenario)
-{
-    const gb_result *r = v->result;
-    gb__cells g = {v, r, calloc(r->cell_count + 1, sizeof(void *)), 0, false, false};
-    for (size_t i = 0; g.cells && i < r->cell_count; i++) {
-        const gb_cell *c = &r->cells[i];
-        size_t at = g.count;
-        if (strcmp(c->scenario, scenario) || c->best) continue;  // once in a picture
-        for (; at && gb__topology_order(g.cells[at - 1], c) > 0; at--)
-            g.cells[at] = g.cells[at - 1];
-        g.cells[at] = c;
-        g.count++;
-        g.workers |= c->workers != 1;
-        g.connections |= c->connections != g.cells[0]->connections;
-    }
-    return g;
-}
-
-// The part that begins at `start` and has one topology, or differs in nothing else but threads.
-static gb__cells gb__part(const gb__cells *g, size_t start, bool same_threads)
-{
-    gb__cells part = *g;
-    const gb_cell *first = g->cells[start];
-    part.cells += start;
-    for (part.count = 0; start + part.count < g->count; part.count++) {
-        const gb_cell *c = part.cells[part.count];
-        if (c->workers != first->workers || c->connections != first->connections ||
-            (same_threads && c->threads != first->threads))
-            break;
-    }
-    return part;
-}
-
-static const char *gb__topology_text(const gb__cells *g, const gb_cell *c, gb__phrase text)
-{
-    char workers[40] = "", connections[40] = "";
-    if (g->workers)
-        snprintf(workers, sizeof workers, "%d worker%s x ", c->workers,
-                 c->workers == 1 ? "" : "s");
-    if (g->connections)
-        snprintf(connections, sizeof connections, ", %d connections", c->connections);
-    snprintf(text, sizeof(gb__phrase), "%s%d thread%s%s", workers, c->threads,
-             c->threads == 1 ? "" : "s", connections);
-    return text;
-}
-
-// A build's number, which gives it its colour and its shape; the control has the last.
-#define GB__LOOKS 5
-
-static size_t gb__look(const gb_result *r, const gb_cell *c)
-{
-    const gb_python *python = gb__find_python(r, c->python);
-    return python ? (size_t)(python - r->pythons) % GB__LOOKS : GB__LOOKS;
-}
-
-// Somebody else's server has its build's colour, in outline.
-static const char *gb__class(const gb_result *r, const gb_cell *c)
-{
-    static const char *const own[] = {"b0", "b1", "b2", "b3", "b4", "k"};
-    static const char *const others[] = {"b0 o", "b1 o", "b2 o", "b3 o", "b4 o", "k o"};
-    return (*c->server ? others : own)[gb__look(r, c)];
-}
-
-// ---- tables -------------------------------------------------------------------------------------
+// >>lines
+// What a page has of a scenario: one picture, req/s against what serves; and tables.
 
 static const char *const gb__tones[] = {"", "good", "bad", "mute"};  // of each gb__tone
 
@@ -15844,241 +16334,143 @@ static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
     gb__table_free(t);
 }
 
-// ---- rows ---------------------------------------------------------------------------------------
+// ---- cells that are shown together --------------------------------------------------------------
 
-// Where a value is on the way from 0 to the most, in percent.
-static double gb__percent(double value, double most)
+// A build's number, which gives it its colour and its shape; the control has the last.
+#define GB__LOOKS 5
+
+static size_t gb__look(const gb_result *r, const gb_cell *c)
 {
-    double percent = 100 * value / most;
-    return percent > 0 ? percent < 100 ? percent : 100 : 0;
+    const gb_python *python = gb__find_python(r, c->python);
+    return python ? (size_t)(python - r->pythons) % GB__LOOKS : GB__LOOKS;
 }
 
-static void gb__mark_at(gb__buf *b, const char *class, double from, double to)
+// Somebody else's server, and more than one worker, has its build's colour in outline.
+static const char *gb__class(const gb_result *r, const gb_cell *c)
 {
-    gb__buf_printf(b, "<i class=\"%s\" style=\"left:%.2f%%;width:%.2f%%\"></i>", class, from,
-                   to - from);
+    static const char *const own[] = {"b0", "b1", "b2", "b3", "b4", "k"};
+    static const char *const others[] = {"b0 o", "b1 o", "b2 o", "b3 o", "b4 o", "k o"};
+    return (*c->server || c->workers > 1 ? others : own)[gb__look(r, c)];
 }
 
-// A name and a figure; the marks of its bar follow.
-static void gb__row_open(gb__buf *b, const char *class, const char *name, const char *figure)
+static int gb__topology_order(const gb_cell *a, const gb_cell *b)
 {
-    gb__html(b, "<div class=\"row %s\"><span>%s</span> <span>%s</span><div class=\"bar\">", class,
-             name, figure);
+    if (a->connections != b->connections) return a->connections < b->connections ? -1 : 1;
+    if (a->workers != b->workers) return a->workers < b->workers ? -1 : 1;
+    if (a->threads != b->threads) return a->threads < b->threads ? -1 : 1;
+    return a->server_cpus - b->server_cpus;
 }
 
-static void gb__row_heading(gb__buf *b, const gb__cells *g, const gb_cell *last, const gb_cell *c)
-{
-    gb__phrase text;
-    if (!last || !gb__same_topology(last, c))
-        gb__html(b, "<h4>%s</h4>\n", gb__topology_text(g, c, text));
-}
+// Those of one scenario, by topology; borrowed from the result, but for the list.
+typedef struct gb__cells {
+    const gb_result *result;
+    const gb_cell **cells;
+    size_t count;
+    bool threads, connections;  // there are several: worth a word
+    double most, control;       // req/s: of the Pythons, of the control
+} gb__cells;
 
-// ---- throughput and memory ----------------------------------------------------------------------
-
-// The most of a metric that the Pythons, or the control, came to in any round.
-static double gb__most_of(const gb__cells *g, gb_metric m, bool control)
+static gb__cells gb__gather(const gb_result *r, const char *scenario)
 {
-    double most = 0;
-    for (size_t i = 0; i < g->count; i++) {
-        const gb_cell *c = g->cells[i];
-        if (gb__cell_is_control(c) != control) continue;
-        if (c->summary[m].hi > most) most = c->summary[m].hi;
-        for (size_t j = 0; j < c->round_count; j++) {
-            double value = gb__round_figure(&c->rounds[j], gb__metrics[m].offset);
-            if (!*c->rounds[j].problem && value > most) most = value;
-        }
+    gb__cells g = {.result = r, .cells = calloc(r->cell_count + 1, sizeof(void *))};
+    for (size_t i = 0; g.cells && i < r->cell_count; i++) {
+        const gb_cell *c = &r->cells[i];
+        double *most = gb__cell_is_control(c) ? &g.control : &g.most;
+        size_t at = g.count;
+        if (strcmp(c->scenario, scenario) || c->best) continue;  // once in a picture
+        for (; at && gb__topology_order(g.cells[at - 1], c) > 0; at--)
+            g.cells[at] = g.cells[at - 1];
+        g.cells[at] = c;
+        g.count++;
+        g.threads |= c->threads != g.cells[0]->threads;
+        g.connections |= c->connections != g.cells[0]->connections;
+        if (c->summary[GB_RPS].hi > *most) *most = c->summary[GB_RPS].hi;
     }
-    return most;
+    return g;
 }
 
-// Where a picture ends: what does without Python may be many times as fast, and must not squeeze
-// the others at its foot. What goes beyond is cut, and says so.
-static double gb__picture_end(const gb__cells *g, gb_metric m)
-{
-    double own = gb__most_of(g, m, false), control = gb__most_of(g, m, true);
-    return own > 0 && control > 2 * own ? own : control > own ? control : own;
-}
+// ---- the picture --------------------------------------------------------------------------------
 
-static void gb__metric_row(gb__buf *b, const gb__cells *g, const gb_cell *c, gb_metric m,
-                           double end)
-{
-    gb__phrase name, figure;
-    gb__small median, lo, hi;
-    gb_interval i = c->summary[m];
-    bool measured = isfinite(i.median) && gb__first_round(c), cut = measured && i.median > end;
-    snprintf(figure, sizeof figure, !measured ? "failed" : i.lo < i.hi ? "%s [%s, %s]" : "%s",
-             gb__number(median, i.median), gb__number(lo, i.lo), gb__number(hi, i.hi));
-    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure);
-    if (measured) gb__mark_at(b, cut ? "f cut" : "f", 0, gb__percent(i.median, end));
-    if (measured && !cut) gb__mark_at(b, "w", gb__percent(i.lo, end), gb__percent(i.hi, end));
-    for (size_t j = 0; j < c->round_count && measured && !cut; j++) {
-        const gb_round *r = &c->rounds[j];
-        double at = gb__percent(gb__round_figure(r, gb__metrics[m].offset), end);
-        if (!*r->problem) gb__mark_at(b, r->outlier ? "d far" : "d", at, at);
-    }
-    gb__html(b, "</div><small>%s</small></div>\n", cut ? "beyond the scale" : "");
-}
-
-static void gb__metric_figure(gb__buf *b, const gb__cells *g, gb_metric m, const char *title,
-                              const char *note)
-{
-    double end = gb__picture_end(g, m);
-    if (!(end > 0) && m != GB_RPS) return;
-    gb__figure_open(b, title, note);
-    for (size_t i = 0; i < g->count; i++) {
-        gb__row_heading(b, g, i ? g->cells[i - 1] : NULL, g->cells[i]);
-        gb__metric_row(b, g, g->cells[i], m, end);
-    }
-    gb__buf_str(b, "</figure>\n");
-}
-
-// ---- anatomy ------------------------------------------------------------------------------------
-
-static void gb__anatomy_row(gb__buf *b, const gb__cells *g, const gb_cell *c)
-{
-    static const char *const classes[] = {"f p0", "f p1", "f p2", "f p3"};
-    double us[GB__PHASES], all = gb__anatomy(c, us), from = 0;
-    gb__phrase name, busy, figure;
-    gb__small text;
-    gb__buf note = {0};
-    snprintf(figure, sizeof figure, "%s us", gb__number(text, all));
-    gb__row_open(b, gb__class(g->result, c), gb__name(g->result, c, name), figure);
-    for (int i = 0; i < GB__PHASES; i++) {
-        double to = from + gb__percent(us[i], all);
-        if (us[i] > 0) gb__mark_at(b, classes[i], from, to);
-        from = to;
-        bool seen = i != GB__PHASE_ATTACH || gb__sees_waits(c);
-        gb__buf_printf(&note, "%s %s, ", gb__phases[i].name,
-                       gb__number(text, seen ? us[i] : (double)NAN));
-    }
-    gb__buf_str(&note, gb__busy(g->result, c, busy));
-    gb__html(b, "</div><small>%s</small></div>\n", note.data ? note.data : "");
-    gb__buf_free(&note);
-}
-
-static void gb__anatomy_figure(gb__buf *b, const gb__cells *g)
-{
-    gb__phrase text;
-    const gb_cell *last = NULL;
-    for (size_t i = 0; i < g->count; i++) {
-        if (!*gb__dominant(g->result, g->cells[i], text)) continue;
-        if (!last)
-            gb__figure_open(b, "Anatomy of a request", "Its mean time in the server, and the parts "
-                            "of it: reading, waiting to run Python, the application, writing.");
-        if (!last)
-            for (int p = 0; p < GB__PHASES; p++)
-                gb__buf_printf(b, "<span class=\"swatch p%d\">%s</span> ", p, gb__phases[p].name);
-        gb__row_heading(b, g, last, g->cells[i]);
-        gb__anatomy_row(b, g, last = g->cells[i]);
-    }
-    if (last) gb__buf_str(b, "</figure>\n");
-}
-
-// ================================================================================================
-// >>lines
-// Charts of how cells change: throughput against threads, latency along its percentiles.
-
-// The trace that a cell belongs to, a new one where its variant has none yet.
-static gb__trace *gb__trace_of(gb__chart *k, const gb_result *r, const gb_cell *c)
+// The trace that a cell belongs to, a new one where there is none yet.
+static gb__trace *gb__trace_of(gb__chart *k, const gb__cells *g, const gb_cell *c)
 {
     gb__phrase name;
     gb__trace *s = k->traces;
-    gb__name(r, c, name);
+    gb__name(g->result, c, name);
+    size_t used = strlen(name);
+    if (c->workers > 1 && g->threads)
+        used += (size_t)snprintf(name + used, sizeof name - used, ", %d workers", c->workers);
+    if (g->connections && used < sizeof name)
+        snprintf(name + used, sizeof name - used, ", %d connections", c->connections);
     while (s < k->traces + k->count && strcmp(s->name, name)) s++;
     if (s == k->traces + k->count) {
         gb__copy(s->name, sizeof s->name, name);
-        s->class = gb__class(r, c);
-        s->shape = gb__look(r, c);
+        s->class = gb__class(g->result, c);
+        s->shape = gb__look(g->result, c);
         k->count++;
     }
     return s;
 }
 
+// In their order, each once.
 static void gb__add_mark(gb__chart *k, double x, const char *label)
 {
-    if (k->mark_count == GB__MARKS) return;
-    k->marks[k->mark_count] = x;
-    gb__copy(k->labels[k->mark_count++], sizeof(gb__small), label);
+    size_t at = k->mark_count;
+    while (at && k->marks[at - 1] >= x) at--;
+    if (k->mark_count == GB__MARKS || (at < k->mark_count && k->marks[at] <= x)) return;
+    memmove(&k->marks[at + 1], &k->marks[at], (k->mark_count - at) * sizeof *k->marks);
+    memmove(&k->labels[at + 1], &k->labels[at], (k->mark_count++ - at) * sizeof *k->labels);
+    k->marks[at] = x;
+    gb__copy(k->labels[at], sizeof(gb__small), label);
 }
 
-// A control that is beyond the scale that suits the others is left to the bars.
-static void gb__threads_figure(gb__buf *b, const gb__cells *g)
+// What as many threads as the machine has CPUs for could do if each did what one does.
+static void gb__add_limit(gb__chart *k, const gb__cells *g)
 {
-    gb__phrase title = "Throughput against threads";
-    gb__phrase note = "Requests a second: the median and its 95 % interval.";
+    const gb_cell *one = g->cells[0];
+    int cpus = gb__server_cpus(g->result, one->server_cpus);
+    if (!gb__is_busy(one) || one->threads * one->workers > 1) return;
+    gb__trace *s = &k->traces[k->count++];
+    snprintf(s->name, sizeof s->name, "%d CPUs, each like 1 thread of %.64s", cpus, one->python);
+    s->class = "k";
+    s->shape = GB__LOOKS + 1;
+    for (size_t i = 0; i < k->mark_count; i++) {
+        double n = k->marks[i] < cpus ? k->marks[i] : cpus, y = n * one->summary[GB_RPS].median;
+        gb__add_point(s, k->marks[i], y, (gb_interval){y, y, y});
+    }
+}
+
+// What is without Python may be many times as fast, and must not squeeze the others at the foot.
+static void gb__throughput_figure(gb__buf *b, const gb__cells *g)
+{
+    const gb_cell *first = g->cells[0];
+    gb__phrase title, note = "";
     gb__small text;
-    if (g->cells[0]->threads == g->cells[g->count - 1]->threads) return;
-    gb__chart k = {.title = title, .note = note, .x_unit = "threads", .y_unit = "req/s",
-                   .markers = true, .traces = calloc(g->count + 1, sizeof *k.traces)};
-    double control = gb__most_of(g, GB_RPS, true);
-    bool beyond = control > gb__picture_end(g, GB_RPS);
+    gb__chart k = {.title = title, .note = note, .x_unit = g->threads ? "threads" : "workers",
+                   .y_unit = "req/s", .traces = calloc(g->count + 1, sizeof *k.traces)};
+    bool beyond = g->most > 0 && g->control > 2 * g->most;
+    snprintf(title, sizeof title, "%.90s: %.120s", first->scenario, first->path);
+    snprintf(note, sizeof note, "%.80s, %d connections: medians and their 95 %% intervals.",
+             first->app, first->connections);
     if (beyond)
         snprintf(note + strlen(note), sizeof note - strlen(note),
-                 " The C handler, at up to %s, is beyond this scale.", gb__number(text, control));
-    if (g->workers || g->connections)
-        snprintf(title, sizeof title, "Throughput against threads, %d worker%s, %d connections",
-                 g->cells[0]->workers, g->cells[0]->workers == 1 ? "" : "s",
-                 g->cells[0]->connections);
+                 " The C handler, at up to %s, is beyond this scale.",
+                 gb__number(text, g->control));
     for (size_t i = 0; k.traces && i < g->count; i++) {
         const gb_cell *c = g->cells[i];
-        if (!i || c->threads != g->cells[i - 1]->threads)
-            gb__add_mark(&k, c->threads, gb__tick_text(text, c->threads));
+        double n = (double)c->workers * c->threads;
         if (beyond && gb__cell_is_control(c)) continue;
-        gb__add_point(gb__trace_of(&k, g->result, c), c->threads, c->summary[GB_RPS].median,
-                      c->summary[GB_RPS]);
+        gb__add_mark(&k, n, gb__tick_text(text, n));
+        gb__add_point(gb__trace_of(&k, g, c), n, c->summary[GB_RPS].median, c->summary[GB_RPS]);
     }
-    gb__chart_draw(&k, b);
-}
-
-// ---- latency ------------------------------------------------------------------------------------
-
-// From the smallest latency to the percentile that still has ten values beyond it, by
-// log2(1 / (1 - percentile)).
-static void gb__latency_points(gb__trace *s, const gb_histogram *h)
-{
-    gb__walk walk = {h, 0, 0};
-    for (int row = 0; row < GB__LADDER * GB__TICKS; row++) {
-        // As in gb__hgrm_rows: left / whole of the values lie above this row.
-        double left = 2 * GB__TICKS - row % GB__TICKS;
-        double whole = (double)((2ull * GB__TICKS) << (row / GB__TICKS));
-        double beyond = (double)h->total * left / whole;
-        uint64_t rank = h->total - (uint64_t)beyond;
-        if (beyond < 10) return;
-        double ms = (double)gb__walk_to(&walk, rank ? rank : 1) / 1e6;
-        gb__add_point(s, gb__log2(whole / left), ms, (gb_interval){ms, ms, ms});
-    }
-}
-
-static void gb__latency_figure(gb__buf *b, const gb__cells *g)
-{
-    static const double percentiles[] = {50, 90, 99, 99.9, 99.99, 99.999, 99.9999};
-    gb__phrase title, topology;
-    gb__small label;
-    uint64_t most = 0;
-    gb__chart k = {.title = title, .x_unit = "percentile", .y_unit = "ms", .log = true,
-                   .traces = calloc(g->count + 1, sizeof *k.traces),
-                   .note = g->cells[0]->rate > 0
-                               ? "Of all rounds, from the scheduled start of each request: every "
-                                 "stall counts. Log scale."
-                               : "Of all rounds, as far as ten values lie beyond. Log scale."};
-    snprintf(title, sizeof title, "Latency with %.200s",
-             gb__topology_text(g, g->cells[0], topology));
-    for (size_t i = 0; k.traces && i < g->count; i++)
-        gb__latency_points(gb__trace_of(&k, g->result, g->cells[i]), &g->cells[i]->latency);
-    for (size_t i = 0; i < g->count; i++)
-        if (g->cells[i]->latency.total > most) most = g->cells[i]->latency.total;
-    for (size_t p = 0; p < sizeof percentiles / sizeof *percentiles; p++) {
-        snprintf(label, sizeof label, "%g", percentiles[p]);
-        if ((double)most * (100 - percentiles[p]) >= 999.99)
-            gb__add_mark(&k, gb__log2(100 / (100 - percentiles[p])), label);
-    }
+    if (k.traces && g->count) gb__add_limit(&k, g);
     gb__chart_draw(&k, b);
 }
 
 // ================================================================================================
 // >>html
-// A result as one page: the answer in a sentence, pictures, tables, and what to judge them by. No
-// script, nothing fetched. Text that comes from the result goes through gb__html.
+// A result as one page: the answer in words, a picture of each scenario, tables, and what to judge
+// them by. No script, nothing fetched. Text that comes from the result goes through gb__html.
 
 // ---- style --------------------------------------------------------------------------------------
 
@@ -16087,11 +16479,10 @@ static void gb__latency_figure(gb__buf *b, const gb__cells *g)
 static const char gb__style[] =
     ":root{color-scheme:light dark;--bg:#fcfcfa;--ink:#1b2127;--mute:#58626c;--rule:#d8dde1;"
     "--box:#eef1f3;--good:#0a6a4c;--bad:#a62828;--b0:#0b61a8;--b1:#b04a00;--b2:#00715b;"
-    "--b3:#96387a;--b4:#6b5500;--k:#5a646e;--p0:#8a97a4;--p1:#c2402f;--p2:#2a7f9c;--p3:#b39b5e}\n"
+    "--b3:#96387a;--b4:#6b5500;--k:#5a646e}\n"
     "@media screen and (prefers-color-scheme:dark){:root{--bg:#14171a;--ink:#e6e9eb;"
     "--mute:#a4aeb7;--rule:#333a41;--box:#22282d;--good:#5fd3a8;--bad:#ff9b92;"
-    "--b0:#74b6f4;--b1:#f4a25c;--b2:#4fcfa8;--b3:#e895c8;--b4:#d8c15a;--k:#a0abb5;--p0:#77848f;"
-    "--p1:#f07f6d;--p2:#58adc9;--p3:#c9b06e}}\n"
+    "--b0:#74b6f4;--b1:#f4a25c;--b2:#4fcfa8;--b3:#e895c8;--b4:#d8c15a;--k:#a0abb5}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0 auto;max-width:76rem;padding:2rem clamp(.9rem,4vw,2.5rem) 4rem;color:var(--ink);"
     "background:var(--bg);font:1rem/1.55 system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;"
@@ -16099,14 +16490,11 @@ static const char gb__style[] =
     "h1{font-size:clamp(1.5rem,5vw,2.1rem);line-height:1.2;margin:.2rem 0 .6rem}\n"
     "h2{font-size:1.3rem;line-height:1.3;margin:3.2rem 0 .6rem;padding-top:.9rem;"
     "border-top:1px solid var(--rule)}\n"
-    "h3{font-size:1.05rem;line-height:1.4;margin:1.8rem 0 .5rem}\n"
-    "h4{font-size:.85rem;margin:.9rem 0 .2rem}\n"
     "p,ul,dl{margin:.5rem 0;max-width:46rem}\nul{padding-left:1.2rem}\nli{margin:.3rem 0}\n"
-    "a{color:var(--b0)}\nb,td,th,dd,.row span{unicode-bidi:isolate}\n"
-    ".mute,caption,h3 span,small{color:var(--mute);font-weight:400}\n"
+    "a{color:var(--b0)}\nb,td,th,dd{unicode-bidi:isolate}\n"
+    ".mute,caption{color:var(--mute);font-weight:400}\n"
     ".good{color:var(--good)}\n.bad{color:var(--bad)}\n.b0{--c:var(--b0)}.b1{--c:var(--b1)}"
-    ".b2{--c:var(--b2)}.b3{--c:var(--b3)}.b4{--c:var(--b4)}.k{--c:var(--k)}.p0{--c:var(--p0)}"
-    ".p1{--c:var(--p1)}.p2{--c:var(--p2)}.p3{--c:var(--p3)}\n"
+    ".b2{--c:var(--b2)}.b3{--c:var(--b3)}.b4{--c:var(--b4)}.k{--c:var(--k)}\n"
     "main section:first-child h2{border:0;margin-top:1rem;padding:0}\n"
     ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),"
     "1fr));gap:2rem 2.4rem;align-items:start;margin:1rem 0}\n"
@@ -16125,26 +16513,10 @@ static const char gb__style[] =
     ".note{background:var(--box);border-left:3px solid var(--bad);padding:.6rem .9rem}\n"
     "@media print{:root{font-size:9pt;--bg:#fff}*{print-color-adjust:exact}body{max-width:none;"
     "padding:0}.scroll{overflow:visible}table{font-size:6pt}th,td{padding:.2rem .3rem .2rem 0}"
-    "h2,h3,h4{break-after:avoid}}\n";
+    "h2{break-after:avoid}}\n";
 
-// Of rows of bars, and of charts.
+// Of charts.
 static const char gb__picture_style[] =
-    ".row{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 .8rem;font-size:.82rem;"
-    "line-height:1.4;margin:.35rem 0 .6rem;break-inside:avoid}.row span:first-child{color:var(--c)}"
-    ".row span+span{margin-left:auto;text-align:right}.row small{flex:0 0 100%}\n"
-    ".bar{position:relative;flex:0 0 100%;height:.85rem;margin:.15rem 0;background:var(--box);"
-    "overflow:hidden}.bar i{position:absolute;top:0;height:100%}\n"
-    ".bar .f{background:var(--c);height:66%}.bar .f[class*=p]{height:100%;border-right:1px solid "
-    "var(--bg)}.o .f{opacity:.45}.bar .cut{background:repeating-linear-gradient(135deg,var(--c) 0 "
-    "6px,transparent 6px 9px)}\n"
-    ".bar .w{height:33%;top:16.5%;border:solid var(--ink);border-width:0 1px;background:"
-    "linear-gradient(var(--ink),var(--ink)) 0 50%/100% 1px no-repeat}"
-    ".bar .d{top:70%;height:30%;border-left:1px solid var(--c)}.bar .far{border-color:var(--bad)}"
-    ".bar .one{border-left:1px dashed var(--mute)}.bar .w.r{height:60%;top:20%}"
-    ".bar .at{border:solid var(--c);border-width:.35rem .22rem;height:.7rem;top:.08rem;"
-    "margin-left:-.22rem;border-radius:.3rem}\n"
-    ".swatch{font-size:.82rem;color:var(--mute);margin-right:.7rem}.swatch::before{content:'';"
-    "display:inline-block;width:.7rem;height:.7rem;margin-right:.3rem;background:var(--c)}\n"
     "svg{display:block;width:100%;height:auto;font-size:11px}.key{display:inline-block;"
     "width:1.9rem;height:.9rem;vertical-align:-.15rem}\n"
     "text{fill:var(--mute)}.e{text-anchor:end}.c{text-anchor:middle}\n"
@@ -16155,188 +16527,7 @@ static const char gb__picture_style[] =
     ".b1 .l{stroke-dasharray:8 3}.b2 .l{stroke-dasharray:4 2}.b3 .l{stroke-dasharray:8 3 2 3}"
     ".b4 .l{stroke-dasharray:3 3}.k .l{stroke-dasharray:1.5 2.5}\n";
 
-// Calls `show` for the cells of each scenario.
-static void gb__each_scenario(gb__buf *b, const gb__view *v,
-                              void (*show)(gb__buf *, const gb__cells *))
-{
-    const gb_result *r = v->result;
-    for (size_t i = 0; i < r->cell_count; i++) {
-        size_t first = 0;
-        while (strcmp(r->cells[first].scenario, r->cells[i].scenario)) first++;
-        if (first < i) continue;
-        gb__cells g = gb__gather(v, r->cells[i].scenario);
-        if (g.count) show(b, &g);
-        b->failed |= !g.cells;
-        free(g.cells);
-    }
-}
-
-// ---- the answer ---------------------------------------------------------------------------------
-
-// Is it one build, or one server, against another where nothing else differs?
-static bool gb__is_answer(const gb__pair *p)
-{
-    return p->of[GB_RPS] && !gb__cell_is_control(p->candidate) &&
-           !gb__cell_is_control(p->baseline) && gb__same_topology(p->baseline, p->candidate);
-}
-
-static bool gb__is_subject(const gb__view *v, const gb__pair *p)
-{
-    if (v->sources) return strcmp(p->baseline->source, p->candidate->source);
-    return !*p->baseline->server;
-}
-
-// "Free-threaded ", where that is what it was when it had served.
-static const char *gb__kind(const gb_result *r, const gb_cell *c, const char *word)
-{
-    return gb__cell_has_gil(r, c) ? "" : word;
-}
-
-static void gb__say_other(gb__buf *b, const gb_comparison *k, const char *what)
-{
-    gb__phrase ratio;
-    if (k)
-        gb__html(b, " %s is %s: <b class=\"%s\">%s</b>.", what, gb__ratio_text(ratio, k->ratio),
-                 gb__tones[gb__tone_of(k)], gb__verdict_words(k));
-}
-
-static double gb__most_ratio(const gb__view *v)
-{
-    double most = 1;
-    for (size_t i = 0; i < v->pair_count; i++)
-        if (gb__is_answer(&v->pairs[i]) && v->pairs[i].of[GB_RPS]->ratio.hi > most)
-            most = v->pairs[i].of[GB_RPS]->ratio.hi;
-    return most;
-}
-
-// The interval of a ratio, beside a line at 1.
-static void gb__ratio_bar(gb__buf *b, const gb__cells *g, const gb__pair *p)
-{
-    double most = gb__most_ratio(g->view), one = gb__percent(1, most);
-    gb_interval ratio = p->of[GB_RPS]->ratio;
-    double median = gb__percent(ratio.median, most);
-    gb__html(b, "<div class=\"bar %s\">", gb__class(g->result, p->candidate));
-    gb__mark_at(b, "one", one, one);
-    gb__mark_at(b, "w r", gb__percent(ratio.lo, most), gb__percent(ratio.hi, most));
-    gb__mark_at(b, "at", median, median);
-    gb__buf_str(b, "</div>");
-}
-
-static void gb__say_ratio(gb__buf *b, const gb__cells *g, const gb__pair *p)
-{
-    const gb_result *r = g->result;
-    const gb_comparison *k = p->of[GB_RPS];
-    gb__phrase name, other, topology, ratio;
-    gb__html(b, "<li>%s<b>%s</b> serves <b>%s</b> the requests of %s%s with %s: "
-             "<b class=\"%s\">%s</b>.", gb__kind(r, p->candidate, "Free-threaded "),
-             gb__name(r, p->candidate, name), gb__ratio_text(ratio, k->ratio),
-             gb__kind(r, p->baseline, "free-threaded "), gb__name(r, p->baseline, other),
-             gb__topology_text(g, p->candidate, topology), gb__tones[gb__tone_of(k)],
-             gb__verdict_words(k));
-    gb__say_other(b, p->of[GB_LATENCY_P99], "Its p99 latency");
-    gb__say_other(b, p->of[g->view->memory], "Its memory");
-    gb__ratio_bar(b, g, p);
-    gb__buf_str(b, "</li>\n");
-}
-
-// Of the topologies the first and the last; the others are in the pictures and tables. So is
-// all but what the page is about, unless everything is asked for: what changed from one result to
-// another, where there are two; else what differs between the builds, not others' servers.
-static size_t gb__say_ratios(gb__buf *b, const gb__cells *g, bool everything)
-{
-    size_t said = 0;
-    for (size_t i = 0; i < g->count; i++) {
-        const gb_cell *c = g->cells[i];
-        if (!gb__same_topology(c, g->cells[0]) && !gb__same_topology(c, g->cells[g->count - 1]))
-            continue;
-        for (size_t j = 0; j < g->view->pair_count; j++) {
-            const gb__pair *p = &g->view->pairs[j];
-            if (p->candidate != c || !gb__is_answer(p) ||
-                !(everything || gb__is_subject(g->view, p)))
-                continue;
-            gb__say_ratio(b, g, p);
-            said++;
-        }
-    }
-    return said;
-}
-
-// Without anything to compare with: the figures themselves.
-static void gb__say_figures(gb__buf *b, const gb__cells *g)
-{
-    gb__phrase name, topology;
-    gb__small rps;
-    for (size_t i = 0; i < g->count; i++) {
-        const gb_cell *c = g->cells[i];
-        bool measured = gb__first_round(c);
-        if (gb__cell_is_control(c)) continue;
-        gb__html(b, measured ? "<li><b>%s</b> with %s: %s requests a second.</li>\n"
-                             : "<li><b>%s</b> with %s: %s.</li>\n",
-                 gb__name(g->result, c, name), gb__topology_text(g, c, topology),
-                 measured ? gb__number(rps, c->summary[GB_RPS].median) : "no measurement");
-    }
-}
-
-static void gb__say_why(gb__buf *b, const gb__cells *g)
-{
-    gb__phrase name, topology, text;
-    int n = 0;
-    for (size_t i = 0; i < g->count; i++) {
-        const gb_cell *c = g->cells[i];
-        if (gb__cell_is_control(c) || !gb__same_topology(c, g->cells[g->count - 1]) ||
-            !*gb__dominant(g->result, c, text))
-            continue;
-        if (!n++)
-            gb__html(b, "<p>Of a request's time in the server with %s",
-                     gb__topology_text(g, c, topology));
-        gb__html(b, n > 1 ? "; %s: %s" : ", %s: %s", gb__name(g->result, c, name), text);
-    }
-    if (n) gb__buf_str(b, ".</p>\n");
-}
-
-static const char *gb__description(const char *scenario)
-{
-    for (const gb_scenario *s = gb_scenarios(); s->name; s++)
-        if (!strcmp(s->name, scenario) && s->description) return s->description;
-    return "";
-}
-
-static void gb__say_scenario(gb__buf *b, const gb__cells *g)
-{
-    const char *scenario = g->cells[0]->scenario;
-    gb__html(b, "<h3>%s <span>%s</span></h3>\n<ul>\n", scenario, gb__description(scenario));
-    if (!gb__say_ratios(b, g, false) && !gb__say_ratios(b, g, true)) gb__say_figures(b, g);
-    gb__buf_str(b, "</ul>\n");
-    gb__say_why(b, g);
-}
-
 // ---- the page -----------------------------------------------------------------------------------
-
-static void gb__scenario_section(gb__buf *b, const gb__cells *g)
-{
-    const gb_cell *c = g->cells[0];
-    gb__small text;
-    gb__cells part;
-    gb__html(b, "<section>\n<h2>%s</h2>\n<p class=\"mute\">%s, %s, %s", c->scenario, c->path,
-             gb__interfaces[c->interface], c->app);
-    if (!g->connections) gb__html(b, ", %s connections", gb__tick_text(text, c->connections));
-    if (c->rate > 0) gb__html(b, ", %s requests a second offered", gb__number(text, c->rate));
-    gb__buf_str(b, "</p>\n<div class=\"grid\">\n");
-    gb__metric_figure(b, g, GB_RPS, "Throughput", "Requests a second: the median and its 95 % "
-                      "interval. Each stroke below a bar is a round; one far off is red.");
-    gb__metric_figure(b, g, g->view->memory, "Memory", "Of the server, in MB: the median and its "
-                      "95 % interval.");
-    gb__anatomy_figure(b, g);
-    for (size_t i = 0; i < g->count; i += part.count) {
-        part = gb__part(g, i, false);
-        gb__threads_figure(b, &part);
-    }
-    for (size_t i = 0; i < g->count; i += part.count) {
-        part = gb__part(g, i, true);
-        gb__latency_figure(b, &part);
-    }
-    gb__buf_str(b, "</div>\n</section>\n");
-}
 
 static void gb__all_figures(gb__buf *b, const gb__view *v)
 {
@@ -16412,20 +16603,48 @@ static void gb__page_head(gb__buf *b, const gb_result *r)
     gb__buf_str(b, "</header>\n<main>\n");
 }
 
+static void gb__answer_section(gb__buf *b, const gb_result *r)
+{
+    gb__sentences *a = gb__sentences_of(r);
+    gb__buf_str(b, a && a->count ? "<ul>\n" : "");
+    for (size_t i = 0; a && i < a->count; i++) {
+        int label = (int)strcspn(a->lines[i], ":");
+        gb__phrase about;
+        snprintf(about, sizeof about, "%.*s", label, a->lines[i]);
+        gb__html(b, "<li><b>%s</b>%s</li>\n", about, a->lines[i] + strlen(about));
+    }
+    gb__buf_str(b, a && a->count ? "</ul>\n" : "");
+    b->failed |= !a;
+    free(a);
+}
+
+static void gb__pictures(gb__buf *b, const gb_result *r)
+{
+    gb__buf_str(b, "<div class=\"grid\">\n");
+    for (size_t i = 0; i < r->cell_count; i++) {
+        if (!gb__is_first_of_scenario(r, &r->cells[i])) continue;
+        gb__cells g = gb__gather(r, r->cells[i].scenario);
+        if (g.count) gb__throughput_figure(b, &g);
+        b->failed |= !g.cells;
+        free(g.cells);
+    }
+    gb__buf_str(b, "</div>\n");
+}
+
 static void gb__page(gb__buf *b, const gb__view *v)
 {
     const gb_result *r = v->result;
     gb__small text;
     gb__page_head(b, r);
     gb__buf_str(b, "<section>\n<h2>The answer</h2>\n");
-    gb__each_scenario(b, v, gb__say_scenario);
+    gb__answer_section(b, r);
+    gb__pictures(b, r);
     if (!r->cell_count) gb__buf_str(b, "<p>Nothing was measured.</p>\n");
     if (r->warning_count)
         gb__html(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%s "
                  "warning%s</a>.</p>\n", gb__tick_text(text, (double)r->warning_count),
                  r->warning_count == 1 ? "" : "s");
     gb__buf_str(b, "</section>\n");
-    gb__each_scenario(b, v, gb__scenario_section);
     gb__all_figures(b, v);
     gb__builds(b, r);
     gb__warnings(b, r);
@@ -16439,6 +16658,7 @@ GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *erro
     gb__buf b = {0};
     gb__view v = gb__look_up(result);
     locale_t before = gb__use_point();
+    v.page = true;
     if (!v.failed) gb__page(&b, &v);
     b.failed |= v.failed;
     free(v.pairs);
