@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # The header as a file to include: what it says when it can't work, and programs of several
-# translation units. Compiled without optimisation, because only what links matters here.
+# translation units. Compiled once, and without optimisation, because only what links matters here;
+# the warnings of several compilers and standards are for `make check`.
 use strict;
 use warnings;
 use FindBin;
@@ -13,6 +14,7 @@ my $source = abs_path("$FindBin::Bin/..");
 my $cc = $ENV{CC} || 'cc';
 my $cxx = $ENV{CXX} || 'c++';
 my @warnings = qw(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror);
+my @syntax = ('-I', $source, '-fsyntax-only', '-Wfatal-errors');  # the first error is the last
 
 # The exit status and all that was said.
 sub said_by {
@@ -31,19 +33,15 @@ sub compiles {
 
 my $late = save('late.c', "#include <stdio.h>\n#define GILBENCH_IMPLEMENTATION\n"
     . "#include \"gilbench.h\"\n");
-my ($status, $text) = said_by($cc, '-std=c11', '-I', $source, '-fsyntax-only', $late);
+my ($status, $text) = said_by($cc, '-std=c11', @syntax, $late);
 isnt($status, 0, 'the implementation after a system header');
 like($text, qr/#error.*gilbench\.h.*include.*first.*-D_GNU_SOURCE/, 'names the flag to add');
-compiles('with which it compiles', $cc, '-std=c11', '-D_GNU_SOURCE', @warnings, '-I', $source,
-    '-fsyntax-only', $late);
-compiles('the implementation before any other', $cc, '-std=c11', @warnings, '-I', $source,
-    '-fsyntax-only', save('first.c', "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n"
-        . "#include <stdio.h>\n"));
+compiles('with which it compiles', $cc, '-std=c11', '-D_GNU_SOURCE', @syntax, $late);
 
 SKIP: {
     skip "no $cxx", 2 if (said_by($cxx, '--version'))[0];
-    ($status, $text) = said_by($cxx, '-I', $source, '-fsyntax-only',
-        save('wrong.cpp', "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n"));
+    ($status, $text) = said_by($cxx, @syntax, save('wrong.cpp', "#define GILBENCH_IMPLEMENTATION\n"
+        . "#include \"gilbench.h\"\n"));
     isnt($status, 0, 'the implementation in C++');
     like($text, qr/#error.*gilbench\.h: the implementation is C/, 'is refused with the reason');
 }
@@ -51,10 +49,9 @@ SKIP: {
 # ---- programs of two translation units
 
 my $implementation = save('implementation.c',
-    "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n");
-my @compile = ($cc, @warnings, '-I', $source, '-c');
-compiles('the implementation, -std=gnu11', @compile, '-std=gnu11', $implementation, '-o',
-    "$top/implementation.o");
+    "#define GILBENCH_IMPLEMENTATION\n#include \"gilbench.h\"\n#include <stdio.h>\n");
+compiles('the implementation before any other', $cc, '-std=gnu11', '-I', $source, '-fPIC', '-c',
+    $implementation, '-o', "$top/implementation.o");
 
 my $program = <<'END';
 #include "gilbench.h"
@@ -106,9 +103,11 @@ SKIP: {
     is("@private", '', 'and none of the private ones can be seen');
 }
 
+# A private copy, of the kind that `make test` has compiled, beside the public one.
+my $static = "$source/build/tests/compile/static.o";
+compiles('a private copy', $cc, '-std=c11', '-I', $source, '-c',
+    "$FindBin::Bin/compile/static.c", '-o', $static = "$top/static.o") if !-e $static;
 my $other = save('other.c', <<'END');
-#define GILBENCH_STATIC
-#define GILBENCH_IMPLEMENTATION
 #include "gilbench.h"
 const char *first_reason(void);
 int main(void)
@@ -118,15 +117,13 @@ int main(void)
     return first_reason() == NULL;
 }
 END
-compiles('a private copy', @compile, '-std=c11', "$FindBin::Bin/compile/static.c", '-o',
-    "$top/static.o");
-if (compiles('and another one in the same program', $cc, '-std=gnu11', @warnings, '-I', $source, $other,
-    "$top/static.o", '-pthread', '-ldl', '-o', "$top/private"))
+if (compiles('and the public one in the same program', $cc, '-std=gnu11', @warnings, '-I', $source,
+    $other, $static, @link, '-o', "$top/private"))
 {
     like((said_by("$top/private"))[1], qr/\A(.+)\n\1\n\z/, 'which runs');
 }
 SKIP: {
-    my ($failed, $symbols) = said_by('nm', '-g', '--defined-only', "$top/static.o");
+    my ($failed, $symbols) = said_by('nm', '-g', '--defined-only', $static);
     skip 'no nm', 1 if $failed;
     like($symbols, qr/\A\S+ T first_reason\n\z/, 'GILBENCH_STATIC leaves nothing to be seen');
 }
@@ -134,8 +131,6 @@ SKIP: {
 # ---- in a library, whose program knows nothing of children and would run its main for each
 
 my $library = save('library.c', <<'END');
-#define GILBENCH_STATIC
-#define GILBENCH_IMPLEMENTATION
 #include "gilbench.h"
 int measure(void);
 int measure(void)
@@ -162,7 +157,7 @@ int main(int argc, char **argv)
     return 0;
 }
 END
-if (compiles('a library', $cc, '-std=c11', '-I', $source, '-shared', '-fPIC', $library, '-pthread', '-ldl',
+if (compiles('a library', $cc, '-std=c11', '-I', $source, '-shared', '-fPIC', $library, @link,
     '-o', "$top/library.so") && compiles('its program', $cc, $user, '-ldl', '-o', "$top/user"))
 {
     is((said_by("$top/user", "$top/library.so"))[1], "measured: 1\n", 'measures');
