@@ -57,7 +57,7 @@ static void fill_cell(gb_result *r, gb_cell *c, size_t build, const shape *s)
     for (; c->rounds && c->round_count < (size_t)s->rounds; c->round_count++)
         fill_round(&c->rounds[c->round_count], c, build, s, &rng);
     // A tail that thins out as a real one does.
-    for (int i = 0; s->latency && i < 20000; i++) {
+    for (int i = 0; s->latency && i < 2000; i++) {
         double tail = 1e4 / (1 + (double)gb__rng_below(&rng, 10000));
         gb_histogram_record(&c->latency, (uint64_t)(64e9 / rate_of(c, build) * (1 + tail / 99)));
     }
@@ -512,12 +512,12 @@ static void test_unclear(void)
     gb_result_free(&r);
 }
 
-// As much as a file may hold: a scenario a cell, and as many comparisons as there may be.
+// Half of what a file may hold: a scenario a cell, and comparisons.
 static void test_largest(void)
 {
-    gb_result r = {.cells = calloc(GB__MAX_CELLS, sizeof *r.cells), .cell_count = GB__MAX_CELLS,
-                   .comparisons = calloc(GB__MAX_COMPARISONS, sizeof *r.comparisons),
-                   .comparison_count = GB__MAX_COMPARISONS};
+    gb_result r = {.cell_count = GB__MAX_CELLS / 2, .comparison_count = GB__MAX_COMPARISONS / 2};
+    r.cells = calloc(r.cell_count, sizeof *r.cells);
+    r.comparisons = calloc(r.comparison_count, sizeof *r.comparisons);
     for (size_t i = 0; i < r.cell_count; i++) {
         gb_cell *c = &r.cells[i];
         snprintf(c->id, sizeof c->id, "a rather long name of a cell, which is number %zu", i);
@@ -532,8 +532,8 @@ static void test_largest(void)
     clock_t before = clock();  // of the CPU: others may keep it busy
     char *text = page_of(&r);
     double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
-    well_formed(text, "the largest result");
-    ok(seconds < 60, "it takes no quarter of an hour, but %.1f s", seconds);
+    well_formed(text, "a large result");
+    ok(seconds < 15, "it takes no minutes, but %.1f s", seconds);
     free(text);
     gb_result_free(&r);
 }

@@ -172,12 +172,12 @@ static void test_truncated(void)
     make_result(&made, 1);
     text t = write_with(json, &made);
     while (t.data[t.len - 1] != '}') t.len--;
-    for (size_t i = 0; i < t.len && fine; i++) {
+    for (size_t i = 0; i < t.len && fine; i += 3) {
         fine = try_bytes(t.data, i, &error) == GB_USAGE && is_sentence(&error) &&
                (!i || strstr(error.text, "it ends here, in the middle"));
         if (!fine) diag("cut after %zu bytes: %s", i, error.text);
     }
-    ok(fine, "cut short anywhere in %zu bytes, it is refused with the place", t.len);
+    ok(fine, "cut short behind every third of %zu bytes, it is refused with the place", t.len);
     free(t.data);
     gb_result_free(&made);
 }
@@ -199,18 +199,18 @@ static void test_flipped(void)
     bool fine = true;
     make_result(&made, 1);
     text t = write_with(json, &made);
-    for (size_t i = 0; i < t.len && fine; i++) {
+    for (size_t i = 0; i < t.len && fine; i += 3) {
         char was = t.data[i];
         t.data[i] = (char)(gb__rng_next(&rng) >> 56);
         gb_code code = read_bytes(t.data, t.len, &r, &error);
         fine = !code || (code == GB_USAGE && is_sentence(&error));
         if (!fine) diag("byte %zu is now %02x: %s", i, (unsigned char)t.data[i], error.text);
         refused += code != GB_OK;
-        if (!code && ++reported % 16 == 0) report_all(&r);
+        if (!code && ++reported % 8 == 0) report_all(&r);
         gb_result_free(&r);
         t.data[i] = was;
     }
-    ok(fine && refused > t.len / 2, "any other byte is refused, or read and reported");
+    ok(fine && refused > t.len / 6, "any other byte is refused, or read and reported");
     free(t.data);
     gb_result_free(&made);
 }
@@ -417,10 +417,10 @@ static void test_too_much(void)
        "a long text is cut: %s", error.text);
     ok(!try_many(HEAD CELL "{\"", "k", 100000, "\":1}" TAIL, &error), "a long key is skipped: %s",
        error.text);
-    // 160 cells of 10,000 rounds: 4 MB of text, 3 GB of rounds.
+    // 40 cells of 8,193 rounds, for which there would be room for twice as many: 1 MB of text.
     gb__buf cells = {0};
     gb__buf_str(&cells, HEAD);
-    for (int i = 0; i < 160; i++) {
+    for (int i = 0; i < 40; i++) {
         gb__buf_printf(&cells, "%s{\"id\":\"%d\",\"scenario\":\"\",\"python\":\"\",\"rounds\":[{}",
                        i ? "," : "", i);
         for (int k = 1; k < 8193; k++) gb__buf_str(&cells, ",{}");
