@@ -42,7 +42,8 @@ run: interpreters ## the default comparison; gets the interpreters first if none
 
 test: interpreters test-programs ## every test, the C ones under sanitizers
 	$(call need,prove,perl)
-	GILBENCH=build/gilbench $(prove) $(slowest_first) \
+	@build/gilbench pythons --json build/pythons.json >/dev/null 2>&1; [ $$? -ne 1 ]
+	GILBENCH=build/gilbench FOUND_PYTHONS=$(CURDIR)/build/pythons.json $(prove) $(slowest_first) \
 	    $(filter-out $(slowest_first),$(cli_tests)) $(c_tests)
 
 test-programs: $(examples) $(c_tests) $(compile_tests)
@@ -130,9 +131,9 @@ comma := ,
 tidy := --quiet --warnings-as-errors='*' --header-filter='gilbench\.h' \
     --checks='$(subst $() ,$(comma),$(strip $(tidy_checks)))'
 
-.PHONY: check $(strict) check-cxx check-tidy check-cppcheck check-sanitizers
+.PHONY: check $(strict) check-cxx check-tidy check-cppcheck
 
-check: $(strict) check-cxx check-tidy check-cppcheck check-sanitizers ## warnings, analysers, sanitizers
+check: $(strict) check-cxx check-tidy check-cppcheck ## warnings and analysers (make test has sanitizers)
 	@echo "check: clean"
 
 $(strict): strict-%: $(sources) gilbench.h
@@ -159,7 +160,3 @@ check-cppcheck: $(sources) gilbench.h
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability $(cppcheck_off) \
 	    --inline-suppr --error-exitcode=1 --max-configs=1 -D__linux__ -D__USE_GNU -I. \
 	    examples/gilbench.c
-
-check-sanitizers: $(c_tests)
-	$(call need,prove,perl)
-	$(prove) $(c_tests)

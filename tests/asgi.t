@@ -343,7 +343,7 @@ sub test_mistakes {
 
 sub test_pressure {
     my ($s) = @_;
-    my ($mb, $before) = (200, memory($s, 'VmRSS'));
+    my ($mb, $before) = (100, memory($s, 'VmRSS'));
     my ($socket, $sent, $piece) = (dial($s), 0, 'x' x (1 << 20));
     print $socket "POST /slow_upload HTTP/1.1\r\nHost: a\r\nContent-Length: ", $mb << 20, "\r\n\r\n";
     $socket->blocking(0);

@@ -55,13 +55,13 @@ my ($gil, $ft) = pair();
 plan skip_all => 'needs both builds of one version: make pythons' unless $ft;
 my @gil = ('--python', $gil->{executable});
 my @ft = ('--python', $ft->{executable});
-my @short = qw(--rounds 2 --duration 0.3 --warmup 0.02 --threads 1 --connections 4);
+my @short = qw(--rounds 2 --duration 0.1 --warmup 0.02 --threads 1 --connections 4);
 my @json = ('--json', "$top/result.json");
 
 # ---- the whole matrix against the contract
 
 my ($out, $err, $status) = compare('--arms', 'gil,ft,ft-gil', qw(--scenario wsgi-json --rounds 2
-    --duration 0.2 --warmup 0.05 --connections 8 --seed 7 --threads), '1,4', @json,
+    --duration 0.1 --warmup 0.02 --connections 8 --seed 7 --threads), '1,4', @json,
     '--markdown', "$top/result.md", '--csv', "$top/result.csv");
 is($status, 0, 'compare');
 is($err, '', 'says nothing on stderr, which is no terminal');
@@ -137,7 +137,7 @@ is(scalar(grep { !($_->{ratio}{ci95}[0] <= $_->{ratio}{median} &&
     'ratios lie in their intervals');
 is(scalar(grep { $_->{verdict} ne 'unclear' || $_->{rounds} != 2 } @{ $r->{comparisons} }), 0,
     'two rounds are no verdict');
-is("@{ $r->{plan} }{qw(loop duration_s warmup_s rounds seed)}", 'asyncio 0.2 0.05 2 7',
+is("@{ $r->{plan} }{qw(loop duration_s warmup_s rounds seed)}", 'asyncio 0.1 0.02 2 7',
     'how it was measured is kept');
 
 my (@wrong, %after_load);
@@ -153,7 +153,7 @@ for my $cell (values %cell) {
         # Answers near the window's ends count in part, which is much where the machine stalls.
         my $part = $round->{rps} * $round->{seconds} / ($round->{requests} || 1);
         push @wrong, "$id: rps" unless 0.5 < $part && $part < 2;
-        push @wrong, "$id: window" if $round->{seconds} < 0.2;
+        push @wrong, "$id: window" if $round->{seconds} < 0.1;
         push @wrong, "$id: latency" unless $l->{p50} <= $l->{p90} && $l->{p90} <= $l->{p99} &&
             $l->{p99} <= $l->{max} && $l->{mean} <= $l->{max} && $l->{p50} > 0;
         push @wrong, "$id: memory @zero" if @zero;
@@ -255,10 +255,11 @@ is(scalar @{ result()->{cells}[0]{rounds} }, 10, 'a precision that is reached en
 
 # Progress on a terminal, and the order of cells that it shows.
 sub order {
-    my ($seed, $more) = @_;
-    my $command = "'$gilbench' compare --app builtin:wsgi --python '$gil->{executable}' --python "
-        . "'$ft->{executable}' --duration 0.01 --warmup 0.001 --threads 1,2 --connections 2 "
-        . "--seed $seed --path /json " . ($more // '--rounds 2') . " >$top/stdout";
+    my ($seed, $options) = @_;
+    $options //= '--app builtin:c --rounds 2 --threads 1,2,3 --connections 2,3';
+    my $command = "'$gilbench' compare --python '$gil->{executable}' --python "
+        . "'$ft->{executable}' --duration 0.01 --warmup 0.001 --seed $seed --path /json $options "
+        . ">$top/stdout";
     my $shown = `script -qec "$command" /dev/null </dev/null 2>&1`;
     return ($shown, join ' ', map { m{: ([^,\s]+)\e\[K\z} } split /\r/, $shown);
 }
@@ -279,7 +280,8 @@ SKIP: {
     isnt((order(8))[1], $order, 'another seed, another order');
 
     # Each build's best, when the matrix is measured.
-    ($shown, $order) = order(7, "--rounds 6 --no-control @json");
+    ($shown, $order) = order(7, '--app builtin:wsgi --rounds 6 --threads 1,2 '
+        . "--connections 2 --no-control @json");
     @cells = split ' ', $order;
     is(scalar(grep { m{/best$} } @cells[0 .. 23]), 0, 'after six rounds of four cells');
     is(scalar(grep { m{/best$} } @cells), 12, 'as many of the best two');

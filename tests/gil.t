@@ -61,7 +61,7 @@ save('good.py', "import gb_good\ndef app(environ, start_response):\n$answer");
 
 sub gil_of {
     my ($variant, $app) = @_;
-    my $result = json_of_run(qw(compare --threads 1 --rounds 1 --duration 0.2 --warmup 0.05),
+    my $result = json_of_run(qw(compare --threads 1 --rounds 1 --duration 0.1 --warmup 0.02),
         qw(--connections 4 --no-control), '--app', $app, '--python', "$ft$variant") or return;
     my $round = $result->{cells}[0]{rounds}[0];
     my @warnings = grep { /GIL/ } @{ $result->{warnings} }, $stderr =~ /^(.*)$/mg;

@@ -9,7 +9,7 @@ use Gilbench;
 use Test::More;
 
 my $seed = $ENV{SEED} || time % 1000000;
-my $exchanges = $ENV{EXCHANGES} || 500;
+my $exchanges = $ENV{EXCHANGES} || 300;
 $ENV{PYTHONDONTWRITEBYTECODE} = 1;
 
 my $python = builds();

@@ -14,7 +14,7 @@ use Time::HiRes qw(sleep time);
 sub compare {
     my @arguments = @_;
     push @arguments, '--path', '/json' if !grep { $_ eq '--scenario' } @arguments;
-    my %short = qw(--rounds 1 --duration 0.2 --warmup 0.01 --threads 1 --connections 4);
+    my %short = qw(--rounds 1 --duration 0.1 --warmup 0.01 --threads 1 --connections 4);
     delete @short{@arguments};  # what a test gives for itself
     unlink "$top/json";
     my ($out, $err, $status) = said($gilbench, 'compare', '--no-progress', '--no-control', '--json',

@@ -567,6 +567,23 @@ static void test_unanswered(double rate)
     peer_stop(&p);
 }
 
+// What has waited for a connection since 1 ms, was sent at 4 ms and has no answer at 9 ms.
+static void test_given_up(void)
+{
+    static gb__client client;
+    static gb__link link = {.state = GB__LINK_BUSY, .intended = 1000000, .started = 4000000};
+    static gb__client_thread t = {.client = &client, .links = &link, .link_count = 1,
+                                  .interval_ns = 1000000};
+    gb_histogram_init(&t.part.latency, 3, NULL);
+    gb_histogram_init(&t.part.uncorrected, 3, NULL);
+    gb__give_up(&t, 9000000);
+    is_u64(t.part.unanswered, 1, "given up");
+    is_u64(t.part.latency.max, 8000000, "its latency is from when it was due");
+    is_u64(t.part.uncorrected.max, 5000000, "the uncorrected one from when it was sent");
+    gb_histogram_free(&t.part.latency);
+    gb_histogram_free(&t.part.uncorrected);
+}
+
 // What is in flight at the end is waited for, and not hung up on.
 static void test_last_answers(gb_load_config config, const char *name)
 {
@@ -808,6 +825,26 @@ static void test_window(void)
     ok(r.requests > 0 && r.latency.total == r.started, "latency is of what starts within it");
     ok(r.errors.status <= LINKS, "errors before the window don't count either");
     ok(r.seconds >= 0.2, "and it lasts as long as asked for");
+    gb_load_free(&r);
+    gb_server_stop(server);
+}
+
+static void late_at_first(gb_exchange *exchange, void *user)
+{
+    if (!atomic_flag_test_and_set((atomic_flag *)user)) usleep(300000);
+    gb_respond(exchange, 200, "text/plain", "fine", 4);
+}
+
+// Nothing at all is an even rate: a window that begins before the first answers would measure them.
+static void test_first_answers(void)
+{
+    atomic_flag asked = ATOMIC_FLAG_INIT;
+    gb_error error = {0};
+    gb_load_result r;
+    gb_server *server = serve(late_at_first, 1, &asked);
+    gb_load_config config = {.connections = 1, .duration_s = 0.05, .warmup_s = 0.01};
+    is_u64(run(gb_server_port(server), config, &r, &error), GB_OK, "an answer that comes late");
+    ok(r.warmup_s >= 0.3, "a warm-up lasts until the first answers are there");
     gb_load_free(&r);
     gb_server_stop(server);
 }
@@ -1210,6 +1247,7 @@ int main(void)
     test_expect();
     test_timeouts();
     test_failed_time();
+    test_given_up();
     test_unanswered(0);
     test_unanswered(200);
     test_last_answers((gb_load_config){.rate = 0}, "a closed loop");
@@ -1231,6 +1269,7 @@ int main(void)
     test_ten_ms();
     test_freeze(1);
     test_window();
+    test_first_answers();
     test_late_look();
     test_stop((gb_load_config){.connections = 4, .duration_s = 30}, "a duration");
     test_stop((gb_load_config){.connections = 4, .requests = 1000000000}, "a number of requests");

@@ -204,6 +204,9 @@ static void test_figures(void)
     m.reply.stats.pause_ms = 2.5;
     gb_histogram_init(&load.latency, 3, NULL);
     for (int i = 1; i <= 1000; i++) gb_histogram_record(&load.latency, (uint64_t)i * 10000);
+    gb__stats_open(&m.reply.stats);
+    for (int i = 1; i <= 1000; i++)
+        gb_histogram_record(&m.reply.stats.phases[GB__PHASE_APP], (uint64_t)i * 1000);
     gb__round_fill(&r, &m, &load, 2);
     gb_histogram_free(&load.latency);
     near(r.cpu.server_cores, 1.5, 1e-6, "cores: user and system time, by the time between");
@@ -225,7 +228,21 @@ static void test_figures(void)
     near(r.latency_ms.p99, 9.9, 0.01, "p99");
     near(r.latency_ms.max, 10, 0.01, "max");
     near(r.latency_ms.mean, 5.005, 0.01, "mean");
+    near(r.anatomy_us.app.mean, 500.5, 1e-9, "a phase's mean");
+    near(r.anatomy_us.app.p99, 990, 10, "and its p99");
     ok(r.coarse && r.drift > 1.4 && r.rps > 999, "what the load says is kept");
+}
+
+// What the process that serves tells of its garbage collections.
+static void test_pauses(void)
+{
+    static gb__hosted hosted;
+    static gb__window_stats stats;
+    atomic_store(&gb__gc_collections, 3);
+    atomic_store(&gb__gc_pause_ns, 2500000);
+    gb__hosted_stats(&hosted, &stats);
+    is_u64(stats.collections, 3, "three collections");
+    near(stats.pause_ms, 2.5, 1e-9, "of 2.5 ms");
 }
 
 static void test_timeline(void)
@@ -987,6 +1004,7 @@ int main(void)
     test_slow_answers();
     test_warm_up();
     test_figures();
+    test_pauses();
     test_timeline();
     test_sessions();
     test_judging();

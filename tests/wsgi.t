@@ -686,8 +686,8 @@ sub test_threads {
     for my $chunks (0, 5000) {
         my $r = ask($s, 'POST /elsewhere', body => $body, chunks => $chunks);
         is($r->{body}, length($body) . ' bytes, read elsewhere', 'input and write() of a thread');
-        $r = ask($s, 'POST /crowd', body => 'x' x 3000000, chunks => $chunks);
-        is_deeply(json_of($r), [3000000, 3000000], 'input of several threads');
+        $r = ask($s, 'POST /crowd', body => 'x' x 1000000, chunks => $chunks);
+        is_deeply(json_of($r), [1000000, 1000000], 'input of several threads');
     }
     my $c = connection($s);
     put($c, head_of('POST /abandoned', 'Content-Length: 100000') . 'x');
@@ -888,22 +888,22 @@ sub test_large_upload {
     ok($s->{port}, 'started') or return diag(err($s));
     my $piece = 'p' x (1 << 20);
     my $md5 = Digest::MD5->new;
-    $md5->add($piece) for 1 .. 200;
+    $md5->add($piece) for 1 .. 64;
     my $whole = $md5->hexdigest;
     for my $how ($free_threaded ? 'chunked' : 'length') {
         ask($s, 'POST /digest?by=read', body => $piece);
         my $before = resident_kb($s);
         my $highest = 0;
         my $c = connection($s);
-        put($c, head_of('POST /digest?by=read', $how eq 'length' ? 'Content-Length: ' . (200 << 20)
+        put($c, head_of('POST /digest?by=read', $how eq 'length' ? 'Content-Length: ' . (64 << 20)
                 : 'Transfer-Encoding: chunked'));
-        for (1 .. 200) {
+        for (1 .. 64) {
             put($c, $how eq 'length' ? $piece : sprintf("%x$crlf%s$crlf", 1 << 20, $piece)) or last;
             my $now = resident_kb($s);
             $highest = $now if $now > $highest;
         }
         put($c, "0$crlf$crlf") if $how eq 'chunked';
-        is_deeply(json_of(answer($c)), [200 << 20, $whole], "200 MiB by $how");
+        is_deeply(json_of(answer($c)), [64 << 20, $whole], "64 MiB by $how");
         my $grown = $highest - $before;
         ok($grown < 8192, "... in constant memory: $grown KB more") or diag($highest);
     }
