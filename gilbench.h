@@ -11344,9 +11344,9 @@ GB_API const gb_scenario *gb_scenarios(void)
     "apps/fastapi_app.py:app", path, "fastapi", "builtin:asgi", GB_ASGI, workers, 1, connections
     static const gb_scenario scenarios[] = {
         {"wsgi-page", "a page of 0.25 ms of Python, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/page")},
-        {"wsgi-query", "it behind a wait of 5 ms, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/query")},
+        {"wsgi-query", "a page behind 5 ms of wait, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/query")},
         {"asgi-page", "a page of 0.25 ms of Python, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/page")},
-        {"asgi-query", "it behind a wait of 5 ms, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/query")},
+        {"asgi-query", "a page behind 5 ms of wait, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/query")},
         {"wsgi-io", "an answer after a sleep of 10 ms, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/io")},
         {"asgi-io", "an answer after a sleep of 10 ms, ASGI", GB__BUILTIN("asgi", GB_ASGI, "/io")},
         {"wsgi-json", "a small JSON answer, WSGI", GB__BUILTIN("wsgi", GB_WSGI, "/json")},
@@ -11664,10 +11664,9 @@ static int gb__server_cpus(const gb_result *r, int some)
     return some ? some : all > 1 ? all : 1;
 }
 
-// The usual topologies, so that each build is seen in what is best for it: '1' thread; a thread a
-// CPU, 'c'; 'm'any threads; a process a CPU, 'p', the way out of the GIL, on every build. An event
-// loop has one thread: 'c' is a worker a CPU of the kind that suits the build. What is there
-// already is left out.
+// The usual topologies, so that each build is seen in what is best for it: '1' thread, a thread a
+// 'c'PU, 'm'any threads, and a 'p'rocess a CPU, the way out of the GIL, on every build. An event
+// loop has one thread: there 'c' is a worker a CPU, of the kind that suits the build. None twice.
 static void gb__add_usual(const gb_plan *p, gb_result *r, const gb_scenario *s, const char *which,
                           int connections, int server_cpus)
 {
@@ -11675,27 +11674,20 @@ static void gb__add_usual(const gb_plan *p, gb_result *r, const gb_scenario *s, 
     const bool loop = s->interface == GB_ASGI;
     for (; *which; which++) {
         gb_plan q = *p;
-        int workers = 1, threads = 1;
-        if (*which == 'm') threads = many;
-        if (*which == 'c' && !loop) threads = cpus;
-        if (*which == 'p' || (*which == 'c' && loop))
-            workers = cpus < GB_MAX_WORKERS ? cpus : GB_MAX_WORKERS;
+        bool processes = *which == 'p' || (*which == 'c' && loop);
+        int workers = !processes ? 1 : cpus < GB_MAX_WORKERS ? cpus : GB_MAX_WORKERS;
+        int threads = *which == 'm' ? many : *which == 'c' && !loop ? cpus : 1;
         if (*which == 'p' && p->worker_model == GB_WORKERS_AUTO) q.worker_model = GB_PROCESSES;
-        if (loop && (threads > 1 || *which == 'p')) continue;
+        if (loop && (*which == 'm' || *which == 'p')) continue;
         if (*which == 'm' ? cpus == many : *which != '1' && cpus == 1) continue;
         gb__add_cells(&q, r, s, workers, threads, connections, server_cpus);
     }
 }
 
-// At one load.
-static void gb__add_topologies(const gb_plan *p, gb_result *r, const gb_scenario *s,
-                               const char *usual, int connections, int server_cpus)
+static void gb__add_listed(const gb_plan *p, gb_result *r, const gb_scenario *s, int connections,
+                           int server_cpus)
 {
     int threads = s->interface == GB_ASGI ? 1 : s->threads;
-    if (gb__has_usual(p, s)) {
-        gb__add_usual(p, r, s, usual, connections, server_cpus);
-        return;
-    }
     for (size_t w = 0; w < (s->workers ? 1 : p->worker_count); w++)
         for (size_t t = 0; t < (threads ? 1 : p->thread_count); t++)
             gb__add_cells(p, r, s, s->workers ? s->workers : p->workers[w],
@@ -11706,9 +11698,12 @@ static void gb__add_scenario(const gb_plan *p, gb_result *r, const gb_scenario *
                              const char *usual)
 {
     for (size_t c = 0; c < (s->connections ? 1 : p->connection_count); c++)
-        for (size_t k = 0; k < p->server_cpus_count; k++)
-            gb__add_topologies(p, r, s, usual, s->connections ? s->connections : p->connections[c],
-                               p->server_cpus[k]);
+        for (size_t k = 0; k < p->server_cpus_count; k++) {
+            int connections = s->connections ? s->connections : p->connections[c];
+            int cpus = p->server_cpus[k];
+            if (gb__has_usual(p, s)) gb__add_usual(p, r, s, usual, connections, cpus);
+            else gb__add_listed(p, r, s, connections, cpus);
+        }
 }
 
 // The default comparison, in the order in which newcomers ask: what the lock costs and gains, what
@@ -12551,15 +12546,11 @@ static void gb__grow_client(gb_plan *p, gb_result *r, gb_error *first)
 
 enum { GB__BUDGET_ROUNDS = 8 };  // that are measured however long they take
 
-static double gb__spent(const gb__watcher *w)
-{
-    return (double)(gb_now_ns() - w->start) / 1e9;
-}
-
 // Is there time for so many measurements, which take as long as those before?
 static bool gb__has_time(const gb__watcher *w, size_t measurements)
 {
-    double spent = gb__spent(w), each = spent / (double)(w->done ? w->done : 1);
+    double spent = (double)(gb_now_ns() - w->start) / 1e9;
+    double each = spent / (double)(w->done ? w->done : 1);
     return w->plan->budget_s <= 0 || spent + each * (double)measurements <= w->plan->budget_s;
 }
 
@@ -12577,11 +12568,12 @@ static void gb__tell_progress(gb__watcher *w, const gb_result *r, const gb_cell 
     size_t row = r->cell_count - w->first, cells = row + w->winners, done = w->done;
     size_t total = w->before + cells * (size_t)p->rounds;
     size_t fewest = w->before + cells * GB__BUDGET_ROUNDS;
-    double spent = gb__spent(w);
+    double spent = (double)(gb_now_ns() - w->start) / 1e9;
     double each = done ? spent / (double)done : p->duration_s + p->warmup_s + 0.3;
     double left = each * (double)(total - done);
     if (p->budget_s > 0 && spent + left > p->budget_s) {
-        left = fewest > done && !gb__is_default(p) ? each * (double)(fewest - done) : 0;
+        bool chosen = !gb__is_default(p) || w->first || c->round_count;
+        left = chosen && fewest > done ? each * (double)(fewest - done) : 0;
         if (left < p->budget_s - spent) left = p->budget_s - spent;
     }
     w->progress = (gb_progress){.cell = c, .done = done, .total = total, .rounds = p->rounds,
@@ -12610,6 +12602,14 @@ static size_t gb__group_length(const gb_result *r, size_t first)
     return (size_t)(b - a);
 }
 
+static size_t gb__draw_group(const gb_result *r, size_t first, size_t *order, uint64_t *rng)
+{
+    size_t length = gb__group_length(r, first);
+    for (size_t i = 0; i < length; i++) order[i] = first + i;
+    gb__shuffle(order, length, rng);
+    return length;
+}
+
 // The order of one round: groups in any order, and within each its cells in any order. Whoever is
 // to be compared stands close together that way, and a machine that drifts within seconds (with 8
 // threads: 6.5 % between servers at any distance, 5.5 % in the ratio of neighbours, where chance
@@ -12620,12 +12620,7 @@ static void gb__draw_order(const gb_result *r, size_t first, size_t *order, size
     size_t count = 0, n = 0;
     for (size_t i = first; i < r->cell_count; i += gb__group_length(r, i)) groups[count++] = i;
     gb__shuffle(groups, count, rng);
-    for (size_t g = 0; g < count; g++) {
-        size_t length = gb__group_length(r, groups[g]);
-        for (size_t i = 0; i < length; i++) order[n + i] = groups[g] + i;
-        gb__shuffle(order + n, length, rng);
-        n += length;
-    }
+    for (size_t g = 0; g < count; g++) n += gb__draw_group(r, groups[g], order + n, rng);
 }
 
 // Measures n cells, once each.
@@ -12661,10 +12656,8 @@ static void gb__choose_cells(gb__watcher *w, gb_result *r, gb_error *first)
     const size_t builds = w->plan->python_count;
     size_t n = 0, reserve = w->winners ? builds * GB__BUDGET_ROUNDS : 0;
     for (size_t length; n < r->cell_count && !r->interrupted; n += length) {
-        length = gb__group_length(r, n);
+        length = gb__draw_group(r, n, w->order, &w->rng);
         if (n && !gb__has_time(w, (n + length) * GB__BUDGET_ROUNDS - n + reserve)) break;
-        for (size_t i = 0; i < length; i++) w->order[i] = n + i;
-        gb__shuffle(w->order, length, &w->rng);
         gb__measure_cells(w, r, length, first);
     }
     if (r->interrupted) return;
