@@ -232,10 +232,14 @@
 //
 // WHERE A REQUEST'S TIME GOES
 //
-// read (from the wake-up to a parsed request), attach_wait (until the thread could run Python: the
-// GIL, seen from where it hurts), app (Python, and building the answer), write: of one request in
-// four, picked at random. Garbage collections and their pauses are counted beside them. Within an
-// event loop the wait happens before any of this, out of sight: it is "-" there.
+// read (from the wake-up to a parsed request), attach_wait (for the GIL, wherever that happens),
+// lock_wait and world_wait (for locks and for a stopped world), app (Python, and building the
+// answer; off_cpu is what of that was not on a CPU: in a sleep, a query, or because others had it),
+// write: of one request in four, picked at random, off_cpu of one in 32. They add up to the
+// request's time. Of an event loop's requests each has what the loop waits for while it is on; what
+// an executor's thread waits for is off_cpu there. Garbage collections and their pauses are counted
+// beside them. Where the waits of an interpreter can't be followed (see below) attach_wait is the
+// first of a WSGI request, and the others are "-".
 //
 // WHO WAITS FOR WHAT
 //
@@ -984,7 +988,10 @@ typedef struct gb_round {
     } cpu;
     struct {
         gb_phase read, attach_wait, app, write;
+        gb_phase lock_wait, world_wait;  // with all_waits only
+        gb_phase off_cpu;                // of app's, not on a CPU; with all_waits only
     } anatomy_us;
+    bool all_waits;               // the waits are all there are, not the first for the GIL alone
     struct {
         uint64_t collections;
         double pause_ms;
@@ -1681,7 +1688,10 @@ GB_API void gb_histogram_free(gb_histogram *h)
 
 GB_API void gb_histogram_reset(gb_histogram *h)
 {
-    if (h->length) memset(h->counts, 0, h->length * sizeof *h->counts);
+    size_t first = h->total ? gb__bucket_of(h, h->min) : 0;
+    // Only what was used: memory that nobody has touched is none.
+    if (h->total)
+        memset(h->counts + first, 0, (gb__bucket_of(h, h->max) + 1 - first) * sizeof *h->counts);
     h->total = h->min = h->max = 0;
     h->sum = 0;
 }
@@ -3404,8 +3414,19 @@ typedef struct gb__gateway {
     void (*over)(void *local, gb_exchange *x);    // answered or failed: the last call about it
 } gb__gateway;
 
-// Where a request's time goes. The gateway ends the first phase and times its attaching.
-enum { GB__PHASE_READ, GB__PHASE_ATTACH, GB__PHASE_APP, GB__PHASE_WRITE, GB__PHASES };
+// Where a request's time goes. The gateway ends the first phase and times its attaching; what a
+// thread waits for in Python is its own, in whichever phase. Of the application's time some is off
+// the CPU.
+enum {
+    GB__PHASE_READ,
+    GB__PHASE_ATTACH,
+    GB__PHASE_LOCK,
+    GB__PHASE_WORLD,
+    GB__PHASE_APP,
+    GB__PHASE_OFF,
+    GB__PHASE_WRITE,
+    GB__PHASES
+};
 
 // How long this thread has waited in Python, by gb_wait_kind, in ns: >>waits counts it.
 enum { GB__WAITED = GB_WAIT_EVENT };
@@ -3457,7 +3478,9 @@ struct gb_exchange {
     void *call;             // the gateway's
     bool handled;           // the gateway has seen it: it counts
     bool timed;             // one of those whose phases are told apart
+    bool clocked;           // and one of those whose CPU time is asked for
     uint64_t lap;           // when the current phase began; if it isn't timed, the request
+    uint64_t cpu, waited[GB__WAITED];  // of the thread, when the current phase began
     uint64_t phases[GB__PHASES];
 };
 
@@ -3554,12 +3577,30 @@ static bool gb__is_loop(const gb_server *s)
 // >>exchange
 // A request's body and its answer, as a gateway sees them.
 
+static uint64_t gb__own_cpu_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * GB__NS + (uint64_t)t.tv_nsec;
+}
+
 static void gb__lap(gb_exchange *x, int phase)
 {
     if (!x->timed && phase != GB__PHASE_WRITE) return;  // the last phase ends with the request
-    uint64_t now = gb_now_ns();
-    x->phases[phase] += now - x->lap;
+    uint64_t now = gb_now_ns(), rest = now - x->lap;
+    for (int i = 0; i < GB__WAITED; i++) {
+        uint64_t waited = gb__waited[i] - x->waited[i];
+        if (waited > rest) waited = rest;
+        x->waited[i] = gb__waited[i];
+        x->phases[GB__PHASE_ATTACH + i] += waited;
+        rest -= waited;
+    }
+    x->phases[phase] += rest;
     x->lap = now;
+    if (!x->clocked) return;
+    uint64_t cpu = gb__own_cpu_ns(), used = cpu - x->cpu;
+    if (phase == GB__PHASE_APP && rest > used) x->phases[GB__PHASE_OFF] += rest - used;
+    x->cpu = cpu;
 }
 
 static uint64_t gb__patience_ns(const gb_exchange *x)
@@ -3917,6 +3958,10 @@ static gb_exchange *gb__exchange_begin(gb__thread *t, gb__conn *c, uint64_t sinc
                        .timed = gb__is_to_be_timed(t), .minor = r->minor,
                        .expects_continue = r->expect_continue,
                        .body_chunked = r->chunked, .body_left = r->content_length};
+    memcpy(x->waited, gb__waited, sizeof x->waited);
+    // The thread's clock is a system call of half a microsecond.
+    x->clocked = x->timed && !gb__rng_below(&t->chance, 8);
+    if (x->clocked) x->cpu = gb__own_cpu_ns();
     x->at = x->head_len = r->head_len;
     x->is_head = gb__slice_is(gb_request_method(x), "HEAD");
     x->body_done = !r->chunked && !x->body_left;
@@ -3935,7 +3980,7 @@ static void gb__exchange_over(gb_exchange *x)
     pthread_mutex_lock(&t->stats_lock);
     t->requests += x->handled;
     for (int i = 0; x->handled && x->timed && i < GB__PHASES; i++)
-        gb_histogram_record(&t->phases[i], x->phases[i]);
+        if (i != GB__PHASE_OFF || x->clocked) gb_histogram_record(&t->phases[i], x->phases[i]);
     pthread_mutex_unlock(&t->stats_lock);
     if (x->call) t->server->gateway.over(t->local, x);
     gb__buf_free(&x->unsent);
@@ -9483,7 +9528,7 @@ static bool gb__check_lines(void)
 // What is wrong with the offsets of this build; NULL: nothing.
 static const char *gb__offsets_problem(const gb__offsets *o)
 {
-    if (!o || memcmp(o->cookie, "xdebugpy", 8)) return "this libpython has no offsets for debuggers";
+    if (!o || memcmp(o->cookie, "xdebugpy", 8)) return "this libpython has no debuggers' offsets";
     if (o->version >> 16 != 0x030e) return "only the structures of CPython 3.14 are known";
     if (o->frame.size > 128 || !o->text.data) return "this libpython's offsets aren't as expected";
     return NULL;
@@ -9661,6 +9706,7 @@ GB_API void gb_waits_end(gb_waits *waits)
 #define GB__STOP_PATIENCE_S 15
 #define GB__END_PATIENCE_S 1      // for finalizing, when nothing is served any more
 #define GB__ENDED_LATE 75         // the status of a child that needed longer
+#define GB__PIECE 65536
 #define GB__PHASE_BUCKETS 4608    // of a histogram with 2 digits, rounded up
 
 typedef struct gb__window_stats {
@@ -9672,6 +9718,7 @@ typedef struct gb__window_stats {
     uint64_t collections;
     double pause_ms;
     gb_waits waits;
+    bool all_waits;
     int gil;                      // -1 without an interpreter
     char extensions[4096];        // names of the extension modules loaded, if the GIL came back
 } gb__window_stats;
@@ -10046,6 +10093,7 @@ static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
     s->collections = atomic_load(&gb__gc_collections);
     s->pause_ms = (double)atomic_load(&gb__gc_pause_ns) / 1e6;
     s->gil = -1;
+    s->all_waits = atomic_load(&gb__seen.counts) && !h->own;
     gb__interpreter_stats(h, &h->main, s);
     for (int i = 0; i < h->own_count; i++) gb__interpreter_stats(h, &h->own[i], s);
     if (h->own && h->config.waits)
@@ -10100,9 +10148,15 @@ struct gb_service {
     int output;  // what somebody else's server prints; -1 with this one, as the socket is with that
 };
 
+// In pieces, because a socket's buffer is smaller than a reply.
 static bool gb__tell(int socket, const gb__reply *reply)
 {
-    return send(socket, reply, sizeof *reply, MSG_NOSIGNAL) == (ssize_t)sizeof *reply;
+    const char *at = (const char *)reply, *end = at + sizeof *reply;
+    for (ssize_t n = 0; at < end; at += n) {
+        n = end - at < GB__PIECE ? end - at : GB__PIECE;
+        if (send(socket, at, (size_t)n, MSG_NOSIGNAL) != n) return false;
+    }
+    return true;
 }
 
 // The next thing the parent asks; GB__ASK_STOP when it is gone, too.
@@ -10236,9 +10290,12 @@ static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s
         return gb__fail(error, GB_MEASUREMENT, "the server gave no sign within %.0f s%s",
                         patience_s, remedy);
     ssize_t n;
-    while ((n = recv(s->socket, reply, sizeof *reply, 0)) < 0 && errno == EINTR) continue;
+    char *at = (char *)reply, *end = at + sizeof *reply;
+    while (at < end && ((n = recv(s->socket, at, (size_t)(end - at), 0)) > 0 ||
+                        (n < 0 && errno == EINTR)))
+        if (n > 0) at += n;
     gb__stats_open(&reply->stats);
-    if (n == (ssize_t)sizeof *reply) return GB_OK;
+    if (at == end) return GB_OK;
     return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
 }
 
@@ -10763,6 +10820,7 @@ static void gb__add_worker(gb__window_stats *to, const gb__window_stats *from)
     to->collections += from->collections;
     to->pause_ms += from->pause_ms;
     gb__waits_merge(&to->waits, &from->waits);
+    to->all_waits |= from->all_waits;
     if (from->gil > to->gil) to->gil = from->gil;
     if (*from->extensions) memcpy(to->extensions, from->extensions, sizeof to->extensions);
 }
@@ -11250,6 +11308,10 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
     r->anatomy_us.attach_wait = gb__phase_us(&s->phases[GB__PHASE_ATTACH]);
     r->anatomy_us.app = gb__phase_us(&s->phases[GB__PHASE_APP]);
     r->anatomy_us.write = gb__phase_us(&s->phases[GB__PHASE_WRITE]);
+    r->anatomy_us.lock_wait = gb__phase_us(&s->phases[GB__PHASE_LOCK]);
+    r->anatomy_us.world_wait = gb__phase_us(&s->phases[GB__PHASE_WORLD]);
+    r->anatomy_us.off_cpu = gb__phase_us(&s->phases[GB__PHASE_OFF]);
+    r->all_waits = s->all_waits;
     r->waits = s->waits;
     r->gc.collections = s->collections;
     r->gc.pause_ms = s->pause_ms;
@@ -13144,14 +13206,23 @@ static const struct {
     const char *words;
 } gb__phases[GB__PHASES] = {
     {offsetof(gb_round, anatomy_us.read.mean), "reading it"},
-    {offsetof(gb_round, anatomy_us.attach_wait.mean), "waiting to run Python"},
+    {offsetof(gb_round, anatomy_us.attach_wait.mean), "waiting for the GIL"},
+    {offsetof(gb_round, anatomy_us.lock_wait.mean), "waiting for locks"},
+    {offsetof(gb_round, anatomy_us.world_wait.mean), "waiting for a stopped world"},
     {offsetof(gb_round, anatomy_us.app.mean), "the application"},
+    {offsetof(gb_round, anatomy_us.off_cpu.mean), "the application, off the CPU"},
     {offsetof(gb_round, anatomy_us.write.mean), "writing the answer"}};
 
-// The waits for the GIL that happen within an event loop or in somebody else's server are not seen.
-static bool gb__sees_waits(const gb_cell *c)
+// Whether a figure, by its offset, can be seen of a cell: waits only where the interpreter can be
+// watched; the first for the GIL elsewhere, too, but not within an event loop.
+static bool gb__is_seen(const gb_cell *c, size_t offset)
 {
-    return c->interface == GB_WSGI && !*c->server;
+    const size_t gil = offsetof(gb_round, anatomy_us.attach_wait), phase = sizeof(gb_phase);
+    const size_t others = offsetof(gb_round, anatomy_us.lock_wait);
+    bool of_gil = offset - gil < phase, all = false;
+    if (!of_gil && offset - others >= 3 * phase) return true;
+    for (size_t i = 0; i < c->round_count; i++) all |= c->rounds[i].all_waits;
+    return all || (of_gil && c->interface == GB_WSGI && !*c->server);
 }
 
 // The phases of a request, in us, and all of it; 0 where nothing is known.
@@ -13159,11 +13230,13 @@ static double gb__anatomy(const gb_cell *c, double us[GB__PHASES])
 {
     double all = 0;
     for (int i = 0; i < GB__PHASES; i++) {
-        bool seen = i != GB__PHASE_ATTACH || gb__sees_waits(c);
+        bool seen = gb__is_seen(c, gb__phases[i].offset);
         us[i] = seen ? gb__median_at(c, gb__phases[i].offset) : 0;
         if (!(us[i] > 0)) us[i] = 0;
-        all += us[i];
+        if (i != GB__PHASE_OFF) all += us[i];
     }
+    if (us[GB__PHASE_OFF] > us[GB__PHASE_APP]) us[GB__PHASE_OFF] = us[GB__PHASE_APP];
+    us[GB__PHASE_APP] -= us[GB__PHASE_OFF];
     return isfinite(all) ? all : 0;
 }
 
@@ -13177,10 +13250,11 @@ static const char *gb__dominant(const gb_result *r, const gb_cell *c, gb__phrase
     if (!(all > 0)) return text;
     for (int i = 1; i < GB__PHASES; i++)
         if (us[i] > us[most]) most = i;
-    bool gil = most == GB__PHASE_ATTACH && gb__cell_has_gil(r, c);
+    bool gil = gb__cell_has_gil(r, c) || most != GB__PHASE_ATTACH;
     snprintf(text, sizeof(gb__phrase), "%.0f %% of %s us was %s%s", 100 * us[most] / all,
-             gb__number(figure, all), gil ? "waiting for the GIL" : gb__phases[most].words,
-             c->interface == GB_ASGI ? " (an event loop's waits aren't seen)" : "");
+             gb__number(figure, all), gil ? gb__phases[most].words : "waiting to run Python",
+             gb__is_seen(c, gb__phases[GB__PHASE_ATTACH].offset)
+                 ? "" : " (an event loop's waits aren't seen)");
     return text;
 }
 
@@ -13973,6 +14047,9 @@ static const gb__column gb__columns[] = {
     GB__PHASE_COLUMNS(attach_wait, GB__CAN_BE_ZERO),
     GB__PHASE_COLUMNS(app, 0),
     GB__PHASE_COLUMNS(write, 0),
+    GB__PHASE_COLUMNS(lock_wait, GB__CAN_BE_ZERO),
+    GB__PHASE_COLUMNS(world_wait, GB__CAN_BE_ZERO),
+    GB__PHASE_COLUMNS(off_cpu, GB__CAN_BE_ZERO),
     GB__COLUMN(warmup_s, "warm-up s", 0),
     GB__COLUMN(seconds, "window s", 0)};
 
@@ -13991,9 +14068,7 @@ static double gb__figure(const gb_cell *c, const gb__column *k)
     size_t metric = gb__metric_at(k->offset);
     bool summed = metric < GB_METRIC_COUNT && isfinite(c->summary[metric].median);
     double median = summed ? c->summary[metric].median : gb__median_at(c, k->offset);
-    bool wait = k->offset == offsetof(gb_round, anatomy_us.attach_wait.mean) ||
-                k->offset == offsetof(gb_round, anatomy_us.attach_wait.p99);
-    if (wait && !gb__sees_waits(c)) return NAN;
+    if (!gb__is_seen(c, k->offset)) return NAN;
     return median > 0 || k->flags & GB__CAN_BE_ZERO ? median : (double)NAN;
 }
 
@@ -14144,7 +14219,7 @@ static void gb__measured(const gb__view *v, gb__table *t, const gb_cell *c)
         if (!i) gb__cell(t, measured && half > 0 ? "%.1f %%" : "-", half);
     }
     double us[GB__PHASES], all = gb__anatomy(c, us);
-    bool seen = all > 0 && gb__sees_waits(c);
+    bool seen = all > 0 && gb__is_seen(c, gb__phases[GB__PHASE_ATTACH].offset);
     gb__cell(t, seen ? "%.0f %%" : "-", 100 * us[GB__PHASE_ATTACH] / all);
 }
 
@@ -14265,8 +14340,8 @@ static void gb__add_method(gb__buf *b, const gb__view *v)
                        "within, else unclear.", rounds);
     gb__add_workers(b, v->result);
     gb__buf_printf(b, "\n%s; 1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the "
-                   "server spent waiting to run Python; \"-\" where that isn't seen: in\nan event "
-                   "loop, in somebody else's server. C handler: the same server without Python.\n",
+                   "server spent waiting for the GIL; \"-\" where that isn't seen, as in\n"
+                   "somebody else's server. C handler: the same server without Python.\n",
                    v->memory == GB_MEMORY ? "MB: memory of the server's processes, with what they "
                    "share counted once" : "peak RSS MB: summed over the server's processes");
     if (v->sources)
@@ -14407,6 +14482,7 @@ static const gb_round *gb__noted_round(const gb_cell *c)
 static double gb__served_ms(const gb_cell *c, const gb_round *r)
 {
     double us = r->anatomy_us.read.mean + r->anatomy_us.attach_wait.mean + r->anatomy_us.app.mean +
+                r->anatomy_us.lock_wait.mean + r->anatomy_us.world_wait.mean +
                 r->anatomy_us.write.mean;
     double waited = 0, ms = us * (double)r->requests / 1e3;
     for (int i = 0; i <= GB_WAIT_EVENT; i++) waited += r->waits.ms[i];
@@ -14446,16 +14522,20 @@ static void gb__wait_row_cells(gb__table *t, const gb_cell *c, const gb_round *r
     gb__cell(t, "%.1f %%", 100 * w->ms / gb__served_ms(c, r));
 }
 
+static const char *gb__wait_place(const gb_waits *w, int i)  // waiters and holders in turn
+{
+    return i % 2 ? w->list[i / 2].holder : w->list[i / 2].waiter;
+}
+
 // The text of the lines that a table names, each once.
 static void gb__add_sources(gb__paper *p, const gb_waits *w)
 {
     for (int i = 0; i < 2 * w->count; i++) {
         const gb_wait *of = &w->list[i / 2];
-        const char *place = i % 2 ? of->holder : of->waiter, *known = NULL;
         const char *source = i % 2 ? of->holder_source : of->waiter_source;
-        for (int j = 0; j < i && !known; j++)
-            if (!strcmp(j % 2 ? w->list[j / 2].holder : w->list[j / 2].waiter, place)) known = place;
-        if (*source && !known) gb__add_item(p, place, "%s", source);
+        int first = 0;
+        while (first < i && strcmp(gb__wait_place(w, first), gb__wait_place(w, i))) first++;
+        if (*source && first == i) gb__add_item(p, gb__wait_place(w, i), "%s", source);
     }
 }
 
@@ -15039,7 +15119,14 @@ static const gb__key gb__anatomy_keys[] = {
     GB__NAMED(OBJECT, gb_round, anatomy_us.read, "read", .more = gb__phase_keys),
     GB__NAMED(OBJECT, gb_round, anatomy_us.attach_wait, "attach_wait", .more = gb__phase_keys),
     GB__NAMED(OBJECT, gb_round, anatomy_us.app, "app", .more = gb__phase_keys),
-    GB__NAMED(OBJECT, gb_round, anatomy_us.write, "write", .more = gb__phase_keys), GB__END};
+    GB__NAMED(OBJECT, gb_round, anatomy_us.write, "write", .more = gb__phase_keys),
+    GB__NAMED(OBJECT, gb_round, anatomy_us.lock_wait, "lock_wait", .more = gb__phase_keys,
+              .flags = GB__OMITTED),
+    GB__NAMED(OBJECT, gb_round, anatomy_us.world_wait, "world_wait", .more = gb__phase_keys,
+              .flags = GB__OMITTED),
+    GB__NAMED(OBJECT, gb_round, anatomy_us.off_cpu, "off_cpu", .more = gb__phase_keys,
+              .flags = GB__OMITTED),
+    GB__NAMED(BOOL, gb_round, all_waits, "all_waits", .flags = GB__OMITTED), GB__END};
 
 static const gb__key gb__gc_keys[] = {
     GB__NAMED(COUNT, gb_round, gc.collections, "collections"),
@@ -16719,7 +16806,7 @@ enum {
     X(CONNECTIONS, "connections", 0, "LIST", GB__COMPARE, "default 128")                           \
     X(LOAD_CONNECTIONS, "connections", 'c', "N", GB__LOAD, "default 64")                           \
     X(DURATION, "duration", 'd', "SECONDS", GB__COMPARE | GB__LOAD,                                \
-      "of a measurement; default 0.4 (compare), 3 (why), 10 (load)")                                      \
+      "of a measurement; default 0.4 (compare), 3 (why), 10 (load)")                               \
     X(WARMUP, "warmup", 0, "SECONDS", GB__COMPARE | GB__LOAD,                                      \
       "before it, and until the rate has settled, within ten times that; default 0.15 or 0")       \
     X(LIMIT, "requests", 'n', "N", GB__LOAD, "stop after so many instead of after a time")         \

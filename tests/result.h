@@ -38,6 +38,11 @@ static void make_round(gb_round *r, double rate)
     made_numbers(&r->memory_mb.service, sizeof r->memory_mb / sizeof(double));
     made_numbers(&r->cpu.server_us_per_request, sizeof r->cpu / sizeof(double));
     made_numbers(&r->anatomy_us.read.mean, sizeof r->anatomy_us / sizeof(double));
+    r->all_waits = true;
+    r->waits = (gb_waits){true, {1.5, 2.5, 0, 7}, 2,
+                          {{GB_WAIT_LOCK, "a.py:1 f", "with x:", "", "", 0, "dict a.D", 3, 2.5},
+                           {GB_WAIT_GIL, "a.py:2 g", "", "b.py:3 h", "y", 0.5, "", 1, 1.5}},
+                          "why \"not\""};
     r->gc.collections = 17;
     r->gc.pause_ms = made_number();
     r->gil.enabled_after_load = 1;

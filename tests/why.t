@@ -33,6 +33,9 @@ for my $cell (@{ $result->{cells} }) {
     is($first->{object}, '_thread.lock planted.LOCK', 'it has a name');
     is($first->{waiter}, 'planted.py:4 app', 'and a line');
     is($first->{waiter_source}, 'with LOCK:', 'whose text is there');
+    my $parts = $round->{anatomy_us};
+    ok($parts->{all_waits} && $parts->{lock_wait}{mean} > $parts->{app}{mean},
+        'three of four threads wait, in the anatomy as well');
     ok($round->{waits_noted} && abs($round->{waits_ms}{lock} / $first->{ms} - 1) < 0.1,
         'the sum of all such waits is there, too');
 }
