@@ -13158,18 +13158,24 @@ static bool gb__cell_has_gil(const gb_result *r, const gb_cell *c)
     return python && (gb__has_gil(python) || gb__gil_is_back(r, c));
 }
 
-// What serves, as a sentence has it: "1 thread", "2 processes", "2 event loops".
+// What a worker is, by gb_worker_model; a group of threads of an event loop each is that.
+static const char *gb__worker_words(const gb_cell *c)
+{
+    static const char *const words[] = {"process", "process", "group", "process", "subinterpreter"};
+    return c->interface == GB_ASGI && c->worker_model == GB_THREADS ? "event loop"
+                                                                     : words[c->worker_model];
+}
+
+// What serves, as a sentence has it: "1 thread", "2 processes", "2 groups of 4 threads".
 static const char *gb__topology_words(const gb_cell *c, gb__phrase text)
 {
-    bool loops = c->interface == GB_ASGI, processes = c->worker_model != GB_THREADS;
-    int n = loops ? c->workers : c->threads;
+    const char *worker = gb__worker_words(c), *s = c->threads == 1 ? "" : "s";
     size_t size = sizeof(gb__phrase);
-    const char *unit = loops ? "event loop" : "thread", *s = n == 1 ? "" : "s";
-    if (c->workers == 1 || (loops && !processes)) snprintf(text, size, "%d %s%s", n, unit, s);
-    else if (processes && (loops || n == 1)) snprintf(text, size, "%d processes", c->workers);
-    else
-        snprintf(text, size, "%d %s of %d thread%s", c->workers,
-                 processes ? "processes" : "groups", n, s);
+    int n = snprintf(text, size, "%d %s%s", c->workers, worker, *worker == 'p' ? "es" : "s");
+    if (c->workers == 1 && c->interface == GB_ASGI) snprintf(text, size, "1 event loop");
+    else if (c->workers == 1) snprintf(text, size, "%d thread%s", c->threads, s);
+    else if (c->threads > 1 || *worker == 'g')
+        snprintf(text + n, size - (size_t)n, " of %d thread%s", c->threads, s);
     return text;
 }
 
@@ -13528,10 +13534,8 @@ static void gb__say_memory(gb__sentences *a, const gb__ladder *l)
         if (!few || !most || few == most || !(few->summary[GB_MEMORY].median > 0)) continue;
         gb_interval more = gb__per_round(a->result, few, most, gb__more_memory);
         if (!(more.median > 0) || (!said && !gb__begin(a))) continue;
-        bool processes = most->worker_model != GB_THREADS, loops = most->interface == GB_ASGI;
         gb__words(a, "%sone more %s of %s costs ", said++ ? "; " : "Memory: ",
-                  k->by_threads ? "thread" : processes ? "process" : loops ? "event loop" : "group",
-                  most->python);
+                  k->by_threads ? "thread" : gb__worker_words(most), most->python);
         gb__tell_figure(a, (gb_interval){more.median / n, more.lo / n, more.hi / n}, " MB");
     }
     for (int build = 0; build < 2 && l->metric == GB_RPS; build++) {

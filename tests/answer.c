@@ -287,6 +287,9 @@ static void test_topologies(void)
     is_str(gb__topology_words(&result.cells[3], text), "2 groups of 4 threads", "groups");
     result.cells[3].worker_model = GB_PROCESSES;
     is_str(gb__topology_words(&result.cells[3], text), "2 processes of 4 threads", "processes");
+    result.cells[3].worker_model = GB_SUBINTERPRETERS;
+    result.cells[3].threads = 1;
+    is_str(gb__topology_words(&result.cells[3], text), "2 subinterpreters", "subinterpreters");
 }
 
 static void test_rate(void)
