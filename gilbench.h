@@ -14295,8 +14295,17 @@ typedef char gb__line[GB_PATH + 512];
 static const char *gb__machine_text(const gb_result *r, gb__line text)
 {
     const gb_host *h = &r->host;
-    snprintf(text, sizeof(gb__line), "%s, %d CPUs, %.0f GB, %s, %s",
-             *h->cpu_model ? h->cpu_model : "unknown CPU", h->cpus, (double)h->memory / 1e9,
+    const gb_placement *on = &r->plan.cpus;
+    gb__ranges server, client;
+    char cpus[512] = "";
+    gb__cpus_text(on->server_cpus, on->server_cpu_count, server);
+    gb__cpus_text(on->client_cpus, on->client_cpu_count, client);
+    if (*server)
+        snprintf(cpus, sizeof cpus, gb__is_parted(on) ? " (server on %.200s, client on %.200s)"
+                                                      : " (server and client share %.200s)",
+                 server, client);
+    snprintf(text, sizeof(gb__line), "%s, %d CPUs%s, %.0f GB, %s, %s",
+             *h->cpu_model ? h->cpu_model : "unknown CPU", h->cpus, cpus, (double)h->memory / 1e9,
              h->kernel, r->started);
     return text;
 }
@@ -14430,14 +14439,7 @@ static void gb__add_answer(gb__paper *p, const gb_result *r)
 static void gb__add_builds(gb__paper *p, const gb_result *r)
 {
     gb__line text;
-    const gb_placement *on = &r->plan.cpus;
-    gb__ranges server, client;
-    gb__cpus_text(on->server_cpus, on->server_cpu_count, server);
-    gb__cpus_text(on->client_cpus, on->client_cpu_count, client);
     gb__add_item(p, "Machine", "%s", gb__machine_text(r, text));
-    if (*server)
-        gb__add_item(p, "CPUs", gb__is_parted(on) ? "server on %s, client on %s"
-                                                  : "server and client share %s", server, client);
     if (*r->plan.requests) gb__add_item(p, "Requests", "%s", r->plan.requests);
     for (size_t i = 0; i < r->python_count; i++)
         gb__add_item(p, r->pythons[i].id, "%s", gb__build_text(&r->pythons[i], text));

@@ -448,7 +448,7 @@ END
 my ($first, @others) = map { /(\d+)-(\d+)/ ? $1 .. $2 : $_ } map { split /,/ }
     slurp('/proc/self/status') =~ /^Cpus_allowed_list:\s*(\S+)/m;
 SKIP: {
-    skip 'needs two CPUs', 5 unless @others;
+    skip 'needs two CPUs', 6 unless @others;
     is(rows_of(@gil, '--app', "$where:app", qw(--path / --server-cpus 1 --workers), '1,2',
         '--server', "name=other,{python} $where {port}", '--expect', "1 [$first]"),
         join(' ', map { ("$gil->{id}/$_-s1", "$gil->{id} other/$_-s1") } 'w1-t1-c4', 'w2-t1-c4'),
@@ -457,6 +457,8 @@ SKIP: {
     $r = result();
     is("@{ $r->{plan}{server_cpus} } $r->{cells}[0]{server_cpus}", "$first 1", 'which is kept');
     is(scalar(grep { $_ == $first } @{ $r->{plan}{client_cpus} }), 0, 'the client has others');
+    ($out) = said($gilbench, 'report', "$top/result.json");
+    like($out, qr/^Machine: .* CPUs \(server on $first, client on \d/m, 'and is said');
     (undef, $err, $status) = compare(@gil, '--server-cpus', 1 + @others);
     like("$status$err", qr/^2gilbench: a server can't have \d+ of the \d+ CPUs/,
         'one CPU at least is left for it');
