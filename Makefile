@@ -17,6 +17,7 @@ tsan := -g -O0 -fno-omit-frame-pointer -fsanitize=thread
 # targets are for make fuzz.
 unit_sources := $(filter-out tests/prototypes.c tests/fuzz%,$(wildcard tests/*.c))
 examples := $(patsubst examples/%.c,build/%,$(wildcard examples/*.c))
+labs := $(patsubst examples/%.c,build/%,$(wildcard examples/labs/*.c))
 unit_tests := $(patsubst tests/%.c,build/tests/%.t,$(unit_sources))
 thread_tests := $(patsubst tests/%.c,build/tests/%.tsan.t,$(filter tests/thread%,$(unit_sources)))
 compile_tests := $(patsubst tests/compile/%.c,build/tests/compile/%.o,$(wildcard tests/compile/*.c))
@@ -31,7 +32,8 @@ need = @command -v $(1) >/dev/null || { echo "make: no $(1) here: apt-get instal
 # can be switched off, it is.
 prove := $(shell setarch -R true 2>/dev/null && echo setarch -R) prove -j4
 
-.PHONY: all run test test-programs pythons venvs peers calibrate mutants bundle interpreters fuzz
+.PHONY: all run test test-programs pythons venvs peers calibrate mutants bundle labs interpreters
+.PHONY: fuzz
 .PHONY: install clean help
 .DELETE_ON_ERROR:
 
@@ -65,6 +67,9 @@ bundle: interpreters ## one archive that runs elsewhere without network, compile
 	@.make/bundle
 	GILBENCH=build/gilbench $(prove) tests/bundle.t
 
+labs: interpreters $(labs) ## build and run the labs of the workshop (examples/labs/README.md)
+	@for lab in $(labs); do head -1 examples/labs/$${lab##*/}.c; $$lab; echo; done
+
 mutants: interpreters ## which of tests/mutants' deliberate faults the tests notice (many minutes)
 	@.make/mutants
 
@@ -96,12 +101,15 @@ clean: ## remove build/ (the interpreters stay in their cache)
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build build/tests build/tests/compile:
+build build/labs build/tests build/tests/compile:
 	mkdir -p $@
 
 # Nobody unwinds a program without symbols: the tables for it are a tenth of its size.
 build/%: examples/%.c gilbench.h | build
 	$(CC) $(flags) -fno-asynchronous-unwind-tables -s $(LDFLAGS) $< -o $@ $(libs)
+
+build/labs/%: examples/labs/%.c gilbench.h | build/labs
+	$(CC) -O2 -I. $< -o $@ -pthread $(libs)
 
 build/tests/%.tsan.t: tests/%.c gilbench.h $(wildcard tests/*.h) | build/tests
 	$(CC) $(flags) $(tsan) $(LDFLAGS) $< -o $@ $(libs)

@@ -40,6 +40,7 @@
 //     gilbench compare --app shop.py:app --requests mix.jsonl -H 'Cookie: session=7'
 //     gilbench compare --scenario article             both tables of the article, row by row
 //     gilbench why --app shop.py:app --path /cart     who waits there for what, line by line
+//     gilbench cpu --task fib --threads 1,4           Python code on threads, without a server
 //     gilbench serve --app shop.py:app --threads 8    that server alone, for any client
 //     gilbench load http://127.0.0.1:8000/cart -c 64  that client alone, for any server
 //     gilbench pythons                                what it found, and what it can't use and why
@@ -78,10 +79,11 @@
 //     >>wsgi           PEP 3333: wsgi.input, start_response, the answer
 //     >>environ        PEP 3333: environ, one call, setting up
 //     >>asgi           ASGI 3.0: a worker's state, what the application waits for
-//     >>task           ASGI 3.0: what it sends, its scope, one request
+//     >>coroutine      ASGI 3.0: what it sends, its scope, one request
 //     >>eventloop      ASGI 3.0: the loop of a worker
 //     >>waits          who waits for what, and who made them wait
 //     >>service        an application behind a server, here or in a child
+//     >>task           Python code on several workers, without a server
 //     >>peers          somebody else's server
 //     >>workers        several processes that serve as one
 //     >>run            one measurement
@@ -295,6 +297,13 @@
 //
 // A free-threaded build turns its GIL on again when it imports an extension module that doesn't
 // declare that it runs without. The state is asked after the load, and every such module is named.
+//
+// TASKS
+//
+// gilbench cpu measures Python code without a server, as rows of the same kind. Its workers are
+// threads or processes that begin together; each does the whole job, or a share of it (--split).
+// Built-in jobs have a size, fib(40), that becomes smaller where a round would take more than ten
+// seconds or so, unless it is given (fib:40). An exception in any worker fails the row.
 //
 // SOMEBODY ELSE'S SERVER
 //
@@ -673,6 +682,9 @@ typedef struct gb_python {
 // can't be used, with the reason. Fails when something in `wanted` isn't an interpreter at all.
 GB_API gb_code gb_pythons(const char *const *wanted, size_t count, gb_python **list, size_t *length,
                           gb_error *error);
+// Of those that this machine has: the GIL build and the free-threaded build of the newest version
+// that has both, of several the two that compare best.
+GB_API gb_code gb_python_pair(gb_python pair[2], gb_error *error);
 
 // The C API of the interpreter that this process has loaded, for code that only calls: opaque
 // objects, no macros, no fields, so that one binary runs every build. Filled by gb_python_start;
@@ -882,7 +894,8 @@ GB_API void gb_waits_end(gb_waits *waits);
 // ---- services -----------------------------------------------------------------------------------
 // An application behind a server.
 
-typedef enum gb_interface { GB_AUTO, GB_WSGI, GB_ASGI, GB_C } gb_interface;
+// GB_TASK is code that no server calls.
+typedef enum gb_interface { GB_AUTO, GB_WSGI, GB_ASGI, GB_C, GB_TASK } gb_interface;
 
 // What a worker is. A process, the way out of the GIL for twenty years: forked once the application
 // is loaded, so that they share its memory, or one that loads it itself. Or a group of threads, in
@@ -1003,6 +1016,7 @@ typedef struct gb_round {
     double context_switches_per_request;
     uint64_t requests_per_worker[GB_MAX_WORKERS];
     int workers;                  // how many of them; 0 where a server doesn't tell
+    char answer[256];             // of a task
     gb_waits waits;               // with service.waits: where the server's threads waited
     gb_interface interface;       // what the application turned out to be; GB_AUTO where unknown
     double steal_ms;              // CPU time that the hypervisor gave to others, in the window
@@ -1031,11 +1045,12 @@ typedef struct gb_cell {
     char source[64];              // which of several results it is from; "" where there is one
     char scenario[64];
     char python[64];              // gb_python.id; "" for the control, the C handler
-    char server[64];              // whose it is; "" for this one
+    char server[64];              // whose it is; "" for this one. Of a task: what its workers are;
+                                  // "" where they are threads
     char command[GB_PATH];        // that started it; "" for this one
     char app[GB_PATH];
     gb_interface interface;
-    char path[GB_PATH];           // of the URL
+    char path[GB_PATH];           // of the URL; of a task: what it does, "fib(35)"
     int workers, threads, connections;
     int server_cpus;              // 0: all that the plan's placement gives to servers
     gb_worker_model worker_model; // as it was: never GB_WORKERS_AUTO
@@ -1063,11 +1078,34 @@ typedef struct gb_measure_config {
 // the server's side is the round's `problem` and the returned error.
 GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_error *error);
 
+typedef struct gb_task_config {
+    const gb_python *python;
+    // NAME or NAME:SIZE of a built-in task (fib, bubble, json, page, alloc, shared, private), or
+    // FILE.py:FUNC.
+    const char *task;
+    const char *source;           // instead: Python that defines run(); where it also defines
+                                  // answer(), that is called at the end
+    int workers;                  // default 1, at most GB_MAX_WORKERS
+    gb_worker_model model;        // default GB_THREADS
+    bool split;                   // the function is called with (share, shares), from (0, N) to
+                                  // (N - 1, N), and does its share; else each does the whole job
+    bool waits;                   // of threads: see gb_service_config
+    gb_histogram *latency;        // as in gb_measure_config
+    const bool *stop;             // as in gb_load_config
+} gb_task_config;
+
+// Python code on several workers of a build, without a server. They begin together, in a child that
+// has loaded the code before. Of the round it fills in seconds (from there to the end of the last),
+// requests and rps (jobs), latency_ms (how long each worker took), cpu, memory_mb, gc, gil and
+// answer: what answer() returned, or else the first worker. An exception in any worker is the
+// round's `problem` and the returned error.
+GB_API gb_code gb_task(const gb_task_config *config, gb_round *round, gb_error *error);
+
 // ---- comparisons --------------------------------------------------------------------------------
 
 typedef struct gb_scenario {
     const char *name, *description;
-    const char *app;
+    const char *app;                // of GB_TASK: what gb_task_config.task is
     const char *path;
     const char *package;            // that `app` imports; default: none
     const char *fallback;           // the app where a build has no such package; default: none
@@ -1123,6 +1161,9 @@ typedef struct gb_plan {
     gb_load_config load;          // what is asked for: from `method` to `timeout_s`, and no more
     const char *loop;             // see gb_service_config
     gb_process process;
+    const gb_worker_model *models;  // of tasks' workers, of which there are `threads`; default
+    size_t model_count;             // GB_THREADS
+    bool split;                   // tasks: see gb_task_config
     uint64_t seed;                // of the order and of the intervals; default 1
     bool no_control;              // leaves out the C handler
     bool waits;                   // see gb_service_config: its rows are slower than they would be
@@ -1213,6 +1254,14 @@ GB_API gb_code gb_report_pyperf(const gb_result *result, const char *directory, 
 GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_error *error);
 GB_API gb_code gb_load_report_json(const gb_load_config *config, const gb_load_result *result,
                                    FILE *out, gb_error *error);
+
+typedef struct gb_bar {
+    char label[128];              // as much as fits is shown
+    double value;
+} gb_bar;
+
+// A line a value, its bar as long as it is to the greatest; all within 80 columns.
+GB_API void gb_bars(const gb_bar *bars, size_t count, const char *unit, FILE *out);
 
 // ---- command line -------------------------------------------------------------------------------
 
@@ -6900,8 +6949,7 @@ static int gb__pair_score(const gb_python *a, const gb_python *b)
     return 16 * !debug + 8 * profile + 4 * alike + 2 * compiler + (venv_a == venv_b);
 }
 
-// The default of a comparison: the newest version of which a GIL and a free-threaded build can be
-// used, and of its builds the two that compare best. False if there is no such pair.
+// False if there is no such pair.
 static bool gb__python_pair(const gb_python *list, size_t n, const gb_python **gil,
                             const gb_python **ft)
 {
@@ -6919,6 +6967,21 @@ static bool gb__python_pair(const gb_python *list, size_t n, const gb_python **g
         }
     }
     return *gil;
+}
+
+GB_API gb_code gb_python_pair(gb_python pair[2], gb_error *error)
+{
+    gb_python *list = NULL;
+    const gb_python *gil, *ft;
+    size_t n = 0;
+    gb_code code = gb_pythons(NULL, 0, &list, &n, error);
+    if (!code && !gb__python_pair(list, n, &gil, &ft))
+        code = gb__fail(error, GB_NO_PYTHON, "no version of CPython from 3.14 on is here both with "
+                        "and without the GIL; `gilbench pythons` says what is, `uv python install "
+                        "3.14 3.14t` or `make pythons` gets a pair");
+    if (!code) pair[0] = *gil, pair[1] = *ft;
+    free(list);
+    return code;
 }
 
 GB__OPTIMIZE_AGAIN
@@ -7095,7 +7158,6 @@ static const char gb__builtin_asgi[] =
     "    while event != 'lifespan.shutdown':\n"
     "        event = (await receive())['type']\n"
     "        await send({'type': event + '.complete'})\n";
-#undef GB__PAGE
 
 // An application in the interpreter that this process has started. Attached while it is used.
 typedef struct gb__app {
@@ -8301,7 +8363,7 @@ static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
 }
 
 // ================================================================================================
-// >>task
+// >>coroutine
 // One request as a task: what the application sends, its scope, its beginning and its end.
 
 // ---- send ---------------------------------------------------------------------------------------
@@ -9727,9 +9789,10 @@ typedef struct gb__reply {
     gb_error error;
     int port;
     gb__window_stats stats;
+    char answer[sizeof((gb_round *)0)->answer];  // of a task
 } gb__reply;
 
-enum { GB__ASK_BEGIN = 'b', GB__ASK_END = 'e', GB__ASK_STOP = 'q' };
+enum { GB__ASK_BEGIN = 'b', GB__ASK_GO = 'g', GB__ASK_END = 'e', GB__ASK_STOP = 'q' };
 
 // ---- within the process that serves -------------------------------------------------------------
 
@@ -9756,6 +9819,7 @@ typedef struct gb__interpreter {
 
 typedef struct gb__hosted {
     gb_service_config config;
+    const char *task;      // a task's source, "" where config.app names it; NULL: an application
     int parent;            // the socket to it; in a child
     int stop_event;
     bool owns_stop_event;
@@ -9869,16 +9933,41 @@ static gb_code gb__watch_gc(const gb__app *app, gb_error *error)
     return GB_OK;
 }
 
+// A module, so that what it has can be found by name, and its lines by number.
+static const char gb__task_module[] =
+    "import linecache, sys, types\n"
+    "def load(text):\n"
+    "    task = sys.modules['task'] = types.ModuleType('task')\n"
+    "    linecache.cache['<task>'] = len(text), None, text.splitlines(True), '<task>'\n"
+    "    exec(compile(text, '<task>', 'exec'), vars(task))\n"
+    "    return task.run\n";
+
+// A task's function: that of its source, or the one that the application's place names.
+static gb_code gb__task_load(gb__app *a, const char *source, const char *spec, gb_error *error)
+{
+    *a = (gb__app){.interface = GB_TASK, .bootstrap = gb__py_run(gb__bootstrap, "gilbench")};
+    if (!a->bootstrap) return gb__py_fail(error, GB_NO_PYTHON, "the interpreter is not complete");
+    if (!*source) return gb__app_object(a, spec, error);
+    PyObject *module = gb__py_run(gb__task_module, "gilbench"), *text = NULL;
+    PyObject *load = module ? gb_py.PyDict_GetItemString(module, "load") : NULL;
+    if (load) text = gb_py.PyUnicode_FromString(source);
+    if (text) a->object = gb_py.PyObject_CallOneArg(load, text);
+    gb__py_drop(text);
+    gb__py_drop(module);
+    return a->object ? GB_OK : gb__py_fail(error, GB_APP, "can't load the task");
+}
+
 // Attached to the interpreter; detached afterwards.
 static gb_code gb__hosted_app(gb__hosted *h, gb__interpreter *i, gb_error *error)
 {
     i->id = gb_py.PyInterpreterState_Get();
-    gb_code code = gb__app_load(&i->app, h->config.app, h->config.interface, error);
+    gb_code code = h->task ? gb__task_load(&i->app, h->task, h->config.app, error)
+                           : gb__app_load(&i->app, h->config.app, h->config.interface, error);
     if (!code) code = gb__watch_gc(&i->app, error);
     if (!code && i->app.interface == GB_ASGI) {
         h->config.server.threads = 1;  // one event loop; more of them are more workers
         code = gb__asgi_open(&i->asgi, &i->app, h->config.loop, &i->gateway, error);
-    } else if (!code) {
+    } else if (!code && !h->task) {
         code = gb__wsgi_open(&i->wsgi, &i->app, &i->gateway, error);
     }
     i->state = i->asgi.main_state = gb_py.PyEval_SaveThread();
@@ -10192,6 +10281,8 @@ typedef struct gb__order {
     gb_python python;
     char texts[3][GB_PATH];
     char modules[4096];   // to be tried for whether they bring the GIL back; "" to serve
+    char source[16384];   // of a task; "": config.app names a function
+    bool split;           // the task's workers have shares of it
 } gb__order;
 
 static void gb__order_adopt(gb__order *o)
@@ -10456,6 +10547,205 @@ static gb_code gb__service_spawn(gb_service *s, gb__child child, const gb__order
     if (s->pid > 0) return GB_OK;
     close(pair[0]);
     return gb__fail(error, GB_SYSTEM, "can't start a process: %s", strerror(saved));
+}
+
+// ================================================================================================
+// >>task
+// Python code on several workers, without a server: within a child, whose main thread, the leader,
+// has no part in the work. A worker is a thread, one with an interpreter of its own, a process that
+// is forked when the code is loaded, or one that is forked before. All wait for one event, so that
+// they begin together, and detached.
+
+// What becomes of a worker; where workers are processes they share it with the leader.
+typedef struct gb__task_slot {
+    struct gb__tasking *task;
+    uint64_t ended;
+    gb_error error;
+    char answer[sizeof((gb_round *)0)->answer];
+    gb__window_stats *stats;  // of its process; the first has the leader's
+} gb__task_slot;
+
+typedef struct gb__tasking {
+    const gb__order *order;
+    int count;                // of the workers
+    bool forks;               // they are processes
+    int counter, go;          // eventfds: of workers that are ready, then done; of those to begin
+    gb__task_slot *slots;
+    gb__hosted host;          // of the interpreter, or of all
+} gb__tasking;
+
+static void gb__task_count(int event, uint64_t n)
+{
+    (void)!write(event, &n, sizeof n);
+}
+
+static PyObject *gb__task_call(const gb__tasking *t, PyObject *function, int worker)
+{
+    if (!t->order->split) return gb_py.PyObject_CallNoArgs(function);
+    PyObject *share = gb_py.PyLong_FromLong(worker), *shares = gb_py.PyLong_FromLong(t->count);
+    PyObject *answer = share && shares
+                       ? gb_py.PyObject_CallFunctionObjArgs(function, share, shares, NULL) : NULL;
+    gb__py_drop(share);
+    gb__py_drop(shares);
+    return answer;
+}
+
+// Takes what a call has returned, if it did.
+static void gb__task_answer(gb__task_slot *s, PyObject *answer, const char *who, int number)
+{
+    PyObject *text = answer ? gb_py.PyObject_Str(answer) : NULL;
+    const char *utf8 = text ? gb_py.PyUnicode_AsUTF8AndSize(text, NULL) : NULL;
+    if (utf8) gb__copy(s->answer, sizeof s->answer, utf8);
+    else gb__py_fail(&s->error, GB_MEASUREMENT, "%s %d", who, number);
+    gb__py_drop(text);
+    gb__py_drop(answer);
+}
+
+static void gb__task_perform(gb__task_slot *s)
+{
+    uint64_t one;
+    const gb__tasking *t = s->task;
+    int worker = (int)(s - t->slots);
+    const gb__interpreter *i = t->host.own ? &t->host.own[worker] : &t->host.main;
+    gb__task_count(t->counter, 1);
+    while (read(t->go, &one, sizeof one) < 0 && errno == EINTR) continue;
+    PyThreadState *state = gb__interpreter_attach(i);
+    if (!state) {
+        gb__fail_memory(&s->error);
+        return;
+    }
+    PyObject *answer = gb__task_call(t, i->app.object, worker);
+    s->ended = gb_now_ns();
+    gb__task_answer(s, answer, "worker", worker + 1);
+    gb__interpreter_detach(state);
+}
+
+// When a process has done its work: what came out of it, and how it was there.
+static void gb__task_close(gb__task_slot *s)
+{
+    gb__tasking *t = s->task;
+    PyThreadState *state = *t->order->source && !s->error.code
+                           ? gb__interpreter_attach(t->host.own ? t->host.own : &t->host.main) : NULL;
+    if (state) {
+        PyObject *module = gb_py.PyImport_ImportModule("task");
+        PyObject *answer = module ? gb_py.PyObject_GetAttrString(module, "answer") : NULL;
+        gb_py.PyErr_Clear();
+        if (answer) gb__task_answer(s, gb_py.PyObject_CallNoArgs(answer), "answer() of worker", 1);
+        gb__py_drop(answer);
+        gb__py_drop(module);
+        gb__interpreter_detach(state);
+    }
+    gb__hosted_stats(&t->host, s->stats);
+}
+
+static void *gb__task_thread(void *arg)
+{
+    gb__task_slot *s = arg;
+    gb__task_perform(s);
+    gb__task_count(s->task->counter, 1);
+    return NULL;
+}
+
+// A worker that is a process stays until the leader ends: its memory is looked at first.
+static void gb__task_process(gb__task_slot *s)
+{
+    gb__tasking *t = s->task;
+    if (!t->host.has_python && gb__hosted_python(&t->host, &s->error)) {
+        gb__task_count(t->counter, 1);
+    } else {
+        gb__task_perform(s);
+        gb__task_close(s);
+        gb__task_count(t->counter, 1);
+    }
+    for (;;) pause();
+}
+
+// Waits until all workers have counted. A process that is gone never will.
+static gb_code gb__task_await(const gb__tasking *t, gb_error *error)
+{
+    uint64_t n, all = 0;
+    struct pollfd p = {.fd = t->counter, .events = POLLIN};
+    char how[64];
+    while (all < (uint64_t)t->count) {
+        int status, ready = poll(&p, 1, 100);
+        if (ready > 0 && read(t->counter, &n, sizeof n) == sizeof n) all += n;
+        if (ready > 0 || !t->forks || waitpid(-1, &status, WNOHANG) <= 0) continue;
+        gb__status_text(status, how);
+        return gb__fail(error, GB_MEASUREMENT, "a worker's process %s", how);
+    }
+    for (int i = 0; i < t->count; i++)
+        if (t->slots[i].error.code) {
+            *error = t->slots[i].error;
+            return error->code;
+        }
+    return GB_OK;
+}
+
+static gb_code gb__task_start(gb__tasking *t, gb_error *error)
+{
+    size_t size = (size_t)t->count * (sizeof *t->slots + sizeof *t->slots->stats);
+    pid_t leader = getpid();
+    int failed = 0;
+    t->counter = eventfd(0, EFD_CLOEXEC);
+    t->go = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
+    void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (t->counter < 0 || t->go < 0 || shared == MAP_FAILED)
+        return gb__fail(error, GB_SYSTEM, "can't prepare the workers: %s", strerror(errno));
+    t->slots = shared;
+    gb__window_stats *stats = (gb__window_stats *)(t->slots + t->count);
+    bool each = t->order->config.worker_model == GB_PROCESSES_EACH;
+    gb_code code = each ? GB_OK : gb__hosted_python(&t->host, error);
+    if (!code) gb__hosted_window_begin(&t->host);
+    for (int i = 0; i < t->count && !code && !failed; i++) {
+        pthread_t id;
+        t->slots[i].task = t;
+        t->slots[i].stats = &stats[i];
+        pid_t pid = t->forks ? gb__fork(&t->host) : 1;
+        if (!pid) gb__child_begin(leader, !each), gb__task_process(&t->slots[i]);
+        failed = pid < 0 ? errno : 0;
+        if (!t->forks) failed = pthread_create(&id, NULL, gb__task_thread, &t->slots[i]);
+    }
+    if (failed) return gb__fail(error, GB_SYSTEM, "can't start a worker: %s", strerror(failed));
+    return code ? code : gb__task_await(t, error);
+}
+
+static gb_code gb__task_run(gb__tasking *t, gb__reply *reply)
+{
+    gb__window_stats *all = &reply->stats;
+    uint64_t began = gb_now_ns();
+    gb__task_count(t->go, (uint64_t)t->count);
+    gb_code code = gb__task_await(t, &reply->error);
+    if (code) return code;
+    if (!t->forks) gb__task_close(&t->slots[0]);
+    *all = *t->slots[0].stats;
+    all->workers = t->count;
+    for (int i = 0; i < t->count; i++) {
+        all->requests[i] = t->slots[i].ended - began;
+        all->collections += i ? t->slots[i].stats->collections : 0;
+        all->pause_ms += i ? t->slots[i].stats->pause_ms : 0;
+    }
+    reply->error = t->slots[0].error;
+    gb__copy(reply->answer, sizeof reply->answer, t->slots[0].answer);
+    return reply->error.code;
+}
+
+// Answers the parent: all is ready; done; how that was.
+static void gb__task_main(const gb__order *order, int socket)
+{
+    gb__tasking t = {.order = order, .count = order->config.workers,
+                     .forks = order->config.worker_model == GB_PROCESSES ||
+                              order->config.worker_model == GB_PROCESSES_EACH,
+                     .host = {.config = order->config, .task = order->source}};
+    gb__reply reply = {0};
+    char ask = 0;
+    setenv("PYTHONUNBUFFERED", "1", 1);  // what is printed shows, though nothing is finalized
+    reply.error.code = gb__task_start(&t, &reply.error);
+    while (gb__tell(socket, &reply) && !reply.error.code && ask != GB__ASK_STOP) {
+        ask = gb__hear(socket);
+        if (ask == GB__ASK_GO) reply.error.code = gb__task_run(&t, &reply);
+    }
+    fflush(NULL);
+    _exit(0);
 }
 
 // ================================================================================================
@@ -11015,6 +11305,7 @@ static void gb__culprits_main(const gb__order *order)
 static void gb__child_work(const gb__order *order, int socket)
 {
     if (*order->modules) gb__culprits_main(order);
+    if (order->config.interface == GB_TASK) gb__task_main(order, socket);
     if (gb__wants_processes(&order->config)) gb__group_main(&order->config, socket);
     gb__child_main(order, socket);
 }
@@ -11392,6 +11683,196 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
     return code;
 }
 
+// ---- tasks --------------------------------------------------------------------------------------
+
+// What is built in: a job is SIZE of something, a third of a second on a core of 2026, or what was
+// published. The references of what all threads use are counted by all of them: bubble's numbers
+// (as published), shared's dict; the others' are each worker's own.
+typedef struct gb__task_kind {
+    const char *name;
+    int size, probe, step;  // probe: the smallest size, for which a job takes milliseconds
+    const char *source;     // NULL: the page's
+} gb__task_kind;
+
+static const gb__task_kind gb__task_kinds[] = {
+    {"fib", 40, 25, 1,
+     "def fib(n):\n"
+     "    return n if n < 2 else fib(n - 1) + fib(n - 2)\n"
+     "def run(share=0, shares=1):\n"
+     "    parts = [SIZE]\n"
+     "    while shares > 1 and len(parts) < 32 * shares and max(parts) > 10:\n"
+     "        parts = [m for n in parts for m in (n - 1, n - 2)]\n"
+     "    return sum(fib(n) for n in sorted(parts)[share::shares])\n"},
+    {"bubble", 10000, 500, 500,
+     "import random\n"
+     "rng = random.Random(1)\n"
+     "numbers = [rng.randrange(SIZE) for _ in range(SIZE)]\n"
+     "def run():\n"
+     "    a = numbers[:]\n"
+     "    n = len(a)\n"
+     "    for i in range(n):\n"
+     "        for j in range(n - i - 1):\n"
+     "            if a[j] > a[j + 1]:\n"
+     "                a[j], a[j + 1] = a[j + 1], a[j]\n"
+     "    return a[n // 2]\n"},
+    {"json", 6000, 0, 0,
+     "import json\n"
+     "def run(share=0, shares=1):\n"
+     "    rows = [{'id': n, 'name': f'row {n}', 'price': n / 7, 'tags': ['a', 'b']}\n"
+     "            for n in range(10)]\n"
+     "    for _ in range(share, SIZE, shares):\n"
+     "        rows = json.loads(json.dumps(rows))\n"
+     "    return len(rows)\n"},
+    {"page", 1200, 0, 0,
+     GB__PAGE
+     "def run(share=0, shares=1):\n"
+     "    return sum(len(page()) for _ in range(share, SIZE, shares))\n"},
+    {"alloc", 8000, 0, 0,
+     "def run(share=0, shares=1):\n"
+     "    for _ in range(share, SIZE, shares):\n"
+     "        tree = []\n"
+     "        tree.extend([tree] for _ in range(100))\n"
+     "    return len(tree)\n"},
+    {"shared", 4000000, 0, 0,
+     "counts = {}\n"
+     "def run(share=0, shares=1):\n"
+     "    for n in range(share, SIZE, shares):\n"
+     "        counts[n & 1023] = n\n"
+     "    return len(counts)\n"},
+    {"private", 4000000, 0, 0,
+     "def run(share=0, shares=1):\n"
+     "    counts = {}\n"
+     "    for n in range(share, SIZE, shares):\n"
+     "        counts[n & 1023] = n\n"
+     "    return len(counts)\n"},
+    {NULL, 0, 0, 0, NULL}};
+#undef GB__PAGE
+
+// The built-in task that `task` names, and its size, 0 where that is none; NULL: it names none.
+static const gb__task_kind *gb__task_kind_of(const char *task, int *size)
+{
+    size_t len = strcspn(task, ":");
+    uint64_t given = 0;
+    const gb__task_kind *k = gb__task_kinds;
+    while (k->name && (strncmp(k->name, task, len) || k->name[len])) k++;
+    *size = k->size;
+    if (!k->name || !task[len]) return k->name ? k : NULL;
+    bool ok = gb__slice_u64(gb__slice(task + len + 1), &given) && given <= 1000000000;
+    *size = ok ? (int)given : 0;
+    return k;
+}
+
+static gb_code gb__task_order(gb__order *o, const gb_task_config *config, gb_error *error)
+{
+    int size, n = 0;
+    const char *source = config->source, *task = config->task ? config->task : "task";
+    const gb__task_kind *kind = source ? NULL : gb__task_kind_of(task, &size);
+    gb_service_config child = {.python = config->python, .app = task, .interface = GB_TASK,
+                               .workers = config->workers ? config->workers : 1,
+                               .worker_model = config->model ? config->model : GB_THREADS,
+                               .waits = config->waits};
+    if (!config->python || !config->python->usable)
+        return gb__fail(error, GB_NO_PYTHON, "%s", config->python ? config->python->problem
+                                                                  : "no interpreter to measure");
+    if (child.workers < 1 || child.workers > GB_MAX_WORKERS)
+        return gb__fail(error, GB_USAGE, "%d workers: from 1 to %d can work", child.workers,
+                        GB_MAX_WORKERS);
+    if (kind ? !size : !source && !strchr(task, ':'))
+        return gb__fail(error, GB_USAGE, "there is no task \"%s\": give fib, bubble, json, page, "
+                        "alloc, shared or private, NAME:SIZE or FILE.py:FUNC", task);
+    if (config->split && kind && !strcmp(kind->name, "bubble"))
+        return gb__fail(error, GB_USAGE, "a bubble sort can't be split: half of the numbers are a "
+                        "quarter of the work");
+    gb_code code = gb__order_make(o, &child, error);
+    o->split = config->split;
+    if (kind) source = kind->source, n = snprintf(o->source, sizeof o->source, "SIZE = %d\n", size);
+    if (!code && source && strlen(source) >= sizeof o->source - (size_t)n)
+        code = gb__fail(error, GB_USAGE, "the task's source has more than %zu bytes",
+                        sizeof o->source - 16);
+    if (!code && source) strcpy(o->source + n, source);
+    return code;
+}
+
+// The child's next reply, however long that takes.
+static gb_code gb__task_reply(gb__measuring *m, gb_error *error)
+{
+    gb_code code = gb__wait_reply(m->service, &m->reply, 1e6, "", error);
+    if (code || !m->reply.error.code) return code;
+    *error = m->reply.error;
+    return error->code;
+}
+
+// Jobs are what requests are elsewhere, and the end of the last is that of the window.
+static gb_code gb__task_fill(gb__measuring *m, const gb_task_config *config, gb_error *error)
+{
+    gb__window_stats *s = &m->reply.stats;
+    gb_load_result jobs = {0};
+    uint64_t last = 0;
+    gb_code code = gb_histogram_init(&jobs.latency, 3, error);
+    if (code) return code;
+    for (int i = 0; i < s->workers; i++)
+        if (s->requests[i] > last) last = s->requests[i];
+    for (int i = 0; i < s->workers; i++) {
+        // A split job is there when its last share is.
+        if (!config->split || !i)
+            gb_histogram_record(&jobs.latency, config->split ? last : s->requests[i]);
+        s->requests[i] = 1;
+    }
+    jobs.requests = jobs.latency.total;
+    jobs.seconds = (double)last / 1e9;
+    jobs.rps = (double)jobs.requests / jobs.seconds;
+    m->after.at = m->before.at + last;
+    gb__round_fill(m->round, m, &jobs, 1);
+    gb__copy(m->round->answer, sizeof m->round->answer, m->reply.answer);
+    if (config->latency) gb_histogram_merge(config->latency, &jobs.latency);
+    gb_histogram_free(&jobs.latency);
+    return GB_OK;
+}
+
+static gb_code gb__task_measure(gb__measuring *m, const gb_task_config *config, gb_error *error)
+{
+    const char go = GB__ASK_GO;
+    gb_code code = gb__task_reply(m, error);
+    if (code) return code;
+    gb__on_window(m, false);
+    if (!m->code && send(m->service->socket, &go, 1, MSG_NOSIGNAL) != 1)
+        m->code = gb__fail(&m->error, GB_MEASUREMENT, "the task's process has ended");
+    if (!m->code) m->code = gb__task_reply(m, &m->error);
+    gb__on_window(m, true);
+    if (!m->code) return gb__task_fill(m, config, error);
+    *error = m->error;
+    return m->code;
+}
+
+GB_API gb_code gb_task(const gb_task_config *config, gb_round *round, gb_error *error)
+{
+    gb__order order;
+    gb_error local;
+    gb_service s = {.stop = config->stop, .output = -1};
+    gb__measuring m = {.round = round, .service = &s};
+    char how[64];
+    if (!error) error = &local;
+    *round = (gb_round){.gil.enabled_after_load = -1, .interface = GB_TASK};
+    gb_code code = gb__task_order(&order, config, error);
+    if (!code) code = gb__service_spawn(&s, gb__task_main, &order, -1, error);
+    if (!code) {
+        code = gb__task_measure(&m, config, error);
+        close(s.socket);
+        int status = gb__reap(s.pid, code == GB_INTERRUPTED ? 0 : GB__END_PATIENCE_S);
+        if (status > 0) {
+            gb__status_text(status, how);
+            code = gb__fail(error, GB_MEASUREMENT, "the task's process %s", how);
+        }
+    }
+    if (*m.reply.stats.extensions)
+        gb__gil_culprits(&(gb_service_config){.python = config->python,
+                                              .app = *order.source ? NULL : config->task},
+                         m.reply.stats.extensions, round->gil.reenabled_by,
+                         sizeof round->gil.reenabled_by);
+    if (code) gb__copy(round->problem, sizeof round->problem, error->text);
+    return code;
+}
+
 // ================================================================================================
 // >>plan
 // What is to be measured: the scenarios, and the matrix of cells. A cell is one combination of
@@ -11447,6 +11928,7 @@ static const int gb__no_threads[] = {1, 64}, gb__no_workers[] = {1};  // where n
 static gb_plan gb__plan_defaults(const gb_plan *given)
 {
     static const int connections[] = {128}, all_cpus = 0;
+    static const gb_worker_model models[] = {GB_THREADS};
     gb_plan p = *given;
     if (!p.scenario_count) {
         // Those before the first that needs a package: what every machine can run.
@@ -11455,6 +11937,7 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
     }
     if (!p.thread_count) p.threads = gb__no_threads, p.thread_count = 2;
     if (!p.worker_count) p.workers = gb__no_workers, p.worker_count = 1;
+    if (!p.model_count) p.models = models, p.model_count = 1;
     if (!p.connection_count) p.connections = connections, p.connection_count = 1;
     if (!p.server_cpus_count) p.server_cpus = &all_cpus, p.server_cpus_count = 1;
     if (p.duration_s <= 0) p.duration_s = 0.4;
@@ -11687,6 +12170,63 @@ static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, 
     }
 }
 
+#define GB__TASK_ROUND_S 10  // about what all cells of a task may take together
+
+// The size that a task is measured with: a job of that size, so many of them, is done in time. Its
+// kind's own where a size is given, or where sizes don't change the time much.
+static int gb__task_size(const gb__task_kind *kind, const gb_python *python, double jobs)
+{
+    char task[32];
+    gb_round r;
+    int size = kind->probe;
+    snprintf(task, sizeof task, "%s:%d", kind->name, size);
+    gb_task_config config = {.python = python, .task = task};
+    if (!kind->probe || gb_task(&config, &r, NULL)) return kind->size;
+    // A step of fib is another number more, a bubble sort's cost goes with the square of its size.
+    for (double s = r.seconds, next; size < kind->size; s = next) {
+        double wider = (double)(size + kind->step) / size;
+        next = s * (kind->step == 1 ? 1.618 : wider * wider);
+        if (next * jobs > GB__TASK_ROUND_S) break;
+        size += kind->step;
+    }
+    return size;
+}
+
+// What is measured and what it is called: of a built-in task with its size.
+static void gb__task_name(const gb_plan *p, gb_scenario *s, char app[GB_PATH], char path[GB_PATH])
+{
+    int size;
+    double jobs = 0;
+    const gb__task_kind *kind = gb__task_kind_of(s->app, &size);
+    gb__copy(app, GB_PATH, s->app);
+    gb__copy(path, GB_PATH, gb__basename(s->app));
+    for (size_t i = 0; i < p->thread_count; i++)
+        jobs += (p->split ? 1 : p->threads[i]) * (double)(p->python_count * p->model_count);
+    if (kind && !strchr(s->app, ':')) size = gb__task_size(kind, &p->pythons[0], jobs);
+    if (kind) snprintf(app, GB_PATH, "%s:%d", kind->name, size);
+    if (kind) snprintf(path, GB_PATH, "%s(%d)%s", kind->name, size, p->split ? " split" : "");
+    s->app = app;
+    s->path = path;
+}
+
+static void gb__add_task_cells(const gb_plan *p, gb_result *r, gb_scenario s)
+{
+    char app[GB_PATH], path[GB_PATH];
+    gb__task_name(p, &s, app, path);
+    for (size_t t = 0; t < p->thread_count; t++)
+        for (size_t m = 0; m < p->model_count; m++)
+            for (size_t i = 0; i < r->python_count; i++) {
+                gb_cell c = {.interface = GB_TASK, .workers = 1, .threads = p->threads[t],
+                             .worker_model = p->models[m]};
+                gb__copy(c.scenario, sizeof c.scenario, s.name);
+                gb__copy(c.path, sizeof c.path, path);
+                gb__copy(c.python, sizeof c.python, r->pythons[i].id);
+                if (c.worker_model != GB_THREADS)
+                    gb__copy(c.server, sizeof c.server, gb__worker_models[c.worker_model]);
+                gb__add_cell(r, &c, app);
+            }
+}
+
 // What an application is shows when it is loaded; GB_AUTO where that fails: a round will tell.
 static gb_interface gb__ask_interface(const gb_plan *p, const gb_python *python, const char *app)
 {
@@ -11799,7 +12339,7 @@ static gb_code gb__plan_cells(gb_plan *p, gb_result *r, gb_error *error)
     // the best of each build.
     size_t most = p->scenario_count * p->connection_count * p->server_cpus_count *
                   (p->thread_count * p->worker_count + 4) *
-                  (p->python_count * (1 + p->peer_count) + 2);
+                  (p->python_count * (p->model_count + p->peer_count) + 2);
     r->cells = calloc(most ? most : 1, sizeof *r->cells);
     r->pythons = calloc(p->python_count + 1, sizeof *r->pythons);
     if (!r->cells || !r->pythons) return gb__fail_memory(error);
@@ -11813,6 +12353,10 @@ static gb_code gb__plan_cells(gb_plan *p, gb_result *r, gb_error *error)
             return gb__fail(error, GB_APP, "%s needs %s and an environment with %s for each build: "
                             "call it from gilbench's directory, after `make venvs`", s.name, s.app,
                             s.package);
+        if (s.interface == GB_TASK) {
+            gb__add_task_cells(p, r, s);
+            continue;
+        }
         gb__find_interface(p, r, &s);
         if (gb__is_default(p) && gb__has_usual(p, &s)) continue;
         gb__add_scenario(p, r, &s, "1cmp");
@@ -12438,7 +12982,9 @@ static void gb__warn_host(gb_result *r)
     const gb_host *h = &r->host;
     gb_host now;
     gb_host_read(&now);
-    int shared = gb__is_parted(&r->plan.cpus) ? 0 : r->plan.cpus.server_cpu_count;
+    bool loads = false;
+    for (size_t i = 0; i < r->cell_count; i++) loads |= r->cells[i].interface != GB_TASK;
+    int shared = loads && !gb__is_parted(&r->plan.cpus) ? r->plan.cpus.server_cpu_count : 0;
     if (shared) gb__warn(r, "server and client share %d CPU%s", shared, shared == 1 ? "" : "s");
     if (h->threads_per_core > 1)
         gb__warn(r, "%d CPUs share a core (SMT): two threads may have half of it each",
@@ -12520,6 +13066,12 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
                                 gb__watcher *watcher, gb_error *error)
 {
     const gb_placement *on = &r->plan.cpus;
+    if (c->interface == GB_TASK) {
+        gb_task_config task = {.python = gb__find_python(r, c->python), .task = c->app,
+                               .workers = c->threads, .model = c->worker_model, .split = p->split,
+                               .latency = &c->latency, .stop = p->stop};
+        return gb_task(&task, &c->rounds[c->round_count++], error);
+    }
     gb_measure_config m = {
         .service = {.python = gb__find_python(r, c->python), .app = c->app,
                     .interface = c->interface, .loop = p->loop, .workers = c->workers,
@@ -13894,6 +14446,20 @@ static void gb__table_aligned(const gb__table *t, size_t width, bool colour, gb_
     }
 }
 
+GB_API void gb_bars(const gb_bar *bars, size_t count, const char *unit, FILE *out)
+{
+    static const char full[] = "####################################";
+    double most = 0;
+    gb__small text;
+    for (size_t i = 0; i < count; i++)
+        if (bars[i].value > most) most = bars[i].value;
+    for (size_t i = 0; i < count; i++) {
+        double part = most > 0 && bars[i].value > 0 ? bars[i].value / most : 0;
+        fprintf(out, "  %-27.27s %-36.*s %s %.4s\n", bars[i].label, (int)(36 * part + 0.5), full,
+                gb__number(text, bars[i].value), unit);
+    }
+}
+
 // What would mean something in Markdown, or become a link, is only itself; of that, figures have
 // nothing but brackets, which alone are no link.
 static void gb__add_escaped(gb__buf *b, const char *text, bool is_text)
@@ -14006,6 +14572,16 @@ static const char gb__reported_note[] =
     "GIL-Free\" (baro.dev, October 2025):\none run on 8 cores with 16 GB, Granian, rewrk; its WSGI "
     "rows don't say how many connections.\nAnother machine's figures: no target.\n";
 
+// What columns mean where rows are tasks.
+static const char gb__task_note[] =
+    "Tasks: req/s are jobs a second, ms the time of a job (split: until its last share is done), "
+    "threads the\nworkers, which are processes where the variant says so; req/s against 1 thread "
+    "are the speed-up.\nReported by M. Grinberg (\"Python 3.14 Is Here. How Fast Is It?\", October "
+    "2025; a laptop of Intel and one of Apple, mean\nof 3 runs), here as retold by engineered.at: "
+    "fib(40) takes 3.14 6.49 s; with 4 threads, each doing the whole\njob, its free-threaded build "
+    "is 3.1x as fast in fib(40) and 2.0x in bubble(10000), whose numbers were random.\nAnother "
+    "machine's figures: no target.\n";
+
 // ---- the figures --------------------------------------------------------------------------------
 
 // Shown in tables, in the page's alone, or else in CSV only; where it can't be 0, 0 is unknown.
@@ -14089,7 +14665,7 @@ typedef struct gb__view {
     gb__pair *pairs;  // owned
     size_t pair_count;
     gb_metric memory;  // the peak of RSS where a file is too old for anything better
-    bool rates, sources, reported;  // some cell has one
+    bool rates, sources, reported, tasks;  // some cell has one, or is one
     bool connections;               // they differ
     bool page;                      // it is for one, which has room
     bool failed;
@@ -14123,6 +14699,7 @@ static gb__view gb__look_up(const gb_result *r)
         v.rates |= c->rate > 0;
         v.connections |= c->connections != r->cells->connections;
         v.sources |= *c->source != 0;
+        v.tasks |= c->interface == GB_TASK;
         v.reported |= gb__reported_of(r, c) != NULL;
     }
     return v;
@@ -14152,7 +14729,7 @@ static void gb__ratio(gb__table *t, const gb_comparison *k)
     t->tone = GB__PLAIN;
 }
 
-static const char *const gb__interfaces[] = {"auto", "wsgi", "asgi", "c", NULL};
+static const char *const gb__interfaces[] = {"auto", "wsgi", "asgi", "c", "task", NULL};
 
 // ---- the table of all cells ---------------------------------------------------------------------
 
@@ -14198,7 +14775,7 @@ static void gb__row_name(gb__table *t, const gb_result *r, const gb_cell *c)
 // How many workers or threads; "-" where somebody else's command doesn't say.
 static void gb__topology(gb__table *t, const gb_cell *c, const char *field, int count)
 {
-    if (*c->server && !strstr(c->command, field)) gb__cell(t, "-");
+    if (*c->command && !strstr(c->command, field)) gb__cell(t, "-");
     else gb__cell(t, "%d", count);
 }
 
@@ -14232,7 +14809,8 @@ static void gb__main_row(const gb__view *v, gb__table *t, const gb_cell *c)
     gb__small text;
     const gb_cell *first = gb__baseline(v->result, c, GB__AGAINST_BUILD);
     gb__row_keys(t, v->result, c);
-    if (v->connections) gb__cell(t, "%d", c->connections);
+    if (v->connections && c->connections) gb__cell(t, "%d", c->connections);
+    else if (v->connections) gb__cell(t, "-");
     if (v->rates) gb__cell(t, "%s", gb__number(text, c->rate > 0 ? c->rate : (double)NAN));
     gb__measured(v, t, c);
     if (v->reported) gb__reported_cells(t, gb__reported_of(v->result, c));
@@ -14360,6 +14938,7 @@ static void gb__add_method(gb__buf *b, const gb__view *v)
     if (v->sources)
         gb__buf_str(b, "What has an @ is from a result of that name. Rounds of two results aren't "
                     "paired: there the ratio is one of\nmedians.\n");
+    if (v->tasks) gb__buf_str(b, gb__task_note);
     if (v->reported) gb__buf_str(b, gb__reported_note);
 }
 
@@ -15204,6 +15783,7 @@ static const gb__key gb__round_keys[] = {
     GB__SERIES(gb_round, requests_per_worker, "requests_per_worker", workers, GB_MAX_WORKERS,
                gb__count_element),
     GB__NAMED(CHOICE, gb_round, interface, "interface", .more = gb__interfaces),
+    GB__NAMED(TEXT, gb_round, answer, "answer", .flags = GB__OMITTED),
     GB__PART(gb_round, gb__timeline_keys, "timeline"),
     GB__NAMED(BOOL, gb_round, waits.noted, "waits_noted", .flags = GB__OMITTED),
     GB__NAMED(OBJECT, gb_round, waits.ms, "waits_ms", .more = gb__waited_keys,
@@ -16764,17 +17344,19 @@ enum {
     GB__PYTHONS = 8,
     GB__REPORT = 16,
     GB__WHY = 32 | GB__COMPARE,  // it takes the options of that
-    GB__ALL = 63,
     GB__MANY = 64,                         // may be given several times
+    GB__CPU = 128,
+    GB__ALL = 191,
     GB__ASKS = GB__COMPARE | GB__LOAD,     // what sends requests
-    GB__RESULT = GB__COMPARE | GB__REPORT  // what has one to show
+    GB__MEASURE = GB__COMPARE | GB__CPU,   // what has rounds
+    GB__RESULT = GB__MEASURE | GB__REPORT  // what has one to show
 };
 
 // id, name, letter, argument (NULL: none), commands, help
 #define GB__OPTIONS(X)                                                                             \
-    X(ARMS, "arms", 0, "LIST", GB__COMPARE,                                                        \
+    X(ARMS, "arms", 0, "LIST", GB__MEASURE,                                                        \
       "of gil, ft, ft-gil (free-threaded with its GIL on); default gil,ft")                        \
-    X(PYTHON, "python", 0, "PY", GB__COMPARE | GB__SERVE | GB__PYTHONS | GB__MANY,                 \
+    X(PYTHON, "python", 0, "PY", GB__MEASURE | GB__SERVE | GB__PYTHONS | GB__MANY,                 \
       "an interpreter, virtual environment, installation or libpython; repeatable; "               \
       "PY,gil=0|1,jit=0|1,name=TEXT sets a variant")                                               \
     X(APP, "app", 0, "APP", GB__COMPARE | GB__SERVE,                                               \
@@ -16795,6 +17377,15 @@ enum {
       "server threads, not of ASGI; default: 1, one a CPU and 64, a process a CPU (why: 64)")       \
     X(SERVE_THREADS, "threads", 0, "N", GB__SERVE, "server threads; default 1")                    \
     X(LOAD_THREADS, "threads", 't', "N", GB__LOAD, "client threads; default 1")                    \
+    X(TASK, "task", 0, "TASK", GB__CPU | GB__MANY,                                                 \
+      "fib, bubble, json, page, alloc, shared, private, NAME:SIZE or FILE.py:FUNC; repeatable; "   \
+      "default fib, bubble")                                                                       \
+    X(TASK_THREADS, "threads", 0, "LIST", GB__CPU, "how many workers; default 1,2,4")              \
+    X(SPLIT, "split", 0, NULL, GB__CPU,                                                            \
+      "each does a share of the job, FUNC(share, shares); default: each does all of it, FUNC()")   \
+    X(MODEL, "model", 0, "LIST", GB__CPU,                                                          \
+      "of threads, subinterpreters, processes (forked once the code is loaded), processes-each; "  \
+      "default threads")                                                                           \
     X(CLIENT_THREADS, "client-threads", 0, "N", GB__COMPARE,                                       \
       "default: 1; from 4 CPUs on, as many as it takes not to be the limit")                       \
     X(SERVER_CPUS, "server-cpus", 0, "LIST", GB__COMPARE,                                          \
@@ -16818,10 +17409,10 @@ enum {
     X(LIMIT, "requests", 'n', "N", GB__LOAD, "stop after so many instead of after a time")         \
     X(MIX, "requests", 0, "FILE", GB__ASKS,                                                        \
       "a mix: JSON lines with path and, if need be, method, headers, body, weight of a request")   \
-    X(ROUNDS, "rounds", 0, "N", GB__COMPARE,                                                       \
+    X(ROUNDS, "rounds", 0, "N", GB__MEASURE,                                                       \
       "of all cells; default: from 8 to 60, as many as two minutes have room for; 6 at least "     \
       "for a verdict")                                                                             \
-    X(PRECISION, "precision", 0, "P", GB__COMPARE,                                                 \
+    X(PRECISION, "precision", 0, "P", GB__MEASURE,                                                 \
       "no more rounds once req/s ratios (with a rate, latencies') are known to P; default 2%")     \
     X(RATE, "rate", 'r', "RATE", GB__COMPARE | GB__LOAD,                                           \
       "requests a second on a fixed schedule (open loop); default: as fast as answers come")       \
@@ -16831,9 +17422,9 @@ enum {
     X(EXPECT, "expect", 0, "STRING", GB__COMPARE | GB__LOAD, "every body must contain it")         \
     X(NO_KEEPALIVE, "no-keepalive", 0, NULL, GB__ASKS, "a new connection for each request")        \
     X(TIMEOUT, "timeout", 0, "S", GB__ASKS, "of one request; default 30")                          \
-    X(SEED, "seed", 0, "N", GB__COMPARE, "of the order of cells and of the intervals; default 1")  \
+    X(SEED, "seed", 0, "N", GB__MEASURE, "of the order of cells and of the intervals; default 1")  \
     X(NO_CONTROL, "no-control", 0, NULL, GB__COMPARE, "leaves out the C handler")                  \
-    X(JSON, "json", 0, "F", GB__COMPARE | GB__LOAD | GB__PYTHONS, "writes JSON; - is stdout")      \
+    X(JSON, "json", 0, "F", GB__MEASURE | GB__LOAD | GB__PYTHONS, "writes JSON; - is stdout")      \
     X(MARKDOWN, "markdown", 0, "F", GB__RESULT, "writes a Markdown table; - is stdout")            \
     X(CSV, "csv", 0, "F", GB__RESULT, "writes CSV; - is stdout")                                   \
     X(HTML, "html", 0, "F", GB__RESULT, "writes a page with pictures; - is stdout")                \
@@ -16843,7 +17434,7 @@ enum {
       "writes a cell's latencies as .hgrm for HdrHistogram's plotter")                             \
     X(HDR, "hdr", 0, "FILE", GB__LOAD, "writes the latencies as .hgrm for HdrHistogram's plotter") \
     X(QUIET, "quiet", 0, NULL, GB__RESULT, "prints no table")                                      \
-    X(NO_PROGRESS, "no-progress", 0, NULL, GB__COMPARE, "shows no progress on a terminal")         \
+    X(NO_PROGRESS, "no-progress", 0, NULL, GB__MEASURE, "shows no progress on a terminal")         \
     X(VERSION, "version", 0, NULL, GB__ALL, "prints it")                                           \
     X(HELP, "help", 'h', NULL, GB__ALL, "this")
 
@@ -16879,7 +17470,7 @@ typedef struct gb__arguments {
     bool given[GB__OPT_COUNT];
     const char *value[GB__OPT_COUNT];
     const char *url;
-    gb__list pythons, scenarios, servers, headers, paths, variables, results;
+    gb__list pythons, scenarios, tasks, servers, headers, paths, variables, results;
 } gb__arguments;
 
 static volatile sig_atomic_t gb__signalled;
@@ -16914,6 +17505,8 @@ static const struct gb__command {
      GB__SERVE},
     {"why", "why [options]", "who waits for what, and who made them wait, by line", GB__WHY},
     {"load", "load URL [options]", "loads a server and says how it did", GB__LOAD},
+    {"cpu", "cpu [options]", "Python code on threads and processes of every build, no server",
+     GB__CPU},
     {"pythons", "pythons [options]", "lists the interpreters of this machine", GB__PYTHONS},
     {"report", "report RESULT.json... [options]",
      "the report of results that compare --json wrote; several against the first; - is stdin",
@@ -16967,6 +17560,7 @@ static bool gb__keep_value(gb__arguments *a, int id, const char *value)
     a->value[id] = value;
     if (id == GB__OPT_PYTHON) return gb__list_add(&a->pythons, value);
     if (id == GB__OPT_SCENARIO) return gb__list_add(&a->scenarios, value);
+    if (id == GB__OPT_TASK) return gb__list_add(&a->tasks, value);
     if (id == GB__OPT_SERVER) return gb__list_add(&a->servers, value);
     if (id == GB__OPT_HEADER) return gb__list_add(&a->headers, value);
     if (id == GB__OPT_PATH) return gb__list_add(&a->paths, value);
@@ -17005,8 +17599,6 @@ static gb_code gb__read_arguments(gb__arguments *a, int argc, char **argv, gb_er
     if (argc > 1 && *argv[1] != '-') {
         const struct gb__command *c = gb__commands;
         while (c->name && strcmp(c->name, argv[1])) c++;
-        if (!c->name && !strcmp(argv[1], "cpu"))
-            return gb__fail(error, GB_USAGE, "the command %s is not there yet", argv[1]);
         if (!c->name)
             return gb__fail(error, GB_USAGE, "there is no command %s; --help lists them", argv[1]);
         a->command = c->bit;
@@ -17125,7 +17717,7 @@ static gb_code gb__read_app_name(const gb__arguments *a, const char **app, gb_er
     if (!a->given[GB__OPT_APP]) return GB_OK;
     *app = a->value[GB__OPT_APP];
     if (!strncmp(*app, "builtin:", 8)) {
-        for (int i = GB_AUTO + 1; gb__interfaces[i]; i++)
+        for (int i = GB_AUTO + 1; i <= GB_C; i++)
             if (!strcmp(*app + 8, gb__interfaces[i])) return GB_OK;
         return gb__fail(error, GB_USAGE, "--app %s: the built-in ones are builtin:wsgi, "
                         "builtin:asgi and builtin:c", *app);
@@ -17151,6 +17743,8 @@ static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_interfa
     int place;
     gb_code code = gb__read_word(a, GB__OPT_INTERFACE, gb__interfaces, &place, error);
     *interface = (gb_interface)place;
+    if (!code && place == GB_TASK)
+        code = gb__fail(error, GB_USAGE, "--interface task: that is `gilbench cpu`");
     if (!code) code = gb__read_app_name(a, app, error);
     if (code || !a->given[GB__OPT_APP] || *interface == GB_AUTO) return code;
     const char *name = gb__interfaces[place];
@@ -17587,7 +18181,8 @@ typedef struct gb__comparing {
     gb_scenario scenarios[GB__MAX_LIST];
     char scenario_names[GB__MAX_LIST][64];
     gb_peer peers[GB__MAX_LIST];
-    char peer_names[GB__MAX_LIST][64];
+    char peer_names[GB__MAX_LIST][64], names[GB__MAX_LIST][64];
+    gb_worker_model models[GB__MAX_LIST];
     gb__numbers threads, workers, connections, server_cpus;
     gb_python *pythons;  // owned, as is the next
     gb__mix mix;
@@ -17617,31 +18212,21 @@ static void gb__show_progress(void *user, const gb_progress *p)
 // The builds of --arms among those found.
 static gb_code gb__find_arms(const char *arms, gb__comparing *c, gb_error *error)
 {
-    gb_python *list = NULL;
-    const gb_python *gil = NULL, *ft = NULL;
-    size_t n = 0;
+    gb_python pair[2];
     gb_slice rest = gb__slice(arms), arm;
-    gb_code code = gb_pythons(NULL, 0, &list, &n, error);
-    if (code) return code;
+    gb_code code = gb_python_pair(pair, error);
     c->pythons = calloc(strlen(arms) + 1, sizeof *c->pythons);
-    if (!c->pythons) {
-        code = gb__fail_memory(error);
-    } else if (!gb__python_pair(list, n, &gil, &ft)) {
-        code = gb__fail(error, GB_NO_PYTHON, "no version of CPython from 3.14 on is here both with "
-                        "and without the GIL; `gilbench pythons` says what is, `uv python install "
-                        "3.14 3.14t` or `make pythons` gets a pair");
-    }
+    if (!c->pythons) code = gb__fail_memory(error);
     for (bool more = !code; more && !code;) {
         more = gb__split(rest, ',', &arm, &rest);
         gb_python *p = &c->pythons[c->plan.python_count++];
         bool forced = gb__slice_is(arm, "ft-gil");
-        *p = gb__slice_is(arm, "gil") ? *gil : *ft;
+        *p = pair[!gb__slice_is(arm, "gil")];
         if (forced) p->gil = 1, strncat(p->id, ",gil=1", sizeof p->id - strlen(p->id) - 1);
         if (!forced && !gb__slice_is(arm, "gil") && !gb__slice_is(arm, "ft"))
             code = gb__fail(error, GB_USAGE, "--arms: \"%.*s\" is not gil, ft or ft-gil",
                             (int)arm.len, arm.data);
     }
-    free(list);
     c->plan.pythons = c->pythons;
     return code;
 }
@@ -17736,18 +18321,53 @@ static gb_code gb__read_servers(const gb__arguments *a, gb__comparing *c, gb_err
     return GB_OK;
 }
 
+static gb_code gb__read_models(const gb__arguments *a, gb__comparing *c, gb_error *error)
+{
+    gb_slice word, rest = gb__slice(a->given[GB__OPT_MODEL] ? a->value[GB__OPT_MODEL] : "threads");
+    c->plan.models = c->models;
+    for (bool more = true; more;) {
+        int model = GB_PROCESSES;
+        more = gb__split(rest, ',', &word, &rest);
+        while (gb__worker_models[model] && !gb__slice_is(word, gb__worker_models[model])) model++;
+        if (!gb__worker_models[model] || c->plan.model_count == GB__MAX_LIST)
+            return gb__fail(error, GB_USAGE, "--model %s: give a list %s", a->value[GB__OPT_MODEL],
+                            gb__option_table[GB__OPT_MODEL].help);
+        c->models[c->plan.model_count++] = (gb_worker_model)model;
+    }
+    return GB_OK;
+}
+
+static gb_code gb__read_tasks(const gb__arguments *a, gb__comparing *c, gb_error *error)
+{
+    static const gb__list all = {.items = {"fib", "bubble"}, .count = 2};
+    const gb__list *tasks = a->tasks.count ? &a->tasks : &all;
+    c->plan.scenarios = c->scenarios;
+    for (size_t i = 0; i < tasks->count; i++) {
+        const char *name = gb__basename(tasks->items[i]);
+        int len = strstr(name, ".py:") ? (int)strlen(name) : (int)strcspn(name, ":");
+        snprintf(c->names[i], sizeof c->names[i], "cpu-%.*s", len, name);
+        c->scenarios[c->plan.scenario_count++] = (gb_scenario){
+            .name = c->names[i], .app = tasks->items[i], .interface = GB_TASK};
+    }
+    if (!a->given[GB__OPT_TASK_THREADS]) c->threads = (gb__numbers){{1, 2, 4}, 3};
+    gb_code code = gb__read_numbers(a, GB__OPT_TASK_THREADS, GB_MAX_WORKERS, &c->threads, error);
+    return code ? code : gb__read_models(a, c, error);
+}
+
 static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_error *error)
 {
     gb_plan *p = &c->plan;
     *c = (gb__comparing){.plan = {.stop = &gb__stop_flag,
                                   .no_control = a->given[GB__OPT_NO_CONTROL],
+                                  .split = a->given[GB__OPT_SPLIT],
                                   .threads = c->threads.items, .workers = c->workers.items,
                                   .connections = c->connections.items,
                                   .server_cpus = c->server_cpus.items}};
     if (!a->given[GB__OPT_NO_PROGRESS] && !a->given[GB__OPT_QUIET] && isatty(STDERR_FILENO))
         p->on_progress = gb__show_progress, p->user = c;
     gb_code code = gb__read_process(a, &p->process, error);
-    if (!code) code = gb__read_scenarios(a, c, error);
+    bool tasks = a->command == GB__CPU;
+    if (!code) code = tasks ? gb__read_tasks(a, c, error) : gb__read_scenarios(a, c, error);
     if (!code) code = gb__read_asked(a, &c->mix, &p->load, error);
     if (!code) code = gb__read_loop(a, &p->loop, error);
     if (!code) code = gb__read_servers(a, c, error);
@@ -17756,12 +18376,12 @@ static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_err
     if (!code) code = gb__read_worker_model(a, &p->worker_model, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_CONNECTIONS, 100000, &c->connections, error);
     if (!code) code = gb__read_numbers(a, GB__OPT_SERVER_CPUS, GB_MAX_CPUS, &c->server_cpus, error);
-    if (!code) code = gb__read_int(a, GB__OPT_ROUNDS, 10000, &p->rounds, error);
-    if (!code) code = gb__read_precision(a, &p->precision, error);
     if (!code) code = gb__read_int(a, GB__OPT_CLIENT_THREADS, 1024, &p->client_threads, error);
     if (!code) code = gb__read_number(a, GB__OPT_DURATION, 0.01, 1e6, &p->duration_s, error);
     if (!code) code = gb__read_number(a, GB__OPT_WARMUP, 0.001, 1e6, &p->warmup_s, error);
     if (!code) code = gb__read_number(a, GB__OPT_RATE, 0.001, 1e9, &p->rate, error);
+    if (!code) code = gb__read_int(a, GB__OPT_ROUNDS, 10000, &p->rounds, error);
+    if (!code) code = gb__read_precision(a, &p->precision, error);
     if (!code) code = gb__read_count(a, GB__OPT_SEED, 1e15, &p->seed, error);
     if (!code) code = gb__check_output(a, GB__OPT_JSON, error);
     if (!code) code = gb__check_reports(a, error);

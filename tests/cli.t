@@ -64,7 +64,6 @@ like($load_help, qr/-$_->[0], --$_->[1] /, "-$_->[0]") for ['c', 'connections'],
 my $url = 'http://127.0.0.1:9/';
 my %prefix = (compare => [], serve => [], load => [$url], pythons => [], report => []);
 refused(2, qr/no command frobnicate/, 'frobnicate');
-refused(2, qr/cpu is not there yet/, 'cpu');
 for my $command (sort keys %help) {
     my @start = ($command, @{ $prefix{$command} });
     refused(2, qr/no option --frobnicate/, @start, '--frobnicate');

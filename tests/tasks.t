@@ -1,0 +1,100 @@
+# gilbench cpu: tasks on threads and processes of every build, as rows of a comparison.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::Bin;
+use Gilbench;
+use JSON::PP;
+use Test::More;
+
+my @pair = map { ('--python', $_->{executable}) } pair();
+save('mine.py', <<'END');
+import sys
+def work():
+    print('at work')
+    return sum(range(20000))
+def share(share, shares):
+    return sum(range(share, 20000, shares))
+def bad():
+    raise ValueError('planted')
+def exits():
+    sys.exit(3)
+def dies():
+    import os
+    os.abort()
+END
+chdir $top or die;
+
+sub measured {
+    my ($file, @args) = @_;
+    my ($out, $err, $status) = said($gilbench, 'cpu', @pair, '--rounds', 2, '--json', $file, @args);
+    return ($out, $err, $status, eval { decode_json(slurp($file)) } || {});
+}
+
+my ($out, $err, $status, $r) = measured('work.json', '--task', 'mine.py:work', '--threads', '1,2',
+    '--model', 'threads,processes,processes-each,subinterpreters', '--csv', 'work.csv', '--html', 'work.html');
+is($status, 0, 'a function of a file is measured') or diag($err);
+my @cells = @{$r->{cells} || []};
+is(join(' ', sort map { "$_->{worker_model}$_->{threads}" } @cells),
+    join(' ', sort map { my $m = $_; map { ("$m$_") x 2 } 1, 2 }
+        qw(processes processes-each subinterpreters threads)),
+    'on every build, in all models, with each number of workers');
+for my $c (@cells) {
+    my $round = $c->{rounds}[0];
+    my $fine = $c->{interface} eq 'task' && $c->{path} eq 'mine.py:work' && !$c->{connections} &&
+        $round->{requests} == $c->{threads} && $round->{answer} eq '199990000' &&
+        $round->{rps} > 0 && $round->{latency_ms}{max} > 0 && $round->{memory_mb}{service} > 5 &&
+        $round->{cpu}{server_cores} > 0 && "@{$round->{requests_per_worker}}" =~ /^1( 1)*$/;
+    ok($fine, "$c->{id}: its jobs, time, CPU, memory and answer") or diag(explain($round));
+}
+my %against = map { ("$_->{candidate} / $_->{baseline}" => 1) } @{$r->{comparisons}};
+my ($gil, $ft) = map { $_->{id} } pair();
+ok($against{"cpu-mine.py:work/$_"}, "compared: $_") for
+    "$ft/w1-t2-c0 / cpu-mine.py:work/$gil/w1-t2-c0",
+    "$ft/w1-t2-c0 / cpu-mine.py:work/$ft/w1-t1-c0",
+    "$ft/w1-t2-c0 / cpu-mine.py:work/$ft processes/w1-t2-c0";
+like($err, qr{at work}, 'what a task prints is seen');
+like($out, qr{Tasks: req/s are jobs a second}, 'the report says what its columns mean');
+is((said($gilbench, 'report', 'work.json'))[0], $out, 'and is the same again from its file');
+is(scalar(() = slurp('work.csv') =~ m{^cpu-mine}mg), @cells + keys %against, 'CSV has its rows');
+like(slurp('work.html'), qr{mine\.py:work}, 'HTML has it');
+
+(undef, undef, $status, $r) = measured('split.json', '--task', 'mine.py:share', '--split',
+    '--threads', '2');
+is($status, 0, 'shares of a job');
+is($r->{cells}[0]{rounds}[0]{requests}, 1, 'are one job');
+is($r->{cells}[0]{rounds}[0]{answer}, '99990000', 'of which the first worker has the first share');
+
+# A worker that fails is no fast worker.
+for (['bad', qr{worker [12]: ValueError: planted}], ['exits', qr{worker [12]: SystemExit: 3}],
+    ['dies', qr{process was ended by signal 6}], ['none', qr{no attribute 'none'}]) {
+    my ($name, $why) = @$_;
+    (undef, $err, $status, $r) = measured("$name.json", '--task', "mine.py:$name", '--threads', '2',
+        '--model', 'threads,processes');
+    is($status, 1, "$name fails");
+    like($err, qr{^gilbench: .*$why}m, 'and says why');
+    is(scalar(grep { $_->{problem} } map { @{$_->{rounds}} } @{$r->{cells}}), 8, 'in every round');
+}
+
+my %answers = ('fib:15' => 610, 'bubble:60' => qr{^\d+$}, 'json:2' => 10, 'page:1' => qr{^\d+$},
+    'alloc:2' => 100, 'shared:2000' => 1024, 'private:2000' => 1024);
+(undef, $err, $status, $r) = measured('all.json', '--threads', '2',
+    map { ('--task', $_) } sort keys %answers);
+is($status, 0, 'the built-in tasks') or diag($err);
+for my $c (@{$r->{cells}}) {
+    my ($want, $got) = ($answers{$c->{app}}, $c->{rounds}[0]{answer});
+    ok(ref $want ? $got =~ $want : $got eq $want, "$c->{id}: $got");
+}
+(undef, undef, $status, $r) = measured('shares.json', '--threads', '2', '--split',
+    map { ('--task', $_) } grep { !/bubble/ } sort keys %answers);
+is($status, 0, 'all but bubble can be split');
+my ($fib) = grep { $_->{app} eq 'fib:15' } @{$r->{cells}};
+cmp_ok($fib->{rounds}[0]{answer}, '<', 610, 'so that a worker has less to do');
+
+for (['--task', 'nonsense'], ['--task', 'fib:0'], ['--threads', '65'], ['--model', 'fibres'],
+    ['--split', '--task', 'bubble'], ['--connections', '3']) {
+    is((said($gilbench, 'cpu', @pair, @$_))[2] || 0, 2, "refused: @$_");
+}
+is((said($gilbench, 'compare', '--interface', 'task'))[2], 2, 'a task is no interface of a server');
+
+done_testing;
