@@ -13838,6 +13838,7 @@ typedef struct gb__sentences {
     const char *builds[3];   // ids: of the one that is held against, the other, the control
     char lines[GB__ANSWER_LINES][1024];
     size_t count;
+    bool several;            // scenarios, so that a path doesn't say which
     size_t ratios, unclear;  // that were said
     gb_interval widest;      // of them
     int needed;              // rounds that would tell 5 % of those that are unclear
@@ -13982,7 +13983,8 @@ static void gb__say_builds(gb__sentences *a, const gb__ladder *l)
         if (!baseline || !c || (i && i != l->peak && i + 1 != l->count)) continue;
         if (!said && !gb__begin(a)) return;
         if (!said)
-            gb__words(a, "%s, %s of %s%s against %s", l->first->path,
+            gb__words(a, "%s%s%s, %s of %s%s against %s", l->first->path, a->several ? " of " : "",
+                      a->several ? l->first->scenario : "",
                       l->metric == GB_RPS ? "req/s" : "p99 latency", c->python,
                       gb__has_gil(python) ? "" : " (no GIL)", baseline->python);
         gb__topology_words(baseline, was);
@@ -14030,7 +14032,8 @@ static void gb__say_best(gb__sentences *a, const gb__ladder *l)
         if (!rows[build] || !rows[build]->best) return;
     }
     if (!gb__begin(a)) return;
-    gb__words(a, "Best against best, %s: ", l->first->path);
+    gb__words(a, "Best against best, %s%s%s: ", l->first->path, a->several ? " of " : "",
+              a->several ? l->first->scenario : "");
     for (int build = 1; build >= 0; build--) {
         const gb_cell *c = rows[build];
         gb__small rps, p99, mb;
@@ -14315,6 +14318,8 @@ static gb__sentences *gb__sentences_of(const gb_result *r)
         a->builds[i] = i < r->python_count ? r->pythons[i].id : NULL;
     a->builds[2] = "";
     for (size_t i = 0; i < r->cell_count; i++) sources |= *r->cells[i].source != 0;
+    for (size_t i = 0; i < r->cell_count; i++)
+        a->several |= strcmp(r->cells[i].scenario, r->cells->scenario) != 0;
     if (sources) gb__say_changes(a);
     else if (r->python_count) gb__say_scenarios(a);
     if (a->count) gb__say_unsure(a);

@@ -333,7 +333,7 @@ static void test_many_scenarios(void)
         snprintf(row("3.14.7", 1, 1, 1000, i == 1, 20)->scenario, 8, "s%d", i);
         snprintf(row("3.14.7t", 1, 1, 900, i == 1, 20)->scenario, 8, "s%d", i);
     }
-    says("/page, req/s of", "fifteen scenarios");
+    says("/page of s0, req/s of", "fifteen scenarios, which are named");
     gb__sentences *a = gb__sentences_of(&result);
     ok(a && a->count <= GB__ANSWER_LINES, "%zu lines", a ? a->count : 0);
     for (size_t i = 0; a && i < 60; i++)
