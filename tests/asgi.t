@@ -343,7 +343,7 @@ sub test_mistakes {
 
 sub test_pressure {
     my ($s) = @_;
-    my ($mb, $before) = (100, memory($s, 'VmRSS'));
+    my ($mb, $before) = (64, memory($s, 'VmRSS'));
     my ($socket, $sent, $piece) = (dial($s), 0, 'x' x (1 << 20));
     print $socket "POST /slow_upload HTTP/1.1\r\nHost: a\r\nContent-Length: ", $mb << 20, "\r\n\r\n";
     $socket->blocking(0);
@@ -382,10 +382,10 @@ sub test_pressure {
     wait;
 
     $socket = dial($s);
-    print $socket "GET /one_piece?512 HTTP/1.1\r\nHost: a\r\n\r\nGET /echo HTTP/1.1\r\nHost: a\r\n\r\n";
+    print $socket "GET /one_piece?256 HTTP/1.1\r\nHost: a\r\n\r\nGET /echo HTTP/1.1\r\nHost: a\r\n\r\n";
     sleep 0.2;
     my $big = answer($socket, 20);
-    is(length $big->{body}, 512 * 65536, 'one body that no socket takes at once');
+    is(length $big->{body}, 256 * 65536, 'one body that no socket takes at once');
     is((parse($big->{rest}) // answer($socket))->{status}, 200, '... and the request behind it');
     $socket = dial($s);
     print $socket "GET /at_once HTTP/1.1\r\nHost: a\r\n\r\n";
