@@ -254,9 +254,11 @@
 // are read by the offsets that CPython has for debuggers. Each part of that is tried at the start,
 // and where it fails (another version, a libpython without a table or without offsets) the report
 // says so. Who has the GIL is looked up 1,400 times a second: shorter holds are seen by chance. A
-// lock is spun for before it is waited for, 40 times, and that isn't seen; nor are locks that C code
-// of an extension has of its own. "No line of Python" holds the GIL where a thread is between
-// requests, or in C. To note lines slows down who waits, so compare doesn't.
+// free-threaded thread yields up to 40 times before it is parked, which counts as its line's wait.
+// Locks that C code of an extension has of its own aren't seen. "No line of Python" holds the GIL
+// where a thread is between requests, or in C. To note lines slows down who waits, so compare counts
+// waits only, and measures those rows once more, apart, whose requests wait for over a tenth of
+// their time, to say what for.
 //
 // METHOD
 //
@@ -861,8 +863,8 @@ typedef enum gb_wait_kind {
     GB_WAIT_EVENT   // to be told by another thread: no contention; noted within requests only
 } gb_wait_kind;
 
-#define GB_WAITS 16
-#define GB_WAIT_TEXT 128
+#define GB_WAITS 12
+#define GB_WAIT_TEXT 112
 
 typedef struct gb_wait {
     gb_wait_kind kind;
@@ -1059,6 +1061,8 @@ typedef struct gb_cell {
     bool best;                    // its build's best topology, measured again: see METHOD
     gb_round *rounds;             // owned
     size_t round_count;
+    gb_round *noted_rounds;       // owned: one more, which counts nowhere else, in which the waits
+    size_t noted_round_count;     // were noted, where requests waited for much of their time
     gb_histogram latency;         // of all rounds; owned, as is the next
     gb_histogram uncorrected;     // with a rate only
     gb_interval summary[GB_METRIC_COUNT];  // over the rounds with a measurement; NAN without any
@@ -8935,6 +8939,7 @@ static gb_code gb__asgi_open(gb__asgi *g, gb__app *app, const char *loop, gb__ga
 #define GB__WAIT_ROWS 1024  // kinds of waits that are told apart: by line, and by holder or object
 #define GB__WAIT_FILE 160
 #define GB__HOLDER_STEP_NS 700000
+#define GB__YIELDED 1       // instead of a mutex
 #define GB__GIL_SIZE 256    // of what belongs to a GIL, its condition variables among it
 
 // In CPython's record of its stops: is one wanted, and whose thread state wants it.
@@ -8994,7 +8999,7 @@ static struct {
     char problem[256];
     uintptr_t gil;                   // 0: it has none
     PyObject *helper;                // the namespace of gb__waits_helper
-    _Atomic bool counts, notes;
+    _Atomic bool counts, notes, checking;
     // Code that waits to be told, by a lock; and that only asks on behalf of its caller.
     _Atomic uintptr_t waits_for_work, asks[2];
     _Atomic uintptr_t parked;        // the last address that was waited at
@@ -9205,7 +9210,7 @@ static void gb__go_on(gb__standing *w)
 static uintptr_t gb__gil_holder(uintptr_t gil)
 {
     const gb__offsets *o = gb__seen.at;
-    return gb__peek_word(false, gil + o->interpreter.holder - o->interpreter.gil_state);
+    return gb__peek_word(true, gil + o->interpreter.holder - o->interpreter.gil_state);
 }
 
 // A thread begins to wait when the GIL has changed hands, and then its holder stands where it has
@@ -9238,7 +9243,7 @@ static gb__standing gb__stand_for_gil(const pthread_cond_t *condition, bool agai
     bool counts = atomic_load(&gb__seen.counts);
     uintptr_t state = counts ? gb__own_state() : 0;
     uintptr_t gil = state ? gb__gil_of(state, condition) : 0;
-    if (gil) atomic_store(&gb__seen.parked, gil);
+    if (gil && atomic_load(&gb__seen.checking)) atomic_store(&gb__seen.parked, gil);
     if (gil) gb__stand(&w, state, gb__gil_holder(gil));
     return w;
 }
@@ -9265,6 +9270,11 @@ static int gb__cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
     return result;
 }
 
+static bool gb__is_for_work(const gb__standing *w)
+{
+    return w->waiter.code && w->waiter.code == atomic_load(&gb__seen.waits_for_work);
+}
+
 // In front of a semaphore that CPython parks a thread on stands where it waits, a mutex, an event, a
 // queue or its own state when the world is stopped; and in front of that what a mutex alone has.
 static void gb__stand_at(gb__standing *w, uintptr_t address, uintptr_t of_mutex, uintptr_t state)
@@ -9273,18 +9283,16 @@ static void gb__stand_at(gb__standing *w, uintptr_t address, uintptr_t of_mutex,
     const gb__offsets *o = gb__seen.at;
     uintptr_t interpreter = gb__peek_word(true, state + o->thread.interpreter);
     uintptr_t stops = interpreter + gb__seen.world, other = 0;
-    uint8_t value = 0;
-    bool there = gb__peek(false, address, &value, 1);
     w->kind = GB_WAIT_LOCK;
     if (gb__seen.world && (address - state < o->thread.size || address - stops <= GB__STOPPED_BY)) {
         w->kind = GB_WAIT_WORLD;
         w->mutex = atomic_load(&gb__collecting);
         other = gb__peek_word(true, stops + GB__STOPPED_BY);
     } else {
+        uint8_t value = 0;
         w->waiter = gb__spot_of(true, state);
-        w->mutex = there ? address : 0;
-        if ((there && !of_mutex) || (value == QUEUE && !gb__is_serving) ||
-            (w->waiter.code && w->waiter.code == atomic_load(&gb__seen.waits_for_work)))
+        w->mutex = atomic_load(&gb__seen.notes) && gb__peek(false, address, &value, 1) ? address : 0;
+        if (!of_mutex || (value == QUEUE && !gb__is_serving) || gb__is_for_work(w))
             w->kind = GB_WAIT_EVENT;
     }
     gb__stand(w, state, other);
@@ -9295,7 +9303,7 @@ __attribute__((no_sanitize("address"))) static gb__standing gb__stand_in_park(co
     gb__standing w = {0};
     uintptr_t address = ((const uintptr_t *)s)[-1], of_mutex = ((const uintptr_t *)s)[-2];
     if (!atomic_load(&gb__seen.counts)) return w;
-    atomic_store(&gb__seen.parked, address);
+    if (atomic_load(&gb__seen.checking)) atomic_store(&gb__seen.parked, address);
     uintptr_t state = gb__own_state();
     if (state) gb__stand_at(&w, address, of_mutex, state);
     return w;
@@ -9305,6 +9313,20 @@ static int gb__sem_wait(sem_t *s)
 {
     gb__standing w = gb__stand_in_park(s);
     int result = sem_wait(s);
+    gb__go_on(&w);
+    return result;
+}
+
+// Before it parks, a free-threaded build's thread yields up to 40 times, on a busy machine for long.
+// For which mutex isn't known; that of the same line is taken for it.
+static int gb__sched_yield(void)
+{
+    gb__standing w = {.kind = GB_WAIT_LOCK, .mutex = GB__YIELDED, .again = true};
+    uintptr_t state = atomic_load(&gb__seen.counts) ? gb__own_state() : 0;
+    if (state) w.waiter = gb__spot_of(true, state);
+    if (gb__is_for_work(&w)) w.kind = GB_WAIT_EVENT;
+    if (state) gb__stand(&w, state, 0);
+    int result = sched_yield();
     gb__go_on(&w);
     return result;
 }
@@ -9333,6 +9355,7 @@ static gb__function gb__replacement(const char *name)
 #if defined __GLIBC__ && __GLIBC_PREREQ(2, 30)
                {"sem_clockwait", (gb__function)gb__sem_clockwait},
 #endif
+               {"sched_yield", (gb__function)gb__sched_yield},
                {"sem_wait", (gb__function)gb__sem_wait}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!strcmp(name, all[i].name)) return all[i].function;
@@ -9504,6 +9527,7 @@ static const char gb__waits_helper[] =
     "        todo = above\n"
     "    return {i: found.get(i) or types.get(i, '') for i in ids}\n"
     "GIL, LOCK, WORLD = range(3)\n"
+    "YIELDED = 'a lock, by yielding'\n"
     "def report(rows):\n"
     "    called = names({row[1] for row in rows} - {0})\n"
     "    pairs, waits = {}, {}\n"
@@ -9516,10 +9540,14 @@ static const char gb__waits_helper[] =
     "        if o:\n"
     "            of = f'{of} {called[o]}'.strip()\n"
     "        elif kind not in (GIL, WORLD):\n"
-    "            of = 'a lock of the interpreter\\'s'\n"
+    "            of = of or 'a lock of the interpreter\\'s'\n"
     "        had = pairs.setdefault((kind, *waiter, *holder, of), [0, 0])\n"
     "        had[0] += count\n"
     "        had[1] += ms\n"
+    "    for key in [key for key in pairs if key[5] == YIELDED]:\n"
+    "        same = [k for k in pairs if k[:3] == key[:3] and k != key]\n"
+    "        if same:\n"
+    "            pairs[max(same, key=lambda k: pairs[k][1])][1] += pairs.pop(key)[1]\n"
     "    for key, had in sorted(pairs.items(), key=lambda pair: -pair[1][1]):\n"
     "        about = key if key[0] == WORLD else (*key[:3], key[5])\n"
     "        row = waits.setdefault(about, [*key, 0, 0, had[1]])\n"
@@ -9621,12 +9649,14 @@ static const char *gb__seen_problem(void)  // attached
     gb__seen.rows = calloc(GB__WAIT_ROWS, sizeof *gb__seen.rows);
     gb__seen.helper = gb__py_run(gb__waits_helper, "gilbench");
     if (!gb__seen.rows || !gb__seen.helper) return "out of memory";
+    atomic_store(&gb__seen.checking, true);
     atomic_store(&gb__seen.counts, true);
     if (!gb__check_locks()) return "a wait for a lock, made on purpose, wasn't seen";
     gb__seen.pid = getpid();
     atomic_store(&gb__seen.notes, true);
     bool lines = gb__check_lines();
     atomic_store(&gb__seen.notes, false);
+    atomic_store(&gb__seen.checking, false);
     return lines ? NULL : "a wait for a line of Python, made on purpose, wasn't seen";
 }
 
@@ -9648,9 +9678,10 @@ static PyObject *gb__wait_list(const gb__wait_row *rows)
     for (size_t i = 0; list && i < GB__WAIT_ROWS; i++) {
         const gb__wait_row *r = &rows[i];
         bool collecting = r->about[0] == GB_WAIT_WORLD && r->about[1];
+        bool yielded = r->about[0] != GB_WAIT_WORLD && r->about[1] == GB__YIELDED;
         PyObject *done = !r->used ? NULL : gb_py.PyObject_CallMethod(
             list, "append", "((iKsKdsissis))", (int)r->about[0], (unsigned long long)r->object,
-            collecting ? "a collection of garbage" : r->type, (unsigned long long)r->count,
+            collecting ? "a collection of garbage" : yielded ? "a lock, by yielding" : r->type, (unsigned long long)r->count,
             (double)r->ns / 1e6, r->waiter, r->waiter_line, r->waiter_in, r->holder,
             r->holder_line, r->holder_in);
         gb__py_drop(done);
@@ -9717,17 +9748,23 @@ static PyObject *gb__wait_report(void)
     return report;
 }
 
-GB_API gb_code gb_waits_begin(gb_error *error)
+// What may be imported only after the start.
+static void gb__seen_codes(void)  // attached
 {
     Py_ssize_t code[3] = {0};
-    if (!gb__seen.at && !*gb__seen.problem) gb__seen_open();
-    if (*gb__seen.problem) return gb__fail(error, GB_SYSTEM, "%s", gb__seen.problem);
-    PyObject *codes = gb__seen_call("codes", NULL);
-    if (!codes || !gb_py.PyArg_ParseTuple(codes, "nnn", &code[0], &code[1], &code[2]))
-        gb_py.PyErr_Clear();
+    PyObject *codes = gb__seen.helper ? gb__seen_call("codes", NULL) : NULL;
+    if (codes) gb_py.PyArg_ParseTuple(codes, "nnn", &code[0], &code[1], &code[2]);
     gb__py_drop(codes);
+    gb_py.PyErr_Clear();
     atomic_store(&gb__seen.waits_for_work, (uintptr_t)code[0]);
     for (int i = 0; i < 2; i++) atomic_store(&gb__seen.asks[i], (uintptr_t)code[1 + i]);
+}
+
+GB_API gb_code gb_waits_begin(gb_error *error)
+{
+    if (!gb__seen.at && !*gb__seen.problem) gb__seen_open();
+    if (*gb__seen.problem) return gb__fail(error, GB_SYSTEM, "%s", gb__seen.problem);
+    gb__seen_codes();
     gb__seen.pid = getpid();
     atomic_store(&gb__seen.notes, true);
     gb__seen.watched = gb__seen.gil &&
@@ -9970,6 +10007,7 @@ static gb_code gb__hosted_app(gb__hosted *h, gb__interpreter *i, gb_error *error
     } else if (!code && !h->task) {
         code = gb__wsgi_open(&i->wsgi, &i->app, &i->gateway, error);
     }
+    if (i == &h->main) gb__seen_codes();
     i->state = i->asgi.main_state = gb_py.PyEval_SaveThread();
     return code;
 }
@@ -12329,6 +12367,7 @@ static gb_code gb__open_cell(const gb_plan *p, gb_cell *c, gb_error *error)
 static void gb__close_cell(gb_cell *c)
 {
     free(c->rounds);
+    free(c->noted_rounds);
     gb_histogram_free(&c->latency);
     gb_histogram_free(&c->uncorrected);
 }
@@ -13062,9 +13101,10 @@ static void gb__watch_load(void *user, const gb_load_progress *load)
     if (load->rps > 0) w->plan->on_progress(w->plan->user, &w->progress);
 }
 
-static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c,
+static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c, gb_round *round,
                                 gb__watcher *watcher, gb_error *error)
 {
+    bool noting = round == c->noted_rounds;
     const gb_placement *on = &r->plan.cpus;
     if (c->interface == GB_TASK) {
         gb_task_config task = {.python = gb__find_python(r, c->python), .task = c->app,
@@ -13078,11 +13118,12 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
                     .worker_model = c->worker_model, .server = {.threads = c->threads},
                     .cpus = on->server_cpus,
                     .cpu_count = c->server_cpus ? c->server_cpus : on->server_cpu_count,
-                    .command = *c->command ? c->command : NULL, .waits = p->waits,
+                    .command = *c->command ? c->command : NULL, .waits = p->waits || noting,
                     .process = p->process},
         .path = c->path,
         .load = p->load,
-        .latency = &c->latency, .uncorrected = &c->uncorrected,
+        .latency = noting ? NULL : &c->latency,
+        .uncorrected = noting ? NULL : &c->uncorrected,
         .on_progress = p->on_progress && watcher ? gb__watch_load : NULL, .user = watcher};
     m.load.connections = c->connections;
     m.load.threads = p->client_threads;
@@ -13093,7 +13134,7 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
     m.load.rate = p->rate;
     m.load.stop = p->stop;
     if (gb__cell_is_control(c)) m.load.expect = NULL;
-    return gb_measure(&m, &c->rounds[c->round_count++], error);
+    return gb_measure(&m, round, error);
 }
 
 // What can't be loaded once can't be loaded the next time: its other cells say so without a try.
@@ -13119,7 +13160,7 @@ static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__wat
         if (problem != round->problem) gb__copy(round->problem, sizeof round->problem, problem);
         return true;
     }
-    gb_code code = gb__measure_cell(p, r, c, watcher, &error);
+    gb_code code = gb__measure_cell(p, r, c, &c->rounds[c->round_count++], watcher, &error);
     if (code == GB_INTERRUPTED || gb__flag_is_set(p->stop)) {
         c->round_count--;  // a window cut short is no measurement
         return false;
@@ -13330,6 +13371,39 @@ static gb_code gb__measure_all(gb__watcher *w, gb_result *r, gb_error *first, gb
     return code;
 }
 
+// ---- who waits ----------------------------------------------------------------------------------
+
+enum { GB__MOST_NOTED = 8 };  // rows
+
+// The part of a request's time that it waits for others in Python; 0 where that isn't known.
+static double gb__waiting_share(const gb_cell *c)
+{
+    const gb_round *r = c->round_count ? &c->rounds[c->round_count - 1] : NULL;
+    if (!r || !r->all_waits || *r->problem) return 0;
+    double waits = r->anatomy_us.attach_wait.mean + r->anatomy_us.lock_wait.mean +
+                   r->anatomy_us.world_wait.mean;
+    double all = waits + r->anatomy_us.read.mean + r->anatomy_us.app.mean +
+                 r->anatomy_us.write.mean;
+    return all > 0 ? waits / all : 0;
+}
+
+// To note the lines slows down who waits, so it has a round of its own, and only where it tells much:
+// in the rows whose requests wait longest.
+static void gb__note_waits(const gb_plan *p, gb_result *r)
+{
+    gb_error ignored;
+    for (int n = 0; n < GB__MOST_NOTED && !gb__flag_is_set(p->stop); n++) {
+        gb_cell *most = NULL;
+        for (gb_cell *c = r->cells; c < r->cells + r->cell_count; c++)
+            if (!c->noted_rounds && !c->best && gb__waiting_share(c) > 0.1 &&
+                (!most || gb__waiting_share(c) > gb__waiting_share(most)))
+                most = c;
+        if (!most || !(most->noted_rounds = calloc(1, sizeof *most->noted_rounds))) return;
+        most->noted_round_count =
+            !gb__measure_cell(p, r, most, most->noted_rounds, NULL, &ignored);
+    }
+}
+
 // ---- all of it ----------------------------------------------------------------------------------
 
 static gb_method gb__method_of(const gb_plan *p)
@@ -13367,6 +13441,7 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     if (!code) code = gb__measure_all(&w, result, &first, error);
     if (!code) code = gb__add_comparisons(&p, result, error);
     if (code) return code;
+    if (!p.waits && !result->interrupted) gb__note_waits(&p, result);
     gb__warn_host(result);
     gb__warn_builds(result);
     gb__warn_fallbacks(&p, result);
@@ -13816,6 +13891,15 @@ static const char *gb__dominant(const gb_result *r, const gb_cell *c, gb__phrase
     return text;
 }
 
+// The round of a cell in which waits were looked for, or were to be; NULL: none.
+static const gb_round *gb__noted_round(const gb_cell *c)
+{
+    if (c->noted_round_count) return c->noted_rounds;
+    for (size_t i = c->round_count; i-- > 0;)
+        if (c->rounds[i].waits.noted || *c->rounds[i].waits.problem) return &c->rounds[i];
+    return NULL;
+}
+
 // ---- lines --------------------------------------------------------------------------------------
 
 enum { GB__ANSWER_LINES = 20, GB__MOST_RUNGS = 32 };
@@ -14179,6 +14263,26 @@ static void gb__say_why(gb__sentences *a, const gb__ladder *l, size_t rung, int 
     gb__words(a, ".");
 }
 
+// What the requests of a row wait for longest, with its line; nothing where that wasn't noted.
+static void gb__say_waits(gb__sentences *a, const gb_cell *c)
+{
+    static const char *const names[] = {"the GIL", "locks", "a stopped world"};
+    const gb_round *r = c ? gb__noted_round(c) : NULL;
+    double us[GB__PHASES], all = c ? gb__anatomy(c, us) : 0;
+    gb__phrase text;
+    if (!r || !r->waits.count || !(all > 0)) return;
+    const gb_wait *w = r->waits.list;
+    double share = w->kind < GB_WAIT_EVENT ? 100 * us[GB__PHASE_ATTACH + w->kind] / all : 0;
+    if (share < 1 || !gb__begin(a)) return;
+    gb__words(a, "With %s a request on %s waits %.0f %% of its time for %s: ",
+              gb__topology_words(c, text), c->python, share, names[w->kind]);
+    if (w->kind == GB_WAIT_WORLD) gb__words(a, "%s stops it.", w->holder);
+    else if (w->kind == GB_WAIT_LOCK) gb__words(a, "most at %s, of %s.", w->waiter, w->object);
+    else
+        gb__words(a, "most at %s, held by %s.", w->waiter,
+                  *w->holder ? w->holder : "no line of Python");
+}
+
 static bool gb__is_first_of_scenario(const gb_result *r, const gb_cell *c)
 {
     for (const gb_cell *before = r->cells; before < c; before++)
@@ -14218,6 +14322,8 @@ static void gb__say_scenarios(gb__sentences *a)
                 gb__compare_rows(r, one, most, GB_RPS).verdict == GB_SLOWER)
                 gb__say_why(a, &l, l.count - 1, build);
         }
+        for (int build = 0; build < 2 && in_full; build++)
+            gb__say_waits(a, l.rungs[l.count - 1].of[build]);
         told |= in_full;
     }
 }
@@ -15059,14 +15165,6 @@ static size_t gb__warnings_like(const gb_result *r, size_t index)
     return n;
 }
 
-// The last round of a cell in which waits were looked for, or were to be; NULL: none.
-static const gb_round *gb__noted_round(const gb_cell *c)
-{
-    for (size_t i = c->round_count; i-- > 0;)
-        if (c->rounds[i].waits.noted || *c->rounds[i].waits.problem) return &c->rounds[i];
-    return NULL;
-}
-
 // The time that waits are a share of: that of all requests in the server's threads; of event loops,
 // in which requests overlap, that of the loops.
 static double gb__served_ms(const gb_cell *c, const gb_round *r)
@@ -15826,6 +15924,8 @@ static const gb__key gb__cell_keys[] = {
     GB__KEY(BOOL, gb_cell, broken),
     GB__KEY(BOOL, gb_cell, best),
     GB__LIST(gb_cell, round, gb__round_element, GB__MAX_ROUNDS),
+    GB__NAMED(LIST, gb_cell, noted_rounds, "noted_rounds", .more = &gb__round_element, .most = 1,
+              .count = offsetof(gb_cell, noted_round_count), .flags = GB__OMITTED),
     GB__PART(gb_cell, gb__summary_keys, "summary"),
     GB__NAMED(HISTOGRAM, gb_cell, latency, "latency_histogram"),
     GB__NAMED(HISTOGRAM, gb_cell, uncorrected, "uncorrected_latency_histogram"),

@@ -46,4 +46,17 @@ is($again, $out, 'the report of the file is the same');
 (my $markdown) = said({ dir => $top }, $gilbench, 'report', 'why.json', '--quiet', '--markdown', '-');
 is($markdown, slurp("$top/why.md"), 'in Markdown as well');
 
+# Compare only counts them, and notes them in a round apart where they are long.
+($out, $err, $status) = said({ dir => $top }, $gilbench, 'compare', '--app', 'planted.py:app', '--threads', '1,4',
+    '--connections', 4, '--duration', '0.1', '--rounds', 1, '--no-control', '--json', 'compare.json');
+$result = eval { decode_json(slurp("$top/compare.json")) } // { cells => [] };
+for my $cell (@{ $result->{cells} }) {
+    my ($round, $noted) = ($cell->{rounds}[0], $cell->{noted_rounds}[0]);
+    is($round->{waits}, undef, "$cell->{id}: no lines in a round that counts");
+    is($noted && $noted->{waits}[0]{object}, $cell->{threads} > 1 ? '_thread.lock planted.LOCK' : undef,
+        'but in one more, where requests wait');
+}
+($again) = said({ dir => $top }, $gilbench, 'report', 'compare.json');
+is($again, $out, 'the report of the file is the same');
+
 done_testing();
