@@ -13957,14 +13957,14 @@ static double gb__width(gb_interval i)
     return (i.hi - i.lo) / i.median;
 }
 
-// "0.86x [0.85, 0.88], slower", kept in mind for what makes all this unsure.
+// "0.86x [0.85, 0.88] the requests, slower", kept in mind for what makes all this unsure.
 static gb_verdict gb__tell_ratio(gb__sentences *a, const gb_cell *baseline, const gb_cell *c,
-                                 gb_metric m)
+                                 gb_metric m, const char *of)
 {
     gb_comparison k = gb__compare_rows(a->result, baseline, c, m);
     int needed = k.verdict == GB_UNCLEAR ? gb_rounds_needed(&k, 0.05) : 0;
     gb__phrase ratio;
-    gb__words(a, "%s, %s", gb__ratio_text(ratio, k.ratio), gb__verdict_words(&k));
+    gb__words(a, "%s%s, %s", gb__ratio_text(ratio, k.ratio), of, gb__verdict_words(&k));
     a->ratios++;
     a->unclear += k.verdict == GB_UNCLEAR;
     if (needed > a->needed) a->needed = needed;
@@ -14055,60 +14055,77 @@ static bool gb__is_busy(const gb_cell *c)
 
 // ---- what a scenario says -----------------------------------------------------------------------
 
-// Build against build: with the fewest, with as many as there are CPUs, with the most; and from
-// how many on the other is ahead.
-static void gb__say_builds(gb__sentences *a, const gb__ladder *l)
+// What a scenario is called: its path, and its name where there are others.
+static void gb__tell_scenario(gb__sentences *a, const gb__ladder *l)
+{
+    gb__words(a, "%s", l->first->path);
+    if (a->several) gb__words(a, " (%s)", l->first->scenario);
+}
+
+// Build against build: with the fewest, with as many as there are CPUs, with the most, in full in a
+// line each; and from how many on the other is ahead.
+static void gb__say_builds(gb__sentences *a, const gb__ladder *l, bool in_full)
 {
     const gb_python *python = gb__find_python(a->result, a->builds[1] ? a->builds[1] : "");
-    gb__phrase is, was;
+    gb__phrase is, was, of;
     size_t said = 0, from = l->count;
     for (size_t i = 0; i < l->count; i++) {
         const gb_cell *baseline = l->rungs[i].of[0], *c = l->rungs[i].of[1];
         if (!baseline || !c || (i && i != l->peak && i + 1 != l->count)) continue;
-        if (!said && !gb__begin(a)) return;
-        if (!said)
-            gb__words(a, "%s%s%s, %s of %s%s against %s", l->first->path, a->several ? " of " : "",
-                      a->several ? l->first->scenario : "",
-                      l->metric == GB_RPS ? "req/s" : "p99 latency", c->python,
-                      gb__has_gil(python) ? "" : " (no GIL)", baseline->python);
+        bool begins = !said || in_full;
+        if (begins && !gb__begin(a)) return;
+        if (begins) gb__tell_scenario(a, l);
         gb__topology_words(baseline, was);
         gb__topology_words(c, is);
-        gb__words(a, "%s %s%s%s ", said++ ? ";" : ":", is, strcmp(is, was) ? " against " : "",
+        gb__words(a, "%s %s%s%s: ", begins ? "," : ";", is, strcmp(is, was) ? " against " : "",
                   strcmp(is, was) ? was : "");
-        gb_verdict verdict = gb__tell_ratio(a, baseline, c, l->metric);
+        snprintf(of, sizeof of, " the %s of %s", l->metric == GB_RPS ? "requests" : "p99 latency",
+                 baseline->python);
+        if (!said)
+            gb__words(a, "%s%s %s ", c->python, gb__has_gil(python) ? "" : " (no GIL)",
+                      l->metric == GB_RPS ? "serves" : "has");
+        gb_verdict verdict = gb__tell_ratio(a, baseline, c, l->metric, said ? "" : of);
         if (verdict != GB_FASTER) from = l->count;
         else if (from == l->count) from = i;
         if (!i && l->rungs[i].n == 1 && verdict == GB_SLOWER && !gb__has_gil(python))
-            gb__words(a, " (the price of the build)");
+            gb__words(a, ": the price of the build");
+        if (in_full) gb__words(a, ".");
+        said++;
     }
-    if (said) gb__words(a, ".");
+    if (said && !in_full) gb__words(a, ".");
     if (said > 1 && from && from < l->count)
-        gb__words(a, " It is ahead from %s on.", gb__topology_words(l->rungs[from].of[1], is));
+        gb__words(a, " %s is ahead from %s on.", a->builds[1],
+                  gb__topology_words(l->rungs[from].of[1], is));
 }
 
 // What more threads do to each build.
 static void gb__say_own(gb__sentences *a, const gb__ladder *l)
 {
     const size_t rungs[] = {l->peak, l->count - 1};
-    gb__phrase text;
-    size_t said = 0;
+    const gb_cell *told = NULL;
+    gb__phrase text, of;
     for (int build = 0; build < 2; build++)
         for (size_t i = 0; i < 2; i++) {
             const gb_cell *few = l->rungs[0].of[build], *c = l->rungs[rungs[i]].of[build];
             if (!few || !c || few == c || (i && rungs[0] == rungs[1])) continue;
-            if (!said && !gb__begin(a)) return;
-            if (!said) gb__words(a, "Against a build's own %s: ", gb__topology_words(few, text));
-            gb__words(a, "%s%s with %s ", said++ ? "; " : "", c->python,
-                      gb__topology_words(c, text));
-            gb__tell_ratio(a, few, c, l->metric);
+            if (!told && !gb__begin(a)) return;
+            snprintf(of, sizeof of, " the %s of its %s",
+                     l->metric == GB_RPS ? "requests" : "p99 latency",
+                     gb__topology_words(few, text));
+            gb__words(a, "%s%s with %s%s ", told ? "; " : "", c->python,
+                      gb__topology_words(c, text), told ? "" : l->metric == GB_RPS ? " serves"
+                                                                                   : " has");
+            gb__tell_ratio(a, few, c, l->metric, told ? "" : of);
+            told = c;
         }
-    if (said) gb__words(a, ".");
+    if (told) gb__words(a, ".");
 }
 
 // The winners' rows are of rounds that didn't choose them.
 static void gb__say_best(gb__sentences *a, const gb__ladder *l)
 {
     static const gb_metric metrics[] = {GB_RPS, GB_LATENCY_P99, GB_MEMORY};
+    static const char *const of[] = {" the requests", " the p99", " the memory"};
     const gb_cell *rows[2];
     gb__phrase topology;
     for (int build = 0; build < 2; build++) {
@@ -14116,19 +14133,19 @@ static void gb__say_best(gb__sentences *a, const gb__ladder *l)
         if (!rows[build] || !rows[build]->best) return;
     }
     if (!gb__begin(a)) return;
-    gb__words(a, "Best against best, %s%s%s: ", l->first->path, a->several ? " of " : "",
-              a->several ? l->first->scenario : "");
-    for (int build = 1; build >= 0; build--) {
+    gb__words(a, "Best against best, ");
+    gb__tell_scenario(a, l);
+    for (int build = 0; build < 2; build++) {
         const gb_cell *c = rows[build];
         gb__small rps, p99, mb;
-        gb__words(a, "%s with %s (%s req/s, p99 %s ms, %s MB)%s", c->python,
+        gb__words(a, "%s %s with %s: %s req/s, p99 %s ms, %s MB", build ? ";" : ",", c->python,
                   gb__topology_words(c, topology), gb__number(rps, c->summary[GB_RPS].median),
                   gb__number(p99, c->summary[GB_LATENCY_P99].median),
-                  gb__number(mb, c->summary[GB_MEMORY].median), build ? " against " : "");
+                  gb__number(mb, c->summary[GB_MEMORY].median));
     }
     for (size_t i = 0; i < 3; i++) {
-        gb__words(a, "%s %s ", i ? ";" : ":", gb__metrics[metrics[i]].title);
-        gb__tell_ratio(a, rows[0], rows[1], metrics[i]);
+        gb__words(a, i ? "; " : ". That is ");
+        gb__tell_ratio(a, rows[0], rows[1], metrics[i], of[i]);
     }
     gb__words(a, ".");
 }
@@ -14164,27 +14181,32 @@ static double gb__rps_per_gb(const gb_round *a, const gb_round *b)
 static void gb__say_memory(gb__sentences *a, const gb__ladder *l)
 {
     const gb__ladder by[2] = {gb__climb(a, l->first, false), gb__climb(a, l->first, true)};
+    const char *last = "";
     gb__phrase text;
-    size_t said = 0;
     for (int i = 0; i < 4; i++) {
         const gb__ladder *k = &by[i / 2];
         const gb_cell *few = k->rungs[0].of[i % 2], *most = k->rungs[k->count - 1].of[i % 2];
         double n = k->rungs[k->count - 1].n - k->rungs[0].n;
         if (!few || !most || few == most || !(few->summary[GB_MEMORY].median > 0)) continue;
         gb_interval more = gb__per_round(a->result, few, most, gb__more_memory);
-        if (!(more.median > 0) || (!said && !gb__begin(a))) continue;
-        gb__words(a, "%sone more %s of %s costs ", said++ ? "; " : "Memory: ",
-                  k->by_threads ? "thread" : gb__worker_words(most), most->python);
+        const char *what = k->by_threads ? "thread" : gb__worker_words(most);
+        if (!(more.median > 0) || (!*last && !gb__begin(a))) continue;
+        if (strcmp(what, last))
+            gb__words(a, "%s one more %s costs", *last ? ";" : "Memory:", what);
+        gb__words(a, "%s ", strcmp(what, last) ? "" : ",");
         gb__tell_figure(a, (gb_interval){more.median / n, more.lo / n, more.hi / n}, " MB");
+        gb__words(a, " on %s", most->python);
+        last = what;
     }
     for (int build = 0; build < 2 && l->metric == GB_RPS; build++) {
         const gb_cell *c = gb__best_row(a, l->first, build);
-        if (!c || !(c->summary[GB_MEMORY].median > 0) || (!said && !gb__begin(a))) continue;
-        gb__words(a, "%s%s with %s serves ", said++ ? "; " : "Memory: ", c->python,
-                  gb__topology_words(c, text));
+        if (!c || !(c->summary[GB_MEMORY].median > 0) || (!*last && !gb__begin(a))) continue;
+        gb__words(a, "%s%s serves ", build && *last ? "; " : *last ? ". " : "Memory: ", c->python);
         gb__tell_figure(a, gb__per_round(a->result, c, c, gb__rps_per_gb), " req/s per GB");
+        gb__words(a, " with %s", gb__topology_words(c, text));
+        last = "best";
     }
-    if (said) gb__words(a, ".");
+    if (*last) gb__words(a, ".");
 }
 
 // ---- the ledger: why so many serve no more ------------------------------------------------------
@@ -14311,7 +14333,7 @@ static void gb__say_scenarios(gb__sentences *a)
         if (!l.count) continue;
         bool busy = gb__is_busy(l.rungs[0].of[0]) || gb__is_busy(l.rungs[0].of[1]);
         bool in_full = !told && l.count > 1 && busy;
-        gb__say_builds(a, &l);
+        gb__say_builds(a, &l, in_full);
         if (in_full) gb__say_own(a, &l);
         gb__say_best(a, &l);
         if (in_full) gb__say_memory(a, &l);

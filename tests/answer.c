@@ -111,16 +111,14 @@ static void says_not(const char *words, const char *what)
 static void test_usual(void)
 {
     usual(4);
-    says("/page, req/s of 3.14.7t (no GIL) against 3.14.7: 1 thread 0.80x, slower (the price of "
-         "the "
-         "build); 2 threads 1.51x, faster; 64 threads 2.40x, faster. It is ahead from 2 threads "
-         "on.\n", "build against build, and where the two cross");
-    says("Against a build's own 1 thread: 3.14.7 with 2 threads 0.90x, slower; 3.14.7 with 64 "
+    says("/page, 1 thread: 3.14.7t (no GIL) serves 0.80x the requests of 3.14.7, slower: the price "
+         "of the build.\n/page, 2 threads: 1.51x, faster.\n/page, 64 threads: 2.40x, faster. 3.14.7t "
+         "is ahead from 2 threads on.\n", "build against build, and where the two cross");
+    says("3.14.7 with 2 threads serves 0.90x the requests of its 1 thread, slower; 3.14.7 with 64 "
          "threads 0.50x, slower; 3.14.7t with 2 threads 1.70x, faster; 3.14.7t with 64 threads "
          "1.50x, faster.\n", "what more threads do to each");
-    says("Memory: one more process of 3.14.7 costs 6.00 MB; one more thread of 3.14.7 costs 1.00 "
-         "MB; one more thread of 3.14.7t costs 1.00 MB; 3.14.7 with 2 processes serves 75,635 "
-         "req/s per GB [", "memory");
+    says("Memory: one more process costs 6.00 MB on 3.14.7; one more thread costs 1.00 MB on "
+         "3.14.7, 1.00 MB on 3.14.7t. 3.14.7 serves 75,635 req/s per GB [", "memory");
     says("Why, 3.14.7t: 2 threads serve 1.70x the requests of 1 thread, 2x at best: 6 % is lost "
          "waiting, 10 % is lost because a request costs 1.11x the CPU.\n", "why");
     says("Why, 3.14.7: 64 threads serve 0.50x the requests of 1 thread, 4x at best: 70 % is lost "
@@ -152,11 +150,10 @@ static void test_best(void)
     usual(4);
     row("3.14.7", 2, 1, 2000, 1.9, 65)->best = true;
     row("3.14.7t", 1, 2, 1500, 1.9, 52)->best = true;
-    says("Best against best, /page: 3.14.7t with 2 threads (1,552 req/s, p99 50.0 ms, 52.0 MB) "
-         "against 3.14.7 with 2 processes (2,070 req/s, p99 50.0 ms, 65.0 MB): req/s 0.75x, "
-         "slower; "
-         "p99 1.00x, no difference; memory 0.80x, less.\n", "best against best");
-    says("2 threads 1.51x, faster", "their rows are none of the others");
+    says("Best against best, /page, 3.14.7 with 2 processes: 2,070 req/s, p99 50.0 ms, 65.0 MB; "
+         "3.14.7t with 2 threads: 1,552 req/s, p99 50.0 ms, 52.0 MB. That is 0.75x the requests, "
+         "slower; 1.00x the p99, no difference; 0.80x the memory, less.\n", "best against best");
+    says("2 threads: 1.51x, faster", "their rows are none of the others");
     result.cells[result.cell_count - 1].best = false;
     result.cell_count--;
     says_not("Best against best", "not with one of them");
@@ -207,17 +204,18 @@ static void test_missing(void)
     row("3.14.7", 1, 1, 1000, 1, 20);
     says_not("/page", "one row says nothing");
     row("3.14.7", 1, 64, 500, 1, 20);
-    says("Against a build's own 1 thread: 3.14.7 with 64 threads 0.50x, slower.", "one build "
+    says("3.14.7 with 64 threads serves 0.50x the requests of its 1 thread, slower.", "one build "
          "alone");
     usual(4);
     for (int i = 0; i < ROUNDS; i++) snprintf(result.cells[3].rounds[i].problem, 8, "it died");
     gb__summarise_cell(&result.cells[3], 1);
     says("1 of 7 rows failed", "a row that failed");
-    says("1 thread 0.80x, slower (the price of the build); 64 threads", "is left out");
+    says("the price of the build.\n/page, 64 threads: ", "is left out");
     usual(4);
     result.python_count = 1;
     result.pythons[0] = result.pythons[1];
-    says("Against a build's own 1 thread: 3.14.7t with 2", "a free-threaded build alone");
+    says("3.14.7t with 2 threads serves 1.70x the requests of its 1 thread", "a free-threaded "
+         "build alone");
     says_not("; 3.14.7t with 2 threads 1", "is told once");
     usual(4);
     for (size_t i = 0; i < result.cell_count; i++)
@@ -229,7 +227,7 @@ static void test_missing(void)
         result.cells[i].round_count = 1;
         gb__summarise_cell(&result.cells[i], 1);
     }
-    says("1 thread 1.00x, too few rounds;", "one round, as old as files are");
+    says("1.00x the requests of 3.14.7, too few rounds; 2 threads: ", "one round, as old as files are");
     says("Unsure: fewer than 6 rounds can't give an interval of 95 %. What to do first: measure "
          "10 --rounds.",
          "and what to do about it");
@@ -251,19 +249,19 @@ static void test_builds(void)
     says("the GIL came back in 3 rows (orjson), which are left out here", "and is said");
     usual(4);
     result.pythons[1].free_threaded = false;
-    says("/page, req/s of 3.14.7t against 3.14.7: 1 thread 0.80x, slower;", "two builds with a "
-         "GIL");
+    says("/page, 1 thread: 3.14.7t serves 0.80x the requests of 3.14.7, slower.", "two builds with "
+         "a GIL");
     usual(4);
     result.pythons[2] = result.pythons[1];
     result.pythons[1].gil = 1;
     gb__copy(result.pythons[1].id, 16, "3.14.7t,gil=1");
     result.python_count = 3;
     row("3.14.7t,gil=1", 1, 1, 700, 1, 30);
-    says("3.14.7t (no GIL) against 3.14.7: 1 thread 0.80x", "of three, the first of each kind");
+    says("3.14.7t (no GIL) serves 0.80x the requests of 3.14.7,", "of three, the first of each kind");
     gb_python first = result.pythons[0];
     result.pythons[0] = result.pythons[2];
     result.pythons[2] = first;
-    says("3.14.7t (no GIL) against 3.14.7t,gil=1: 1 thread 1.14x, faster.", "in their order");
+    says("3.14.7t (no GIL) serves 1.14x the requests of 3.14.7t,gil=1, faster.", "in their order");
 }
 
 static void test_topologies(void)
@@ -277,9 +275,9 @@ static void test_topologies(void)
         result.cells[i].interface = GB_ASGI;
         result.cells[i].worker_model = i % 2 ? GB_THREADS : GB_PROCESSES;
     }
-    says(": 1 event loop 0.80x, slower (the price of the build); 2 event loops against 2 processes "
-         "0.84x, slower.", "event loops");
-    says("one more process of 3.14.7 costs 20.0 MB; one more event loop of 3.14.7t costs 6.00 MB;",
+    says("the price of the build.\n/page, 2 event loops against 2 processes: 0.84x, slower.\n",
+         "event loops");
+    says("one more process costs 20.0 MB on 3.14.7; one more event loop costs 6.00 MB on 3.14.7t.",
          "and their memory");
     result.cells[3].interface = GB_WSGI;
     result.cells[3].threads = 4;
@@ -300,7 +298,7 @@ static void test_rate(void)
         for (int j = 0; j < ROUNDS; j++)
             result.cells[i].rounds[j].latency_ms.p99 = i % 2 ? 20 : 10;
     }
-    says("/page, p99 latency of 3.14.7t (no GIL) against 3.14.7: 1 thread 2.00x, slower",
+    says("/page, 1 thread: 3.14.7t (no GIL) has 2.00x the p99 latency of 3.14.7, slower",
          "a rate: latencies");
     says_not("Why", "and no ledger");
     says_not("per GB", "nor req/s");
@@ -333,7 +331,7 @@ static void test_many_scenarios(void)
         snprintf(row("3.14.7", 1, 1, 1000, i == 1, 20)->scenario, 8, "s%d", i);
         snprintf(row("3.14.7t", 1, 1, 900, i == 1, 20)->scenario, 8, "s%d", i);
     }
-    says("/page of s0, req/s of", "fifteen scenarios, which are named");
+    says("/page (s0), 1 thread: ", "fifteen scenarios, which are named");
     gb__sentences *a = gb__sentences_of(&result);
     ok(a && a->count <= GB__ANSWER_LINES, "%zu lines", a ? a->count : 0);
     for (size_t i = 0; a && i < 60; i++)

@@ -90,7 +90,7 @@ my @rows = rows($table // '');
 is(scalar @rows, 3, 'with a row a cell');
 is_deeply([@{ $rows[0] }[1, 4]], ['gil', '1,035'], 'and its figures');
 is_deeply([@{ $rows[1] }[1, 4]], ['free', '2,070'], 'each of its own');
-like($out, qr/\A\/x, req\/s of free \(no GIL\) against gil: 1 thread 2\.00x\b.*, faster\.$/m,
+like($out, qr/\A\/x, 1 thread: free \(no GIL\) serves 2\.00x\b.* the requests of gil, faster\.$/m,
     'below the answer in words');
 is_deeply([said({ in => 'old.json' }, $gilbench, 'report', '-')], [$out, $err, $status],
     'from stdin it is the same');
