@@ -14801,6 +14801,7 @@ typedef struct gb__view {
     bool rates, sources, reported, tasks;  // some cell has one, or is one
     bool connections;               // they differ
     bool page;                      // it is for one, which has room
+    bool known[GB__COLUMNS];        // of some cell
     bool failed;
 } gb__view;
 
@@ -14834,6 +14835,8 @@ static gb__view gb__look_up(const gb_result *r)
         v.sources |= *c->source != 0;
         v.tasks |= c->interface == GB_TASK;
         v.reported |= gb__reported_of(r, c) != NULL;
+        for (size_t k = 0; k < GB__COLUMNS; k++)
+            v.known[k] = v.known[k] || isfinite(gb__figure(c, &gb__columns[k]));
     }
     return v;
 }
@@ -14870,7 +14873,8 @@ static bool gb__is_shown(const gb__view *v, const gb__column *k)
 {
     size_t metric = gb__metric_at(k->offset);
     bool other_memory = (metric == GB_MEMORY || metric == GB_RSS_PEAK) && metric != v->memory;
-    return k->flags & (v->page ? GB__SHOWN | GB__IN_PAGE : GB__SHOWN) && !other_memory;
+    bool in_page = k->flags & GB__IN_PAGE && v->page && v->known[k - gb__columns];
+    return (k->flags & GB__SHOWN || in_page) && !other_memory;
 }
 
 static void gb__heads(gb__table *t, const char *const *heads)
@@ -16951,17 +16955,21 @@ static const char *gb__tick_text(gb__small text, double value)
 // ---- charts: a line a variant -------------------------------------------------------------------
 
 enum { GB__POINTS = 128, GB__MARKS = 12 };
+#define GB__BESIDE 10.0  // so far from its place a mark may be, for others to be seen
 
 typedef struct gb__trace {
     gb__phrase name;
     const char *class;  // its colour
     size_t shape, count;
-    double x[GB__POINTS], y[GB__POINTS];
-    double lo[GB__POINTS], hi[GB__POINTS];  // around y
+    struct {
+        double x;
+        gb_interval y;
+    } points[GB__POINTS];
 } gb__trace;
 
 typedef struct gb__chart {
     const char *title, *note, *x_unit, *y_unit;
+    bool linear;                    // x is, else a doubling is as wide as any other
     double marks[GB__MARKS];        // where x is labelled
     gb__small labels[GB__MARKS];
     size_t mark_count;
@@ -16970,19 +16978,26 @@ typedef struct gb__chart {
     gb__scale x, y;
 } gb__chart;
 
-static void gb__add_point(gb__trace *s, double x, double y, gb_interval i)
+// In the order of x; of two at one place the higher.
+static void gb__add_point(gb__trace *s, double x, gb_interval y)
 {
-    if (s->count == GB__POINTS || !isfinite(x) || !isfinite(y)) return;
-    s->x[s->count] = x;
-    s->y[s->count] = y;
-    s->lo[s->count] = isfinite(i.lo) ? i.lo : y;
-    s->hi[s->count++] = isfinite(i.hi) ? i.hi : y;
+    size_t at = 0;
+    if (!isfinite(x) || !isfinite(y.median)) return;
+    while (at < s->count && s->points[at].x < x) at++;
+    bool taken = at < s->count && s->points[at].x <= x;
+    if (taken ? s->points[at].y.median >= y.median : s->count == GB__POINTS) return;
+    if (!taken)
+        memmove(&s->points[at + 1], &s->points[at], (s->count++ - at) * sizeof *s->points);
+    if (!isfinite(y.lo)) y.lo = y.median;
+    if (!isfinite(y.hi)) y.hi = y.median;
+    s->points[at].x = x;
+    s->points[at].y = y;
 }
 
 static int gb__by_last(const void *a, const void *b)
 {
     const gb__trace *s = a, *t = b;
-    double x = s->y[s->count - 1], y = t->y[t->count - 1];
+    double x = s->points[s->count - 1].y.median, y = t->points[t->count - 1].y.median;
     return (x < y) - (x > y);
 }
 
@@ -16994,16 +17009,16 @@ static void gb__chart_fit(gb__chart *k)
     for (size_t i = 0; i < k->count; i++) {
         const gb__trace *s = &k->traces[i];
         for (size_t j = 0; j < s->count; j++) {
-            if (s->x[j] < least) least = s->x[j];
-            if (s->x[j] > most) most = s->x[j];
-            if (s->hi[j] > high) high = s->hi[j];
+            if (s->points[j].x < least) least = s->points[j].x;
+            if (s->points[j].x > most) most = s->points[j].x;
+            if (s->points[j].y.hi > high) high = s->points[j].y.hi;
         }
         if (s->count) k->traces[n++] = *s;
     }
     k->count = n;
     if (!n) return;
     qsort(k->traces, n, sizeof *k->traces, gb__by_last);
-    k->x = (gb__scale){least, most, 44, GB__PICTURE - 12, 0};
+    k->x = (gb__scale){least, most, 44 + GB__BESIDE, GB__PICTURE - 12 - GB__BESIDE, k->linear};
     k->y = gb__linear(high, 156, 22);
 }
 
@@ -17032,12 +17047,12 @@ static void gb__svg_marker(gb__buf *b, size_t shape, double x, double y)
 static void gb__chart_axes(const gb__chart *k, gb__buf *b)
 {
     gb__small text;
-    double ticks[GB__MOST_TICKS], used = 0;
+    double ticks[GB__MOST_TICKS], used = 0, left = k->x.from - GB__BESIDE;
     size_t n = gb__ticks(&k->y, ticks);
     for (size_t i = 0; i < n; i++) {
         double y = gb__scaled(&k->y, ticks[i]);
-        gb__svg_line(b, ticks[i] <= 0 ? "x" : "g", k->x.from, y, k->x.to, y);
-        gb__svg_text(b, "e", k->x.from - 6, y + 4, gb__tick_text(text, ticks[i]));
+        gb__svg_line(b, ticks[i] <= 0 ? "x" : "g", left, y, k->x.to + GB__BESIDE, y);
+        gb__svg_text(b, "e", left - 6, y + 4, gb__tick_text(text, ticks[i]));
     }
     for (size_t i = 0; i < k->mark_count; i++) {
         double x = gb__scaled(&k->x, k->marks[i]), half = 3.5 * (double)strlen(k->labels[i]);
@@ -17047,20 +17062,24 @@ static void gb__chart_axes(const gb__chart *k, gb__buf *b)
         used = x + half;
     }
     gb__svg_text(b, "", 0, 10, k->y_unit);
-    gb__svg_text(b, "e", k->x.to + 10, k->y.from + 30, k->x_unit);
+    gb__svg_text(b, "e", k->x.to + GB__BESIDE + 10, k->y.from + 30, k->x_unit);
 }
 
+// Each a little beside the others, so that intervals of one place aren't one over the other.
 static void gb__chart_trace(const gb__chart *k, const gb__trace *s, gb__buf *b)
 {
+    double n = (double)k->count, step = n > 6 ? 2 * GB__BESIDE / n : 3;
+    double shift = ((double)(s - k->traces) - (n - 1) / 2) * step;
     gb__html(b, "<g class=\"%s\"><path class=\"l\" d=\"", s->class);
     for (size_t i = 0; i < s->count; i++)
-        gb__buf_printf(b, "%s%.1f %.1f", i ? "L" : "M", gb__scaled(&k->x, s->x[i]),
-                       gb__scaled(&k->y, s->y[i]));
+        gb__buf_printf(b, "%s%.1f %.1f", i ? "L" : "M", gb__scaled(&k->x, s->points[i].x) + shift,
+                       gb__scaled(&k->y, s->points[i].y.median));
     gb__buf_str(b, "\"/>\n");
     for (size_t i = 0; i < s->count; i++) {
-        double x = gb__scaled(&k->x, s->x[i]);
-        gb__svg_line(b, "w", x, gb__scaled(&k->y, s->lo[i]), x, gb__scaled(&k->y, s->hi[i]));
-        gb__svg_marker(b, s->shape, x, gb__scaled(&k->y, s->y[i]));
+        gb_interval y = s->points[i].y;
+        double x = gb__scaled(&k->x, s->points[i].x) + shift;
+        gb__svg_line(b, "w", x, gb__scaled(&k->y, y.lo), x, gb__scaled(&k->y, y.hi));
+        gb__svg_marker(b, s->shape, x, gb__scaled(&k->y, y.median));
     }
     gb__buf_str(b, "</g>\n");
 }
@@ -17102,7 +17121,8 @@ static void gb__chart_draw(gb__chart *k, gb__buf *b)
 
 // ================================================================================================
 // >>lines
-// What a page has of a scenario: one picture, req/s against what serves; and tables.
+// What a page has of a scenario: one picture, req/s against the CPUs that the server had or, where
+// all rows had as many, against what serves; and tables.
 
 static const char *const gb__tones[] = {"", "good", "bad", "mute"};  // of each gb__tone
 
@@ -17139,11 +17159,11 @@ static size_t gb__look(const gb_result *r, const gb_cell *c)
 }
 
 // Somebody else's server, and more than one worker, has its build's colour in outline.
-static const char *gb__class(const gb_result *r, const gb_cell *c)
+static const char *gb__class(const gb_result *r, const gb_cell *c, bool several)
 {
     static const char *const own[] = {"b0", "b1", "b2", "b3", "b4", "k"};
     static const char *const others[] = {"b0 o", "b1 o", "b2 o", "b3 o", "b4 o", "k o"};
-    return (*c->server || c->workers > 1 ? others : own)[gb__look(r, c)];
+    return (*c->server || several ? others : own)[gb__look(r, c)];
 }
 
 static int gb__topology_order(const gb_cell *a, const gb_cell *b)
@@ -17159,7 +17179,7 @@ typedef struct gb__cells {
     const gb_result *result;
     const gb_cell **cells;
     size_t count;
-    bool threads, connections;  // there are several: worth a word
+    bool threads, connections, cpus;  // there are several: worth a word
     double most, control;       // req/s: of the Pythons, of the control
 } gb__cells;
 
@@ -17177,6 +17197,7 @@ static gb__cells gb__gather(const gb_result *r, const char *scenario)
         g.count++;
         g.threads |= c->threads != g.cells[0]->threads;
         g.connections |= c->connections != g.cells[0]->connections;
+        g.cpus |= c->server_cpus != g.cells[0]->server_cpus;
         if (c->summary[GB_RPS].hi > *most) *most = c->summary[GB_RPS].hi;
     }
     return g;
@@ -17185,20 +17206,24 @@ static gb__cells gb__gather(const gb_result *r, const char *scenario)
 // ---- the picture --------------------------------------------------------------------------------
 
 // The trace that a cell belongs to, a new one where there is none yet.
-static gb__trace *gb__trace_of(gb__chart *k, const gb__cells *g, const gb_cell *c)
+static gb__trace *gb__trace_of(gb__chart *k, const gb__cells *g, const gb_cell *c, bool several)
 {
     gb__phrase name;
     gb__trace *s = k->traces;
-    gb__name(g->result, c, name);
+    gb_cell anywhere = *c;
+    if (g->cpus) anywhere.server_cpus = 0;
+    gb__name(g->result, &anywhere, name);
     size_t used = strlen(name);
-    if (c->workers > 1 && g->threads)
+    if (several && g->cpus)
+        used += (size_t)snprintf(name + used, sizeof name - used, ", several workers");
+    else if (several && g->threads)
         used += (size_t)snprintf(name + used, sizeof name - used, ", %d workers", c->workers);
     if (g->connections && used < sizeof name)
         snprintf(name + used, sizeof name - used, ", %d connections", c->connections);
     while (s < k->traces + k->count && strcmp(s->name, name)) s++;
     if (s == k->traces + k->count) {
         gb__copy(s->name, sizeof s->name, name);
-        s->class = gb__class(g->result, c);
+        s->class = gb__class(g->result, c, several);
         s->shape = gb__look(g->result, c);
         k->count++;
     }
@@ -17217,45 +17242,72 @@ static void gb__add_mark(gb__chart *k, double x, const char *label)
     gb__copy(k->labels[at], sizeof(gb__small), label);
 }
 
-// What as many threads as the machine has CPUs for could do if each did what one does.
+// What so many CPUs could do if each did what one does: that of the first trace.
 static void gb__add_limit(gb__chart *k, const gb__cells *g)
 {
     const gb_cell *one = g->cells[0];
     int cpus = gb__server_cpus(g->result, one->server_cpus);
-    if (!gb__is_busy(one) || one->threads * one->workers > 1) return;
+    if (!k->traces->count || !gb__is_busy(one) || one->threads * one->workers > 1) return;
     gb__trace *s = &k->traces[k->count++];
-    snprintf(s->name, sizeof s->name, "%d CPUs, each like 1 thread of %.64s", cpus, one->python);
+    double from = g->cpus ? k->traces->points->x : 1, to = g->cpus ? (double)INFINITY : cpus;
+    if (g->cpus)
+        snprintf(s->name, sizeof s->name, "in proportion to %.64s on %g CPU%s", one->python, from,
+                 from > 1 ? "s" : "");
+    else
+        snprintf(s->name, sizeof s->name, "%d CPUs, each like 1 thread of %.64s", cpus,
+                 one->python);
     s->class = "k";
     s->shape = GB__LOOKS + 1;
     for (size_t i = 0; i < k->mark_count; i++) {
-        double n = k->marks[i] < cpus ? k->marks[i] : cpus, y = n * one->summary[GB_RPS].median;
-        gb__add_point(s, k->marks[i], y, (gb_interval){y, y, y});
+        double n = k->marks[i] < to ? k->marks[i] : to;
+        double y = n / from * k->traces->points->y.median;
+        gb__add_point(s, k->marks[i], (gb_interval){y, y, y});
     }
+}
+
+// On one CPU one worker is as many as there can be of use: there the line of several begins.
+static bool gb__begins_several(const gb__cells *g, const gb_cell *c)
+{
+    bool several = false;
+    for (size_t i = 0; i < g->count; i++)
+        several |= g->cells[i]->workers > 1 && !strcmp(g->cells[i]->python, c->python) &&
+                   !strcmp(g->cells[i]->server, c->server);
+    return several && g->cpus && c->server_cpus == 1 && c->workers * c->threads == 1;
+}
+
+static void gb__add_cell_point(gb__chart *k, const gb__cells *g, const gb_cell *c)
+{
+    gb__small text;
+    double cpus = gb__server_cpus(g->result, c->server_cpus);
+    double x = g->cpus ? cpus : (double)c->workers * c->threads;
+    gb__add_mark(k, x, gb__tick_text(text, x));
+    gb__add_point(gb__trace_of(k, g, c, c->workers > 1), x, c->summary[GB_RPS]);
+    if (gb__begins_several(g, c))
+        gb__add_point(gb__trace_of(k, g, c, true), x, c->summary[GB_RPS]);
 }
 
 // What is without Python may be many times as fast, and must not squeeze the others at the foot.
 static void gb__throughput_figure(gb__buf *b, const gb__cells *g)
 {
     const gb_cell *first = g->cells[0];
-    gb__phrase title, note = "";
+    gb__phrase title;
+    gb__line note;
     gb__small text;
-    gb__chart k = {.title = title, .note = note, .x_unit = g->threads ? "threads" : "workers",
-                   .y_unit = "req/s", .traces = calloc(g->count + 1, sizeof *k.traces)};
+    gb__chart k = {.title = title, .note = note, .y_unit = "req/s", .linear = g->cpus,
+                   .x_unit = g->cpus ? "CPUs of the server" : g->threads ? "threads" : "workers",
+                   .traces = calloc(g->count + 1, sizeof *k.traces)};
     bool beyond = g->most > 0 && g->control > 2 * g->most;
     snprintf(title, sizeof title, "%.90s: %.120s", first->scenario, first->path);
-    snprintf(note, sizeof note, "%.80s, %d connections: medians and their 95 %% intervals.",
-             first->app, first->connections);
+    int n = snprintf(note, sizeof note, "%.80s, %d connections: %smedians and their 95 %% "
+                     "intervals.", first->app, first->connections,
+                     g->cpus ? "on each number of CPUs the fastest row of one worker's threads, "
+                               "and of several workers; " : "");
     if (beyond)
-        snprintf(note + strlen(note), sizeof note - strlen(note),
+        snprintf(note + n, sizeof note - (size_t)n,
                  " The C handler, at up to %s, is beyond this scale.",
                  gb__number(text, g->control));
-    for (size_t i = 0; k.traces && i < g->count; i++) {
-        const gb_cell *c = g->cells[i];
-        double n = (double)c->workers * c->threads;
-        if (beyond && gb__cell_is_control(c)) continue;
-        gb__add_mark(&k, n, gb__tick_text(text, n));
-        gb__add_point(gb__trace_of(&k, g, c), n, c->summary[GB_RPS].median, c->summary[GB_RPS]);
-    }
+    for (size_t i = 0; k.traces && i < g->count; i++)
+        if (!beyond || !gb__cell_is_control(g->cells[i])) gb__add_cell_point(&k, g, g->cells[i]);
     if (k.traces && g->count) gb__add_limit(&k, g);
     gb__chart_draw(&k, b);
 }
@@ -17300,7 +17352,8 @@ static const char gb__style[] =
     "th,td{padding:.35rem .8em .35rem 0;text-align:right;white-space:nowrap;"
     "border-bottom:1px solid var(--rule);font-weight:400}\nthead th{color:var(--mute);"
     "vertical-align:bottom;white-space:normal}tr :last-child{padding-right:.1rem}"
-    ".s{text-align:left}.name{font-size:.82rem;color:var(--c);margin-right:.7rem}\n"
+    ".s{text-align:left}.name{display:inline-block;font-size:.82rem;color:var(--c);"
+    "margin-right:.7rem}\n"
     "dl{display:grid;gap:0 1.5rem}dt{color:var(--mute)}dd{margin:0 0 .4rem}"
     "@media(min-width:40rem){dl{grid-template-columns:13rem 1fr}}\n"
     ".note{background:var(--box);border-left:3px solid var(--bad);padding:.6rem .9rem}\n"

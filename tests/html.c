@@ -232,6 +232,7 @@ static void test_usual(void)
     ok(strstr(text, " % of 82.0 us was waiting for the GIL."), "and says what time went on");
     ok(strstr(text, ">attach_wait us</th>") && strstr(text, ">mean ms</th>"),
        "the page's table has room for where a request's time went");
+    ok(!strstr(text, "lock_wait us</th>"), "and no column of what wasn't seen of any row");
     ok(strstr(text, ">server and client share 2 CPUs.<"), "warnings are kept");
     ok(!strstr(text, "http://") && !strstr(text, "https://") && !strstr(text, "<script") &&
        !strstr(text, "url("), "nothing to fetch, no script");
@@ -430,17 +431,60 @@ static void test_coordinates(void)
         const char *what, *markup;
     } marks[] = {
         // 100 and 300 of 500, between 156 and 22.
-        {"a line goes from point to point", "<path class=\"l\" d=\"M44.0 129.2L308.0 75.6\"/>"},
-        {"with an interval at each", "<path class=\"w\" d=\"M44.0 134.6L44.0 122.5\"/>"},
-        {"and a marker", "<path class=\"m\" transform=\"translate(44.0 129.2)\""},
+        {"a line goes from point to point", "<path class=\"l\" d=\"M55.5 129.2L299.5 75.6\"/>"},
+        {"with an interval at each", "<path class=\"w\" d=\"M55.5 134.6L55.5 122.5\"/>"},
+        {"and a marker", "<path class=\"m\" transform=\"translate(55.5 129.2)\""},
         {"its legend says which it is", "</svg> 3.14.7</span>"},
         {"numbers of threads are where they belong",
-         "<text class=\"c\" x=\"308.0\" y=\"170.0\">100</text>"}};
+         "<text class=\"c\" x=\"298.0\" y=\"170.0\">100</text>"}};
     gb_result r = known();
     char *text = page_of(&r);
     well_formed(text, "known figures");
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         ok(strstr(text, marks[i].markup), "%s", marks[i].what);
+    free(text);
+    gb_result_free(&r);
+}
+
+// 1, 2 and 4 CPUs: one thread, as many threads, and as many workers.
+static gb_result with_cpus(void)
+{
+    gb_result r = make(&(shape){.builds = 2, .threads = 9, .rounds = 7, .scenario = "x"});
+    static const double rates[2][3] = {{100, 40, 90}, {80, 75, 70}};
+    for (size_t i = 0; i < r.cell_count; i++) {
+        gb_cell *c = &r.cells[i];
+        size_t kind = i / 2 % 3;
+        c->server_cpus = 1 << i / 6;
+        c->threads = kind == 1 ? c->server_cpus : 1;
+        c->workers = kind == 2 ? c->server_cpus : 1;
+        double y = i < 6 ? rates[i % 2][0] : rates[i % 2][kind] * (kind ? c->server_cpus : 1);
+        c->summary[GB_RPS] = (gb_interval){y, y - 10, y + 10};
+    }
+    return r;
+}
+
+static void test_cpus(void)
+{
+    static const struct {
+        const char *what, *markup;
+    } parts[] = {
+        {"the server's CPUs are its axis", ">CPUs of the server</text>"},
+        {"the caption says which rows", "128 connections: on each number of CPUs the fastest row of "
+         "one worker&#39;s threads, and of several workers; medians"},
+        {"a line of each build's threads", "</svg> 3.14.7t</span>"},
+        {"and of its workers", "</svg> 3.14.7t, several workers</span>"},
+        {"the limit is in proportion to the first", "</svg> in proportion to 3.14.7 on 1 CPU</span>"},
+        // Of 400, between 156 and 22: 100 and 160 where 80 and 100 are, too; then 100, 180, 360.
+        {"of rows of one place the fastest is shown", "M60.0 122.5L141.3 122.5L304.0 102.4\"/>"},
+        {"several workers begin as one", "M51.0 122.5L132.3 95.7L295.0 35.4\"/>"},
+        {"the limit is straight", "M48.0 122.5L129.3 89.0L292.0 22.0\"/>"}};
+    gb_result r = with_cpus();
+    char *text = page_of(&r);
+    well_formed(text, "several numbers of CPUs");
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!ok(strstr(text, parts[i].markup), "%s", parts[i].what)) diag("%s", parts[i].markup);
+    is_u64(count(text, "role=\"img\""), 1, "one picture");
+    is_u64(count(text, "<svg class=\"key\""), 5, "of two builds' threads and workers, and the limit");
     free(text);
     gb_result_free(&r);
 }
@@ -579,6 +623,7 @@ int main(void)
     test_rate();
     test_numbers();
     test_coordinates();
+    test_cpus();
     test_control();
     test_gil_that_is_back();
     test_one_build();
