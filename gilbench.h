@@ -134,9 +134,9 @@
 //
 // FILE.py:NAME, or module:NAME found from the current directory; NAME may be dotted, and NAME()
 // calls a factory. --app-dir is that directory for every server, somebody else's as well, and
-// --env K=V gives them variables, from before the interpreter starts; a result's file keeps the
-// command line with both. A FILE.py among __init__.py's is that module of its package. The
-// interface, WSGI (PEP 3333) or ASGI 3.0, is found out from the application.
+// --env K=V gives them variables, from before the interpreter starts. A FILE.py among __init__.py's
+// is that module of its package. The interface, WSGI (PEP 3333) or ASGI 3.0, is found out from the
+// application.
 // builtin:wsgi and builtin:asgi have the article's /json and /io (10 ms of sleep), /page (what an
 // ordinary page costs in Python: 0.25 ms of choosing, sorting, formatting and JSON, no lock) and
 // /query (the page after a wait of 5 ms). builtin:c gives the same answers from C: the control,
@@ -17649,8 +17649,10 @@ typedef struct gb__arguments {
     unsigned command;
     bool given[GB__OPT_COUNT];
     const char *value[GB__OPT_COUNT];
+    gb__list lists[GB__OPT_COUNT];  // of options that may be given several times
     const char *url;
-    gb__list pythons, scenarios, tasks, servers, headers, paths, variables, results;
+    gb__list results;
+    gb_error error;                 // the first: whatever is read behind it has no effect
 } gb__arguments;
 
 static volatile sig_atomic_t gb__signalled;
@@ -17674,6 +17676,16 @@ static int gb__complain(const gb_error *error)
 }
 
 // ---- reading the command line -------------------------------------------------------------------
+
+GB__PRINTF(2, 3) static void gb__usage(gb__arguments *a, const char *format, ...)
+{
+    if (a->error.code) return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(a->error.text, sizeof a->error.text, format, args);
+    va_end(args);
+    a->error.code = GB_USAGE;
+}
 
 static const struct gb__command {
     const char *name, *usage, *about;
@@ -17734,22 +17746,8 @@ static bool gb__list_add(gb__list *list, const char *item)
     return true;
 }
 
-static bool gb__keep_value(gb__arguments *a, int id, const char *value)
-{
-    a->given[id] = true;
-    a->value[id] = value;
-    if (id == GB__OPT_PYTHON) return gb__list_add(&a->pythons, value);
-    if (id == GB__OPT_SCENARIO) return gb__list_add(&a->scenarios, value);
-    if (id == GB__OPT_TASK) return gb__list_add(&a->tasks, value);
-    if (id == GB__OPT_SERVER) return gb__list_add(&a->servers, value);
-    if (id == GB__OPT_HEADER) return gb__list_add(&a->headers, value);
-    if (id == GB__OPT_PATH) return gb__list_add(&a->paths, value);
-    if (id == GB__OPT_ENV) return gb__list_add(&a->variables, value);
-    return true;
-}
-
 // Reads "--name VALUE", "--name=VALUE", "-n VALUE" and "-nVALUE" at argv[*i].
-static gb_code gb__read_option(gb__arguments *a, int argc, char **argv, int *i, gb_error *error)
+static void gb__read_option(gb__arguments *a, int argc, char **argv, int *i)
 {
     const char *text = argv[*i], *value = NULL;
     bool letter = text[1] != '-';
@@ -17757,187 +17755,146 @@ static gb_code gb__read_option(gb__arguments *a, int argc, char **argv, int *i, 
     if (letter && text[2]) value = text + 2;
     if (!letter && gb__split(name, '=', &name, &rest)) value = rest.data;
     int id = gb__find_option(a->command, name, letter);
-    if (id < 0)
-        return gb__fail(error, GB_USAGE, "there is no option %s here; --help lists them", text);
+    if (id < 0) {
+        gb__usage(a, "there is no option %s here; --help lists them", text);
+        return;
+    }
     const gb__option *o = &gb__option_table[id];
-    if (value && !o->argument) return gb__fail(error, GB_USAGE, "%s takes no value", text);
+    bool many = o->commands & GB__MANY;
+    if (value && !o->argument) gb__usage(a, "%s takes no value", text);
     if (!value && o->argument && *i + 1 < argc) value = argv[++*i];
-    if (!value && o->argument)
-        return gb__fail(error, GB_USAGE, "%s needs a value: %s", text, o->argument);
-    if (id == GB__OPT_LIMIT && !letter && !strchr("0123456789+-.", *value)) id = GB__OPT_MIX;
-    if (a->given[id] && !(o->commands & GB__MANY))
-        return gb__fail(error, GB_USAGE, "--%s can be given only once", o->name);
-    if (!gb__keep_value(a, id, value))
-        return gb__fail(error, GB_USAGE, "%s is given more than %d times", text, GB__MAX_LIST);
-    return GB_OK;
+    if (!value && o->argument) gb__usage(a, "%s needs a value: %s", text, o->argument);
+    if (id == GB__OPT_LIMIT && !letter && value && !strchr("0123456789+-.", *value))
+        id = GB__OPT_MIX;
+    if (a->given[id] && !many) gb__usage(a, "--%s can be given only once", o->name);
+    a->given[id] = true;
+    a->value[id] = value;
+    if (many && !gb__list_add(&a->lists[id], value))
+        gb__usage(a, "%s is given more than %d times", text, GB__MAX_LIST);
 }
 
-static gb_code gb__read_arguments(gb__arguments *a, int argc, char **argv, gb_error *error)
+static void gb__read_arguments(gb__arguments *a, int argc, char **argv)
 {
     int i = 1;
     a->command = GB__COMPARE;
     if (argc > 1 && *argv[1] != '-') {
         const struct gb__command *c = gb__commands;
         while (c->name && strcmp(c->name, argv[1])) c++;
-        if (!c->name)
-            return gb__fail(error, GB_USAGE, "there is no command %s; --help lists them", argv[1]);
+        if (!c->name) gb__usage(a, "there is no command %s; --help lists them", argv[1]);
         a->command = c->bit;
         i = 2;
     }
-    for (; i < argc; i++) {
-        if (*argv[i] == '-' && argv[i][1]) {
-            gb_code code = gb__read_option(a, argc, argv, &i, error);
-            if (code) return code;
-        } else if (a->command == GB__LOAD && !a->url) {
-            a->url = argv[i];
-        } else if (a->command == GB__REPORT) {
-            if (!gb__list_add(&a->results, argv[i]))
-                return gb__fail(error, GB_USAGE, "more than %d results", GB__MAX_LIST);
-        } else {
-            return gb__fail(error, GB_USAGE, "\"%s\" is one argument too many", argv[i]);
-        }
+    for (; i < argc && !a->error.code; i++) {
+        if (*argv[i] == '-' && argv[i][1]) gb__read_option(a, argc, argv, &i);
+        else if (a->command == GB__LOAD && !a->url) a->url = argv[i];
+        else if (a->command != GB__REPORT) gb__usage(a, "\"%s\" is one argument too many", argv[i]);
+        else if (!gb__list_add(&a->results, argv[i]))
+            gb__usage(a, "more than %d results", GB__MAX_LIST);
     }
-    return GB_OK;
 }
 
-static gb_code gb__read_number(const gb__arguments *a, int id, double lo, double hi, double *value,
-                               gb_error *error)
+static double gb__number_of(gb__arguments *a, int id, double lo, double hi, double usual)
 {
+    const char *text = a->value[id], *unit = id == GB__OPT_PRECISION ? "%" : "";
     char *end;
-    if (!a->given[id]) return GB_OK;
+    if (!text) return usual;
     errno = 0;
-    double n = strtod(a->value[id], &end);
-    if (end == a->value[id] || *end || errno || !(n >= lo && n <= hi))
-        return gb__fail(error, GB_USAGE, "--%s %s: give a number from %g to %g",
-                        gb__option_table[id].name, a->value[id], lo, hi);
-    *value = n;
-    return GB_OK;
+    double n = strtod(text, &end);
+    if (end == text || strcmp(end, unit) || errno || !(n >= lo && n <= hi))
+        gb__usage(a, "--%s %s: give a number from %g%s to %g%s", gb__option_table[id].name, text,
+                   lo, unit, hi, unit);
+    return n;
 }
 
-static gb_code gb__read_count(const gb__arguments *a, int id, double hi, uint64_t *value,
-                              gb_error *error)
+static uint64_t gb__whole_of(gb__arguments *a, int id, double hi, uint64_t usual)
 {
-    double n = (double)*value;
-    gb_code code = gb__read_number(a, id, 1, hi, &n, error);
-    if (!code && n != (double)(uint64_t)n)
-        code = gb__fail(error, GB_USAGE, "--%s %s: give a whole number",
-                        gb__option_table[id].name, a->value[id]);
-    if (!code) *value = (uint64_t)n;
-    return code;
+    double n = gb__number_of(a, id, 1, hi, (double)usual);
+    if (!a->error.code && n > floor(n))
+        gb__usage(a, "--%s %s: give a whole number", gb__option_table[id].name, a->value[id]);
+    return a->error.code ? usual : (uint64_t)n;
 }
 
-static gb_code gb__read_int(const gb__arguments *a, int id, int hi, int *value, gb_error *error)
+static gb__numbers gb__numbers_of(gb__arguments *a, int id, int hi)
 {
-    uint64_t n = (uint64_t)*value;
-    gb_code code = gb__read_count(a, id, hi, &n, error);
-    if (!code) *value = (int)n;
-    return code;
-}
-
-static gb_code gb__read_numbers(const gb__arguments *a, int id, int hi, gb__numbers *numbers,
-                                gb_error *error)
-{
+    gb__numbers all = {.count = 0};
     gb_slice rest = gb__slice(a->given[id] ? a->value[id] : ""), item;
-    bool more = a->given[id];
-    while (more) {
+    for (bool more = a->given[id]; more && !a->error.code;) {
         uint64_t n;
         more = gb__split(rest, ',', &item, &rest);
-        if (numbers->count == GB__MAX_LIST || !gb__slice_u64(item, &n) || !n || n > (uint64_t)hi)
-            return gb__fail(error, GB_USAGE, "--%s %s: give whole numbers from 1 to %d with commas "
-                            "between, like 1,4,64", gb__option_table[id].name, a->value[id], hi);
-        numbers->items[numbers->count++] = (int)n;
+        if (all.count == GB__MAX_LIST || !gb__slice_u64(item, &n) || !n || n > (uint64_t)hi)
+            gb__usage(a, "--%s %s: give whole numbers from 1 to %d with commas between, like "
+                       "1,4,64", gb__option_table[id].name, a->value[id], hi);
+        else all.items[all.count++] = (int)n;
     }
-    return GB_OK;
-}
-
-static gb_code gb__read_precision(const gb__arguments *a, double *precision, gb_error *error)
-{
-    char *end;
-    if (!a->given[GB__OPT_PRECISION]) return GB_OK;
-    const char *text = a->value[GB__OPT_PRECISION];
-    double percent = strtod(text, &end);
-    if (end == text || strcmp(end, "%") || !(percent >= 0.1 && percent <= 50))
-        return gb__fail(error, GB_USAGE, "--precision %s: give a percentage from 0.1%% to 50%%",
-                        text);
-    *precision = percent / 100;
-    return GB_OK;
+    return all;
 }
 
 // The place of an option's value among the words that its help lists; 0 where it isn't given.
-static gb_code gb__read_word(const gb__arguments *a, int id, const char *const *words, int *place,
-                             gb_error *error)
+static int gb__word_of(gb__arguments *a, int id, const char *const *words)
 {
-    *place = 0;
-    if (!a->given[id]) return GB_OK;
-    for (; words[*place]; ++*place)
-        if (!strcmp(a->value[id], words[*place])) return GB_OK;
-    return gb__fail(error, GB_USAGE, "--%s %s: give %s", gb__option_table[id].name, a->value[id],
-                    gb__option_table[id].help);
+    int place = 0;
+    if (!a->given[id]) return 0;
+    while (words[place] && strcmp(a->value[id], words[place])) place++;
+    if (words[place]) return place;
+    gb__usage(a, "--%s %s: give %s", gb__option_table[id].name, a->value[id],
+               gb__option_table[id].help);
+    return 0;
 }
 
-static gb_code gb__read_worker_model(const gb__arguments *a, gb_worker_model *model,
-                                     gb_error *error)
+static gb_worker_model gb__model_of(gb__arguments *a)
 {
-    int place;
-    gb_code code = gb__read_word(a, GB__OPT_WORKER_MODEL, gb__worker_models, &place, error);
-    *model = (gb_worker_model)place;
-    return code;
+    return (gb_worker_model)gb__word_of(a, GB__OPT_WORKER_MODEL, gb__worker_models);
 }
 
-static gb_code gb__read_loop(const gb__arguments *a, const char **loop, gb_error *error)
+static const char *gb__loop_of(gb__arguments *a)
 {
     static const char *const all[] = {"asyncio", "uvloop", "rloop", NULL};
-    int place;
-    *loop = a->value[GB__OPT_LOOP];
-    return gb__read_word(a, GB__OPT_LOOP, all, &place, error);
+    return a->given[GB__OPT_LOOP] ? all[gb__word_of(a, GB__OPT_LOOP, all)] : NULL;
 }
 
-static gb_code gb__read_app_name(const gb__arguments *a, const char **app, gb_error *error)
+static void gb__check_app(gb__arguments *a, const char *app)
 {
-    if (!a->given[GB__OPT_APP]) return GB_OK;
-    *app = a->value[GB__OPT_APP];
-    if (!strncmp(*app, "builtin:", 8)) {
-        for (int i = GB_AUTO + 1; i <= GB_C; i++)
-            if (!strcmp(*app + 8, gb__interfaces[i])) return GB_OK;
-        return gb__fail(error, GB_USAGE, "--app %s: the built-in ones are builtin:wsgi, "
-                        "builtin:asgi and builtin:c", *app);
-    }
-    const char *colon = strrchr(*app, ':');
-    if (!colon || colon == *app || !colon[1])
-        return gb__fail(error, GB_USAGE, "--app %s: give FILE.py:NAME or module:NAME", *app);
+    const char *colon = strrchr(app, ':'), *dir = *app == '/' ? NULL : a->value[GB__OPT_APP_DIR];
     char file[GB_PATH];
-    const char *dir = **app == '/' ? NULL : a->value[GB__OPT_APP_DIR];
-    snprintf(file, sizeof file, "%s%s%.*s", dir ? dir : "", dir ? "/" : "", (int)(colon - *app),
-             *app);
+    if (!strncmp(app, "builtin:", 8)) {
+        for (int i = GB_AUTO + 1; i <= GB_C; i++)
+            if (!strcmp(app + 8, gb__interfaces[i])) return;
+        gb__usage(a, "--app %s: the built-in ones are builtin:wsgi, builtin:asgi and builtin:c",
+                   app);
+    }
+    if (!colon || colon == app || !colon[1])
+        gb__usage(a, "--app %s: give FILE.py:NAME or module:NAME", app);
+    if (a->error.code) return;
+    snprintf(file, sizeof file, "%s%s%.*s", dir ? dir : "", dir ? "/" : "", (int)(colon - app),
+             app);
     size_t len = strlen(file);
     if (len > 3 && !strcmp(file + len - 3, ".py") && access(file, R_OK))
-        return gb__fail(error, GB_APP, "--app %s: %s: %s", *app, file, strerror(errno));
-    return GB_OK;
+        gb__fail(&a->error, GB_APP, "--app %s: %s: %s", app, file, strerror(errno));
 }
 
 // An application and its interface, which have to go together: what is built in has one, and only
 // that is in C.
-static gb_code gb__read_app(const gb__arguments *a, const char **app, gb_interface *interface,
-                            gb_error *error)
+static void gb__read_app(gb__arguments *a, const char **app, gb_interface *interface)
 {
-    int place;
-    gb_code code = gb__read_word(a, GB__OPT_INTERFACE, gb__interfaces, &place, error);
+    int place = gb__word_of(a, GB__OPT_INTERFACE, gb__interfaces);
     *interface = (gb_interface)place;
-    if (!code && place == GB_TASK)
-        code = gb__fail(error, GB_USAGE, "--interface task: that is `gilbench cpu`");
-    if (!code) code = gb__read_app_name(a, app, error);
-    if (code || !a->given[GB__OPT_APP] || *interface == GB_AUTO) return code;
-    const char *name = gb__interfaces[place];
+    if (place == GB_TASK) gb__usage(a, "--interface task: that is `gilbench cpu`");
+    if (!a->given[GB__OPT_APP]) return;
+    *app = a->value[GB__OPT_APP];
+    gb__check_app(a, *app);
     bool builtin = !strncmp(*app, "builtin:", 8);
-    if (builtin ? !strcmp(*app + 8, name) : *interface != GB_C) return GB_OK;
-    return gb__fail(error, GB_USAGE, "--interface %s: --app %s doesn't have it; leave one out",
-                    name, *app);
+    bool has = builtin ? !strcmp(*app + 8, gb__interfaces[place]) : place != GB_C;
+    if (place != GB_AUTO && !has)
+        gb__usage(a, "--interface %s: --app %s doesn't have it; leave one out",
+                   gb__interfaces[place], *app);
 }
 
-static gb_code gb__read_process(const gb__arguments *a, gb_process *p, gb_error *error)
+static gb_process gb__process_of(gb__arguments *a)
 {
-    *p = (gb_process){a->value[GB__OPT_APP_DIR], a->variables.items, a->variables.count};
-    return gb__check_process(p, error);
+    const gb__list *variables = &a->lists[GB__OPT_ENV];
+    gb_process p = {a->value[GB__OPT_APP_DIR], variables->items, variables->count};
+    if (!a->error.code) a->error.code = gb__check_process(&p, &a->error);
+    return p;
 }
 
 // ================================================================================================
@@ -17946,18 +17903,22 @@ static gb_code gb__read_process(const gb__arguments *a, gb_process *p, gb_error 
 
 // ---- where results go ---------------------------------------------------------------------------
 
-// Says before an hour of measuring, not after it, that a file can't be written.
-static gb_code gb__check_output(const gb__arguments *a, int id, gb_error *error)
+// Says before an hour of measuring, not after it, what can't be written.
+static void gb__check_outputs(gb__arguments *a)
 {
-    if (!a->given[id] || !strcmp(a->value[id], "-")) return GB_OK;
-    bool there = !access(a->value[id], F_OK);
-    int fd = open(a->value[id], O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return gb__fail(error, GB_USAGE, "--%s %s: %s", gb__option_table[id].name, a->value[id],
-                        strerror(errno));
-    close(fd);
-    if (!there) unlink(a->value[id]);  // what fails to start leaves nothing
-    return GB_OK;
+    for (int id = GB__OPT_JSON; id <= GB__OPT_HDR && !a->error.code; id++) {
+        const char *path = a->value[id], *name = gb__option_table[id].name;
+        gb_error why;
+        if (path && (id == GB__OPT_PYPERF || id == GB__OPT_HDR_DIR)) {
+            if (gb__make_directory(path, &why)) gb__usage(a, "--%s %.900s", name, why.text);
+        } else if (path && strcmp(path, "-")) {
+            bool there = !access(path, F_OK);
+            int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+            if (fd < 0) gb__usage(a, "--%s %s: %s", name, path, strerror(errno));
+            else close(fd);
+            if (fd >= 0 && !there) unlink(path);  // what fails to start leaves nothing
+        }
+    }
 }
 
 static bool gb__uses_stdout(const gb__arguments *a)
@@ -18034,29 +17995,17 @@ static const struct gb__output {
 
 enum { GB__OUTPUTS = sizeof gb__outputs / sizeof *gb__outputs };
 
-static gb_code gb__check_reports(const gb__arguments *a, gb_error *error)
-{
-    gb_code code = GB_OK;
-    for (size_t i = 0; i < GB__OUTPUTS && !code; i++) {
-        int id = gb__outputs[i].id;
-        gb_error why;
-        if (gb__outputs[i].to_file) code = gb__check_output(a, id, error);
-        else if (a->given[id] && gb__make_directory(a->value[id], &why))
-            code = gb__fail(error, GB_USAGE, "--%s %.900s", gb__option_table[id].name, why.text);
-    }
-    return code;
-}
-
 // ---- pythons ------------------------------------------------------------------------------------
 
-static int gb__main_pythons(const gb__arguments *a)
+static int gb__main_pythons(gb__arguments *a)
 {
+    const gb__list *wanted = &a->lists[GB__OPT_PYTHON];
     gb_error error;
     gb_python *list = NULL;
     size_t n = 0, usable = 0;
-    gb_code code = gb__check_output(a, GB__OPT_JSON, &error);
-    if (!code) code = gb_pythons(a->pythons.items, a->pythons.count, &list, &n, &error);
-    if (code) return gb__complain(&error);
+    gb__check_outputs(a);
+    if (a->error.code || gb_pythons(wanted->items, wanted->count, &list, &n, &a->error))
+        return gb__complain(&a->error);
     FILE *human = gb__uses_stdout(a) ? stderr : stdout;
     for (size_t i = 0; i < n; i++) {
         const gb_python *p = &list[i];
@@ -18089,69 +18038,60 @@ static void gb__print_ready(void *user, int port)
             port);
 }
 
-static gb_code gb__read_bind(const gb__arguments *a, char *host, size_t size, int *port,
-                             gb_error *error)
+static void gb__read_bind(gb__arguments *a, char *host, size_t size, int *port)
 {
     const char *text = a->given[GB__OPT_BIND] ? a->value[GB__OPT_BIND] : "127.0.0.1:8000";
     const char *colon = strrchr(text, ':');
     uint64_t n;
-    if (!colon || colon == text || !gb__slice_u64(gb__slice(colon + 1), &n) || n > 65535)
-        return gb__fail(error, GB_USAGE, "--bind %s: give HOST:PORT", text);
+    if (!colon || colon == text || !gb__slice_u64(gb__slice(colon + 1), &n) || n > 65535) {
+        gb__usage(a, "--bind %s: give HOST:PORT", text);
+        return;
+    }
     bool six = *text == '[' && colon[-1] == ']';
     snprintf(host, size, "%.*s", (int)(colon - text) - 2 * six, text + six);
     *port = (int)n;
-    return GB_OK;
 }
 
 // The interpreter of `serve`: the one given, or the newest found, a GIL build before another.
-static gb_code gb__serve_python(const gb__arguments *a, gb_python *python, gb_error *error)
+static void gb__serve_python(gb__arguments *a, gb_python *python)
 {
+    const gb__list *given = &a->lists[GB__OPT_PYTHON];
     gb_python *list = NULL;
     const gb_python *best = NULL;
     size_t n = 0;
-    if (a->pythons.count > 1) return gb__fail(error, GB_USAGE, "serve takes one --python");
-    gb_code code = gb_pythons(a->pythons.items, a->pythons.count, &list, &n, error);
-    if (code) return code;
+    if (given->count > 1) gb__usage(a, "serve takes one --python");
+    if (a->error.code || gb_pythons(given->items, given->count, &list, &n, &a->error)) return;
     for (size_t i = 0; i < n; i++)
-        if (a->pythons.count || (list[i].usable && (!best || list[i].hex > best->hex)))
+        if (given->count || (list[i].usable && (!best || list[i].hex > best->hex)))
             best = &list[i];
-    if (!best) code = gb__fail(error, GB_NO_PYTHON, "%s", gb_code_text(GB_NO_PYTHON));
-    else if (!best->usable) code = gb__fail(error, GB_NO_PYTHON, "%s", best->problem);
-    else *python = *best;
+    if (best && best->usable) *python = *best;
+    else gb__fail(&a->error, GB_NO_PYTHON, "%s", best ? best->problem : gb_code_text(GB_NO_PYTHON));
     free(list);
-    return code;
 }
 
-static int gb__main_serve(const gb__arguments *a)
+static int gb__main_serve(gb__arguments *a)
 {
-    gb_error error;
     gb_python python;
     char host[256];
-    gb_service_config config = {.app = "builtin:wsgi", .server = {.threads = 1}};
-    gb_code code = gb__read_process(a, &config.process, &error);
-    if (!code) code = gb__read_app(a, &config.app, &config.interface, &error);
-    if (!code) code = gb__read_loop(a, &config.loop, &error);
-    if (!code) code = gb__read_bind(a, host, sizeof host, &config.server.port, &error);
-    if (!code)
-        code = gb__read_int(a, GB__OPT_SERVE_THREADS, 4096, &config.server.threads, &error);
-    if (!code)
-        code = gb__read_int(a, GB__OPT_SERVE_WORKERS, GB_MAX_WORKERS, &config.workers, &error);
-    if (!code) code = gb__read_worker_model(a, &config.worker_model, &error);
-    if (!code) code = gb__read_count(a, GB__OPT_MAX_BODY, 1e15, &config.server.max_body, &error);
-    if (!code && !gb__is_c_app(&config)) {
-        code = gb__serve_python(a, &python, &error);
+    gb_service_config config = {
+        .app = "builtin:wsgi", .process = gb__process_of(a), .loop = gb__loop_of(a),
+        .workers = (int)gb__whole_of(a, GB__OPT_SERVE_WORKERS, GB_MAX_WORKERS, 0),
+        .worker_model = gb__model_of(a),
+        .server = {.host = host, .threads = (int)gb__whole_of(a, GB__OPT_SERVE_THREADS, 4096, 1),
+                   .max_body = gb__whole_of(a, GB__OPT_MAX_BODY, 1e15, 0)}};
+    gb__read_app(a, &config.app, &config.interface);
+    gb__read_bind(a, host, sizeof host, &config.server.port);
+    if (!gb__is_c_app(&config)) {
+        gb__serve_python(a, &python);
         config.python = &python;
     }
-    if (code) return gb__complain(&error);
-    config.server.host = host;
     // stdout is for one line; what the application prints goes to stderr.
-    gb__own_stdout = dup(STDOUT_FILENO);
-    if (gb__own_stdout < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
-        gb__fail(&error, GB_SYSTEM, "can't redirect stdout: %s", strerror(errno));
-        return gb__complain(&error);
-    }
-    code = gb_serve(&config, gb__print_ready, host, &error);
-    return code ? gb__complain(&error) : 0;
+    if (!a->error.code) gb__own_stdout = dup(STDOUT_FILENO);
+    if (!a->error.code && (gb__own_stdout < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0))
+        gb__fail(&a->error, GB_SYSTEM, "can't redirect stdout: %s", strerror(errno));
+    if (a->error.code || gb_serve(&config, gb__print_ready, host, &a->error))
+        return gb__complain(&a->error);
+    return 0;
 }
 
 // ---- what is asked for: load, compare -----------------------------------------------------------
@@ -18224,25 +18164,24 @@ static gb_code gb__read_mix(const char *path, gb__mix *m, gb_load_config *k, gb_
 }
 
 // The part of a load that says what is asked for.
-static gb_code gb__read_asked(const gb__arguments *a, gb__mix *m, gb_load_config *k,
-                              gb_error *error)
+static void gb__read_asked(gb__arguments *a, gb__mix *m, gb_load_config *k)
 {
     const char *body = a->value[GB__OPT_BODY], *mix = a->value[GB__OPT_MIX];
     k->method = a->value[GB__OPT_METHOD];
-    k->headers = a->headers.items;
-    k->header_count = a->headers.count;
+    k->headers = a->lists[GB__OPT_HEADER].items;
+    k->header_count = a->lists[GB__OPT_HEADER].count;
     k->expect = a->value[GB__OPT_EXPECT];
     k->no_keepalive = a->given[GB__OPT_NO_KEEPALIVE];
+    k->timeout_s = gb__number_of(a, GB__OPT_TIMEOUT, 0.001, 1e6, 0);
     if (mix && (body || k->method))
-        return gb__fail(error, GB_USAGE, "--requests and --body or --method exclude each other: "
-                        "each request has its own");
+        gb__usage(a, "--requests and --body or --method exclude each other: each request has its "
+                   "own");
     if (body && !gb__read_file(body, &m->body))
-        return gb__fail(error, GB_USAGE, "--body %s: %s", body, strerror(errno));
+        gb__usage(a, "--body %s: %s", body, strerror(errno));
     k->body = m->body.data;
     k->body_size = m->body.len;
-    gb_code code = gb__read_number(a, GB__OPT_TIMEOUT, 0.001, 1e6, &k->timeout_s, error);
-    if (!code) code = gb__describe_requests(k, NULL, 0, error);
-    return code || !mix ? code : gb__read_mix(mix, m, k, error);
+    if (!a->error.code) a->error.code = gb__describe_requests(k, NULL, 0, &a->error);
+    if (!a->error.code && mix) a->error.code = gb__read_mix(mix, m, k, &a->error);
 }
 
 // ---- load ---------------------------------------------------------------------------------------
@@ -18291,28 +18230,25 @@ static void gb__print_load(FILE *out, const gb_load_config *k, const gb_load_res
                 "mean?\n", "warning", (unsigned long long)r->statuses[3], r->redirect);
 }
 
-static gb_code gb__read_load(const gb__arguments *a, gb_load_config *k, gb__mix *m,
-                             gb_error *error)
+static void gb__read_load(gb__arguments *a, gb_load_config *k, gb__mix *m)
 {
-    if (!a->url) return gb__fail(error, GB_USAGE, "load what? Give a URL, http://HOST:PORT/PATH");
-    *k = (gb_load_config){.url = a->url, .connections = 64, .threads = 1, .duration_s = 10,
-                          .stop = &gb__stop_flag};
-    gb_code code = gb__read_asked(a, m, k, error);
-    if (!code) code = gb__read_int(a, GB__OPT_LOAD_CONNECTIONS, 100000, &k->connections, error);
-    if (!code) code = gb__read_int(a, GB__OPT_LOAD_THREADS, 1024, &k->threads, error);
-    if (!code) code = gb__read_number(a, GB__OPT_DURATION, 0.01, 1e6, &k->duration_s, error);
-    if (!code) code = gb__read_number(a, GB__OPT_WARMUP, 0, 1e6, &k->warmup_s, error);
-    if (!code) code = gb__read_number(a, GB__OPT_RATE, 0.001, 1e9, &k->rate, error);
-    if (!code) code = gb__read_count(a, GB__OPT_LIMIT, 1e15, &k->requests, error);
-    bool timed = a->given[GB__OPT_DURATION] || a->given[GB__OPT_WARMUP];
-    if (!code && a->given[GB__OPT_LIMIT] && timed)
-        code = gb__fail(error, GB_USAGE, "-n and --duration or --warmup exclude each other");
-    const char *host = strstr(a->url, "://"), *path = host ? strchr(host + 3, '/') : NULL;
-    if (!code && k->mix && path && path[1])
-        code = gb__fail(error, GB_USAGE, "the paths are in %s: give http://HOST:PORT",
-                        a->value[GB__OPT_MIX]);
-    if (!code) code = gb__check_output(a, GB__OPT_JSON, error);
-    return code ? code : gb__check_output(a, GB__OPT_HDR, error);
+    const char *host = a->url ? strstr(a->url, "://") : NULL;
+    const char *path = host ? strchr(host + 3, '/') : NULL;
+    if (!a->url) gb__usage(a, "load what? Give a URL, http://HOST:PORT/PATH");
+    if (a->given[GB__OPT_LIMIT] && (a->given[GB__OPT_DURATION] || a->given[GB__OPT_WARMUP]))
+        gb__usage(a, "-n and --duration or --warmup exclude each other");
+    if (a->given[GB__OPT_MIX] && path && path[1])
+        gb__usage(a, "the paths are in %s: give http://HOST:PORT", a->value[GB__OPT_MIX]);
+    *k = (gb_load_config){
+        .url = a->url, .stop = &gb__stop_flag,
+        .connections = (int)gb__whole_of(a, GB__OPT_LOAD_CONNECTIONS, 100000, 64),
+        .threads = (int)gb__whole_of(a, GB__OPT_LOAD_THREADS, 1024, 1),
+        .duration_s = gb__number_of(a, GB__OPT_DURATION, 0.01, 1e6, 10),
+        .warmup_s = gb__number_of(a, GB__OPT_WARMUP, 0, 1e6, 0),
+        .rate = gb__number_of(a, GB__OPT_RATE, 0.001, 1e9, 0),
+        .requests = gb__whole_of(a, GB__OPT_LIMIT, 1e15, 0)};
+    gb__read_asked(a, m, k);
+    gb__check_outputs(a);
 }
 
 static gb_code gb__write_load(const gb__arguments *a, const gb_load_config *k,
@@ -18327,27 +18263,26 @@ static gb_code gb__write_load(const gb__arguments *a, const gb_load_config *k,
     return code ? code : last;
 }
 
-static int gb__main_load(const gb__arguments *a)
+static int gb__main_load(gb__arguments *a)
 {
-    gb_error error;
-    gb_load_config k = {0};
+    gb_load_config k;
     gb_load_result r = {0};
     static gb__mix m;  // too large for a stack
-    gb_code code = gb__read_load(a, &k, &m, &error);
-    if (!code) code = gb_load(&k, &r, &error);
+    gb__read_load(a, &k, &m);
+    gb_code code = a->error.code ? a->error.code : gb_load(&k, &r, &a->error);
     if (!code || code == GB_INTERRUPTED) {
         gb__print_load(gb__uses_stdout(a) ? stderr : stdout, &k, &r);
-        gb_code written = gb__write_load(a, &k, &r, &error);
+        gb_code written = gb__write_load(a, &k, &r, &a->error);
         if (written) code = written;
         else if (!code && (gb_load_error_count(&r.errors) || r.unanswered || !r.requests))
-            code = gb__fail(&error, GB_MEASUREMENT,
+            code = gb__fail(&a->error, GB_MEASUREMENT,
                             "%llu requests failed, %llu were unanswered, %llu were answered",
                             (unsigned long long)gb_load_error_count(&r.errors),
                             (unsigned long long)r.unanswered, (unsigned long long)r.requests);
     }
     gb_load_free(&r);
     gb__mix_free(&m);
-    return code ? gb__complain(&error) : 0;
+    return code ? gb__complain(&a->error) : 0;
 }
 
 // ================================================================================================
@@ -18359,9 +18294,8 @@ static int gb__main_load(const gb__arguments *a)
 typedef struct gb__comparing {
     gb_plan plan;
     gb_scenario scenarios[GB__MAX_LIST];
-    char scenario_names[GB__MAX_LIST][64];
     gb_peer peers[GB__MAX_LIST];
-    char peer_names[GB__MAX_LIST][64], names[GB__MAX_LIST][64];
+    char names[GB__MAX_LIST][64], peer_names[GB__MAX_LIST][64];
     gb_worker_model models[GB__MAX_LIST];
     gb__numbers threads, workers, connections, server_cpus;
     gb_python *pythons;  // owned, as is the next
@@ -18390,37 +18324,34 @@ static void gb__show_progress(void *user, const gb_progress *p)
 }
 
 // The builds of --arms among those found.
-static gb_code gb__find_arms(const char *arms, gb__comparing *c, gb_error *error)
+static void gb__find_arms(gb__arguments *a, const char *arms, gb__comparing *c)
 {
     gb_python pair[2];
     gb_slice rest = gb__slice(arms), arm;
-    gb_code code = gb_python_pair(pair, error);
+    a->error.code = gb_python_pair(pair, &a->error);
     c->pythons = calloc(strlen(arms) + 1, sizeof *c->pythons);
-    if (!c->pythons) code = gb__fail_memory(error);
-    for (bool more = !code; more && !code;) {
+    if (!c->pythons) gb__fail_memory(&a->error);
+    for (bool more = true; more && !a->error.code;) {
         more = gb__split(rest, ',', &arm, &rest);
         gb_python *p = &c->pythons[c->plan.python_count++];
         bool forced = gb__slice_is(arm, "ft-gil");
         *p = pair[!gb__slice_is(arm, "gil")];
         if (forced) p->gil = 1, strncat(p->id, ",gil=1", sizeof p->id - strlen(p->id) - 1);
         if (!forced && !gb__slice_is(arm, "gil") && !gb__slice_is(arm, "ft"))
-            code = gb__fail(error, GB_USAGE, "--arms: \"%.*s\" is not gil, ft or ft-gil",
-                            (int)arm.len, arm.data);
+            gb__usage(a, "--arms: \"%.*s\" is not gil, ft or ft-gil", (int)arm.len, arm.data);
     }
-    c->plan.pythons = c->pythons;
-    return code;
 }
 
-static gb_code gb__read_pythons(const gb__arguments *a, gb__comparing *c, gb_error *error)
+static void gb__read_pythons(gb__arguments *a, gb__comparing *c)
 {
-    if (a->pythons.count && a->given[GB__OPT_ARMS])
-        return gb__fail(error, GB_USAGE, "--python and --arms exclude each other");
-    if (!a->pythons.count)
-        return gb__find_arms(a->given[GB__OPT_ARMS] ? a->value[GB__OPT_ARMS] : "gil,ft", c, error);
-    gb_code code = gb_pythons(a->pythons.items, a->pythons.count, &c->pythons,
-                              &c->plan.python_count, error);
+    const gb__list *list = &a->lists[GB__OPT_PYTHON];
+    const char *arms = a->value[GB__OPT_ARMS];
+    if (list->count && arms) gb__usage(a, "--python and --arms exclude each other");
+    if (a->error.code) return;
+    if (!list->count) gb__find_arms(a, arms ? arms : "gil,ft", c);
+    else a->error.code = gb_pythons(list->items, list->count, &c->pythons, &c->plan.python_count,
+                                    &a->error);
     c->plan.pythons = c->pythons;
-    return code;
 }
 
 // A scenario's own name, or what it begins with: "article" means article-wsgi-json and the others.
@@ -18431,97 +18362,88 @@ static bool gb__is_named(const gb_scenario *s, const char *name)
 }
 
 // An application or paths of one's own: each path is a scenario, as is a mix.
-static gb_code gb__read_own(const gb__arguments *a, gb__comparing *c, gb_error *error)
+static void gb__read_own(gb__arguments *a, gb__comparing *c)
 {
     const char *app = a->value[GB__OPT_APP], *mix = a->value[GB__OPT_MIX];
-    const char *usual[] = {!app || !strncmp(app, "builtin:", 8) ? "/json" : "/"};
-    const char *const *paths = a->paths.count ? a->paths.items : usual;
+    gb__list paths = a->lists[GB__OPT_PATH];
     gb_scenario s = {.description = "", .app = "builtin:wsgi"};
-    gb_code code = gb__read_app(a, &s.app, &s.interface, error);
-    if (!code && mix && a->paths.count)
-        code = gb__fail(error, GB_USAGE, "--requests and --path exclude each other: the paths are "
-                        "in the file");
-    for (size_t i = 0; (i < a->paths.count || !i) && !code; i++) {
-        char *name = c->scenario_names[i];
-        bool several = a->paths.count > 1 && strcmp(paths[i], "/");
-        if (!*paths[i] || !gb__all(gb__slice(paths[i]), gb__is_target_char))
-            code = gb__fail(error, GB_USAGE, "--path %s: give the path of a URL, without blanks",
-                            paths[i]);
-        snprintf(name, 64, "app%s%s", several && *paths[i] != '/' ? "/" : "",
-                 several ? paths[i] : "");
-        s.name = name;
-        s.path = mix ? gb__basename(mix) : paths[i];
+    gb__read_app(a, &s.app, &s.interface);
+    if (mix && paths.count)
+        gb__usage(a, "--requests and --path exclude each other: the paths are in the file");
+    if (!paths.count) gb__list_add(&paths, !app || !strncmp(app, "builtin:", 8) ? "/json" : "/");
+    for (size_t i = 0; i < paths.count; i++) {
+        const char *path = paths.items[i];
+        bool several = paths.count > 1 && strcmp(path, "/");
+        if (!*path || !gb__all(gb__slice(path), gb__is_target_char))
+            gb__usage(a, "--path %s: give the path of a URL, without blanks", path);
+        snprintf(c->names[i], sizeof c->names[i], "app%s%s", several && *path != '/' ? "/" : "",
+                 several ? path : "");
+        s.name = c->names[i];
+        s.path = mix ? gb__basename(mix) : path;
         c->scenarios[c->plan.scenario_count++] = s;
     }
-    return code;
 }
 
-static gb_code gb__read_scenarios(const gb__arguments *a, gb__comparing *c, gb_error *error)
+static void gb__read_scenarios(gb__arguments *a, gb__comparing *c)
 {
+    const gb__list *names = &a->lists[GB__OPT_SCENARIO];
     bool own = a->given[GB__OPT_APP] || a->given[GB__OPT_PATH] || a->given[GB__OPT_INTERFACE] ||
                a->given[GB__OPT_MIX] || a->given[GB__OPT_APP_DIR];
-    c->plan.scenarios = c->scenarios;
-    for (size_t i = 0; i < a->scenarios.count; i++) {
+    if (own && names->count)
+        gb__usage(a, "--scenario and --app, --app-dir, --interface, --path or --requests exclude "
+                   "each other");
+    if (own) gb__read_own(a, c);
+    for (size_t i = 0; i < names->count && !a->error.code; i++) {
         size_t before = c->plan.scenario_count;
         for (const gb_scenario *s = gb_scenarios(); s->name; s++) {
-            if (!gb__is_named(s, a->scenarios.items[i])) continue;
-            if (c->plan.scenario_count == GB__MAX_LIST)
-                return gb__fail(error, GB_USAGE, "--scenario is given too often");
-            c->scenarios[c->plan.scenario_count++] = *s;
+            if (!gb__is_named(s, names->items[i])) continue;
+            if (c->plan.scenario_count < GB__MAX_LIST) c->scenarios[c->plan.scenario_count++] = *s;
+            else gb__usage(a, "--scenario is given too often");
         }
         if (c->plan.scenario_count == before)
-            return gb__fail(error, GB_USAGE, "there is no scenario %s; --list-scenarios says which "
-                            "there are", a->scenarios.items[i]);
+            gb__usage(a, "there is no scenario %s; --list-scenarios says which there are",
+                       names->items[i]);
     }
-    if (!own) return GB_OK;
-    if (!c->plan.scenario_count) return gb__read_own(a, c, error);
-    return gb__fail(error, GB_USAGE, "--scenario and --app, --app-dir, --interface, --path or "
-                    "--requests exclude each other");
 }
 
 // "name=TEXT,COMMAND" or "COMMAND"; compare checks the rest.
-static gb_code gb__read_servers(const gb__arguments *a, gb__comparing *c, gb_error *error)
+static void gb__read_servers(gb__arguments *a, gb__comparing *c)
 {
-    c->plan.peers = c->peers;
-    for (size_t i = 0; i < a->servers.count; i++) {
-        const char *text = a->servers.items[i], *comma = strchr(text, ',');
+    const gb__list *servers = &a->lists[GB__OPT_SERVER];
+    for (size_t i = 0; i < servers->count && !a->error.code; i++) {
+        const char *text = servers->items[i], *comma = strchr(text, ',');
         gb_peer *peer = &c->peers[c->plan.peer_count++];
         peer->command = text;
         if (!strncmp(text, "name=", 5)) {
-            if (!comma || comma == text + 5)
-                return gb__fail(error, GB_USAGE, "--server %.300s: give name=TEXT,COMMAND", text);
-            snprintf(c->peer_names[i], sizeof c->peer_names[i], "%.*s", (int)(comma - text) - 5,
-                     text + 5);
+            int len = comma ? (int)(comma - text) - 5 : 0;
+            if (!len) gb__usage(a, "--server %.300s: give name=TEXT,COMMAND", text);
+            snprintf(c->peer_names[i], sizeof c->peer_names[i], "%.*s", len, text + 5);
             peer->name = c->peer_names[i];
-            peer->command = comma + 1;
+            peer->command = comma ? comma + 1 : "";
         }
         if (!peer->command[strspn(peer->command, " ")])
-            return gb__fail(error, GB_USAGE, "--server %.300s: the command is empty", text);
+            gb__usage(a, "--server %.300s: the command is empty", text);
     }
-    return GB_OK;
 }
 
-static gb_code gb__read_models(const gb__arguments *a, gb__comparing *c, gb_error *error)
+static void gb__read_models(gb__arguments *a, gb__comparing *c)
 {
     gb_slice word, rest = gb__slice(a->given[GB__OPT_MODEL] ? a->value[GB__OPT_MODEL] : "threads");
-    c->plan.models = c->models;
-    for (bool more = true; more;) {
+    for (bool more = true; more && !a->error.code;) {
         int model = GB_PROCESSES;
         more = gb__split(rest, ',', &word, &rest);
         while (gb__worker_models[model] && !gb__slice_is(word, gb__worker_models[model])) model++;
-        if (!gb__worker_models[model] || c->plan.model_count == GB__MAX_LIST)
-            return gb__fail(error, GB_USAGE, "--model %s: give a list %s", a->value[GB__OPT_MODEL],
-                            gb__option_table[GB__OPT_MODEL].help);
-        c->models[c->plan.model_count++] = (gb_worker_model)model;
+        if (gb__worker_models[model] && c->plan.model_count < GB__MAX_LIST)
+            c->models[c->plan.model_count++] = (gb_worker_model)model;
+        else gb__usage(a, "--model %s: give a list %s", a->value[GB__OPT_MODEL],
+                        gb__option_table[GB__OPT_MODEL].help);
     }
-    return GB_OK;
 }
 
-static gb_code gb__read_tasks(const gb__arguments *a, gb__comparing *c, gb_error *error)
+static void gb__read_tasks(gb__arguments *a, gb__comparing *c)
 {
     static const gb__list all = {.items = {"fib", "bubble"}, .count = 2};
-    const gb__list *tasks = a->tasks.count ? &a->tasks : &all;
-    c->plan.scenarios = c->scenarios;
+    const gb__list *tasks = a->lists[GB__OPT_TASK].count ? &a->lists[GB__OPT_TASK] : &all;
     for (size_t i = 0; i < tasks->count; i++) {
         const char *name = gb__basename(tasks->items[i]);
         int len = strstr(name, ".py:") ? (int)strlen(name) : (int)strcspn(name, ":");
@@ -18529,47 +18451,79 @@ static gb_code gb__read_tasks(const gb__arguments *a, gb__comparing *c, gb_error
         c->scenarios[c->plan.scenario_count++] = (gb_scenario){
             .name = c->names[i], .app = tasks->items[i], .interface = GB_TASK};
     }
-    if (!a->given[GB__OPT_TASK_THREADS]) c->threads = (gb__numbers){{1, 2, 4}, 3};
-    gb_code code = gb__read_numbers(a, GB__OPT_TASK_THREADS, GB_MAX_WORKERS, &c->threads, error);
-    return code ? code : gb__read_models(a, c, error);
+    c->threads = gb__numbers_of(a, GB__OPT_TASK_THREADS, GB_MAX_WORKERS);
+    if (!c->threads.count) c->threads = (gb__numbers){{1, 2, 4}, 3};
+    gb__read_models(a, c);
 }
 
-static gb_code gb__read_compare(const gb__arguments *a, gb__comparing *c, gb_error *error)
+// One scenario in one round with a longer window: it is to show who waits, and compares nothing.
+static void gb__plan_why(gb__comparing *c)
+{
+    static const int all = 64;
+    gb_plan *p = &c->plan;
+    p->waits = p->no_control = true;
+    if (!p->scenario_count) c->scenarios[p->scenario_count++] = *gb_scenarios();
+    if (!p->rounds) p->rounds = 1;
+    if (p->duration_s <= 0) p->duration_s = 3;
+    if (!p->thread_count) p->threads = &all, p->thread_count = 1;
+    if (!p->connection_count) p->connections = &all, p->connection_count = 1;
+}
+
+static void gb__read_compare(gb__arguments *a, gb__comparing *c)
 {
     gb_plan *p = &c->plan;
-    *c = (gb__comparing){.plan = {.stop = &gb__stop_flag,
-                                  .no_control = a->given[GB__OPT_NO_CONTROL],
-                                  .split = a->given[GB__OPT_SPLIT],
-                                  .threads = c->threads.items, .workers = c->workers.items,
-                                  .connections = c->connections.items,
-                                  .server_cpus = c->server_cpus.items}};
+    *c = (gb__comparing){.threads = gb__numbers_of(a, GB__OPT_THREADS, 4096),
+                         .workers = gb__numbers_of(a, GB__OPT_WORKERS, GB_MAX_WORKERS),
+                         .connections = gb__numbers_of(a, GB__OPT_CONNECTIONS, 100000),
+                         .server_cpus = gb__numbers_of(a, GB__OPT_SERVER_CPUS, GB_MAX_CPUS)};
+    *p = (gb_plan){
+        .stop = &gb__stop_flag, .user = c, .process = gb__process_of(a), .loop = gb__loop_of(a),
+        .scenarios = c->scenarios, .peers = c->peers, .models = c->models,
+        .workers = c->workers.items, .worker_count = c->workers.count,
+        .connections = c->connections.items, .connection_count = c->connections.count,
+        .server_cpus = c->server_cpus.items, .server_cpus_count = c->server_cpus.count,
+        .worker_model = gb__model_of(a), .no_control = a->given[GB__OPT_NO_CONTROL],
+        .split = a->given[GB__OPT_SPLIT],
+        .client_threads = (int)gb__whole_of(a, GB__OPT_CLIENT_THREADS, 1024, 0),
+        .duration_s = gb__number_of(a, GB__OPT_DURATION, 0.01, 1e6, 0),
+        .warmup_s = gb__number_of(a, GB__OPT_WARMUP, 0.001, 1e6, 0),
+        .rate = gb__number_of(a, GB__OPT_RATE, 0.001, 1e9, 0),
+        .rounds = (int)gb__whole_of(a, GB__OPT_ROUNDS, 10000, 0),
+        .precision = gb__number_of(a, GB__OPT_PRECISION, 0.1, 50, 0) / 100,
+        .seed = gb__whole_of(a, GB__OPT_SEED, 1e15, 0)};
     if (!a->given[GB__OPT_NO_PROGRESS] && !a->given[GB__OPT_QUIET] && isatty(STDERR_FILENO))
-        p->on_progress = gb__show_progress, p->user = c;
-    gb_code code = gb__read_process(a, &p->process, error);
-    bool tasks = a->command == GB__CPU;
-    if (!code) code = tasks ? gb__read_tasks(a, c, error) : gb__read_scenarios(a, c, error);
-    if (!code) code = gb__read_asked(a, &c->mix, &p->load, error);
-    if (!code) code = gb__read_loop(a, &p->loop, error);
-    if (!code) code = gb__read_servers(a, c, error);
-    if (!code) code = gb__read_numbers(a, GB__OPT_THREADS, 4096, &c->threads, error);
-    if (!code) code = gb__read_numbers(a, GB__OPT_WORKERS, GB_MAX_WORKERS, &c->workers, error);
-    if (!code) code = gb__read_worker_model(a, &p->worker_model, error);
-    if (!code) code = gb__read_numbers(a, GB__OPT_CONNECTIONS, 100000, &c->connections, error);
-    if (!code) code = gb__read_numbers(a, GB__OPT_SERVER_CPUS, GB_MAX_CPUS, &c->server_cpus, error);
-    if (!code) code = gb__read_int(a, GB__OPT_CLIENT_THREADS, 1024, &p->client_threads, error);
-    if (!code) code = gb__read_number(a, GB__OPT_DURATION, 0.01, 1e6, &p->duration_s, error);
-    if (!code) code = gb__read_number(a, GB__OPT_WARMUP, 0.001, 1e6, &p->warmup_s, error);
-    if (!code) code = gb__read_number(a, GB__OPT_RATE, 0.001, 1e9, &p->rate, error);
-    if (!code) code = gb__read_int(a, GB__OPT_ROUNDS, 10000, &p->rounds, error);
-    if (!code) code = gb__read_precision(a, &p->precision, error);
-    if (!code) code = gb__read_count(a, GB__OPT_SEED, 1e15, &p->seed, error);
-    if (!code) code = gb__check_output(a, GB__OPT_JSON, error);
-    if (!code) code = gb__check_reports(a, error);
-    if (!code) code = gb__read_pythons(a, c, error);
+        p->on_progress = gb__show_progress;
+    if (a->command == GB__CPU) gb__read_tasks(a, c);
+    else gb__read_scenarios(a, c);
+    p->threads = c->threads.items;
     p->thread_count = c->threads.count;
-    p->worker_count = c->workers.count;
-    p->connection_count = c->connections.count;
-    p->server_cpus_count = c->server_cpus.count;
+    gb__read_asked(a, &c->mix, &p->load);
+    gb__read_servers(a, c);
+    if (a->command == GB__WHY) gb__plan_why(c);
+    gb__check_outputs(a);
+    gb__read_pythons(a, c);
+}
+
+// The file keeps the command line, but of a variable or a header field no value, which may be a
+// secret: "K=..." and "Name: ...".
+static gb_code gb__write_json(const gb__arguments *a, const gb_result *r, int argc, char **argv,
+                              FILE *out, gb_error *error)
+{
+    char **kept = calloc((size_t)argc + 1, sizeof *kept);
+    bool failed = !kept;
+    for (int i = 0; i < argc && !failed; i++) {
+        const char *end = argv[i] + strlen(argv[i]), *cut = end;
+        for (size_t j = 0; j < 2 * GB__MAX_LIST; j++) {
+            const char *value = a->lists[j % 2 ? GB__OPT_HEADER : GB__OPT_ENV].items[j / 2];
+            if (value >= argv[i] && value < end) cut = value + strcspn(value, "=:") + 1;
+        }
+        failed = asprintf(&kept[i], "%.*s%s", (int)(cut - argv[i]), argv[i],
+                          cut == end ? "" : *cut == ' ' ? " ..." : "...") < 0;
+        if (failed) kept[i] = NULL;
+    }
+    gb_code code = failed ? gb__fail_memory(error) : gb_report_json(r, argc, kept, out, error);
+    for (int i = 0; kept && i < argc; i++) free(kept[i]);
+    free(kept);
     return code;
 }
 
@@ -18582,7 +18536,7 @@ static int gb__write_reports(const gb__arguments *a, const gb_result *r, int arg
     if (!a->given[GB__OPT_QUIET] && gb_report_table(r, human, &error))
         status = gb__complain(&error);
     gb__target json = gb__open_output(a, GB__OPT_JSON, &error);
-    if (json.out) json.code = gb_report_json(r, argc, argv, json.out, &error);
+    if (json.out) json.code = gb__write_json(a, r, argc, argv, json.out, &error);
     if (gb__close_output(&json, &error)) status = gb__complain(&error);
     for (size_t i = 0; i < GB__OUTPUTS; i++) {
         const struct gb__output *o = &gb__outputs[i];
@@ -18595,20 +18549,8 @@ static int gb__write_reports(const gb__arguments *a, const gb_result *r, int arg
     return status;
 }
 
-// One round with a longer window: it is to show who waits, and compares nothing.
-static void gb__plan_why(gb_plan *p)
+static int gb__main_compare(gb__arguments *a, int argc, char **argv)
 {
-    static const int all = 64;
-    p->waits = p->no_control = true;
-    if (!p->rounds) p->rounds = 1;
-    if (p->duration_s <= 0) p->duration_s = 3;
-    if (!p->thread_count) p->threads = &all, p->thread_count = 1;
-    if (!p->connection_count) p->connections = &all, p->connection_count = 1;
-}
-
-static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
-{
-    gb_error error = {0};
     gb__comparing c;
     gb_result r = {0};
     if (a->given[GB__OPT_LIST_SCENARIOS]) {
@@ -18619,9 +18561,8 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
                "The beginning of a name stands for all that have it, as article does.\n");
         return 0;
     }
-    gb_code code = gb__read_compare(a, &c, &error);
-    if (a->command == GB__WHY) gb__plan_why(&c.plan);
-    if (!code) code = gb_compare(&c.plan, &r, &error);
+    gb__read_compare(a, &c);
+    gb_code code = a->error.code ? a->error.code : gb_compare(&c.plan, &r, &a->error);
     if (c.plan.on_progress) fprintf(stderr, "\r\033[K");
     bool tried = false;
     for (size_t i = 0; i < r.cell_count; i++) tried |= r.cells[i].round_count > 0;
@@ -18629,7 +18570,7 @@ static int gb__main_compare(const gb__arguments *a, int argc, char **argv)
     gb_result_free(&r);
     free(c.pythons);
     gb__mix_free(&c.mix);
-    return code ? gb__complain(&error) : written;
+    return code ? gb__complain(&a->error) : written;
 }
 
 // ---- report -------------------------------------------------------------------------------------
@@ -18697,7 +18638,7 @@ static void gb__catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-static int gb__run_command(const gb__arguments *a, int argc, char **argv)
+static int gb__run_command(gb__arguments *a, int argc, char **argv)
 {
     bool no_command = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
     if (a->given[GB__OPT_HELP]) {
@@ -18718,9 +18659,9 @@ static int gb__run_command(const gb__arguments *a, int argc, char **argv)
 
 GB_API int gb_main(int argc, char **argv)
 {
-    gb_error error;
     gb__arguments a = {0};
-    if (gb__read_arguments(&a, argc, argv, &error)) return gb__complain(&error);
+    gb__read_arguments(&a, argc, argv);
+    if (a.error.code) return gb__complain(&a.error);
     int status = gb__run_command(&a, argc, argv);
     // Results that nobody could read are no success, whatever was measured.
     if ((fflush(stdout) || ferror(stdout)) && !status) {

@@ -557,6 +557,8 @@ $r = result();
 is(join(' ', map { $_->{path} } @{ $r->{cells} }), join(' ', ('mix.jsonl') x 4), 'by its file');
 is(scalar(grep { my $s = $_->{rounds}[0]{statuses}; $s->{'2xx'} && !$s->{'5xx'} }
     @{ $r->{cells} }), 4, 'with the headers, bodies and variables given, for every server');
+my ($kept) = join(' ', @{ $r->{argv} }) =~ /(--env .*) --requests/;
+is($kept, '--env COUNTS=... -H X-Shop: ...', 'whose values, perhaps secrets, the file does not keep');
 my @counts = map { decode_json(slurp($_)) } glob "$top/counts.*";
 is(scalar @counts, 2, 'two applications counted');
 for (@counts) {

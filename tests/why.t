@@ -59,4 +59,10 @@ for my $cell (@{ $result->{cells} }) {
 ($again) = said({ dir => $top }, $gilbench, 'report', 'compare.json');
 is($again, $out, 'the report of the file is the same');
 
+($out, $err, $status) = said({ dir => $top }, $gilbench, 'why', '--duration', '0.05', '--warmup',
+    '0.01', '--threads', 1, '--connections', 1, '--json', 'why.json');
+$result = eval { decode_json(slurp("$top/why.json")) } // { cells => [] };
+is(join(' ', $status, map { $_->{scenario} } @{ $result->{cells} }), '0 wsgi-page wsgi-page',
+    'of one scenario, where none is named');
+
 done_testing();
