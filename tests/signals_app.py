@@ -2,6 +2,7 @@
 import atexit
 import os
 import signal
+import sys
 import time
 
 
@@ -14,6 +15,7 @@ atexit.register(tell, "atexit")
 signal.signal(signal.SIGUSR1, lambda number, frame: tell("usr1"))
 tell("imported")
 if "PRINT" in os.environ:
+    sys.stdout = open(1, "w", closefd=False)  # which has a buffer
     print(os.environ["PRINT"])
 time.sleep(float(os.environ.get("IMPORT_S", "0")))
 

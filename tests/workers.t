@@ -6,6 +6,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin;
 use Gilbench;
+use IO::Select;
 use JSON::PP;
 use Test::More;
 use Time::HiRes qw(sleep time);
@@ -105,6 +106,13 @@ for my $model (sort keys %models) {
                     'what environ says of it')
                     if $interface eq 'wsgi';
                 my @workers = children($s->{pid});
+                if ("$model $name $interface" eq 'subinterpreters GIL wsgi') {
+                    put($sockets[0], '/hold');
+                    sleep 0.2;
+                    like(ask($sockets[1], '/'), qr/module/, 'one answers');
+                    ok(!IO::Select->new($sockets[0])->can_read(0), '... while another has its GIL');
+                    get($sockets[0]);
+                }
                 ask($sockets[3], '/fail');
                 put($_, '/slow') for @sockets[0 .. 2];
                 sleep 0.3;

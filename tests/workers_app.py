@@ -1,4 +1,4 @@
-"""What tests/workers.t serves: who answers, a slow answer, a failure, and an end."""
+"""What tests/workers.t serves: who answers, slow answers, a failure, and an end."""
 import asyncio
 import json
 import os
@@ -24,6 +24,9 @@ def end(path):
         os.kill(os.getpid(), signal.SIGSEGV)
     if path == '/exit':
         os._exit(0)
+    if path == '/hold':  # the GIL
+        import ctypes
+        ctypes.PyDLL(None).usleep(2000000)
     if path == '/fail':
         raise RuntimeError('as it was asked to')
 
