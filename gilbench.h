@@ -14062,6 +14062,19 @@ static void gb__tell_scenario(gb__sentences *a, const gb__ladder *l)
     if (a->several) gb__words(a, " (%s)", l->first->scenario);
 }
 
+// What is counted: a task without a server has jobs, and no connections.
+static const char *gb__unit(const gb__ladder *l)
+{
+    if (l->metric != GB_RPS) return "p99 latency";
+    return l->first->connections ? "requests" : "jobs";
+}
+
+static const char *gb__verb(const gb__ladder *l)
+{
+    if (l->metric != GB_RPS) return "has";
+    return l->first->connections ? "serves" : "does";
+}
+
 // Build against build: with the fewest, with as many as there are CPUs, with the most, in full in a
 // line each; and from how many on the other is ahead.
 static void gb__say_builds(gb__sentences *a, const gb__ladder *l, bool in_full)
@@ -14079,11 +14092,10 @@ static void gb__say_builds(gb__sentences *a, const gb__ladder *l, bool in_full)
         gb__topology_words(c, is);
         gb__words(a, "%s %s%s%s: ", begins ? "," : ";", is, strcmp(is, was) ? " against " : "",
                   strcmp(is, was) ? was : "");
-        snprintf(of, sizeof of, " the %s of %s", l->metric == GB_RPS ? "requests" : "p99 latency",
-                 baseline->python);
+        snprintf(of, sizeof of, " the %s of %s", gb__unit(l), baseline->python);
         if (!said)
             gb__words(a, "%s%s %s ", c->python, gb__has_gil(python) ? "" : " (no GIL)",
-                      l->metric == GB_RPS ? "serves" : "has");
+                      gb__verb(l));
         gb_verdict verdict = gb__tell_ratio(a, baseline, c, l->metric, said ? "" : of);
         if (verdict != GB_FASTER) from = l->count;
         else if (from == l->count) from = i;
@@ -14109,12 +14121,10 @@ static void gb__say_own(gb__sentences *a, const gb__ladder *l)
             const gb_cell *few = l->rungs[0].of[build], *c = l->rungs[rungs[i]].of[build];
             if (!few || !c || few == c || (i && rungs[0] == rungs[1])) continue;
             if (!told && !gb__begin(a)) return;
-            snprintf(of, sizeof of, " the %s of its %s",
-                     l->metric == GB_RPS ? "requests" : "p99 latency",
+            snprintf(of, sizeof of, " the %s of its %s", gb__unit(l),
                      gb__topology_words(few, text));
-            gb__words(a, "%s%s with %s%s ", told ? "; " : "", c->python,
-                      gb__topology_words(c, text), told ? "" : l->metric == GB_RPS ? " serves"
-                                                                                   : " has");
+            gb__words(a, "%s%s with %s%s%s ", told ? "; " : "", c->python,
+                      gb__topology_words(c, text), told ? "" : " ", told ? "" : gb__verb(l));
             gb__tell_ratio(a, few, c, l->metric, told ? "" : of);
             told = c;
         }
@@ -14198,7 +14208,7 @@ static void gb__say_memory(gb__sentences *a, const gb__ladder *l)
         gb__words(a, " on %s", most->python);
         last = what;
     }
-    for (int build = 0; build < 2 && l->metric == GB_RPS; build++) {
+    for (int build = 0; build < 2 && !strcmp(gb__unit(l), "requests"); build++) {
         const gb_cell *c = gb__best_row(a, l->first, build);
         if (!c || !(c->summary[GB_MEMORY].median > 0) || (!*last && !gb__begin(a))) continue;
         gb__words(a, "%s%s serves ", build && *last ? "; " : *last ? ". " : "Memory: ", c->python);
@@ -14257,9 +14267,9 @@ static void gb__tell_losses(gb__sentences *a, const gb__ledger *l)
                   100 * (lost > 0 ? 1 - l->waiting.hi : l->waiting.lo - 1),
                   100 * (lost > 0 ? 1 - l->waiting.lo : l->waiting.hi - 1),
                   lost > 0 ? "lost waiting" : "won by waiting less");
-    if (fabs(dearer) < 0.005) gb__words(a, "and a request costs the same CPU");
+    if (fabs(dearer) < 0.005) gb__words(a, "and each costs the same CPU");
     else
-        gb__words(a, "%.0f %% is %s because a request costs %s the CPU", 100 * fabs(dearer),
+        gb__words(a, "%.0f %% is %s because each costs %s the CPU", 100 * fabs(dearer),
                   dearer > 0 ? "lost" : "won", gb__ratio_text(ratio, l->cost));
     if (l->machine > 0)
         gb__words(a, " (the C handler's: %.2fx, which is the machine)", l->machine);
@@ -14277,8 +14287,9 @@ static void gb__say_why(gb__sentences *a, const gb__ladder *l, size_t rung, int 
     gb__ledger k = gb__ledger_of(a->result, one, many, l->rungs[0].of[2], l->rungs[rung].of[2], n);
     gb_interval whole = {n * k.whole.median, n * k.whole.lo, n * k.whole.hi};
     if (!(gb__width(whole) < 0.5) || !(k.cost.median > 0) || !gb__begin(a)) return;
-    gb__words(a, "Why, %s: %s serve %s the requests of %s, %gx at best: ", many->python,
-              gb__topology_words(many, more), gb__ratio_text(text, whole),
+    gb__words(a, "Why, %s: %s %s %s the %s of %s, %gx at best: ", many->python,
+              gb__topology_words(many, more), l->first->connections ? "serve" : "do",
+              gb__ratio_text(text, whole), gb__unit(l),
               gb__topology_words(one, few), n);
     gb__tell_losses(a, &k);
     if (*gb__dominant(a->result, many, text)) gb__words(a, "; in the server, %s", text);

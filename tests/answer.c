@@ -120,9 +120,9 @@ static void test_usual(void)
     says("Memory: one more process costs 6.00 MB on 3.14.7; one more thread costs 1.00 MB on "
          "3.14.7, 1.00 MB on 3.14.7t. 3.14.7 serves 75,635 req/s per GB [", "memory");
     says("Why, 3.14.7t: 2 threads serve 1.70x the requests of 1 thread, 2x at best: 6 % is lost "
-         "waiting, 10 % is lost because a request costs 1.11x the CPU.\n", "why");
+         "waiting, 10 % is lost because each costs 1.11x the CPU.\n", "why");
     says("Why, 3.14.7: 64 threads serve 0.50x the requests of 1 thread, 4x at best: 70 % is lost "
-         "waiting, 58 % is lost because a request costs 2.40x the CPU.\n", "why many lose");
+         "waiting, 58 % is lost because each costs 2.40x the CPU.\n", "why many lose");
     says_not("Best against best", "no winners were measured again: no word of it");
     says_not("Unsure", "nothing that makes it unsure");
 }
@@ -187,12 +187,12 @@ static void test_ledger(void)
     row("3.14.7t", 1, 4, 4000, 4, 30);
     row("", 1, 1, 9000, 1, 5);
     row("", 1, 4, 30000, 4, 5);
-    says("4x at best: nothing is lost waiting, and a request costs the same CPU (the C handler's: "
+    says("4x at best: nothing is lost waiting, and each costs the same CPU (the C handler's: "
          "1.20x, which is the machine).", "what the control has, too, is said");
     begin(4);
     row("3.14.7t", 1, 1, 1000, 0.8, 30);
     row("3.14.7t", 1, 4, 5000, 4, 30);
-    says("25 % is won by waiting less, and a request costs the same CPU", "or is won");
+    says("25 % is won by waiting less, and each costs the same CPU", "or is won");
     for (int i = 0; i < ROUNDS; i++) result.cells[1].rounds[i].rps *= 1 + 0.5 * (i % 4);
     says_not("Why", "a ratio that isn't known is not taken apart");
 }
