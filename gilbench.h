@@ -17820,7 +17820,7 @@ static double gb__number_of(gb__arguments *a, int id, double lo, double hi, doub
 static uint64_t gb__whole_of(gb__arguments *a, int id, double hi, uint64_t usual)
 {
     double n = gb__number_of(a, id, 1, hi, (double)usual);
-    if (!a->error.code && n > floor(n))
+    if (!a->error.code && n > (double)(uint64_t)n)
         gb__usage(a, "--%s %s: give a whole number", gb__option_table[id].name, a->value[id]);
     return a->error.code ? usual : (uint64_t)n;
 }
