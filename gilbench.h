@@ -102,6 +102,7 @@
 //     >>svg            scales, marks and a chart
 //     >>lines          the picture of a scenario, and tables
 //     >>html           the result as one page
+//     >>class          the results of several machines on one page
 //     >>options        the command line: one table of options
 //     >>commands       the command line: pythons, serve, load
 //     >>main           the command line: compare, report
@@ -334,10 +335,11 @@
 // --json keeps everything that was measured; `gilbench report` makes each of the other formats from
 // it, to the same last digit. CSV has all figures in full: a row a cell, then a row a comparison,
 // whose figures are ratios to the cell in `against`. A row whose GIL came back is called "GIL back"
-// wherever it is named; what wasn't measured is "-", never 0. Of several files the first is what
-// the others are held against: cells of the same scenario and topology, on the build of the same id
-// or, between versions, of the same kind. Rounds of two files aren't paired, so the ratio is one of
-// medians, and what else is not the same (machine, kernel, version, compiler) becomes a warning.
+// wherever it is named; what wasn't measured is "-", never 0. Files of three machines or more
+// stand side by side, on one page (--html). Of others the first is what the rest is held against:
+// cells of the same scenario and topology, on the build of the same id or, between
+// versions, of the same kind. Rounds of two files aren't paired, so the ratio is one of medians,
+// and what else is not the same (machine, kernel, version, compiler) becomes a warning.
 // --pyperf writes a file a build, in seconds a request of the whole server, 1 / (req/s), because
 // pyperf takes lower for better; its median of an even number of rounds is therefore a hair off 1 /
 // median. --hdr writes the latencies of all rounds of a cell. Files are named by ids, with "~" for
@@ -1251,6 +1253,9 @@ GB_API gb_code gb_report_json(const gb_result *result, int argc, char *const *ar
                               gb_error *error);
 // One self-contained page: tables and pictures, no script, nothing fetched.
 GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error);
+// The results of several machines on one page: what the ratio of the builds is on each. None of them
+// is held against another.
+GB_API gb_code gb_report_class(const gb_result *results, size_t count, FILE *out, gb_error *error);
 // A file a build for `python -m pyperf compare_to`, and another with its memory, into a directory
 // that is made where it isn't there.
 GB_API gb_code gb_report_pyperf(const gb_result *result, const char *directory, gb_error *error);
@@ -13021,9 +13026,7 @@ static void gb__warn_host(gb_result *r)
     const gb_host *h = &r->host;
     gb_host now;
     gb_host_read(&now);
-    bool loads = false;
-    for (size_t i = 0; i < r->cell_count; i++) loads |= r->cells[i].interface != GB_TASK;
-    int shared = loads && !gb__is_parted(&r->plan.cpus) ? r->plan.cpus.server_cpu_count : 0;
+    int shared = gb__is_parted(&r->plan.cpus) ? 0 : r->plan.cpus.server_cpu_count;
     if (shared) gb__warn(r, "server and client share %d CPU%s", shared, shared == 1 ? "" : "s");
     if (h->threads_per_core > 1)
         gb__warn(r, "%d CPUs share a core (SMT): two threads may have half of it each",
@@ -13433,10 +13436,12 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     gb__copy(result->gilbench, sizeof result->gilbench, GB_VERSION);
     result->plan = gb__method_of(&p);
     strftime(result->started, sizeof result->started, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    code = gb__place_here(result->host.cgroup_cpus, p.server_cpus, p.server_cpus_count,
-                          p.client_threads, &result->plan.cpus, error);
+    bool tasks = p.scenarios[0].interface == GB_TASK;  // which have no client, and all CPUs
+    if (!tasks)
+        code = gb__place_here(result->host.cgroup_cpus, p.server_cpus, p.server_cpus_count,
+                              p.client_threads, &result->plan.cpus, error);
     if (!code) code = gb__plan_cells(&p, result, error);
-    if (!code && !p.client_threads) gb__grow_client(&p, result, &first);
+    if (!code && !tasks && !p.client_threads) gb__grow_client(&p, result, &first);
     result->plan.client_threads = p.client_threads;
     if (!code) code = gb__measure_all(&w, result, &first, error);
     if (!code) code = gb__add_comparisons(&p, result, error);
@@ -14435,7 +14440,8 @@ static void gb__say_unsure(gb__sentences *a)
         gb__words(a, "%zu of these %zu ratios are unclear, the widest is %s", a->unclear, a->ratios,
                   gb__ratio_text(ratio, a->widest));
     }
-    if (r->host.cpus > 0 && r->host.cpus < 4 && !gb__is_parted(&r->plan.cpus)) {
+    bool tasks = r->cell_count && r->cells->interface == GB_TASK;
+    if (r->host.cpus > 0 && r->host.cpus < 4 && !tasks && !gb__is_parted(&r->plan.cpus)) {
         gb__doubt(a, &remedy, "measure on a machine with 4 CPUs or more");
         gb__words(a, "server and client share %d CPU%s", r->host.cpus, &"s"[r->host.cpus == 1]);
     }
@@ -17440,21 +17446,32 @@ static void gb__page_title(gb__buf *b, const gb_result *r)
     if (!r->python_count) gb__buf_str(b, "A measurement");
 }
 
-static void gb__page_head(gb__buf *b, const gb_result *r)
+// `title`, which is markup, or the builds'.
+static void gb__page_open(gb__buf *b, const char *title)
 {
-    gb__line machine;
     gb__buf_str(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                 "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
                 "style-src 'unsafe-inline'; img-src data:\">\n<link rel=\"icon\" href=\"data:,\">\n"
                 "<title>");
-    gb__page_title(b, r);
+    gb__buf_str(b, title);
     gb__buf_str(b, " - gilbench</title>\n<style>\n");
     gb__buf_str(b, gb__style);
     gb__buf_str(b, gb__picture_style);
     gb__buf_str(b, "</style>\n</head>\n<body>\n<header>\n<h1>");
-    gb__page_title(b, r);
-    gb__html(b, "</h1>\n<p class=\"mute\">%s</p>\n", gb__machine_text(r, machine));
+    gb__buf_str(b, title);
+    gb__buf_str(b, "</h1>\n");
+}
+
+static void gb__page_head(gb__buf *b, const gb_result *r)
+{
+    gb__line machine;
+    gb__buf title = {0};
+    gb__page_title(&title, r);
+    gb__page_open(b, title.data ? title.data : "");
+    b->failed |= title.failed;
+    gb__buf_free(&title);
+    gb__html(b, "<p class=\"mute\">%s</p>\n", gb__machine_text(r, machine));
     if (r->interrupted)
         gb__buf_str(b, "<p class=\"note\">Interrupted: what is here was measured before.</p>\n");
     gb__buf_str(b, "</header>\n<main>\n");
@@ -17519,6 +17536,121 @@ GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *erro
     if (!v.failed) gb__page(&b, &v);
     b.failed |= v.failed;
     free(v.pairs);
+    gb__restore_locale(before);
+    return gb__write_out(&b, out, error);
+}
+
+// ================================================================================================
+// >>class
+// The results of several machines: each is compared with itself alone, and the page shows what all
+// see and where one is different.
+
+// The ratio of builds that answers the same question as `like`; `like` NULL: the first after `*from`
+// of this result. NULL: there is none.
+static const gb_comparison *gb__class_ratio(const gb_result *r, const gb_result *of,
+                                            const gb_comparison *like, size_t *from)
+{
+    const gb_cell *l = like ? gb__find_cell(of, like->candidate) : NULL;
+    for (size_t i = *from; i < r->comparison_count; i++) {
+        const gb_comparison *k = &r->comparisons[i];
+        const gb_cell *a = gb__find_cell(r, k->baseline), *b = gb__find_cell(r, k->candidate);
+        *from = i + 1;
+        if (strcmp(k->metric, "rps") || !a || !b || b->best || !strcmp(a->python, b->python))
+            continue;
+        if (!like || (l && !strcmp(l->scenario, b->scenario) && !strcmp(l->path, b->path) &&
+                      !strcmp(l->server, b->server) && gb__same_topology(l, b)))
+            return k;
+    }
+    return NULL;
+}
+
+static const char *gb__class_name(const gb_result *r)
+{
+    return *r->name ? gb__basename(r->name) : r->host.hostname;
+}
+
+// How many say what, and of fewer than half of them who.
+static void gb__class_say(gb__buf *b, const gb_result *results, const gb_comparison *const *found,
+                          size_t count)
+{
+    size_t all = 0;
+    for (size_t i = 0; i < count; i++) all += found[i] != NULL;
+    for (int v = GB_NO_DIFFERENCE; v <= GB_UNCLEAR; v++) {
+        gb__buf who = {0};
+        size_t n = 0;
+        for (size_t i = 0; i < count; i++) {
+            if (!found[i] || (int)found[i]->verdict != v) continue;
+            gb__buf_printf(&who, "%s %s", n++ ? "," : ":", gb__class_name(&results[i]));
+        }
+        if (n) gb__html(b, "<li><b>%s</b> on ", gb__verdicts[v]);
+        if (n) gb__buf_printf(b, "%zu of %zu machines", n, all);
+        if (n && 2 * n < all) gb__html(b, "%s", who.data ? who.data : "");
+        if (n) gb__buf_str(b, "</li>\n");
+        gb__buf_free(&who);
+    }
+}
+
+static void gb__class_question(gb__buf *b, const gb_result *results, size_t count, size_t first,
+                               const gb_comparison *k)
+{
+    const gb_cell *c = gb__find_cell(&results[first], k->candidate);
+    const gb_comparison **found = calloc(count, sizeof *found);
+    gb__chart chart = {.title = "The ratio against CPUs", .note = "Median and 95 % interval.",
+                       .x_unit = "CPUs", .y_unit = "times",
+                       .traces = calloc(count, sizeof *chart.traces)};
+    gb__table t = {.left = 2, .keys = 2};
+    gb__small text;
+    if (!found || !chart.traces) b->failed = true;
+    gb__html(b, "<section>\n<h2>%s, %s", c->scenario, c->path);
+    gb__buf_printf(b, ", %d x %d</h2>\n<ul>\n", c->workers, c->threads);
+    gb__heads(&t, (const char *const[]){"machine", "CPU", "CPUs", "ratio of req/s", "warnings",
+                                        NULL});
+    t.columns = t.count;
+    for (size_t i = 0; i < count && !b->failed; i++) {
+        const gb_result *r = &results[i];
+        size_t from = 0;
+        found[i] = gb__class_ratio(r, &results[first], k, &from);
+        gb__cell(&t, "%s", gb__class_name(r));
+        gb__cell(&t, "%s", r->host.cpu_model);
+        gb__cell(&t, "%d", r->host.cpus);
+        gb__ratio(&t, found[i]);
+        gb__cell(&t, "%zu", r->warning_count);
+        if (!found[i]) continue;
+        gb__trace *s = &chart.traces[chart.count++];
+        gb__copy(s->name, sizeof s->name, gb__class_name(r));
+        s->class = "b0";
+        gb__add_point(s, r->host.cpus, found[i]->ratio.median, found[i]->ratio);
+        gb__add_mark(&chart, r->host.cpus, gb__tick_text(text, r->host.cpus));
+    }
+    if (!b->failed) gb__class_say(b, results, found, count);
+    gb__buf_str(b, "</ul>\n");
+    if (chart.count > 1) gb__chart_draw(&chart, b);
+    else free(chart.traces);
+    gb__table_html(&t, b, "Each machine compared with itself: rounds are paired there alone.");
+    gb__buf_str(b, "</section>\n");
+    free(found);
+}
+
+GB_API gb_code gb_report_class(const gb_result *results, size_t count, FILE *out, gb_error *error)
+{
+    gb__buf b = {0};
+    locale_t before = gb__use_point();
+    gb__page_open(&b, "Python with and without the GIL, on several machines");
+    gb__buf_str(&b, "</header>\n<main>\n");
+    for (size_t i = 0; i < count; i++) {
+        size_t from = 0;
+        for (const gb_comparison *k; (k = gb__class_ratio(&results[i], NULL, NULL, &from));) {
+            bool known = false;
+            for (size_t j = 0, at = 0; j < i; j++, at = 0)
+                known |= gb__class_ratio(&results[j], &results[i], k, &at) != NULL;
+            if (!known) gb__class_question(&b, results, count, i, k);
+        }
+    }
+    gb__buf_str(&b, "<section>\n<h2>Warnings</h2>\n<ul>\n");
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < results[i].warning_count; j++)
+            gb__html(&b, "<li>%s: %s.</li>\n", gb__class_name(&results[i]), results[i].warnings[j]);
+    gb__buf_str(&b, "</ul>\n</section>\n</main>\n</body>\n</html>\n");
     gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
@@ -18611,30 +18743,64 @@ static gb_code gb__read_result(const char *path, gb_result *r, gb_error *error)
     return code;
 }
 
-static gb_code gb__read_results(const gb__list *paths, gb_result *r, gb_error *error)
+// The results of three machines or more are a class: they stand side by side.
+static bool gb__is_class(const gb_result *results, size_t count)
+{
+    size_t machines = 0;
+    for (size_t i = 0; i < count; i++) {
+        const gb_host *h = &results[i].host;
+        bool known = false;
+        for (size_t j = 0; j < i && !known; j++)
+            known = h->cpus == results[j].host.cpus &&
+                    !strcmp(h->hostname, results[j].host.hostname) &&
+                    !strcmp(h->cpu_model, results[j].host.cpu_model);
+        machines += !known;
+    }
+    return machines > 2;
+}
+
+// All as one: the first.
+static gb_code gb__merge_results(const gb__list *paths, gb_result *results, gb_error *error)
 {
     gb_code code = GB_OK;
-    if (!paths->count)
-        return gb__fail(error, GB_USAGE, "report what? Give a file that compare --json wrote");
-    for (size_t i = 0; i < paths->count && !code; i++) {
-        gb_result next;
-        char label[GB_PATH];
-        code = gb__read_result(paths->items[i], i ? &next : r, error);
-        if (!i) continue;
+    char label[GB_PATH];
+    for (size_t i = 1; i < paths->count && !code; i++) {
         gb__label(paths->items[i], paths->items[0], label, sizeof label);
-        if (!code) code = gb_result_merge(r, &next, label, error);
-        gb_result_free(&next);
+        code = gb_result_merge(&results[0], &results[i], label, error);
     }
     return code;
+}
+
+static int gb__write_class(const gb__arguments *a, const gb_result *results, size_t count)
+{
+    gb_error error;
+    if (!a->given[GB__OPT_HTML]) {
+        gb__fail(&error, GB_USAGE, "these are results of several machines, which are not held "
+                 "against each other: --html shows them on one page");
+        return gb__complain(&error);
+    }
+    gb__target t = gb__open_output(a, GB__OPT_HTML, &error);
+    if (t.out) t.code = gb_report_class(results, count, t.out, &error);
+    return gb__close_output(&t, &error) ? gb__complain(&error) : 0;
 }
 
 static int gb__main_report(const gb__arguments *a, int argc, char **argv)
 {
     gb_error error;
-    gb_result r = {0};
-    gb_code code = gb__read_results(&a->results, &r, &error);
-    int status = code ? gb__complain(&error) : gb__write_reports(a, &r, argc, argv);
-    gb_result_free(&r);
+    size_t count = a->results.count;
+    gb_result *results = calloc(count + 1, sizeof *results);
+    gb_code code = results ? GB_OK : gb__fail_memory(&error);
+    if (!code && !count)
+        code = gb__fail(&error, GB_USAGE, "report what? Give a file that compare --json wrote");
+    for (size_t i = 0; i < count && !code; i++)
+        code = gb__read_result(a->results.items[i], &results[i], &error);
+    bool class = !code && gb__is_class(results, count);
+    if (!code && !class) code = gb__merge_results(&a->results, results, &error);
+    int status = code ? gb__complain(&error)
+                 : class ? gb__write_class(a, results, count)
+                         : gb__write_reports(a, &results[0], argc, argv);
+    for (size_t i = 0; results && i < count; i++) gb_result_free(&results[i]);
+    free(results);
     return status;
 }
 

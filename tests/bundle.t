@@ -47,6 +47,8 @@ for my $id (sort keys %in_it) {
     }
 }
 
+ok -e "$place/examples/labs/lab12.c", 'the labs are in it';
+
 my @short = qw(--path /page --threads 2 --rounds 1 --duration 0.05 --json -);
 my $measured = run($gilbench, 'compare', @short);
 is $measured->{status}, 0, 'a comparison' or diag $measured->{err};

@@ -59,6 +59,26 @@ is((said($gilbench, 'report', 'work.json'))[0], $out, 'and is the same again fro
 is(scalar(() = slurp('work.csv') =~ m{^cpu-mine}mg), @cells + keys %against, 'CSV has its rows');
 like(slurp('work.html'), qr{mine\.py:work}, 'HTML has it');
 
+# The results of several machines are never held against each other: they stand side by side.
+my $text = slurp('work.json');
+for my $host (qw(ann bob cyd)) {
+    (my $theirs = $text) =~ s{"hostname": ?"[^"]*"}{"hostname": "$host"};
+    save("$host.json", $theirs);
+}
+my @class = map { "$_.json" } qw(ann bob cyd);
+(undef, $err, $status) = said($gilbench, 'report', @class);
+is($status, 2, 'the files of a class need a page');
+like($err, qr{several machines.*--html}, 'and the error says so');
+is((said($gilbench, 'report', @class, '--html', 'class.html'))[2], 0, 'which is written');
+my $page = slurp('class.html');
+is(scalar(() = $page =~ m{<h2>cpu-mine}g), 8, 'a section for each topology and model');
+like($page, qr{<b>unclear</b> on 3 of 3 machines}, 'what all see');
+like($page, qr{scope="row"[^>]*>$_\.json<}, "$_ has a row") for qw(ann bob cyd);
+like($page, qr{<li>cyd\.json: fewer than 6 rounds}, 'with its warnings');
+unlike($page, qr{\@(?:ann|bob|cyd)}, 'and nobody is held against another');
+($out) = said($gilbench, 'report', 'ann.json', 'ann.json', 'ann.json');
+like($out, qr{\@ann}, 'those of one machine are, as ever');
+
 (undef, undef, $status, $r) = measured('split.json', '--task', 'mine.py:share', '--split',
     '--threads', '2');
 is($status, 0, 'shares of a job');
