@@ -13112,8 +13112,9 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
     if (c->interface == GB_TASK) {
         gb_task_config task = {.python = gb__find_python(r, c->python), .task = c->app,
                                .workers = c->threads, .model = c->worker_model, .split = p->split,
-                               .latency = &c->latency, .stop = p->stop};
-        return gb_task(&task, &c->rounds[c->round_count++], error);
+                               .waits = noting, .latency = noting ? NULL : &c->latency,
+                               .stop = p->stop};
+        return gb_task(&task, round, error);
     }
     gb_measure_config m = {
         .service = {.python = gb__find_python(r, c->python), .app = c->app,
