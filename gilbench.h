@@ -17620,7 +17620,7 @@ static void gb__class_question(gb__buf *b, const gb_result *results, size_t coun
         gb__trace *s = &chart.traces[chart.count++];
         gb__copy(s->name, sizeof s->name, gb__class_name(r));
         s->class = "b0";
-        gb__add_point(s, r->host.cpus, found[i]->ratio.median, found[i]->ratio);
+        gb__add_point(s, r->host.cpus, found[i]->ratio);
         gb__add_mark(&chart, r->host.cpus, gb__tick_text(text, r->host.cpus));
     }
     if (!b->failed) gb__class_say(b, results, found, count);
