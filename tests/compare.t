@@ -247,8 +247,8 @@ cmp_ok($round->{latency_ms}{max} // 0, '>=', $round->{uncorrected_latency_ms}{ma
 is(result()->{cells}[0]{rate}, 200, 'and is kept');
 
 # One row has no ratio that would have to be known better.
-($out, $err, $status) = compare(@gil, qw(--precision 50% --duration 0.01 --warmup 0.001 --threads 1
-    --rate 500 --connections 2 --no-control --quiet --path /json), @json);
+($out, $err, $status) = compare(@gil, qw(--precision 50% --duration 0.03 --warmup 0.001 --threads 1
+    --rate 2000 --connections 2 --no-control --quiet --path /json), @json);
 is(scalar @{ result()->{cells}[0]{rounds} }, 10, 'a precision that is reached ends it, not before');
 
 # ---- the order
@@ -259,8 +259,8 @@ sub order {
     my ($seed, $options) = @_;
     $options //= '--app builtin:c --rounds 2 --threads 1,2,3 --connections 2,3';
     my $command = "'$gilbench' compare --python '$gil->{executable}' --python "
-        . "'$ft->{executable}' --duration 0.01 --warmup 0.001 --rate 500 --seed $seed --path /json "
-        . "$options "
+        . "'$ft->{executable}' --duration 0.03 --warmup 0.001 --rate 2000 --seed $seed "
+        . "--path /json $options "
         . ">$top/stdout";
     my $shown = `script -qec "$command" /dev/null </dev/null 2>&1`;
     return ($shown, join ' ', map { m{: ([^,\s]+)\e\[K\z} } split /\r/, $shown);
