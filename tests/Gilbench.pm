@@ -113,7 +113,8 @@ sub said { return @{ run(@_) }{qw(out err status)} }
 
 # `gilbench serve` until it says where; {port} is missing when it ended instead.
 sub serve {
-    my $p = start($gilbench, 'serve', '--bind', '127.0.0.1:0', @_);
+    my @bind = (grep { $_ eq '--bind' } @_) ? () : ('--bind', '127.0.0.1:0');
+    my $p = start($gilbench, 'serve', @bind, @_);
     for (my $end = time + $patience; time < $end; sleep 0.01) {
         ($p->{port}) = slurp($p->{out}) =~ /^listening on http:\S+:(\d+)\n/;
         last if $p->{port} || defined ended($p, 0);
