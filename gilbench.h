@@ -1633,11 +1633,16 @@ static bool gb__read_file(const char *path, gb__buf *b)
 // >>clock
 // The only place where time is read.
 
+static uint64_t gb__clock_ns(clockid_t clock)
+{
+    struct timespec t = {0};
+    clock_gettime(clock, &t);
+    return (uint64_t)t.tv_sec * GB__NS + (uint64_t)t.tv_nsec;
+}
+
 GB_API uint64_t gb_now_ns(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * GB__NS + (uint64_t)t.tv_nsec;
+    return gb__clock_ns(CLOCK_MONOTONIC);
 }
 
 static uint64_t gb__seconds_ns(double seconds)
@@ -3635,13 +3640,6 @@ static bool gb__is_loop(const gb_server *s)
 // >>exchange
 // A request's body and its answer, as a gateway sees them.
 
-static uint64_t gb__own_cpu_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * GB__NS + (uint64_t)t.tv_nsec;
-}
-
 static void gb__lap(gb_exchange *x, int phase)
 {
     if (!x->timed && phase != GB__PHASE_WRITE) return;  // the last phase ends with the request
@@ -3656,7 +3654,7 @@ static void gb__lap(gb_exchange *x, int phase)
     x->phases[phase] += rest;
     x->lap = now;
     if (!x->clocked) return;
-    uint64_t cpu = gb__own_cpu_ns(), used = cpu - x->cpu;
+    uint64_t cpu = gb__clock_ns(CLOCK_THREAD_CPUTIME_ID), used = cpu - x->cpu;
     if (phase == GB__PHASE_APP && rest > used) x->phases[GB__PHASE_OFF] += rest - used;
     x->cpu = cpu;
 }
@@ -4019,7 +4017,7 @@ static gb_exchange *gb__exchange_begin(gb__thread *t, gb__conn *c, uint64_t sinc
     memcpy(x->waited, gb__waited, sizeof x->waited);
     // The thread's clock is a system call of half a microsecond.
     x->clocked = x->timed && !gb__rng_below(&t->chance, 8);
-    if (x->clocked) x->cpu = gb__own_cpu_ns();
+    if (x->clocked) x->cpu = gb__clock_ns(CLOCK_THREAD_CPUTIME_ID);
     x->at = x->head_len = r->head_len;
     x->is_head = gb__slice_is(gb_request_method(x), "HEAD");
     x->body_done = !r->chunked && !x->body_left;
@@ -5575,14 +5573,6 @@ static void gb__give_up(gb__client_thread *t, uint64_t now)
         gb__count_unanswered(t, gb__next_start(t, now), now);
 }
 
-static uint64_t gb__thread_cpu_ns(pthread_t thread)
-{
-    clockid_t clock;
-    struct timespec t;
-    if (pthread_getcpuclockid(thread, &clock) || clock_gettime(clock, &t)) return 0;
-    return (uint64_t)t.tv_sec * GB__NS + (uint64_t)t.tv_nsec;
-}
-
 static void *gb__client_main(void *arg)
 {
     gb__client_thread *t = arg;
@@ -5598,7 +5588,7 @@ static void *gb__client_main(void *arg)
         if (now >= t->next_check) gb__check_links(t, now);
         end = atomic_load_explicit(&t->client->end, memory_order_relaxed);
         // Read here: the calling thread may look so late that this one is gone.
-        if (now >= end && !t->cpu_ns) t->cpu_ns = gb__thread_cpu_ns(pthread_self());
+        if (now >= end && !t->cpu_ns) t->cpu_ns = gb__clock_ns(CLOCK_THREAD_CPUTIME_ID);
     } while (now < end || (t->done < t->link_count && now - end < gb__drain_ns(t)));
     gb__give_up(t, now);
     return NULL;
@@ -5694,11 +5684,6 @@ static void gb__client_thread_free(gb__client_thread *t)
     if (t->timer >= 0) close(t->timer);
 }
 
-static bool gb__stop_asked(const gb__client *c)
-{
-    return gb__flag_is_set(c->config.stop);
-}
-
 // Answers a second between two marks; 0 where they are one.
 static double gb__pace_rate(const gb__pace *p, size_t from, size_t to)
 {
@@ -5762,7 +5747,7 @@ static bool gb__has_answered(const gb__client *c)
 // Sleeps in short steps until `deadline`, a stop, `enough`, or all threads have finished.
 static void gb__load_wait(gb__client *c, uint64_t deadline, bool (*enough)(const gb__client *))
 {
-    while (!gb__stop_asked(c)) {
+    while (!gb__flag_is_set(c->config.stop)) {
         uint64_t now = gb_now_ns(), step = now + GB__STEP_NS;
         gb__pace_step(c, now);
         if (now >= deadline || (enough && enough(c)) || !atomic_load(&c->busy_threads)) return;
@@ -5889,8 +5874,10 @@ static void gb__load_conduct(gb__client *c, gb_load_result *r)
     if (k->warmup_s > 0) gb__load_warm(c, r);
     // Whatever it does at the start takes time, which is not the window's.
     if (k->on_window) k->on_window(k->user, false);
-    for (int i = 0; k->warmup_s > 0 && i < c->started; i++)
-        cpu += gb__thread_cpu_ns(c->threads[i].id);
+    for (int i = 0; k->warmup_s > 0 && i < c->started; i++) {
+        clockid_t clock;
+        if (!pthread_getcpuclockid(c->threads[i].id, &clock)) cpu += gb__clock_ns(clock);
+    }
     if (k->warmup_s > 0) gb__begin_window(c);
     gb__run_window(c, r);
     uint64_t start = atomic_load(&c->begin), end = atomic_load(&c->end), now = gb_now_ns();
@@ -5963,7 +5950,7 @@ GB_API gb_code gb_load(const gb_load_config *config, gb_load_result *result, gb_
     if (placed && config->cpu_count) sched_setaffinity(0, sizeof before, &before);
     gb__client_free(&c);
     if (code) gb_load_free(result);
-    else if (gb__stop_asked(&c))
+    else if (gb__flag_is_set(config->stop))
         code = gb__fail(error, GB_INTERRUPTED, "stopped after %.1f s", result->seconds);
     return code;
 }
@@ -10828,22 +10815,18 @@ static void gb__add_shell_word(gb__buf *b, const char *value)
 // The command as a shell takes it; NULL when there is no memory.
 static char *gb__peer_command(const gb_service_config *config, int port)
 {
-    char numbers[3][16];
-    const int values[3] = {port, config->server.threads > 0 ? config->server.threads : 1,
-                           config->workers > 0 ? config->workers : 1};
-    for (int i = 0; i < 3; i++) snprintf(numbers[i], sizeof numbers[i], "%d", values[i]);
-    const struct {
-        const char *name, *value;
-    } fields[] = {{"{port}", numbers[0]}, {"{threads}", numbers[1]}, {"{workers}", numbers[2]},
-                  {"{python}", config->python->executable}};
+    static const char *const fields[] = {"{port}", "{threads}", "{workers}", "{python}"};
+    const int values[] = {port, config->server.threads > 0 ? config->server.threads : 1,
+                          config->workers > 0 ? config->workers : 1};
     gb__buf b = {0};
     gb__buf_str(&b, "exec ");
     for (const char *c = config->command; *c;) {
         size_t i = 0;
-        while (i < 4 && strncmp(c, fields[i].name, strlen(fields[i].name))) i++;
-        if (i < 4) gb__add_shell_word(&b, fields[i].value);
+        while (i < 4 && strncmp(c, fields[i], strlen(fields[i]))) i++;
+        if (i < 3) gb__buf_printf(&b, "%d", values[i]);
+        else if (i == 3) gb__add_shell_word(&b, config->python->executable);
         else gb__buf_add(&b, c, 1);
-        c += i < 4 ? strlen(fields[i].name) : 1;
+        c += i < 4 ? strlen(fields[i]) : 1;
     }
     if (!b.failed) return b.data;
     gb__buf_free(&b);
@@ -12094,14 +12077,10 @@ static bool gb__is_environment_of(const char *environment, const gb_python *pyth
 {
     char path[GB_PATH], home[GB_PATH] = "";
     gb__buf text = {0};
-    gb_slice line, rest;
     if (!gb__path(path, "%s/ready", environment) || !gb__is_file(path, R_OK)) return false;
     if (!gb__path(path, "%s/pyvenv.cfg", environment) || !gb__read_file(path, &text)) return false;
-    for (rest = (gb_slice){text.data, text.len}; rest.len;) {
-        gb__split(rest, '\n', &line, &rest);
-        if (line.len > 7 && !memcmp(line.data, "home = ", 7))
-            gb__path(home, "%.*s", (int)line.len - 7, line.data + 7);
-    }
+    gb_slice dir = gb__between((gb_slice){text.data, text.len}, "home = ", "\n");
+    gb__path(home, "%.*s", (int)dir.len, dir.data);
     gb__buf_free(&text);
     gb__to_parent(home);
     return *home && gb__same_file(home, python->base_prefix);
@@ -12792,12 +12771,10 @@ static gb_code gb__add_comparisons(const gb_plan *p, gb_result *r, gb_error *err
     for (size_t i = 0; i < r->cell_count; i++) gb__summarise_cell(&r->cells[i], p->seed);
     for (size_t i = 0; i < r->cell_count && !code; i++) {
         const gb_cell *c = &r->cells[i];
-        const gb_cell *build = gb__baseline(r, c, GB__AGAINST_BUILD);
-        const gb_cell *threads = gb__baseline(r, c, GB__AGAINST_THREADS);
-        const gb_cell *cpus = gb__baseline(r, c, GB__AGAINST_CPUS);
-        if (build) code = gb__add_comparison(r, build, c, p->seed, error);
-        if (threads && !code) code = gb__add_comparison(r, threads, c, p->seed, error);
-        if (cpus && !code) code = gb__add_comparison(r, cpus, c, p->seed, error);
+        for (int what = GB__AGAINST_BUILD; what < GB__AGAINST_SERVER && !code; what++) {
+            const gb_cell *baseline = gb__baseline(r, c, what);
+            if (baseline) code = gb__add_comparison(r, baseline, c, p->seed, error);
+        }
         for (size_t j = 0; j < r->cell_count && !code; j++)
             if (gb__is_against(&r->cells[j], c, GB__AGAINST_SERVER))
                 code = gb__add_comparison(r, &r->cells[j], c, p->seed, error);
@@ -18072,13 +18049,16 @@ static bool gb__uses_stdout(const gb__arguments *a)
     return false;
 }
 
-// An ordinary file that is there is replaced when the new one is whole: a full disk costs neither.
-typedef struct gb__target {
-    const char *path;
-    char part[GB_PATH];  // what is written; "" where that is the path itself
-    FILE *out;
-    gb_code code;        // how it went so far
-} gb__target;
+// What a command has to write: a comparison and its command line, a load, or builds.
+typedef struct gb__findings {
+    const gb_result *result;
+    int argc;
+    char **argv;
+    const gb_load_config *asked;
+    const gb_load_result *load;
+    gb_python *pythons;
+    size_t python_count;
+} gb__findings;
 
 static FILE *gb__open_part(char *part, mode_t mode)
 {
@@ -18092,59 +18072,86 @@ static FILE *gb__open_part(char *part, mode_t mode)
     return NULL;
 }
 
-// Where an option's report goes; `out` is NULL where there is none, or it can't be opened (`code`).
-static gb__target gb__open_output(const gb__arguments *a, int id, gb_error *error)
+// The file keeps the command line, but of a variable or a header field no value, which may be a
+// secret: "K=..." and "Name: ...".
+static gb_code gb__write_json(const gb__arguments *a, const gb__findings *w, FILE *out,
+                              gb_error *error)
+{
+    char **kept = calloc((size_t)w->argc + 1, sizeof *kept);
+    bool failed = !kept;
+    for (int i = 0; i < w->argc && !failed; i++) {
+        const char *text = w->argv[i], *end = text + strlen(text), *cut = end;
+        for (size_t j = 0; j < 2 * GB__MAX_LIST; j++) {
+            const char *value = a->lists[j % 2 ? GB__OPT_HEADER : GB__OPT_ENV].items[j / 2];
+            if (value >= text && value < end) cut = value + strcspn(value, "=:") + 1;
+        }
+        failed = asprintf(&kept[i], "%.*s%s", (int)(cut - text), text,
+                          cut == end ? "" : *cut == ' ' ? " ..." : "...") < 0;
+        if (failed) kept[i] = NULL;
+    }
+    gb_code code = failed ? gb__fail_memory(error)
+                          : gb_report_json(w->result, w->argc, kept, out, error);
+    for (int i = 0; kept && i < w->argc; i++) free(kept[i]);
+    free(kept);
+    return code;
+}
+
+static gb_code gb__write_as(const gb__arguments *a, const gb__findings *w, int id, FILE *out,
+                            gb_error *error)
+{
+    if (id == GB__OPT_MARKDOWN) return gb_report_markdown(w->result, out, error);
+    if (id == GB__OPT_CSV) return gb_report_csv(w->result, out, error);
+    if (id == GB__OPT_HTML) return gb_report_html(w->result, out, error);
+    if (id == GB__OPT_HDR) return gb_histogram_write(&w->load->latency, out, error);
+    if (w->result) return gb__write_json(a, w, out, error);
+    if (w->load) return gb_load_report_json(w->asked, w->load, out, error);
+    return gb__report_pythons_json(w->pythons, w->python_count, out, error);
+}
+
+// An ordinary file that is there is replaced when the new one is whole: a full disk costs neither.
+static gb_code gb__write_output(const gb__arguments *a, const gb__findings *w, int id,
+                                gb_error *error)
 {
     struct stat s;
-    gb__target t = {.path = a->value[id]};
-    if (!a->given[id]) return t;
-    if (!strcmp(t.path, "-")) t.out = stdout;
+    const char *path = a->value[id];
+    char part[GB_PATH] = "";  // what is written; "" where that is the path itself
+    FILE *out = NULL;
+    gb_error why;
+    if (id == GB__OPT_PYPERF) return gb_report_pyperf(w->result, path, error);
+    if (id == GB__OPT_HDR_DIR) return gb_report_hdr(w->result, path, error);
+    if (!strcmp(path, "-")) return gb__write_as(a, w, id, stdout, error);
     errno = EACCES;
-    if (!t.out && !lstat(t.path, &s) && S_ISREG(s.st_mode) && !access(t.path, W_OK) &&
-        gb__path(t.part, "%s.XXXXXX", t.path))
-        t.out = gb__open_part(t.part, s.st_mode);
-    if (t.out) return t;
-    *t.part = 0;
+    if (!lstat(path, &s) && S_ISREG(s.st_mode) && !access(path, W_OK) &&
+        gb__path(part, "%s.XXXXXX", path))
+        out = gb__open_part(part, s.st_mode);
+    if (!out) *part = 0;
     // Nothing to be replaced, or a directory that takes no new file.
-    if (errno == EACCES || errno == ENOENT) t.out = fopen(t.path, "we");
-    if (!t.out) t.code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t.path, strerror(errno));
-    return t;
+    if (!out && (errno == EACCES || errno == ENOENT)) out = fopen(path, "we");
+    if (!out) return gb__fail(error, GB_SYSTEM, "%.900s: %s", path, strerror(errno));
+    gb_code code = gb__write_as(a, w, id, out, &why);
+    bool failed = fclose(out);
+    if (!failed && !code && *part) failed = rename(part, path);
+    if (code) gb__fail(error, code, "%.400s: %.600s", path, why.text);
+    else if (failed) code = gb__fail(error, GB_SYSTEM, "%.900s: %s", path, strerror(errno));
+    if (code && *part) unlink(part);
+    return code;
 }
 
-static gb_code gb__close_output(gb__target *t, gb_error *error)
+// The exit status. What can't be written doesn't keep the others from being.
+static int gb__write_outputs(const gb__arguments *a, const gb__findings *w)
 {
-    if (!t->out || t->out == stdout) return t->code;
-    bool failed = fclose(t->out);
-    if (!failed && !t->code && *t->part) failed = rename(t->part, t->path);
-    if (t->code) {
-        gb_error why = *error;
-        gb__fail(error, t->code, "%.400s: %.600s", t->path, why.text);
-    } else if (failed) {
-        t->code = gb__fail(error, GB_SYSTEM, "%.900s: %s", t->path, strerror(errno));
-    }
-    if (t->code && *t->part) unlink(t->part);
-    return t->code;
+    gb_error error;
+    int status = 0;
+    for (int id = GB__OPT_JSON; id <= GB__OPT_HDR; id++)
+        if (a->given[id] && gb__write_output(a, w, id, &error)) status = gb__complain(&error);
+    return status;
 }
-
-// What a result can be written as, besides JSON: into a file or into a directory.
-static const struct gb__output {
-    int id;
-    gb_code (*to_file)(const gb_result *, FILE *, gb_error *);
-    gb_code (*to_directory)(const gb_result *, const char *, gb_error *);
-} gb__outputs[] = {{GB__OPT_MARKDOWN, gb_report_markdown, NULL},
-                   {GB__OPT_CSV, gb_report_csv, NULL},
-                   {GB__OPT_HTML, gb_report_html, NULL},
-                   {GB__OPT_PYPERF, NULL, gb_report_pyperf},
-                   {GB__OPT_HDR_DIR, NULL, gb_report_hdr}};
-
-enum { GB__OUTPUTS = sizeof gb__outputs / sizeof *gb__outputs };
 
 // ---- pythons ------------------------------------------------------------------------------------
 
 static int gb__main_pythons(gb__arguments *a)
 {
     const gb__list *wanted = &a->lists[GB__OPT_PYTHON];
-    gb_error error;
     gb_python *list = NULL;
     size_t n = 0, usable = 0;
     gb__check_outputs(a);
@@ -18160,10 +18167,9 @@ static int gb__main_pythons(gb__arguments *a)
         if (p->usable) fprintf(human, "%16s %s\n", "", p->libpython);
         else fprintf(human, "%16s can't be used: %s\n", "", p->problem);
     }
-    gb__target t = gb__open_output(a, GB__OPT_JSON, &error);
-    if (t.out) t.code = gb__report_pythons_json(list, n, t.out, &error);
+    int failed = gb__write_outputs(a, &(gb__findings){.pythons = list, .python_count = n});
     free(list);
-    if (gb__close_output(&t, &error)) return gb__complain(&error);
+    if (failed) return failed;
     if (!usable)
         fprintf(stderr, "gilbench: %s; `uv python install 3.14 3.14t` or `make pythons` gets "
                 "them\n", gb_code_text(GB_NO_PYTHON));
@@ -18395,38 +18401,26 @@ static void gb__read_load(gb__arguments *a, gb_load_config *k, gb__mix *m)
     gb__check_outputs(a);
 }
 
-static gb_code gb__write_load(const gb__arguments *a, const gb_load_config *k,
-                              const gb_load_result *r, gb_error *error)
-{
-    gb__target json = gb__open_output(a, GB__OPT_JSON, error);
-    if (json.out) json.code = gb_load_report_json(k, r, json.out, error);
-    gb_code code = gb__close_output(&json, error);
-    gb__target hdr = gb__open_output(a, GB__OPT_HDR, error);
-    if (hdr.out) hdr.code = gb_histogram_write(&r->latency, hdr.out, error);
-    gb_code last = gb__close_output(&hdr, error);
-    return code ? code : last;
-}
-
 static int gb__main_load(gb__arguments *a)
 {
     gb_load_config k;
     gb_load_result r = {0};
     static gb__mix m;  // too large for a stack
+    int failed = 0;
     gb__read_load(a, &k, &m);
     gb_code code = a->error.code ? a->error.code : gb_load(&k, &r, &a->error);
     if (!code || code == GB_INTERRUPTED) {
         gb__print_load(gb__uses_stdout(a) ? stderr : stdout, &k, &r);
-        gb_code written = gb__write_load(a, &k, &r, &a->error);
-        if (written) code = written;
-        else if (!code && (gb_load_error_count(&r.errors) || r.unanswered || !r.requests))
-            code = gb__fail(&a->error, GB_MEASUREMENT,
-                            "%llu requests failed, %llu were unanswered, %llu were answered",
-                            (unsigned long long)gb_load_error_count(&r.errors),
-                            (unsigned long long)r.unanswered, (unsigned long long)r.requests);
+        failed = gb__write_outputs(a, &(gb__findings){.asked = &k, .load = &r});
     }
+    if (!code && (gb_load_error_count(&r.errors) || r.unanswered || !r.requests))
+        code = gb__fail(&a->error, GB_MEASUREMENT,
+                        "%llu requests failed, %llu were unanswered, %llu were answered",
+                        (unsigned long long)gb_load_error_count(&r.errors),
+                        (unsigned long long)r.unanswered, (unsigned long long)r.requests);
     gb_load_free(&r);
     gb__mix_free(&m);
-    return code ? gb__complain(&a->error) : 0;
+    return code ? gb__complain(&a->error) : failed;
 }
 
 // ================================================================================================
@@ -18648,29 +18642,6 @@ static void gb__read_compare(gb__arguments *a, gb__comparing *c)
     gb__read_pythons(a, c);
 }
 
-// The file keeps the command line, but of a variable or a header field no value, which may be a
-// secret: "K=..." and "Name: ...".
-static gb_code gb__write_json(const gb__arguments *a, const gb_result *r, int argc, char **argv,
-                              FILE *out, gb_error *error)
-{
-    char **kept = calloc((size_t)argc + 1, sizeof *kept);
-    bool failed = !kept;
-    for (int i = 0; i < argc && !failed; i++) {
-        const char *end = argv[i] + strlen(argv[i]), *cut = end;
-        for (size_t j = 0; j < 2 * GB__MAX_LIST; j++) {
-            const char *value = a->lists[j % 2 ? GB__OPT_HEADER : GB__OPT_ENV].items[j / 2];
-            if (value >= argv[i] && value < end) cut = value + strcspn(value, "=:") + 1;
-        }
-        failed = asprintf(&kept[i], "%.*s%s", (int)(cut - argv[i]), argv[i],
-                          cut == end ? "" : *cut == ' ' ? " ..." : "...") < 0;
-        if (failed) kept[i] = NULL;
-    }
-    gb_code code = failed ? gb__fail_memory(error) : gb_report_json(r, argc, kept, out, error);
-    for (int i = 0; kept && i < argc; i++) free(kept[i]);
-    free(kept);
-    return code;
-}
-
 // The table first: whatever happens to the files, it has been seen.
 static int gb__write_reports(const gb__arguments *a, const gb_result *r, int argc, char **argv)
 {
@@ -18679,18 +18650,8 @@ static int gb__write_reports(const gb__arguments *a, const gb_result *r, int arg
     FILE *human = gb__uses_stdout(a) ? stderr : stdout;
     if (!a->given[GB__OPT_QUIET] && gb_report_table(r, human, &error))
         status = gb__complain(&error);
-    gb__target json = gb__open_output(a, GB__OPT_JSON, &error);
-    if (json.out) json.code = gb__write_json(a, r, argc, argv, json.out, &error);
-    if (gb__close_output(&json, &error)) status = gb__complain(&error);
-    for (size_t i = 0; i < GB__OUTPUTS; i++) {
-        const struct gb__output *o = &gb__outputs[i];
-        gb__target t = {.path = a->value[o->id]};
-        if (o->to_file) t = gb__open_output(a, o->id, &error);
-        if (t.out) t.code = o->to_file(r, t.out, &error);
-        else if (o->to_directory && t.path) t.code = o->to_directory(r, t.path, &error);
-        if (gb__close_output(&t, &error)) status = gb__complain(&error);
-    }
-    return status;
+    int failed = gb__write_outputs(a, &(gb__findings){.result = r, .argc = argc, .argv = argv});
+    return failed ? failed : status;
 }
 
 static int gb__main_compare(gb__arguments *a, int argc, char **argv)
