@@ -3898,25 +3898,21 @@ static bool gb__flush(gb_exchange *x, const void *data, size_t len)
     return x->state != GB__ANSWER_FAILED;
 }
 
-// Cuts what goes beyond the promised Content-Length: it would be read as the next answer.
-static size_t gb__clip(gb_exchange *x, size_t len)
+// Begins a piece of the body: its chunk's size, where that is the coding. What goes beyond the
+// promised Content-Length is cut: it would be read as the next answer.
+static size_t gb__begin_piece(gb_exchange *x, size_t len)
 {
     if (x->bodyless) return 0;
     if (x->counted && len > x->answer_left) len = (size_t)x->answer_left;
     if (x->counted) x->answer_left -= len;
-    return len;
-}
-
-static void gb__add_chunk_size(gb_exchange *x, size_t len)
-{
     if (x->send_chunked && len) gb__buf_printf(&x->thread->out, "%zx\r\n", len);
+    return len;
 }
 
 // Adds to the answer without sending it yet; for small pieces.
 static void gb__answer_add(gb_exchange *x, const void *data, size_t len)
 {
-    len = gb__clip(x, len);
-    gb__add_chunk_size(x, len);
+    len = gb__begin_piece(x, len);
     gb__buf_add(&x->thread->out, data, len);
     if (x->send_chunked && len) gb__buf_str(&x->thread->out, "\r\n");
 }
@@ -3924,8 +3920,7 @@ static void gb__answer_add(gb_exchange *x, const void *data, size_t len)
 // Sends a piece of the body, and the head before the first. False when the client is gone.
 static bool gb__answer_send(gb_exchange *x, const void *data, size_t len)
 {
-    len = gb__clip(x, len);
-    gb__add_chunk_size(x, len);
+    len = gb__begin_piece(x, len);
     return gb__flush(x, data, len);
 }
 
@@ -4975,33 +4970,24 @@ struct gb__client {
 
 static gb_code gb__parse_url(const char *url, gb__url *u, gb_error *error)
 {
-    const char *at = url + 7, *end;
     if (!gb__slice_is_nocase((gb_slice){url, strnlen(url, 7)}, "http://"))
         return gb__fail(error, GB_USAGE, "\"%s\" is not an http:// URL", url);
-    size_t len = strcspn(at, "/?#");
-    u->target = at + len;
-    u->port = 80;
-    const char *host = at, *host_end = at + len;
-    if (*at == '[') {
-        end = memchr(at, ']', len);
-        host = at + 1;
-        host_end = end ? end : at;
-        at = end ? end + 1 : at;
-    } else {
-        end = memchr(at, ':', len);
-        if (end) host_end = end;
-        at = host_end;
-    }
+    const char *start = url + 7;
+    bool six = *start == '[';
+    size_t len = strcspn(start, "/?#"), size = strcspn(start + six, six ? "]/?#" : ":/?#");
+    size_t used = six ? size + 2 : size;
     uint64_t port = 80;
-    size_t rest = (size_t)(u->target - at);
-    bool ok = host_end > host && (size_t)(host_end - host) < sizeof u->host &&
-              len < sizeof u->authority && gb__all((gb_slice){url + 7, len}, gb__is_host_char) &&
-              (!rest || (*at == ':' && gb__slice_u64((gb_slice){at + 1, rest - 1}, &port) &&
-                         port > 0 && port < 65536));
+    bool ok = size && size < sizeof u->host && used <= len && (!six || start[used - 1] == ']') &&
+              len < sizeof u->authority && gb__all((gb_slice){start, len}, gb__is_host_char) &&
+              (used == len ||
+               (start[used] == ':' &&
+                gb__slice_u64((gb_slice){start + used + 1, len - used - 1}, &port) && port > 0 &&
+                port < 65536));
     if (!ok) return gb__fail(error, GB_USAGE, "\"%s\" is not http://HOST[:PORT]/PATH", url);
+    u->target = start + len;
     u->port = (int)port;
-    snprintf(u->host, sizeof u->host, "%.*s", (int)(host_end - host), host);
-    snprintf(u->authority, sizeof u->authority, "%.*s", (int)len, url + 7);
+    snprintf(u->host, sizeof u->host, "%.*s", (int)size, start + six);
+    snprintf(u->authority, sizeof u->authority, "%.*s", (int)len, start);
     return GB_OK;
 }
 
@@ -5379,12 +5365,6 @@ static void gb__link_expect_body(const gb__client *c, gb__link *l)
     l->body_left = l->head.has_length ? l->head.content_length : UINT64_MAX;
 }
 
-static bool gb__link_complete(const gb__link *l)
-{
-    return l->has_head &&
-           (l->head.chunked ? l->chunked.state == GB__CHUNK_DONE : l->body_left == 0);
-}
-
 // A server's answers to one request have the same head for a second at a time, and to compare it is
 // cheaper than to parse it: parsing was two thirds of what the client itself does for a request.
 static int gb__parse_head(gb__turn *t, gb__response *r, char *data, size_t len)
@@ -5436,7 +5416,7 @@ static void gb__link_input(gb__client_thread *t, gb__link *l, char *data, size_t
     if (head >= 0) used = gb__link_body(t, l, data + head, len - (size_t)head);
     if (head < 0) problem = l->head.problem;
     else if (used < 0) problem = "a chunk of the answer is malformed";
-    else if (!gb__link_complete(l)) return;
+    else if (l->head.chunked ? l->chunked.state != GB__CHUNK_DONE : l->body_left) return;
     else if ((size_t)(head + used) < len) problem = "more came than the answer's length";
     if (problem) gb__link_broken(t, l, &t->part.errors.malformed, problem);
     else gb__link_answered(t, l, now);
@@ -12052,22 +12032,21 @@ static bool gb__is_package(const char *prefix, const char *package)
 // sorts them.
 static void gb__read_packages(gb_python *python)
 {
-    char pattern[GB_PATH];
+    char pattern[GB_PATH], *end = python->packages;
     glob_t found;
-    size_t len = 0, size = sizeof python->packages;
-    *python->packages = 0;
+    size_t left = sizeof python->packages;
+    *end = 0;
     if (!gb__path(pattern, "%s/lib/python3*/site-packages/*.dist-info", python->prefix)) return;
     if (glob(pattern, 0, NULL, &found)) return;
     for (size_t i = 0; i < found.gl_pathc; i++) {
-        char name[256];
-        gb__copy(name, sizeof name, gb__basename(found.gl_pathv[i]));
-        name[strcspn(name, "-")] = ' ';
-        char *end = strstr(name, ".dist-info");
-        if (end) *end = 0;
-        size_t more = strlen(name) + 2;
-        if (len + more >= size) break;
-        snprintf(python->packages + len, size - len, "%s%s", len ? ", " : "", name);
-        len = strlen(python->packages);
+        const char *name = gb__basename(found.gl_pathv[i]);
+        int len = (int)strcspn(name, "-"), version = (int)strlen(name) - len - 11;
+        size_t more = (size_t)snprintf(end, left, "%s%.*s %.*s", i ? ", " : "", len, name, version,
+                                       name + len + 1);
+        if (more >= left) *end = 0;
+        if (more >= left) break;
+        end += more;
+        left -= more;
     }
     globfree(&found);
 }
