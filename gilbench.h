@@ -18031,6 +18031,7 @@ static bool gb__uses_stdout(const gb__arguments *a)
 // What a command has to write: a comparison and its command line, a load, or builds.
 typedef struct gb__findings {
     const gb_result *result;
+    size_t class_count;     // so many results, of several machines; 0: it is one
     int argc;
     char **argv;
     const gb_load_config *asked;
@@ -18080,6 +18081,7 @@ static gb_code gb__write_as(const gb__arguments *a, const gb__findings *w, int i
 {
     if (id == GB__OPT_MARKDOWN) return gb_report_markdown(w->result, out, error);
     if (id == GB__OPT_CSV) return gb_report_csv(w->result, out, error);
+    if (w->class_count) return gb_report_class(w->result, w->class_count, out, error);
     if (id == GB__OPT_HTML) return gb_report_html(w->result, out, error);
     if (id == GB__OPT_HDR) return gb_histogram_write(&w->load->latency, out, error);
     if (w->result) return gb__write_json(a, w, out, error);
@@ -18720,9 +18722,8 @@ static int gb__write_class(const gb__arguments *a, const gb_result *results, siz
                  "against each other: --html shows them on one page");
         return gb__complain(&error);
     }
-    gb__target t = gb__open_output(a, GB__OPT_HTML, &error);
-    if (t.out) t.code = gb_report_class(results, count, t.out, &error);
-    return gb__close_output(&t, &error) ? gb__complain(&error) : 0;
+    const gb__findings class = {.result = results, .class_count = count};
+    return gb__write_output(a, &class, GB__OPT_HTML, &error) ? gb__complain(&error) : 0;
 }
 
 static int gb__main_report(const gb__arguments *a, int argc, char **argv)
