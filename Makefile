@@ -23,7 +23,10 @@ thread_tests := $(patsubst tests/%.c,build/tests/%.tsan.t,$(filter tests/thread%
 compile_tests := $(patsubst tests/compile/%.c,build/tests/compile/%.o,$(wildcard tests/compile/*.c))
 c_tests := $(unit_tests) $(thread_tests)
 cli_tests := $(wildcard tests/*.t)
-slowest_first := $(patsubst %,tests/%.t,wsgi asgi applications compare signals pythons servers workers)
+# Those that wait most are beside those that compute most.
+slowest_first := $(patsubst %,tests/%.t,compare wsgi) build/tests/thread_client.t \
+    build/tests/thread_client.tsan.t $(patsubst %,tests/%.t,labs workers asgi servers applications \
+    tasks) build/tests/thread_server.t build/tests/thread_server.tsan.t
 
 # $(call need,TOOL,PACKAGE)
 need = @command -v $(1) >/dev/null || { echo "make: no $(1) here: apt-get install $(2)"; exit 1; }
@@ -46,7 +49,7 @@ test: interpreters test-programs ## every test, the C ones under sanitizers
 	$(call need,prove,perl)
 	@build/gilbench pythons --json build/pythons.json >/dev/null 2>&1; [ $$? -ne 1 ]
 	GILBENCH=build/gilbench FOUND_PYTHONS=$(CURDIR)/build/pythons.json $(prove) $(slowest_first) \
-	    $(filter-out $(slowest_first),$(cli_tests)) $(c_tests)
+	    $(filter-out $(slowest_first),$(cli_tests) $(c_tests))
 
 test-programs: $(examples) $(c_tests) $(compile_tests)
 
