@@ -335,7 +335,7 @@
 // --json keeps everything that was measured; `gilbench report` makes each of the other formats from
 // it, to the same last digit. CSV has all figures in full: a row a cell, then a row a comparison,
 // whose figures are ratios to the cell in `against`. A row whose GIL came back is called "GIL back"
-// wherever it is named; what wasn't measured is "-", never 0. Files of three machines or more
+// wherever it is named; what wasn't measured is "-", never 0. Files of several machines
 // stand side by side, on one page (--html). Of others the first is what the rest is held against:
 // cells of the same scenario and topology, on the build of the same id or, between
 // versions, of the same kind. Rounds of two files aren't paired, so the ratio is one of medians,
@@ -17058,10 +17058,13 @@ static void gb__chart_trace(const gb__chart *k, const gb__trace *s, gb__buf *b)
     gb__buf_str(b, "</g>\n");
 }
 
-// What the lines are; their values are in the tables.
+// What the lines are, each name once; their values are in the tables.
 static void gb__chart_legend(const gb__chart *k, gb__buf *b)
 {
     for (const gb__trace *s = k->traces; s < k->traces + k->count; s++) {
+        const gb__trace *first = k->traces;
+        while (strcmp(first->name, s->name)) first++;
+        if (first < s) continue;
         gb__html(b, "<span class=\"name %s\"><svg class=\"key\" viewBox=\"-12 -6 24 12\" "
                  "aria-hidden=\"true\"><path class=\"l\" d=\"M-12 0H12\"/>", s->class);
         gb__svg_marker(b, s->shape, 0, 0);
@@ -17502,6 +17505,22 @@ GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *erro
 // The results of several machines: each is compared with itself alone, and the page shows what all
 // see and where one is different.
 
+// So many workers or threads; 0: one a CPU, which is the same question on every machine.
+static int gb__class_number(const gb_result *r, const gb_cell *c, int n)
+{
+    return n > 1 && n == gb__server_cpus(r, c->server_cpus) ? 0 : n;
+}
+
+static bool gb__same_question(const gb_result *r, const gb_cell *a, const gb_result *s,
+                              const gb_cell *b)
+{
+    bool topology = gb__class_number(r, a, a->workers) == gb__class_number(s, b, b->workers) &&
+                    gb__class_number(r, a, a->threads) == gb__class_number(s, b, b->threads);
+    return !strcmp(a->scenario, b->scenario) && !strcmp(a->path, b->path) &&
+           !strcmp(a->server, b->server) && gb__same_load(a, b) && a->best == b->best &&
+           (a->best || topology);
+}
+
 // The ratio of builds that answers the same question as `like`; `like` NULL: the first after `*from`
 // of this result. NULL: there is none.
 static const gb_comparison *gb__class_ratio(const gb_result *r, const gb_result *of,
@@ -17512,11 +17531,8 @@ static const gb_comparison *gb__class_ratio(const gb_result *r, const gb_result 
         const gb_comparison *k = &r->comparisons[i];
         const gb_cell *a = gb__find_cell(r, k->baseline), *b = gb__find_cell(r, k->candidate);
         *from = i + 1;
-        if (strcmp(k->metric, "rps") || !a || !b || b->best || !strcmp(a->python, b->python))
-            continue;
-        if (!like || (l && !strcmp(l->scenario, b->scenario) && !strcmp(l->path, b->path) &&
-                      !strcmp(l->server, b->server) && gb__same_topology(l, b)))
-            return k;
+        if (strcmp(k->metric, "rps") || !a || !b || !strcmp(a->python, b->python)) continue;
+        if (!like || (l && gb__same_question(of, l, r, b))) return k;
     }
     return NULL;
 }
@@ -17526,25 +17542,53 @@ static const char *gb__class_name(const gb_result *r)
     return *r->name ? gb__basename(r->name) : r->host.hostname;
 }
 
-// How many say what, and of fewer than half of them who.
-static void gb__class_say(gb__buf *b, const gb_result *results, const gb_comparison *const *found,
-                          size_t count)
+// NAN: there is none.
+static double gb__class_median(const gb_comparison *const *found, size_t count)
 {
-    size_t all = 0;
-    for (size_t i = 0; i < count; i++) all += found[i] != NULL;
+    double *ratios = calloc(count + 1, sizeof *ratios), median = NAN;
+    size_t n = 0;
+    for (size_t i = 0; i < count && ratios; i++)
+        if (found[i] && isfinite(found[i]->ratio.median)) ratios[n++] = found[i]->ratio.median;
+    if (n) median = gb_median_ci(ratios, n, 1).median;
+    free(ratios);
+    return median;
+}
+
+// Does what this machine saw contradict the median of all?
+static bool gb__is_apart(const gb_comparison *k, double median)
+{
+    return k && (k->ratio.lo > median || k->ratio.hi < median);
+}
+
+// How many say what, and whose interval is beside the median of all.
+static void gb__class_say(gb__buf *b, const gb_result *results, const gb_comparison *const *found,
+                          size_t count, double median)
+{
+    size_t all = 0, n[GB_UNCLEAR + 1] = {0}, apart = 0;
+    gb__phrase text;
+    for (size_t i = 0; i < count; i++)
+        if (found[i]) n[found[i]->verdict]++, all++;
     for (int v = GB_NO_DIFFERENCE; v <= GB_UNCLEAR; v++) {
-        gb__buf who = {0};
-        size_t n = 0;
-        for (size_t i = 0; i < count; i++) {
-            if (!found[i] || (int)found[i]->verdict != v) continue;
-            gb__buf_printf(&who, "%s %s", n++ ? "," : ":", gb__class_name(&results[i]));
-        }
-        if (n) gb__html(b, "<li><b>%s</b> on ", gb__verdicts[v]);
-        if (n) gb__buf_printf(b, "%zu of %zu machines", n, all);
-        if (n && 2 * n < all) gb__html(b, "%s", who.data ? who.data : "");
-        if (n) gb__buf_str(b, "</li>\n");
-        gb__buf_free(&who);
+        if (!n[v]) continue;
+        snprintf(text, sizeof text, "%zu of %zu machines", n[v], all);
+        gb__html(b, "<li><b>%s</b> on %s</li>\n", gb__verdicts[v], text);
     }
+    gb__html(b, "<li>The median of all is %s; ",
+             gb__ratio_text(text, (gb_interval){median, median, median}));
+    for (size_t i = 0; i < count; i++)
+        if (gb__is_apart(found[i], median))
+            gb__html(b, apart++ ? ", %s %s" : "<b>different</b> from it: %s %s",
+                     gb__class_name(&results[i]), gb__ratio_text(text, found[i]->ratio));
+    gb__buf_str(b, apart ? ".</li>\n" : "no machine differs from it.</li>\n");
+}
+
+static const char *gb__class_words(const gb_result *r, const gb_cell *c, gb__phrase text)
+{
+    int workers = gb__class_number(r, c, c->workers), threads = gb__class_number(r, c, c->threads);
+    if (c->best) return "best against best";
+    if (workers == 1 && !threads) return "a thread a CPU";
+    if (!workers && threads == 1) return "a worker a CPU";
+    return gb__topology_words(c, text);
 }
 
 static void gb__class_question(gb__buf *b, const gb_result *results, size_t count, size_t first,
@@ -17552,14 +17596,16 @@ static void gb__class_question(gb__buf *b, const gb_result *results, size_t coun
 {
     const gb_cell *c = gb__find_cell(&results[first], k->candidate);
     const gb_comparison **found = calloc(count, sizeof *found);
-    gb__chart chart = {.title = "The ratio against CPUs", .note = "Median and 95 % interval.",
-                       .x_unit = "CPUs", .y_unit = "times",
+    gb__chart chart = {.title = "The ratio against CPUs", .note = "A mark a machine, with the "
+                       "95 % interval.", .x_unit = "CPUs", .y_unit = "ratio of req/s",
                        .traces = calloc(count, sizeof *chart.traces)};
     gb__table t = {.left = 2, .keys = 2};
     gb__small text;
+    gb__phrase words;
     if (!found || !chart.traces) b->failed = true;
-    gb__html(b, "<section>\n<h2>%s, %s", c->scenario, c->path);
-    gb__buf_printf(b, ", %d x %d</h2>\n<ul>\n", c->workers, c->threads);
+    gb__html(b, "<section>\n<h2>%s, %s: %s, %s against %s</h2>\n<ul>\n", c->scenario, c->path,
+             gb__class_words(&results[first], c, words), c->python,
+             gb__find_cell(&results[first], k->baseline)->python);
     gb__heads(&t, (const char *const[]){"machine", "CPU", "CPUs", "ratio of req/s", "warnings",
                                         NULL});
     t.columns = t.count;
@@ -17572,14 +17618,20 @@ static void gb__class_question(gb__buf *b, const gb_result *results, size_t coun
         gb__cell(&t, "%d", r->host.cpus);
         gb__ratio(&t, found[i]);
         gb__cell(&t, "%zu", r->warning_count);
-        if (!found[i]) continue;
-        gb__trace *s = &chart.traces[chart.count++];
-        gb__copy(s->name, sizeof s->name, gb__class_name(r));
-        s->class = "b0";
-        gb__add_point(s, r->host.cpus, found[i]->ratio);
-        gb__add_mark(&chart, r->host.cpus, gb__tick_text(text, r->host.cpus));
     }
-    if (!b->failed) gb__class_say(b, results, found, count);
+    double median = b->failed ? (double)NAN : gb__class_median(found, count);
+    for (size_t i = 0; i < count && !b->failed; i++) {
+        double cpus = results[i].host.cpus;
+        bool apart = gb__is_apart(found[i], median);
+        gb__trace *s = &chart.traces[chart.count];
+        if (!found[i]) continue;
+        *s = (gb__trace){.class = apart ? "b1" : "b0", .shape = apart};
+        gb__copy(s->name, sizeof s->name, apart ? "different from the median" : "a machine");
+        gb__add_point(s, cpus, found[i]->ratio);
+        gb__add_mark(&chart, cpus, gb__tick_text(text, cpus));
+        chart.count++;
+    }
+    if (!b->failed) gb__class_say(b, results, found, count, median);
     gb__buf_str(b, "</ul>\n");
     if (chart.count > 1) gb__chart_draw(&chart, b);
     else free(chart.traces);
@@ -18686,7 +18738,7 @@ static gb_code gb__read_result(const char *path, gb_result *r, gb_error *error)
     return code;
 }
 
-// The results of three machines or more are a class: they stand side by side.
+// The results of several machines are a class: they stand side by side.
 static bool gb__is_class(const gb_result *results, size_t count)
 {
     size_t machines = 0;
@@ -18699,7 +18751,7 @@ static bool gb__is_class(const gb_result *results, size_t count)
                     !strcmp(h->cpu_model, results[j].host.cpu_model);
         machines += !known;
     }
-    return machines > 2;
+    return machines > 1;
 }
 
 // All as one: the first.

@@ -74,6 +74,8 @@ my $page = slurp('class.html');
 is(scalar(() = $page =~ m{<h2>cpu-mine}g), 8, 'a section for each topology and model');
 like($page, qr{<b>unclear</b> on 3 of 3 machines}, 'what all see');
 like($page, qr{scope="row"[^>]*>$_\.json<}, "$_ has a row") for qw(ann bob cyd);
+like($page, qr{<li>The median of all is \d\.\d\dx; no machine differs from it\.</li>},
+    'with the median, from which none differs');
 like($page, qr{<li>cyd\.json: fewer than 6 rounds}, 'with its warnings');
 unlike($page, qr{\@(?:ann|bob|cyd)}, 'and nobody is held against another');
 ($out) = said($gilbench, 'report', 'ann.json', 'ann.json', 'ann.json');
