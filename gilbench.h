@@ -5466,21 +5466,16 @@ static void gb__link_receive(gb__client_thread *t, gb__link *l)
              (n == GB__RECV_SIZE || (n > 0 && l->ended) || (n < 0 && errno == EINTR)));
 }
 
-static void gb__link_connected(gb__client_thread *t, gb__link *l, uint64_t now)
-{
-    int why = 0;
-    socklen_t len = sizeof why;
-    if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &why, &len)) why = errno;
-    if (why) gb__connect_failed(t, l, strerror(why));
-    else gb__link_next(t, l, now);
-}
-
 static void gb__link_event(gb__client_thread *t, gb__link *l, uint32_t events)
 {
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) l->ended = true;
     if (l->state == GB__LINK_CONNECTING) {
+        int why = 0;
+        socklen_t len = sizeof why;
         if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) return;
-        gb__link_connected(t, l, gb_now_ns());
+        if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &why, &len)) why = errno;
+        if (why) gb__connect_failed(t, l, strerror(why));
+        else gb__link_next(t, l, gb_now_ns());
     }
     if (l->fd >= 0 && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
         gb__link_receive(t, l);
@@ -13661,27 +13656,27 @@ static void gb__mark_all(gb_result *from, const char *source)
     }
 }
 
-// An array that moves, with `more` elements of another behind its own; NULL without memory.
-static void *gb__joined(void *array, size_t count, const void *other, size_t more, size_t size)
+// An array that moves, with `more` elements of another behind its own; without memory it stays as
+// it was, and *failed says so.
+static void *gb__joined(void *array, size_t count, const void *other, size_t more, size_t size,
+                        bool *failed)
 {
     char *grown = realloc(array, (count + more + 1) * size);
     if (grown && more) memcpy(grown + count * size, other, more * size);
-    return grown;
+    *failed |= !grown;
+    return grown ? grown : array;
 }
 
 static bool gb__move_all(gb_result *into, gb_result *from)
 {
-    gb_python *pythons = gb__joined(into->pythons, into->python_count, from->pythons,
-                                    from->python_count, sizeof *pythons);
-    gb_cell *cells = gb__joined(into->cells, into->cell_count, from->cells, from->cell_count,
-                                sizeof *cells);
-    gb_comparison *comparisons = gb__joined(into->comparisons, into->comparison_count,
-                                            from->comparisons, from->comparison_count,
-                                            sizeof *comparisons);
-    if (pythons) into->pythons = pythons;
-    if (cells) into->cells = cells;
-    if (comparisons) into->comparisons = comparisons;
-    if (!pythons || !cells || !comparisons) return false;
+    bool failed = false;
+    into->pythons = gb__joined(into->pythons, into->python_count, from->pythons,
+                               from->python_count, sizeof *into->pythons, &failed);
+    into->cells = gb__joined(into->cells, into->cell_count, from->cells, from->cell_count,
+                             sizeof *into->cells, &failed);
+    into->comparisons = gb__joined(into->comparisons, into->comparison_count, from->comparisons,
+                                   from->comparison_count, sizeof *into->comparisons, &failed);
+    if (failed) return false;
     into->python_count += from->python_count;
     into->cell_count += from->cell_count;
     into->comparison_count += from->comparison_count;
