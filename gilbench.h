@@ -304,9 +304,10 @@
 // TASKS
 //
 // gilbench cpu measures Python code without a server, as rows of the same kind. Its workers are
-// threads or processes that begin together; each does the whole job, or a share of it (--split).
-// Built-in jobs have a size, fib(40), that becomes smaller where a round would take more than ten
-// seconds or so, unless it is given (fib:40). An exception in any worker fails the row.
+// threads, threads with an interpreter each, or processes, and begin together; each does the whole
+// job, or a share of it (--split). Built-in jobs have a size, fib(40), that becomes smaller where a
+// round would take more than ten seconds or so, unless it is given (fib:40). An exception in any
+// worker fails the row.
 //
 // SOMEBODY ELSE'S SERVER
 //
@@ -11763,6 +11764,19 @@ static const gb__task_kind *gb__task_kind_of(const char *task, int *size)
     return k;
 }
 
+static gb_code gb__check_task(const char *task, bool split, gb_error *error)
+{
+    int size;
+    const gb__task_kind *kind = gb__task_kind_of(task, &size);
+    if (kind ? !size : !strchr(task, ':'))
+        return gb__fail(error, GB_USAGE, "there is no task \"%s\": give fib, bubble, json, page, "
+                        "alloc, shared or private, NAME:SIZE or FILE.py:FUNC", task);
+    if (split && kind && !strcmp(kind->name, "bubble"))
+        return gb__fail(error, GB_USAGE, "a bubble sort can't be split: half of the numbers are a "
+                        "quarter of the work");
+    return GB_OK;
+}
+
 static gb_code gb__task_order(gb__order *o, const gb_task_config *config, gb_error *error)
 {
     int size, n = 0;
@@ -11778,20 +11792,16 @@ static gb_code gb__task_order(gb__order *o, const gb_task_config *config, gb_err
     if (child.workers < 1 || child.workers > GB_MAX_WORKERS)
         return gb__fail(error, GB_USAGE, "%d workers: from 1 to %d can work", child.workers,
                         GB_MAX_WORKERS);
-    if (kind ? !size : !source && !strchr(task, ':'))
-        return gb__fail(error, GB_USAGE, "there is no task \"%s\": give fib, bubble, json, page, "
-                        "alloc, shared or private, NAME:SIZE or FILE.py:FUNC", task);
-    if (config->split && kind && !strcmp(kind->name, "bubble"))
-        return gb__fail(error, GB_USAGE, "a bubble sort can't be split: half of the numbers are a "
-                        "quarter of the work");
-    gb_code code = gb__order_make(o, &child, error);
+    gb_code code = source ? GB_OK : gb__check_task(task, config->split, error);
+    if (!code) code = gb__order_make(o, &child, error);
+    if (code) return code;
     o->split = config->split;
     if (kind) source = kind->source, n = snprintf(o->source, sizeof o->source, "SIZE = %d\n", size);
-    if (!code && source && strlen(source) >= sizeof o->source - (size_t)n)
-        code = gb__fail(error, GB_USAGE, "the task's source has more than %zu bytes",
+    if (source && strlen(source) >= sizeof o->source - (size_t)n)
+        return gb__fail(error, GB_USAGE, "the task's source has more than %zu bytes",
                         sizeof o->source - 16);
-    if (!code && source) strcpy(o->source + n, source);
-    return code;
+    if (source) strcpy(o->source + n, source);
+    return GB_OK;
 }
 
 // The child's next reply, however long that takes.
@@ -14677,7 +14687,7 @@ static const char gb__reported_note[] =
 // What columns mean where rows are tasks.
 static const char gb__task_note[] =
     "Tasks: req/s are jobs a second, ms the time of a job (split: until its last share is done), "
-    "threads the\nworkers, which are processes where the variant says so; req/s against 1 thread "
+    "threads the\nworkers, which are what the variant says, else threads; req/s against 1 thread "
     "are the speed-up.\nReported by M. Grinberg (\"Python 3.14 Is Here. How Fast Is It?\", October "
     "2025; a laptop of Intel and one of Apple, mean\nof 3 runs), here as retold by engineered.at: "
     "fib(40) takes 3.14 6.49 s; with 4 threads, each doing the whole\njob, its free-threaded build "
@@ -18608,10 +18618,11 @@ static void gb__read_models(gb__arguments *a, gb__comparing *c)
 
 static void gb__read_tasks(gb__arguments *a, gb__comparing *c)
 {
-    static const gb__list all = {.items = {"fib", "bubble"}, .count = 2};
+    const gb__list all = {.items = {"fib", "bubble"}, .count = c->plan.split ? 1 : 2};
     const gb__list *tasks = a->lists[GB__OPT_TASK].count ? &a->lists[GB__OPT_TASK] : &all;
     for (size_t i = 0; i < tasks->count; i++) {
         const char *name = gb__basename(tasks->items[i]);
+        if (!a->error.code) gb__check_task(tasks->items[i], c->plan.split, &a->error);
         int len = strstr(name, ".py:") ? (int)strlen(name) : (int)strcspn(name, ":");
         snprintf(c->names[i], sizeof c->names[i], "cpu-%.*s", len, name);
         c->scenarios[c->plan.scenario_count++] = (gb_scenario){

@@ -31,7 +31,7 @@ my %help;
 my ($out, $err, $status) = gilbench('--help');
 is($status, 0, '--help');
 is($err, '', 'says nothing on stderr');
-like($out, qr/gilbench \Q$_\E/, "and mentions $_") for qw(compare serve load pythons report);
+like($out, qr/gilbench \Q$_\E/, "and mentions $_") for qw(compare cpu serve load pythons report);
 like($out, qr/Exit status: 0 .*1 .*2 .*3 /s, 'and the exit statuses');
 is((gilbench('-h'))[0], $out, '-h is the same');
 like((gilbench('--version'))[0], qr/^gilbench \d+\.\d+\.\d+\n$/, '--version');
@@ -44,6 +44,8 @@ my %contract = (
     serve => [qw(app python interface bind threads workers worker-model loop app-dir env help)],
     load => [qw(connections threads duration requests rate method header body expect
         no-keepalive timeout json hdr help)],
+    cpu => [qw(arms python task threads split model rounds seed json markdown csv html pyperf hdr
+        quiet no-progress help)],
     pythons => [qw(json help)],
     report => [qw(markdown csv html pyperf hdr quiet help)],
 );
@@ -62,7 +64,7 @@ like($load_help, qr/-$_->[0], --$_->[1] /, "-$_->[0]") for ['c', 'connections'],
 # ---- what every command refuses
 
 my $url = 'http://127.0.0.1:9/';
-my %prefix = (compare => [], serve => [], load => [$url], pythons => [], report => []);
+my %prefix = (compare => [], cpu => [], serve => [], load => [$url], pythons => [], report => []);
 refused(2, qr/no command frobnicate/, 'frobnicate');
 for my $command (sort keys %help) {
     my @start = ($command, @{ $prefix{$command} });
@@ -76,7 +78,7 @@ for my $command (sort keys %help) {
         } else {
             refused(2, qr/--$name=1 takes no value/, @start, "--$name=1");
         }
-        next if $name =~ /^(?:python|path|scenario|server|header|env)$/;
+        next if $name =~ /^(?:python|path|scenario|server|header|env|task)$/;
         my $value = $help{$command}{$name} ? '=1' : '';
         refused(2, qr/--$name can be given only once/, @start, ("--$name$value") x 2);
     }
@@ -151,6 +153,11 @@ my %odd = (
     },
     pythons => { json => [@nowhere], python => [$variant->('gil=2')] },
 );
+$odd{cpu} = {
+    task => ['', 'x', 'fib:', 'fib:x', 'fib:0', 'page:-1'], threads => [@not_lists, '65'],
+    model => ['', 'auto', 'threads,', 'fibres'],
+    map { $_ => $odd{compare}{$_} } qw(arms python rounds precision seed json markdown csv html
+        pyperf hdr) };
 for my $command (sort keys %odd) {
     for my $name (sort keys %{ $odd{$command} }) {
         refused(2, qr/./, $command, @{ $prefix{$command} }, "--$name=$_")

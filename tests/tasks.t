@@ -113,8 +113,7 @@ is($status, 0, 'all but bubble can be split');
 my ($fib) = grep { $_->{app} eq 'fib:15' } @{$r->{cells}};
 cmp_ok($fib->{rounds}[0]{answer}, '<', 610, 'so that a worker has less to do');
 
-for (['--task', 'nonsense'], ['--task', 'fib:0'], ['--threads', '65'], ['--model', 'fibres'],
-    ['--split', '--task', 'bubble'], ['--connections', '3']) {
+for (['--split', '--task', 'bubble'], ['--connections', '3']) {
     is((said($gilbench, 'cpu', @pair, @$_))[2] || 0, 2, "refused: @$_");
 }
 is((said($gilbench, 'compare', '--interface', 'task'))[2], 2, 'a task is no interface of a server');
