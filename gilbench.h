@@ -9163,6 +9163,7 @@ static void gb__stand(gb__standing *w, uintptr_t state, uintptr_t other)
                (w->kind != GB_WAIT_EVENT || gb__is_serving) && getpid() == gb__seen.pid;
     if (w->noted && !w->waiter.code) w->waiter = gb__spot_of(true, state);
     if (w->noted && other && other != state) w->holder = gb__spot_of(false, other);
+    else if (w->noted && other && w->kind == GB_WAIT_WORLD) w->holder = w->waiter;
     w->began = gb_now_ns();
 }
 
@@ -9513,7 +9514,8 @@ static const char gb__waits_helper[] =
     "        had[0] += count\n"
     "        had[1] += ms\n"
     "    for key in [key for key in pairs if key[5] == YIELDED]:\n"
-    "        same = [k for k in pairs if k[:3] == key[:3] and k != key]\n"
+    "        same = [k for k in pairs if k != key and (\n"
+    "            k[:3] == key[:3] or k[0] == WORLD and k[3:5] == key[1:3])]\n"
     "        if same:\n"
     "            pairs[max(same, key=lambda k: pairs[k][1])][1] += pairs.pop(key)[1]\n"
     "    for key, had in sorted(pairs.items(), key=lambda pair: -pair[1][1]):\n"
