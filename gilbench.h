@@ -9286,16 +9286,22 @@ static int gb__sem_wait(sem_t *s)
     return result;
 }
 
-// Before it parks, a free-threaded build's thread yields up to 40 times, on a busy machine for long.
-// For which mutex isn't known; that of the same line is taken for it.
+// Before it parks, a free-threaded build's thread yields up to 40 times. For which mutex isn't known:
+// that of the same line is taken for it. Where others have the CPU meanwhile that is long, and a
+// thread whose waits are noted is made to park, which tells.
 static int gb__sched_yield(void)
 {
+    enum { YIELDS = 40, LONG_NS = 50000 };
+    static _Thread_local int skip;
     gb__standing w = {.kind = GB_WAIT_LOCK, .mutex = GB__YIELDED, .again = true};
     uintptr_t state = atomic_load(&gb__seen.counts) ? gb__own_state() : 0;
-    if (state) w.waiter = gb__spot_of(true, state);
+    if (!state) return sched_yield();
+    w.waiter = gb__spot_of(true, state);
     if (gb__is_for_work(&w)) w.kind = GB_WAIT_EVENT;
-    if (state) gb__stand(&w, state, 0);
+    gb__stand(&w, state, 0);
+    if (w.noted && skip > 0 && skip--) return 0;
     int result = sched_yield();
+    if (gb_now_ns() - w.began > LONG_NS) skip = YIELDS;
     gb__go_on(&w);
     return result;
 }
