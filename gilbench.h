@@ -15178,27 +15178,25 @@ static size_t gb__warnings_like(const gb_result *r, size_t index)
     return n;
 }
 
-// The time that waits are a share of: that of all requests in the server's threads; of event loops,
-// in which requests overlap, that of the loops.
-static double gb__served_ms(const gb_cell *c, const gb_round *r)
+// The time that waits are a share of: that of all requests in the server.
+static double gb__served_ms(const gb_round *r)
 {
     double us = r->anatomy_us.read.mean + r->anatomy_us.attach_wait.mean + r->anatomy_us.app.mean +
                 r->anatomy_us.lock_wait.mean + r->anatomy_us.world_wait.mean +
                 r->anatomy_us.write.mean;
     double waited = 0, ms = us * (double)r->requests / 1e3;
     for (int i = 0; i <= GB_WAIT_EVENT; i++) waited += r->waits.ms[i];
-    if (c->interface == GB_ASGI) ms = 1e3 * r->seconds * c->workers;
     return waited > ms ? waited : ms;  // requests reach beyond the window
 }
 
 // "84 % for the GIL, 2 % for locks"
-static const char *gb__waited_text(const gb_cell *c, const gb_round *r, gb__phrase text)
+static const char *gb__waited_text(const gb_round *r, gb__phrase text)
 {
     static const char *const names[] = {"the GIL", "locks", "a stopped world",
                                         "a word of another thread"};
     int n = 0;
     for (int i = 0; i <= GB_WAIT_EVENT; i++) {
-        double share = 100 * r->waits.ms[i] / gb__served_ms(c, r);
+        double share = 100 * r->waits.ms[i] / gb__served_ms(r);
         if (share >= 0.5)
             n += snprintf(text + n, sizeof(gb__phrase) - (size_t)n, "%s%.0f %% for %s",
                           n ? ", " : "", share, names[i]);
@@ -15206,7 +15204,7 @@ static const char *gb__waited_text(const gb_cell *c, const gb_round *r, gb__phra
     return n ? text : "less than 0.5 % for anything";
 }
 
-static void gb__wait_row_cells(gb__table *t, const gb_cell *c, const gb_round *r, const gb_wait *w)
+static void gb__wait_row_cells(gb__table *t, const gb_round *r, const gb_wait *w)
 {
     static const char *const words[] = {"the GIL", "a lock", "the world", "another thread"};
     gb__small text;
@@ -15220,7 +15218,7 @@ static void gb__wait_row_cells(gb__table *t, const gb_cell *c, const gb_round *r
     else
         gb__cell(t, "%s%s%s", w->holder, *w->holder && *w->object ? ", " : "", w->object);
     gb__cell(t, "%s", gb__number(text, w->ms * 1e3 / (double)r->requests));
-    gb__cell(t, "%.1f %%", 100 * w->ms / gb__served_ms(c, r));
+    gb__cell(t, "%.1f %%", 100 * w->ms / gb__served_ms(r));
 }
 
 static const char *gb__wait_place(const gb_waits *w, int i)  // waiters and holders in turn
@@ -15240,30 +15238,39 @@ static void gb__add_sources(gb__paper *p, const gb_waits *w)
     }
 }
 
+// What was noted of a cell, as a table under a title; false where nothing was.
+static bool gb__wait_table(const gb_result *result, const gb_cell *c, gb__line title, gb__table *t)
+{
+    static const char *const heads[] = {"waits at", "for", "held by, or of", "ms/1000 req",
+                                        "share", NULL};
+    const gb_round *r = gb__noted_round(c);
+    gb__phrase name, text;
+    gb__small rps;
+    *t = (gb__table){.columns = 5, .left = 3, .keys = 3};
+    if (!r) return false;
+    snprintf(title, sizeof(gb__line), "%s on %s, %d x %d: %s req/s; %s%s", c->path,
+             gb__name(result, c, name), c->workers, c->threads, gb__number(rps, r->rps),
+             *r->waits.problem ? "waits can't be seen: " : "of a request's time it waited ",
+             *r->waits.problem ? r->waits.problem : gb__waited_text(r, text));
+    gb__heads(t, heads);
+    for (int k = 0; k < r->waits.count; k++) gb__wait_row_cells(t, r, &r->waits.list[k]);
+    return true;
+}
+
 static void gb__add_waits(gb__paper *p, const gb_result *result)
 {
     for (size_t i = 0; i < result->cell_count; i++) {
         const gb_cell *c = &result->cells[i];
-        const gb_round *r = gb__noted_round(c);
-        gb__table t = {.columns = 5, .left = 3, .keys = 3};
-        gb__phrase name, text;
-        gb__small rps;
-        if (!r) continue;
-        gb__buf_printf(&p->text, p->markdown ? "### " : "");
-        gb__buf_printf(&p->text, "%s on %s, %d x %d: ", c->path, gb__name(result, c, name),
-                       c->workers, c->threads);
-        if (*r->waits.problem)
-            gb__buf_printf(&p->text, "waits can't be seen: %s\n\n", r->waits.problem);
-        else
-            gb__buf_printf(&p->text, "%s req/s; of a request's time it waited %s\n\n",
-                           gb__number(rps, r->rps), gb__waited_text(c, r, text));
-        static const char *const heads[] = {"waits at", "for", "held by, or of", "ms/1000 req",
-                                            "share", NULL};
-        gb__heads(&t, heads);
-        for (int k = 0; k < r->waits.count; k++) gb__wait_row_cells(&t, c, r, &r->waits.list[k]);
+        gb__table t;
+        gb__line title;
+        if (!gb__wait_table(result, c, title, &t)) continue;
+        char *figures = strstr(title, ": ");
+        *figures = 0;
+        gb__add_item(p, title, "%s", figures + 2);
+        gb__buf_str(&p->text, "\n");
         gb__add_table(p, &t);
-        gb__add_sources(p, &r->waits);
-        if (r->waits.count) gb__buf_str(&p->text, "\n");
+        gb__add_sources(p, &gb__noted_round(c)->waits);
+        gb__buf_str(&p->text, "\n");
     }
 }
 
@@ -17478,14 +17485,28 @@ static void gb__pictures(gb__buf *b, const gb_result *r)
     gb__buf_str(b, "</div>\n");
 }
 
+static void gb__waits_page(gb__buf *b, const gb_result *r)
+{
+    gb__table t;
+    gb__line title;
+    for (size_t i = 0; i < r->cell_count; i++) {
+        if (gb__wait_table(r, &r->cells[i], title, &t)) gb__table_html(&t, b, title);
+        gb__table_free(&t);
+    }
+}
+
 static void gb__page(gb__buf *b, const gb__view *v)
 {
     const gb_result *r = v->result;
     gb__small text;
     gb__page_head(b, r);
     gb__buf_str(b, "<section>\n<h2>The answer</h2>\n");
-    gb__answer_section(b, r);
-    gb__pictures(b, r);
+    if (r->plan.waits) {
+        gb__waits_page(b, r);
+    } else {
+        gb__answer_section(b, r);
+        gb__pictures(b, r);
+    }
     if (!r->cell_count) gb__buf_str(b, "<p>Nothing was measured.</p>\n");
     if (r->warning_count)
         gb__html(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%s "
