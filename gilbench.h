@@ -17103,18 +17103,13 @@ static void gb__chart_legend(const gb__chart *k, gb__buf *b)
     }
 }
 
-static void gb__figure_open(gb__buf *b, const char *title, const char *note)
-{
-    gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", title, note);
-}
-
 // Frees the traces; nothing is drawn where there are none.
 static void gb__chart_draw(gb__chart *k, gb__buf *b)
 {
     b->failed |= !k->traces;
     if (k->traces) gb__chart_fit(k);
     if (k->traces && k->count) {
-        gb__figure_open(b, k->title, k->note);
+        gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", k->title, k->note);
         gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f 190\" role=\"img\">", GB__PICTURE);
         gb__html(b, "<title>%s</title><desc>%s, by %s.</desc>\n",
                  k->title, k->y_unit, k->x_unit);
@@ -17473,10 +17468,11 @@ static void gb__answer_section(gb__buf *b, const gb_result *r)
     gb__sentences *a = gb__sentences_of(r);
     gb__buf_str(b, a && a->count ? "<ul>\n" : "");
     for (size_t i = 0; a && i < a->count; i++) {
-        int label = (int)strcspn(a->lines[i], ":");
+        const char *line = a->lines[i], *colon = strchr(line, ':');
         gb__phrase about;
-        snprintf(about, sizeof about, "%.*s", label, a->lines[i]);
-        gb__html(b, "<li><b>%s</b>%s</li>\n", about, a->lines[i] + strlen(about));
+        snprintf(about, sizeof about, "%.*s", colon ? (int)(colon - line) : 0, line);
+        gb__html(b, *about ? "<li><b>%s</b>%s</li>\n" : "<li>%s%s</li>\n", about,
+                 line + strlen(about));
     }
     gb__buf_str(b, a && a->count ? "</ul>\n" : "");
     b->failed |= !a;

@@ -229,6 +229,7 @@ static void test_usual(void)
     const char *answer = strstr(text, "<li><b>/json, 1 thread</b>: 3.14.7t (no GIL) serves ");
     ok(answer && answer < strstr(text, "role=\"img\"") && answer < strstr(text, "<table>"),
        "it begins with the answer");
+    ok(!strstr(text, ".</b>"), "of which no whole sentence is bold");
     ok(strstr(text, " % of 82.0 us was waiting for the GIL."), "and says what time went on");
     ok(strstr(text, ">attach_wait us</th>") && strstr(text, ">mean ms</th>"),
        "the page's table has room for where a request's time went");
