@@ -787,6 +787,7 @@ typedef struct PyInterpreterConfig {
     X(void *, PyObject_GetTypeData, (PyObject *, PyTypeObject *))                                  \
     X(void, PyObject_Free, (void *))                                                               \
     X(PyObject *, PyUnicode_FromString, (const char *))                                            \
+    X(PyObject *, PyUnicode_FromStringAndSize, (const char *, Py_ssize_t))                         \
     X(PyObject *, PyUnicode_FromFormat, (const char *, ...))                                       \
     X(PyObject *, PyUnicode_InternFromString, (const char *))                                      \
     X(PyObject *, PyUnicode_DecodeLatin1, (const char *, Py_ssize_t, const char *))                \
