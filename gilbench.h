@@ -14135,7 +14135,7 @@ static void gb__say_best(gb__sentences *a, const gb__ladder *l)
     for (int build = 0; build < 2; build++) {
         const gb_cell *c = rows[build];
         gb__small rps, p99, mb;
-        gb__words(a, "%s %s with %s: %s req/s, p99 %s ms, %s MB", build ? ";" : ",", c->python,
+        gb__words(a, "%s %s with %s: %s req/s, p99 %s ms, %s MB", build ? ";" : ":", c->python,
                   gb__topology_words(c, topology), gb__number(rps, c->summary[GB_RPS].median),
                   gb__number(p99, c->summary[GB_LATENCY_P99].median),
                   gb__number(mb, c->summary[GB_MEMORY].median));

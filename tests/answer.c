@@ -150,7 +150,7 @@ static void test_best(void)
     usual(4);
     row("3.14.7", 2, 1, 2000, 1.9, 65)->best = true;
     row("3.14.7t", 1, 2, 1500, 1.9, 52)->best = true;
-    says("Best against best, /page, 3.14.7 with 2 processes: 2,070 req/s, p99 50.0 ms, 65.0 MB; "
+    says("Best against best, /page: 3.14.7 with 2 processes: 2,070 req/s, p99 50.0 ms, 65.0 MB; "
          "3.14.7t with 2 threads: 1,552 req/s, p99 50.0 ms, 52.0 MB. That is 0.75x the requests, "
          "slower; 1.00x the p99, no difference; 0.80x the memory, less.\n", "best against best");
     says("2 threads: 1.51x, faster", "their rows are none of the others");
