@@ -9245,8 +9245,8 @@ static bool gb__is_for_work(const gb__standing *w)
     return w->waiter.code && w->waiter.code == atomic_load(&gb__seen.waits_for_work);
 }
 
-// In front of a semaphore that CPython parks a thread on stands where it waits, a mutex, an event, a
-// queue or its own state when the world is stopped; and in front of that what a mutex alone has.
+// In front of a semaphore that CPython parks a thread on stands where it waits: a mutex, an event,
+// a queue, or its own state when the world is stopped; in front of that what a mutex alone has.
 static void gb__stand_at(gb__standing *w, uintptr_t address, uintptr_t of_mutex, uintptr_t state)
 {
     enum { QUEUE = 1 };
@@ -9261,7 +9261,7 @@ static void gb__stand_at(gb__standing *w, uintptr_t address, uintptr_t of_mutex,
     } else {
         uint8_t value = 0;
         w->waiter = gb__spot_of(true, state);
-        w->mutex = atomic_load(&gb__seen.notes) && gb__peek(false, address, &value, 1) ? address : 0;
+        if (atomic_load(&gb__seen.notes) && gb__peek(false, address, &value, 1)) w->mutex = address;
         if (!of_mutex || (value == QUEUE && !gb__is_serving) || gb__is_for_work(w))
             w->kind = GB_WAIT_EVENT;
     }
@@ -9287,8 +9287,8 @@ static int gb__sem_wait(sem_t *s)
     return result;
 }
 
-// Before it parks, a free-threaded build's thread yields up to 40 times. For which mutex isn't known:
-// that of the same line is taken for it. Where others have the CPU meanwhile that is long, and a
+// Before it parks, a free-threaded build's thread yields up to 40 times. For which mutex isn't
+// known: that of the same line is taken for it. Where others have the CPU meanwhile that is long, and a
 // thread whose waits are noted is made to park, which tells.
 static int gb__sched_yield(void)
 {
@@ -9669,8 +9669,8 @@ static PyObject *gb__wait_list(const gb__wait_row *rows)
         bool yielded = r->about[0] != GB_WAIT_WORLD && r->about[1] == GB__YIELDED;
         PyObject *done = !r->used ? NULL : gb_py.PyObject_CallMethod(
             list, "append", "((iKsKdsissis))", (int)r->about[0], (unsigned long long)r->object,
-            collecting ? "a collection of garbage" : yielded ? "a lock, by yielding" : r->type, (unsigned long long)r->count,
-            (double)r->ns / 1e6, r->waiter, r->waiter_line, r->waiter_in, r->holder,
+            collecting ? "a collection of garbage" : yielded ? "a lock, by yielding" : r->type,
+            (unsigned long long)r->count, (double)r->ns / 1e6, r->waiter, r->waiter_line, r->waiter_in, r->holder,
             r->holder_line, r->holder_in);
         gb__py_drop(done);
     }
@@ -13372,8 +13372,8 @@ static double gb__waiting_share(const gb_cell *c)
     return all > 0 ? waits / all : 0;
 }
 
-// To note the lines slows down who waits, so it has a round of its own, and only where it tells much:
-// in the rows whose requests wait longest.
+// To note the lines slows down who waits, so it has a round of its own, and only where it tells
+// much: in the rows whose requests wait longest.
 static void gb__note_waits(const gb_plan *p, gb_result *r)
 {
     gb_error ignored;
@@ -14299,8 +14299,7 @@ static void gb__say_waits(gb__sentences *a, const gb_cell *c)
     if (w->kind == GB_WAIT_WORLD) gb__words(a, "%s stops it.", w->holder);
     else if (w->kind == GB_WAIT_LOCK) gb__words(a, "most at %s, of %s.", w->waiter, w->object);
     else
-        gb__words(a, "most at %s, held by %s.", w->waiter,
-                  *w->holder ? w->holder : "no line of Python");
+        gb__words(a, "most at %s%s%s.", w->waiter, *w->holder ? ", held by " : "", w->holder);
 }
 
 static bool gb__is_first_of_scenario(const gb_result *r, const gb_cell *c)
