@@ -261,6 +261,11 @@
 // waits only, and measures those rows once more, apart, whose requests wait for over a tenth of
 // their time, to say what for.
 //
+// Of WSGI without a GIL `why` also names the objects whose references threads count that don't own
+// them: the counts of all objects are read again and again ahead of the window, under load. How
+// often a request changes one is told by sys.stderr's, which each changes twice; those with less
+// than 8 are left out. Where they "couldn't be seen" the machine was too busy, or there is no WSGI.
+//
 // METHOD
 //
 // A cell is one combination of build, application and topology. A round measures every cell once,
@@ -883,12 +888,22 @@ typedef struct gb_wait {
     double ms;                         // of all threads together
 } gb_wait;
 
+#define GB_SHARED 10
+
+typedef struct gb_shared {
+    char object[GB_WAIT_TEXT];         // "dict shop.CACHE"
+    double changes;                    // of its count in a request, at least
+} gb_shared;
+
 typedef struct gb_waits {
     bool noted;                        // false: nobody looked
     double ms[4];                      // of all waits of a kind
     int count;
     gb_wait list[GB_WAITS];            // the longest first
     char problem[256];                 // why nothing can be seen of this interpreter; "": it can
+    bool counts_seen;                  // of references; false: nobody looked
+    int shared_count;
+    gb_shared shared[GB_SHARED];       // whose counts several threads write, most often first
 } gb_waits;
 
 // Between the two, each wait is noted by the lines of Python that it is of. Call them attached, the
@@ -944,6 +959,7 @@ typedef struct gb_service_config {
     const char *ready_path;   // the command serves as soon as this answers; default "/json"
     bool waits;               // who waits for what is noted during the window: see gb_round.waits;
                               // it slows down those who wait
+    bool sharing;             // with waits, of several threads: also, ahead of it, what they share
     gb_process process;
 } gb_service_config;
 
@@ -9721,6 +9737,119 @@ static void gb__waits_merge(gb_waits *to, const gb_waits *from)
     if (*from->problem) gb__copy(to->problem, sizeof to->problem, from->problem);
 }
 
+// ---- reference counts ---------------------------------------------------------------------------
+// An object of a free-threaded build has two: its owner's, and one that all other threads write,
+// which passes from CPU to CPU. The second is read again and again: of all objects there are, and
+// then, to see more of it, of those whose count changed most often.
+
+#define GB__LOOK_NS 600000000  // at all; twice that at the most
+#define GB__FINE 64            // of which there are so many
+#define GB__FEW_CHANGES 8      // a request: a microsecond at most
+
+typedef struct gb__counted {
+    PyObject *object;
+    uint64_t last;
+    unsigned changes;
+} gb__counted;
+
+static PyObject *gb__most_shared;  // [(object, changes a request)]; NULL: nobody looked
+
+static const char gb__sharing_helper[] =
+    "import gc\n"
+    "def everything():\n"
+    "    objects = gc.get_objects()\n"
+    "    found = dict(zip(map(id, objects), objects))\n"
+    "    for i in range(0, len(objects), 4096):\n"
+    "        more = gc.get_referents(*objects[i:i + 4096])\n"
+    "        found.update(zip(map(id, more), more))\n"
+    "    return list(found.values())\n"
+    "def called(shared, names):\n"
+    "    found = names({id(o) for o, _ in shared})\n"
+    "    return [(f'{type(o).__name__} {found[id(o)]}'.strip(), n) for o, n in shared]\n";
+
+static PyObject *gb__sharing_call(const char *name, PyObject *argument, PyObject *more)
+{
+    PyObject *helper = gb__py_run(gb__sharing_helper, "gilbench"), *result = NULL;
+    PyObject *function = helper ? gb_py.PyDict_GetItemString(helper, name) : NULL;
+    if (function) result = gb_py.PyObject_CallFunctionObjArgs(function, argument, more, NULL);
+    gb__py_drop(helper);
+    return result;
+}
+
+static uint64_t gb__others_count(const PyObject *object)  // it stands in front of the type
+{
+    uintptr_t type = (uintptr_t)object + gb__seen.at->object.type;
+    return __atomic_load_n((const uint64_t *)type - 1, __ATOMIC_RELAXED);
+}
+
+static int gb__by_changes(const void *a, const void *b)
+{
+    unsigned x = ((const gb__counted *)a)->changes, y = ((const gb__counted *)b)->changes;
+    return (x < y) - (x > y);
+}
+
+static void gb__count_changes(gb__counted *all, size_t n, uint64_t ns)
+{
+    uint64_t end = gb_now_ns() + ns;
+    for (size_t i = 0; i < n; i++)
+        all[i] = (gb__counted){all[i].object, gb__others_count(all[i].object), 0};
+    while (gb_now_ns() < end)
+        for (gb__counted *c = all; c < all + n; c++) {
+            uint64_t count = gb__others_count(c->object);
+            c->changes += count != c->last;
+            c->last = count;
+        }
+    qsort(all, n, sizeof *all, gb__by_changes);
+}
+
+// While the application works. Names take longer: they are asked for when it has rest.
+static void gb__sharing_look(void)  // attached
+{
+    enum { FEWEST = 20 };  // this proves that counts are seen: a busy machine may leave no time
+    PyObject *objects = gb__sharing_call("everything", NULL, NULL);
+    size_t n = objects ? (size_t)gb_py.PyList_Size(objects) : 0, fine = n < GB__FINE ? n : GB__FINE;
+    PyObject *known = gb_py.PySys_GetObject("stderr");
+    gb__counted *all = known ? calloc(n + 1, sizeof *all) : NULL, *reference = all;
+    for (size_t i = 0; all && i < n; i++) {
+        all[i].object = gb_py.PyList_GetItemRef(objects, (Py_ssize_t)i);
+        gb_py.Py_DecRef(all[i].object);  // the list keeps it
+    }
+    PyThreadState *state = gb_py.PyEval_SaveThread();
+    if (all) gb__count_changes(all, n, GB__LOOK_NS);
+    if (all) all[fine].object = known;  // there is room for one more
+    if (all) gb__count_changes(all, fine + 1, 2 * GB__LOOK_NS);
+    while (all && reference->object != known) reference++;
+    gb_py.PyEval_RestoreThread(state);
+    gb__most_shared = all && reference->changes >= FEWEST ? gb_py.PyList_New(0) : NULL;
+    for (size_t i = 0; gb__most_shared && i <= fine && i < GB_SHARED &&
+                       2ull * all[i].changes >= GB__FEW_CHANGES * reference->changes; i++)
+        gb__py_drop(gb_py.PyObject_CallMethod(gb__most_shared, "append", "((Od))", all[i].object,
+                                              2.0 * all[i].changes / reference->changes));
+    free(all);
+    gb__py_drop(objects);
+    gb_py.PyErr_Clear();
+}
+
+static void gb__sharing_tell(gb_waits *w)  // attached
+{
+    PyObject *names = gb_py.PyDict_GetItemString(gb__seen.helper, "names");
+    PyObject *called = gb__sharing_call("called", gb__most_shared, names);
+    w->counts_seen = called;
+    for (Py_ssize_t i = 0; called && i < gb_py.PyList_Size(called); i++) {
+        gb_shared *to = &w->shared[w->shared_count++];
+        const char *text = "?";
+        PyObject *row = gb_py.PyList_GetItemRef(called, i);
+        gb_py.PyArg_ParseTuple(row, "sd", &text, &to->changes);
+        gb__copy(to->object, sizeof to->object, text);
+        gb__py_drop(row);
+    }
+    gb__py_drop(called);
+    gb__py_drop(gb__most_shared);
+    gb__most_shared = NULL;
+}
+
+// ---- all of it ----------------------------------------------------------------------------------
+
 // Takes all that was noted out of the table, and describes it.
 static PyObject *gb__wait_report(void)
 {
@@ -9779,6 +9908,7 @@ GB_API void gb_waits_end(gb_waits *waits)
     }
     waits->noted = report;
     gb__py_drop(report);
+    if (gb__most_shared) gb__sharing_tell(waits);
     gb_py.PyErr_Clear();
 }
 
@@ -10168,6 +10298,7 @@ static void gb__hosted_window_begin(gb__hosted *h)
 {
     PyThreadState *state = h->config.waits ? gb__interpreter_attach(&h->main) : NULL;
     if (state) {
+        if (h->config.sharing && gb__seen.world) gb__sharing_look();
         gb_waits_begin(NULL);
         gb__interpreter_detach(state);
     }
@@ -11511,9 +11642,9 @@ static void gb__on_window(void *user, bool end)
     int pid = gb_service_pid(m->service);
     // Counters stand next to the window; what takes milliseconds, stalls included, lies outside.
     if (!end) {
+        m->code = gb__ask(m->service, GB__ASK_BEGIN, &m->reply, &m->error);
         gb_peak_reset(pid);
-        m->code = gb__sampler_start(&m->sampler, pid, 0, &m->error);
-        if (!m->code) m->code = gb__ask(m->service, GB__ASK_BEGIN, &m->reply, &m->error);
+        if (!m->code) m->code = gb__sampler_start(&m->sampler, pid, 0, &m->error);
         // The machine's time and the server's in one order at both ends: the same time between.
         gb__measure_machine(m);
         if (!m->code) m->code = gb_usage_read(pid, false, &m->before, &m->error);
@@ -13104,6 +13235,7 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
                     .cpus = on->server_cpus,
                     .cpu_count = c->server_cpus ? c->server_cpus : on->server_cpu_count,
                     .command = *c->command ? c->command : NULL, .waits = p->waits || noting,
+                    .sharing = p->waits && c->workers * c->threads > 1,
                     .process = p->process},
         .path = c->path,
         .load = p->load,
@@ -15268,6 +15400,25 @@ static bool gb__wait_table(const gb_result *result, const gb_cell *c, gb__line t
     return true;
 }
 
+static void gb__add_sharing(gb__paper *p, const gb_round *r)
+{
+    static const char *const heads[] = {"counted by several threads", "changes/request", NULL};
+    const gb_waits *w = &r->waits;
+    gb__table t = {.columns = 2, .left = 1, .keys = 1};
+    gb__small text;
+    if (!w->shared_count && w->noted && r->gil.enabled_after_load == 0)
+        gb__buf_str(&p->text, w->counts_seen
+                    ? "No object's references are much counted by several threads.\n\n"
+                    : "Whose references several threads count couldn't be seen.\n\n");
+    if (!w->shared_count) return;
+    gb__heads(&t, heads);
+    for (int i = 0; i < w->shared_count; i++) {
+        gb__cell(&t, "%s", w->shared[i].object);
+        gb__cell(&t, "%s", gb__number(text, w->shared[i].changes));
+    }
+    gb__add_table(p, &t);
+}
+
 static void gb__add_waits(gb__paper *p, const gb_result *result)
 {
     for (size_t i = 0; i < result->cell_count; i++) {
@@ -15282,6 +15433,7 @@ static void gb__add_waits(gb__paper *p, const gb_result *result)
         gb__add_table(p, &t);
         gb__add_sources(p, &gb__noted_round(c)->waits);
         gb__buf_str(&p->text, "\n");
+        gb__add_sharing(p, gb__noted_round(c));
     }
 }
 
@@ -15881,6 +16033,10 @@ static const gb__key gb__wait_keys[] = {
     GB__END};
 static const gb__key gb__wait_element = GB__PART(gb_wait, gb__wait_keys, NULL);
 
+static const gb__key gb__shared_keys[] = {
+    GB__KEY(TEXT, gb_shared, object), GB__KEY(NUMBER, gb_shared, changes), GB__END};
+static const gb__key gb__shared_element = GB__PART(gb_shared, gb__shared_keys, NULL);
+
 #define GB__WAITED_MS(kind, name)                                                                  \
     {.key = (name), .offset = (kind) * sizeof(double), .type = GB__IS_NUMBER}
 static const gb__key gb__waited_keys[] = {
@@ -15924,7 +16080,11 @@ static const gb__key gb__round_keys[] = {
               .flags = GB__OMITTED),
     GB__NAMED(SERIES, gb_round, waits.list, "waits", .more = &gb__wait_element, .most = GB_WAITS,
               .count = offsetof(gb_round, waits.count), .flags = GB__OMITTED),
-    GB__NAMED(TEXT, gb_round, waits.problem, "waits_problem", .flags = GB__OMITTED), GB__END};
+    GB__NAMED(TEXT, gb_round, waits.problem, "waits_problem", .flags = GB__OMITTED),
+    GB__NAMED(BOOL, gb_round, waits.counts_seen, "counts_seen", .flags = GB__OMITTED),
+    GB__NAMED(SERIES, gb_round, waits.shared, "shared", .more = &gb__shared_element,
+              .most = GB_SHARED, .count = offsetof(gb_round, waits.shared_count),
+              .flags = GB__OMITTED), GB__END};
 static const gb__key gb__round_element = GB__PART(gb_round, gb__round_keys, NULL);
 
 static const gb__key gb__summary_keys[] = {

@@ -65,4 +65,45 @@ $result = eval { decode_json(slurp("$top/why.json")) } // { cells => [] };
 is(join(' ', $status, map { $_->{scenario} } @{ $result->{cells} }), '0 wsgi-page wsgi-page',
     'of one scenario, where none is named');
 
+# A shared object among 100,000 others is named, and an application without one names none. A machine
+# that is too busy to see counts says so: then it is asked again.
+save('shared.py', <<'END');
+class Config:
+    debug = False
+CONFIG, OTHERS = Config(), [[n] for n in range(100000)]
+def answer(start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain'), ('Content-Length', '4')])
+    return [b'done']
+def app(environ, start_response):
+    for _ in range(3000):
+        c = CONFIG
+        c.debug
+    return answer(start_response)
+def alone(environ, start_response):
+    own = Config()
+    for _ in range(3000):
+        c = own
+        c.debug
+    return answer(start_response)
+END
+for my $name ('app', 'alone') {
+    my $round;
+    for (1 .. 6) {
+        ($out) = said({ dir => $top }, $gilbench, 'why', '--app', "shared.py:$name", '--threads', 4, '--connections',
+            8, '--duration', '0.1', '--python', $pair[1]{executable}, '--json', 'why.json');
+        $round = eval { decode_json(slurp("$top/why.json"))->{cells}[0]{rounds}[0] } // {};
+        last if $round->{counts_seen};
+    }
+  SKIP: {
+        like($out, qr/Whose references several threads count couldn't be seen/, 'or says so'),
+            skip('this machine is too busy', 2) if !$round->{counts_seen};
+        my @shared = map { $_->{object} } @{ $round->{shared} // [] };
+        is($shared[0], $name eq 'app' ? 'Config shared.CONFIG' : undef, "$name: what threads share is named");
+        like($out, $name eq 'app' ? qr/^Config shared\.CONFIG +\d/m : qr/No object's references are much counted/,
+            'in the table, too');
+        ($again) = said({ dir => $top }, $gilbench, 'report', 'why.json');
+        is($again, $out, 'the report of the file is the same');
+    }
+}
+
 done_testing();
