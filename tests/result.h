@@ -42,7 +42,7 @@ static void make_round(gb_round *r, double rate)
     r->waits = (gb_waits){true, {1.5, 2.5, 0, 7}, 2,
                           {{GB_WAIT_LOCK, "a.py:1 f", "with x:", "", "", 0, "dict a.D", 3, 2.5},
                            {GB_WAIT_GIL, "a.py:2 g", "", "b.py:3 h", "y", 0.5, "", 1, 1.5}},
-                          "why \"not\""};
+                          "why \"not\"", true, 1, {{"dict shop.CACHE", 12.5}}};
     r->gc.collections = 17;
     r->gc.pause_ms = made_number();
     r->gil.enabled_after_load = 1;
