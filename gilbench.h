@@ -9742,7 +9742,7 @@ static void gb__waits_merge(gb_waits *to, const gb_waits *from)
 // which passes from CPU to CPU. The second is read again and again: of all objects there are, and
 // then, to see more of it, of those whose count changed most often.
 
-#define GB__LOOK_NS 600000000  // at all; twice that at the most
+#define GB__LOOK_NS 500000000  // at all; three times that at the most
 #define GB__FINE 64            // of which there are so many
 #define GB__FEW_CHANGES 8      // a request: a microsecond at most
 
@@ -9805,7 +9805,7 @@ static void gb__count_changes(gb__counted *all, size_t n, uint64_t ns)
 // While the application works. Names take longer: they are asked for when it has rest.
 static void gb__sharing_look(void)  // attached
 {
-    enum { FEWEST = 20 };  // this proves that counts are seen: a busy machine may leave no time
+    enum { FEWEST = 8 };  // this proves that counts are seen: a busy machine may leave no time
     PyObject *objects = gb__sharing_call("everything", NULL, NULL);
     size_t n = objects ? (size_t)gb_py.PyList_Size(objects) : 0, fine = n < GB__FINE ? n : GB__FINE;
     PyObject *known = gb_py.PySys_GetObject("stderr");
@@ -9817,7 +9817,7 @@ static void gb__sharing_look(void)  // attached
     PyThreadState *state = gb_py.PyEval_SaveThread();
     if (all) gb__count_changes(all, n, GB__LOOK_NS);
     if (all) all[fine].object = known;  // there is room for one more
-    if (all) gb__count_changes(all, fine + 1, 2 * GB__LOOK_NS);
+    if (all) gb__count_changes(all, fine + 1, 3 * GB__LOOK_NS);
     while (all && reference->object != known) reference++;
     gb_py.PyEval_RestoreThread(state);
     gb__most_shared = all && reference->changes >= FEWEST ? gb_py.PyList_New(0) : NULL;
