@@ -248,18 +248,18 @@
 //
 // `gilbench why` (gb_service_config.waits, and gb_waits_begin for any other program) notes every
 // wait of 3.14's threads for the GIL, for the locks of objects and of threading, and for a stopped
-// world: how long, the line of Python that waits, and the line that had the GIL or stopped the world
-// or the object whose lock it is, by name where a module leads to it. To wait to be told (a
-// Condition, an Event, a queue) is kept apart, and noted only in the server's own threads. libpython
-// calls the C library's waiting functions through its own table, which is led to this program; lines
-// are read by the offsets that CPython has for debuggers. Each part of that is tried at the start,
-// and where it fails (another version, a libpython without a table or without offsets) the report
-// says so. Who has the GIL is looked up 1,400 times a second: shorter holds are seen by chance. A
-// free-threaded thread yields up to 40 times before it is parked, which counts as its line's wait.
-// Locks that C code of an extension has of its own aren't seen. "No line of Python" holds the GIL
-// where a thread is between requests, or in C. To note lines slows down who waits, so compare counts
-// waits only, and measures those rows once more, apart, whose requests wait for over a tenth of
-// their time, to say what for.
+// world: how long, the line of Python that waits, and the line that had the GIL or stopped the
+// world or the object whose lock it is, by name where a module leads to it. To wait to be told (a
+// Condition, an Event, a queue) is kept apart, and noted only in the server's own threads.
+// libpython calls the C library's waiting functions through its own table, which is led to this
+// program; lines are read by the offsets that CPython has for debuggers. Each part of that is tried
+// at the start, and where it fails (another version, a libpython without a table or without
+// offsets) the report says so. Who has the GIL is looked up 1,400 times a second: shorter holds are
+// seen by chance. A free-threaded thread yields up to 40 times before it is parked, which counts as
+// its line's wait. Locks that C code of an extension has of its own aren't seen. "No line of
+// Python" holds the GIL where a thread is between requests, or in C. To note lines slows down who
+// waits, so compare counts waits only, and measures those rows once more, apart, whose requests
+// wait for over a tenth of their time, to say what for.
 //
 // Of WSGI without a GIL `why` also names the objects whose references threads count that don't own
 // them: the counts of all objects are read again and again ahead of the window, under load. How
@@ -1271,8 +1271,8 @@ GB_API gb_code gb_report_json(const gb_result *result, int argc, char *const *ar
                               gb_error *error);
 // One self-contained page: tables and pictures, no script, nothing fetched.
 GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error);
-// The results of several machines on one page: what the ratio of the builds is on each. None of them
-// is held against another.
+// The results of several machines on one page: what the ratio of the builds is on each. None of
+// them is held against another.
 GB_API gb_code gb_report_class(const gb_result *results, size_t count, FILE *out, gb_error *error);
 // A file a build for `python -m pyperf compare_to`, and another with its memory, into a directory
 // that is made where it isn't there.
@@ -9304,8 +9304,8 @@ static int gb__sem_wait(sem_t *s)
 }
 
 // Before it parks, a free-threaded build's thread yields up to 40 times. For which mutex isn't
-// known: that of the same line is taken for it. Where others have the CPU meanwhile that is long, and a
-// thread whose waits are noted is made to park, which tells.
+// known: that of the same line is taken for it. Where others have the CPU meanwhile that is long,
+// and a thread whose waits are noted is made to park, which tells.
 static int gb__sched_yield(void)
 {
     enum { YIELDS = 40, LONG_NS = 50000 };
@@ -9686,8 +9686,8 @@ static PyObject *gb__wait_list(const gb__wait_row *rows)
         PyObject *done = !r->used ? NULL : gb_py.PyObject_CallMethod(
             list, "append", "((iKsKdsissis))", (int)r->about[0], (unsigned long long)r->object,
             collecting ? "a collection of garbage" : yielded ? "a lock, by yielding" : r->type,
-            (unsigned long long)r->count, (double)r->ns / 1e6, r->waiter, r->waiter_line, r->waiter_in, r->holder,
-            r->holder_line, r->holder_in);
+            (unsigned long long)r->count, (double)r->ns / 1e6, r->waiter, r->waiter_line,
+            r->waiter_in, r->holder, r->holder_line, r->holder_in);
         gb__py_drop(done);
     }
     return list;
@@ -10782,7 +10782,8 @@ static void gb__task_close(gb__task_slot *s)
 {
     gb__tasking *t = s->task;
     PyThreadState *state = *t->order->source && !s->error.code
-                           ? gb__interpreter_attach(t->host.own ? t->host.own : &t->host.main) : NULL;
+                               ? gb__interpreter_attach(t->host.own ? t->host.own : &t->host.main)
+                               : NULL;
     if (state) {
         PyObject *module = gb_py.PyImport_ImportModule("task");
         PyObject *answer = module ? gb_py.PyObject_GetAttrString(module, "answer") : NULL;
@@ -14494,8 +14495,8 @@ static void gb__say_changes(gb__sentences *a)
     }
     gb__begin(a);
     gb__words(a, "Against the first result, of %zu rows that both have: %zu faster, %zu slower, "
-              "%zu no difference, %zu unclear.", all, n[GB_FASTER], n[GB_SLOWER], n[GB_NO_DIFFERENCE],
-              n[GB_UNCLEAR]);
+              "%zu no difference, %zu unclear.", all, n[GB_FASTER], n[GB_SLOWER],
+              n[GB_NO_DIFFERENCE], n[GB_UNCLEAR]);
 }
 
 // ---- what makes it unsure -----------------------------------------------------------------------
@@ -17722,8 +17723,8 @@ static bool gb__same_question(const gb_result *r, const gb_cell *a, const gb_res
            (a->best || topology);
 }
 
-// The ratio of builds that answers the same question as `like`; `like` NULL: the first after `*from`
-// of this result. NULL: there is none.
+// The ratio of builds that answers the same question as `like`; `like` NULL: the first after
+// `*from` of this result. NULL: there is none.
 static const gb_comparison *gb__class_ratio(const gb_result *r, const gb_result *of,
                                             const gb_comparison *like, size_t *from)
 {
@@ -17907,7 +17908,7 @@ enum {
     X(BIND, "bind", 0, "HOST:PORT", GB__SERVE, "default 127.0.0.1:8000; port 0: a free one")       \
     X(MAX_BODY, "max-body", 0, "BYTES", GB__SERVE, "of a request; default 16 MiB")                 \
     X(THREADS, "threads", 0, "LIST", GB__COMPARE,                                                  \
-      "server threads, not of ASGI; default: 1, one a CPU and 64, a process a CPU (why: 64)")       \
+      "server threads, not of ASGI; default: 1, one a CPU and 64, a process a CPU (why: 64)")      \
     X(SERVE_THREADS, "threads", 0, "N", GB__SERVE, "server threads; default 1")                    \
     X(LOAD_THREADS, "threads", 't', "N", GB__LOAD, "client threads; default 1")                    \
     X(TASK, "task", 0, "TASK", GB__CPU | GB__MANY,                                                 \
