@@ -265,6 +265,8 @@
 // them: the counts of all objects are read again and again ahead of the window, under load. How
 // often a request changes one is told by sys.stderr's, which each changes twice; those with less
 // than 8 are left out. Where they "couldn't be seen" the machine was too busy, or there is no WSGI.
+// --what-if makes four of those that a module's name leads to immortal, which ends their counting,
+// in one of two arms that are measured in turn: what the application would gain. Their locks stay.
 //
 // METHOD
 //
@@ -960,6 +962,7 @@ typedef struct gb_service_config {
     bool waits;               // who waits for what is noted during the window: see gb_round.waits;
                               // it slows down those who wait
     bool sharing;             // with waits, of several threads: also, ahead of it, what they share
+    const char *unshared;     // "shop.CACHE, shop.RATES": made immortal ahead of the window
     gb_process process;
 } gb_service_config;
 
@@ -1062,6 +1065,18 @@ typedef enum gb_metric {
     GB_METRIC_COUNT
 } gb_metric;
 
+// Of memory, GB_FASTER means less and GB_SLOWER more. There is no difference where the interval
+// lies within 1 % of 1; where neither can be said it is unclear, as it always is with fewer than 6
+// rounds.
+typedef enum gb_verdict { GB_NO_DIFFERENCE, GB_FASTER, GB_SLOWER, GB_UNCLEAR } gb_verdict;
+
+typedef struct gb_what_if {
+    char objects[256];            // made immortal: "shop.CACHE, shop.RATES"; "": nothing was tried
+    gb_interval ratio;            // of req/s, to those of the application as it is
+    int rounds;
+    gb_verdict verdict;
+} gb_what_if;
+
 typedef struct gb_cell {
     char id[256];                 // scenario/python/topology
     char source[64];              // which of several results it is from; "" where there is one
@@ -1083,6 +1098,7 @@ typedef struct gb_cell {
     size_t round_count;
     gb_round *noted_rounds;       // owned: one more, which counts nowhere else, in which the waits
     size_t noted_round_count;     // were noted, where requests waited for much of their time
+    gb_what_if what_if;
     gb_histogram latency;         // of all rounds; owned, as is the next
     gb_histogram uncorrected;     // with a rate only
     gb_interval summary[GB_METRIC_COUNT];  // over the rounds with a measurement; NAN without any
@@ -1191,15 +1207,11 @@ typedef struct gb_plan {
     uint64_t seed;                // of the order and of the intervals; default 1
     bool no_control;              // leaves out the C handler
     bool waits;                   // see gb_service_config: its rows are slower than they would be
+    int what_if;                  // with waits, rounds to see what its most shared objects cost
     void (*on_progress)(void *user, const gb_progress *progress);
     void *user;
     const bool *stop;             // set to true to end early and keep what was measured
 } gb_plan;
-
-// Of memory, GB_FASTER means less and GB_SLOWER more. There is no difference where the interval
-// lies within 1 % of 1; where neither can be said it is unclear, as it always is with fewer than 6
-// rounds.
-typedef enum gb_verdict { GB_NO_DIFFERENCE, GB_FASTER, GB_SLOWER, GB_UNCLEAR } gb_verdict;
 
 typedef struct gb_comparison {
     char scenario[64];
@@ -9755,7 +9767,7 @@ typedef struct gb__counted {
 static PyObject *gb__most_shared;  // [(object, changes a request)]; NULL: nobody looked
 
 static const char gb__sharing_helper[] =
-    "import gc\n"
+    "import gc, sys\n"
     "def everything():\n"
     "    objects = gc.get_objects()\n"
     "    found = dict(zip(map(id, objects), objects))\n"
@@ -9765,7 +9777,17 @@ static const char gb__sharing_helper[] =
     "    return list(found.values())\n"
     "def called(shared, names):\n"
     "    found = names({id(o) for o, _ in shared})\n"
-    "    return [(f'{type(o).__name__} {found[id(o)]}'.strip(), n) for o, n in shared]\n";
+    "    return [(f'{type(o).__name__} {found[id(o)]}'.strip(), n) for o, n in shared]\n"
+    "def find(name):\n"
+    "    path, n = name.split('.'), name.count('.')\n"
+    "    while n > 1 and '.'.join(path[:n]) not in sys.modules:\n"
+    "        n -= 1\n"
+    "    o = sys.modules['.'.join(path[:n])]\n"
+    "    for key in path[n:]:\n"
+    "        o = object.__getattribute__(o, '__dict__')[key]\n"
+    "    return o\n"
+    "def find_all(names):\n"
+    "    return [find(name) for name in names.split(', ')]\n";
 
 static PyObject *gb__sharing_call(const char *name, PyObject *argument, PyObject *more)
 {
@@ -9846,6 +9868,25 @@ static void gb__sharing_tell(gb_waits *w)  // attached
     gb__py_drop(called);
     gb__py_drop(gb__most_shared);
     gb__most_shared = NULL;
+}
+
+// While the world stands still: another thread may be about to count.
+static gb_code gb__unshare(const char *names, gb_error *error)  // attached
+{
+    gb__function immortal = gb__private("PyUnstable_SetImmortal");
+    uintptr_t interpreter = (uintptr_t)gb_py.PyInterpreterState_Get();
+    PyObject *text = gb_py.PyUnicode_FromString(names);
+    PyObject *found = text ? gb__sharing_call("find_all", text, NULL) : NULL;
+    gb__py_drop(text);
+    if (!immortal) immortal = gb__private("_Py_SetImmortal");
+    if (!found) return gb__py_fail(error, GB_APP, "not all of %s are there", names);
+    if (immortal && gb__seen.world) gb__world(true, interpreter);
+    for (Py_ssize_t i = 0; immortal && gb__seen.world && i < gb_py.PyList_Size(found); i++)
+        ((void (*)(PyObject *))immortal)(gb_py.PyList_GetItemRef(found, i));
+    if (immortal && gb__seen.world) gb__world(false, interpreter);
+    gb__py_drop(found);
+    if (immortal && gb__seen.world) return GB_OK;
+    return gb__fail(error, GB_USAGE, "this build can't make objects immortal");
 }
 
 // ---- all of it ----------------------------------------------------------------------------------
@@ -10294,17 +10335,21 @@ static void gb__interpreter_detach(PyThreadState *state)
     gb_py.PyThreadState_DeleteCurrent();
 }
 
-static void gb__hosted_window_begin(gb__hosted *h)
+static gb_code gb__hosted_window_begin(gb__hosted *h, gb_error *error)
 {
-    PyThreadState *state = h->config.waits ? gb__interpreter_attach(&h->main) : NULL;
+    bool asks = h->config.waits || h->config.unshared;
+    PyThreadState *state = asks ? gb__interpreter_attach(&h->main) : NULL;
+    gb_code code = GB_OK;
     if (state) {
+        if (h->config.unshared) code = gb__unshare(h->config.unshared, error);
         if (h->config.sharing && gb__seen.world) gb__sharing_look();
-        gb_waits_begin(NULL);
+        if (h->config.waits) gb_waits_begin(NULL);
         gb__interpreter_detach(state);
     }
     for (int i = 0; i < h->count; i++) gb__server_window_begin(h->servers[i]);
     atomic_store(&gb__gc_collections, 0);
     atomic_store(&gb__gc_pause_ns, 0);
+    return code;
 }
 
 // Wherever the figures have come to, their histograms have their counts with them.
@@ -10421,7 +10466,8 @@ static void *gb__child_control(void *arg)
     for (;;) {
         gb__reply reply = {0};
         char ask = gb__hear(h->parent);
-        if (ask == GB__ASK_BEGIN) gb__hosted_window_begin(h);
+        if (ask == GB__ASK_BEGIN)
+            reply.error.code = gb__hosted_window_begin(h, &reply.error);
         if (ask == GB__ASK_END) gb__hosted_stats(h, &reply.stats);
         if (ask == GB__ASK_STOP || !gb__tell(h->parent, &reply)) break;
     }
@@ -10436,7 +10482,7 @@ typedef struct gb__order {
     gb__place place;      // of a worker, which is forked; else without a port
     gb__hosted *loaded;   // that it is forked with; NULL: it loads the application itself
     gb_python python;
-    char texts[3][GB_PATH];
+    char texts[4][GB_PATH];
     char modules[4096];   // to be tried for whether they bring the GIL back; "" to serve
     char source[16384];   // of a task; "": config.app names a function
     bool split;           // the task's workers have shares of it
@@ -10444,17 +10490,18 @@ typedef struct gb__order {
 
 static void gb__order_adopt(gb__order *o)
 {
-    const char **texts[] = {&o->config.app, &o->config.loop, &o->config.server.host};
-    for (int i = 0; i < 3; i++)
+    const char **texts[] = {&o->config.app, &o->config.loop, &o->config.server.host,
+                            &o->config.unshared};
+    for (int i = 0; i < 4; i++)
         if (*texts[i]) *texts[i] = o->texts[i];
     if (o->config.python) o->config.python = &o->python;
 }
 
 static gb_code gb__order_make(gb__order *o, const gb_service_config *config, gb_error *error)
 {
-    const char *texts[] = {config->app, config->loop, config->server.host};
+    const char *texts[] = {config->app, config->loop, config->server.host, config->unshared};
     *o = (gb__order){.config = *config};
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (texts[i] && snprintf(o->texts[i], GB_PATH, "%s", texts[i]) >= GB_PATH)
             return gb__fail(error, GB_USAGE, "\"%.80s...\" is longer than %d bytes", texts[i],
                             GB_PATH - 1);
@@ -10853,7 +10900,7 @@ static gb_code gb__task_start(gb__tasking *t, gb_error *error)
     gb__window_stats *stats = (gb__window_stats *)(t->slots + t->count);
     bool each = t->order->config.worker_model == GB_PROCESSES_EACH;
     gb_code code = each ? GB_OK : gb__hosted_python(&t->host, error);
-    if (!code) gb__hosted_window_begin(&t->host);
+    if (!code) code = gb__hosted_window_begin(&t->host, error);
     for (int i = 0; i < t->count && !code && !failed; i++) {
         pthread_t id;
         t->slots[i].task = t;
@@ -13218,7 +13265,7 @@ static void gb__watch_load(void *user, const gb_load_progress *load)
 }
 
 static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c, gb_round *round,
-                                gb__watcher *watcher, gb_error *error)
+                                const char *unshared, gb__watcher *watcher, gb_error *error)
 {
     bool noting = round == c->noted_rounds;
     const gb_placement *on = &r->plan.cpus;
@@ -13237,7 +13284,7 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
                     .cpu_count = c->server_cpus ? c->server_cpus : on->server_cpu_count,
                     .command = *c->command ? c->command : NULL, .waits = p->waits || noting,
                     .sharing = p->waits && c->workers * c->threads > 1,
-                    .process = p->process},
+                    .unshared = unshared, .process = p->process},
         .path = c->path,
         .load = p->load,
         .latency = noting ? NULL : &c->latency,
@@ -13278,7 +13325,7 @@ static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__wat
         if (problem != round->problem) gb__copy(round->problem, sizeof round->problem, problem);
         return true;
     }
-    gb_code code = gb__measure_cell(p, r, c, &c->rounds[c->round_count++], watcher, &error);
+    gb_code code = gb__measure_cell(p, r, c, &c->rounds[c->round_count++], NULL, watcher, &error);
     if (code == GB_INTERRUPTED || gb__flag_is_set(p->stop)) {
         c->round_count--;  // a window cut short is no measurement
         return false;
@@ -13518,8 +13565,62 @@ static void gb__note_waits(const gb_plan *p, gb_result *r)
                 most = c;
         if (!most || !(most->noted_rounds = calloc(1, sizeof *most->noted_rounds))) return;
         most->noted_round_count =
-            !gb__measure_cell(p, r, most, most->noted_rounds, NULL, &ignored);
+            !gb__measure_cell(p, r, most, most->noted_rounds, NULL, NULL, &ignored);
     }
+}
+
+// ---- what if nothing were shared? ---------------------------------------------------------------
+
+// Of the objects that are shared most, four that a module's name leads to.
+static void gb__name_shared(const gb_waits *w, char *names, size_t size)
+{
+    int count = 0;
+    for (const gb_shared *o = w->shared; o < w->shared + w->shared_count && count < 4; o++) {
+        const char *name = strchr(o->object, ' ');
+        size_t len = strlen(names);
+        if (!name || !strchr(name, '.') || strpbrk(++name, " [<") || len + strlen(name) + 3 > size)
+            continue;
+        snprintf(names + len, size - len, "%s%s", count++ ? ", " : "", name);
+    }
+}
+
+// The arms stand next to each other, in an order that is drawn each time.
+static gb_code gb__measure_arms(const gb_plan *p, const gb_result *r, gb_cell arms[2],
+                                const char *unshared, gb_error *error)
+{
+    uint64_t rng = p->seed;
+    gb_code code = gb__open_cell(p, &arms[0], error);
+    if (!code) code = gb__open_cell(p, &arms[1], error);
+    for (int i = 0; i < p->rounds && !code && !gb__flag_is_set(p->stop); i++) {
+        size_t first = gb__rng_below(&rng, 2);
+        for (size_t k = 0; k < 2 && !code; k++) {
+            gb_cell *c = &arms[first ^ k];
+            code = gb__measure_cell(p, r, c, &c->rounds[c->round_count++],
+                                    c == arms ? NULL : unshared, NULL, error);
+        }
+    }
+    return code;
+}
+
+static void gb__what_if(const gb_plan *plan, gb_result *r, gb_cell *c)
+{
+    gb_plan p = *plan;
+    gb_cell arms[2] = {*c, *c};
+    gb_error error;
+    gb_what_if *w = &c->what_if;
+    size_t n;
+    p.waits = false;
+    p.rounds = p.what_if;
+    if (c->round_count) gb__name_shared(&c->rounds->waits, w->objects, sizeof w->objects);
+    if (!*w->objects) return;
+    for (int i = 0; i < 2; i++) arms[i].rounds = NULL, arms[i].round_count = 0;
+    if (gb__measure_arms(&p, r, arms, w->objects, &error) && !gb__flag_is_set(p.stop))
+        gb__warn(r, "%s: what if: %.300s", c->id, error.text);
+    w->ratio = gb__paired_ratio(&arms[0], &arms[1], &gb__metrics[GB_RPS], p.seed, &n);
+    w->rounds = (int)n;
+    w->verdict = gb__verdict_on(r, &arms[0], &arms[1], &gb__metrics[GB_RPS], w->ratio, n).verdict;
+    if (!n) *w->objects = 0;
+    for (int i = 0; i < 2; i++) gb__close_cell(&arms[i]);
 }
 
 // ---- all of it ----------------------------------------------------------------------------------
@@ -13562,6 +13663,8 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     if (!code) code = gb__add_comparisons(&p, result, error);
     if (code) return code;
     if (!p.waits && !result->interrupted) gb__note_waits(&p, result);
+    for (size_t i = 0; p.what_if && i < result->cell_count; i++)
+        gb__what_if(&p, result, &result->cells[i]);
     gb__warn_host(result);
     gb__warn_builds(result);
     gb__warn_fallbacks(&p, result);
@@ -15401,6 +15504,16 @@ static bool gb__wait_table(const gb_result *result, const gb_cell *c, gb__line t
     return true;
 }
 
+static void gb__add_what_if(gb__paper *p, const gb_what_if *w)
+{
+    gb__phrase ratio;
+    const char *word = gb__metrics[GB_RPS].words[w->verdict];
+    if (*w->objects)
+        gb__buf_printf(&p->text, "Without counting the references of %s: %s, %s.\n\n", w->objects,
+                       gb__ratio_text(ratio, w->ratio),
+                       w->rounds < GB__FEWEST_ROUNDS ? "too few rounds" : word);
+}
+
 static void gb__add_sharing(gb__paper *p, const gb_round *r)
 {
     static const char *const heads[] = {"counted by several threads", "changes/request", NULL};
@@ -15435,6 +15548,7 @@ static void gb__add_waits(gb__paper *p, const gb_result *result)
         gb__add_sources(p, &gb__noted_round(c)->waits);
         gb__buf_str(&p->text, "\n");
         gb__add_sharing(p, gb__noted_round(c));
+        gb__add_what_if(p, &c->what_if);
     }
 }
 
@@ -16097,6 +16211,11 @@ static const gb__key gb__summary_keys[] = {
     GB__INTERVAL(gb_cell, summary[GB_RSS_PEAK], "memory_mb.rss_peak"),
     GB__INTERVAL(gb_cell, summary[GB_PSS], "memory_mb.pss"), GB__END};
 
+static const gb__key gb__what_if_keys[] = {
+    GB__KEY(TEXT, gb_what_if, objects), GB__INTERVAL(gb_what_if, ratio, "ratio"),
+    GB__NAMED(CHOICE, gb_what_if, verdict, "verdict", .more = gb__verdicts),
+    GB__NAMED(INT, gb_what_if, rounds, "rounds", .most = GB__MAX_ROUNDS), GB__END};
+
 static const gb__key gb__cell_keys[] = {
     GB__NAMED(TEXT, gb_cell, id, "id", .flags = GB__NEEDED),
     GB__NAMED(TEXT, gb_cell, source, "source", .flags = GB__OMITTED),
@@ -16116,6 +16235,7 @@ static const gb__key gb__cell_keys[] = {
     GB__KEY(BOOL, gb_cell, broken),
     GB__KEY(BOOL, gb_cell, best),
     GB__LIST(gb_cell, round, gb__round_element, GB__MAX_ROUNDS),
+    GB__NAMED(OBJECT, gb_cell, what_if, "what_if", .more = gb__what_if_keys, .flags = GB__OMITTED),
     GB__NAMED(LIST, gb_cell, noted_rounds, "noted_rounds", .more = &gb__round_element, .most = 1,
               .count = offsetof(gb_cell, noted_round_count), .flags = GB__OMITTED),
     GB__PART(gb_cell, gb__summary_keys, "summary"),
@@ -17946,6 +18066,8 @@ enum {
     X(ROUNDS, "rounds", 0, "N", GB__MEASURE,                                                       \
       "of all cells; default: from 8 to 60, as many as two minutes have room for; 6 at least "     \
       "for a verdict")                                                                             \
+    X(WHAT_IF, "what-if", 0, NULL, GB__WHY & ~GB__COMPARE,                                         \
+      "also measures, in --rounds (8), what the counts of what threads share most cost")           \
     X(PRECISION, "precision", 0, "P", GB__MEASURE,                                                 \
       "no more rounds once req/s ratios (with a rate, latencies') are known to P; default 2%")     \
     X(RATE, "rate", 'r', "RATE", GB__COMPARE | GB__LOAD,                                           \
@@ -18831,11 +18953,12 @@ static void gb__read_tasks(gb__arguments *a, gb__comparing *c)
 }
 
 // One scenario in one round with a longer window: it is to show who waits, and compares nothing.
-static void gb__plan_why(gb__comparing *c)
+static void gb__plan_why(const gb__arguments *a, gb__comparing *c)
 {
     static const int all = 64;
     gb_plan *p = &c->plan;
     p->waits = p->no_control = true;
+    if (a->given[GB__OPT_WHAT_IF]) p->what_if = p->rounds ? p->rounds : 8, p->rounds = 1;
     if (!p->scenario_count) c->scenarios[p->scenario_count++] = *gb_scenarios();
     if (!p->rounds) p->rounds = 1;
     if (p->duration_s <= 0) p->duration_s = 3;
@@ -18873,7 +18996,7 @@ static void gb__read_compare(gb__arguments *a, gb__comparing *c)
     p->thread_count = c->threads.count;
     gb__read_asked(a, &c->mix, &p->load);
     gb__read_servers(a, c);
-    if (a->command == GB__WHY) gb__plan_why(c);
+    if (a->command == GB__WHY) gb__plan_why(a, c);
     gb__check_outputs(a);
     gb__read_pythons(a, c);
 }

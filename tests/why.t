@@ -87,20 +87,27 @@ def alone(environ, start_response):
     return answer(start_response)
 END
 for my $name ('app', 'alone') {
-    my $round;
+    my ($cell, $round);
+    my @try = $name eq 'app' ? ('--what-if', '--rounds', 6, '--warmup', '0.02') : ();
     for (1 .. 6) {
         ($out) = said({ dir => $top }, $gilbench, 'why', '--app', "shared.py:$name", '--threads', 4, '--connections',
-            8, '--duration', '0.1', '--python', $pair[1]{executable}, '--json', 'why.json');
-        $round = eval { decode_json(slurp("$top/why.json"))->{cells}[0]{rounds}[0] } // {};
+            8, '--duration', '0.1', '--python', $pair[1]{executable}, '--json', 'why.json', @try);
+        $cell = eval { decode_json(slurp("$top/why.json"))->{cells}[0] } // {};
+        $round = $cell->{rounds}[0] // {};
         last if $round->{counts_seen};
     }
   SKIP: {
         like($out, qr/Whose references several threads count couldn't be seen/, 'or says so'),
-            skip('this machine is too busy', 2) if !$round->{counts_seen};
+            skip('this machine is too busy', 4) if !$round->{counts_seen};
         my @shared = map { $_->{object} } @{ $round->{shared} // [] };
         is($shared[0], $name eq 'app' ? 'Config shared.CONFIG' : undef, "$name: what threads share is named");
         like($out, $name eq 'app' ? qr/^Config shared\.CONFIG +\d/m : qr/No object's references are much counted/,
             'in the table, too');
+        my $if = $cell->{what_if} // {};
+        is($if->{objects}, @try ? 'shared.CONFIG' : undef, 'what if nobody counted: of those that are named');
+        ok(!@try || ($if->{rounds} == 6 && $if->{ratio}{ci95} && $if->{verdict} && $out =~
+            /Without counting the references of shared\.CONFIG: [\d.]+x \[[\d., ]+\], (faster|slower|unclear|no diff)/),
+            'with an interval and a verdict');
         ($again) = said({ dir => $top }, $gilbench, 'report', 'why.json');
         is($again, $out, 'the report of the file is the same');
     }
