@@ -16530,6 +16530,7 @@ static gb_code gb__report_pythons_json(gb_python *list, size_t n, FILE *out, gb_
 static void gb__set_unknown(const gb__key *k, char *at)
 {
     const gb__key *more = k->more;
+    if (k->flags & GB__OMITTED) return;  // there was nothing in it
     if (k->type == GB__IS_FIGURE) GB__AT(double, at) = NAN;
     if (k->type == GB__IS_STATE) GB__AT(int, at) = -1;
     if (k->type == GB__IS_PAIR)
