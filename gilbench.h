@@ -14623,7 +14623,8 @@ static void gb__say_unsure(gb__sentences *a)
         const gb_cell *c = &r->cells[i];
         if (gb__gil_is_back(r, c)) back++, modules = gb__gil_is_back(r, c);
         failed += c->round_count && !gb__first_round(c);
-        client += gb__median_at(c, offsetof(gb_round, cpu.client_share)) > 0.9;
+        client += !gb__cell_is_control(c) &&
+                  gb__median_at(c, offsetof(gb_round, cpu.client_share)) > 0.9;
         if (c->round_count > rounds) rounds = c->round_count;
     }
     if (failed) {
@@ -14649,7 +14650,7 @@ static void gb__say_unsure(gb__sentences *a)
     }
     if (client) {
         gb__doubt(a, &remedy, "give the client more --client-threads, and CPUs of its own");
-        gb__words(a, "the client was at its limit in %zu rows", client);
+        gb__words(a, "the client was at its limit in %zu row%s", client, &"s"[client == 1]);
     }
     if (a->needed) snprintf(more, sizeof more, "about %d --rounds would tell 5 %%", a->needed);
     if (a->unclear && rounds >= GB__FEWEST_ROUNDS) {

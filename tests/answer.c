@@ -361,7 +361,7 @@ static void wait_for(gb_cell *c, gb_wait wait)
 {
     c->noted_rounds = calloc(1, sizeof *c->noted_rounds);
     c->noted_round_count = 1;
-    c->noted_rounds->waits = (gb_waits){true, {0}, 1, {wait}, ""};
+    c->noted_rounds->waits = (gb_waits){.noted = true, .count = 1, .list = {wait}};
     for (size_t i = 0; i < c->round_count; i++) {
         c->rounds[i].all_waits = true;
         c->rounds[i].anatomy_us.app.mean = 20;
