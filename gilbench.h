@@ -14494,7 +14494,8 @@ static void gb__tell_losses(gb__sentences *a, const gb__ledger *l)
     else
         gb__words(a, "%.0f %% is %s because each costs %s the CPU", 100 * fabs(dearer),
                   dearer > 0 ? "lost" : "won", gb__ratio_text(ratio, l->cost));
-    if (l->machine > 0)
+    // A control that loses more than Python does is all wake-ups, which says nothing of the rest.
+    if (l->machine > 0 && l->machine <= l->cost.hi)
         gb__words(a, " (the C handler's: %.2fx, which is the machine)", l->machine);
 }
 
