@@ -33,7 +33,7 @@ static void test_load(int threads)
                                 .worker_model = GB_THREADS, .server = {.threads = threads}};
     gb_code code = gb__hosted_start(&h, &config, NULL, &error);
     if (!ok(!code, "%d workers of %d threads start", WORKERS, threads)) diag("%s", error.text);
-    gb__hosted_window_begin(&h);
+    gb__hosted_window_begin(&h, NULL);
     gb_load_result result = load(gb__hosted_port(&h), 30);
     ok(result.requests > 0, "they answer");
     static gb__window_stats stats;
