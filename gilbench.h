@@ -2570,7 +2570,8 @@ typedef char gb__ranges[5 * GB_MAX_CPUS];
 static const char *gb__cpus_text(const int *cpus, int count, gb__ranges text)
 {
     bool in[GB_MAX_CPUS + 1] = {false};
-    int n = *text = 0;
+    int n = 0;
+    *text = 0;
     for (int i = 0; i < count; i++) in[cpus[i]] = true;
     for (int i = 0, last; i < GB_MAX_CPUS; i = last + 1) {
         for (last = i; in[i] && in[last + 1];) last++;
@@ -10539,7 +10540,7 @@ static int gb__stop_by_signal;  // what gb_serve's handler of signals writes, on
 
 static void gb__child_main(const gb__order *order, int socket)
 {
-    gb__hosted own, *h = order->loaded ? order->loaded : &own;
+    gb__hosted own = {0}, *h = order->loaded ? order->loaded : &own;
     const gb__place *place = order->place.port ? &order->place : NULL;
     pthread_t id;
     gb__reply reply = {0};
@@ -11999,7 +12000,7 @@ static gb_code gb__task_order(gb__order *o, const gb_task_config *config, gb_err
     if (source && strlen(source) >= sizeof o->source - (size_t)n)
         return gb__fail(error, GB_USAGE, "the task's source has more than %zu bytes",
                         sizeof o->source - 16);
-    if (source) strcpy(o->source + n, source);
+    if (source) gb__copy(o->source + n, sizeof o->source - (size_t)n, source);
     return GB_OK;
 }
 
@@ -13927,10 +13928,11 @@ static void gb__mark_all(gb_result *from, const char *source)
 static void *gb__joined(void *array, size_t count, const void *other, size_t more, size_t size,
                         bool *failed)
 {
-    char *grown = realloc(array, (count + more + 1) * size);
-    if (grown && more) memcpy(grown + count * size, other, more * size);
+    void *grown = realloc(array, (count + more + 1) * size);
     *failed |= !grown;
-    return grown ? grown : array;
+    if (!grown) return array;
+    if (more) memcpy((char *)grown + count * size, other, more * size);
+    return grown;
 }
 
 static bool gb__move_all(gb_result *into, gb_result *from)
@@ -16238,8 +16240,9 @@ static const gb__key gb__cell_keys[] = {
     GB__KEY(BOOL, gb_cell, best),
     GB__LIST(gb_cell, round, gb__round_element, GB__MAX_ROUNDS),
     GB__NAMED(OBJECT, gb_cell, what_if, "what_if", .more = gb__what_if_keys, .flags = GB__OMITTED),
-    GB__NAMED(LIST, gb_cell, noted_rounds, "noted_rounds", .more = &gb__round_element, .most = 1,
-              .count = offsetof(gb_cell, noted_round_count), .flags = GB__OMITTED),
+    {.key = "noted_rounds", .more = &gb__round_element, .offset = offsetof(gb_cell, noted_rounds),
+     .size = sizeof(void *), .count = offsetof(gb_cell, noted_round_count), .type = GB__IS_LIST,
+     .most = 1, .flags = GB__OMITTED},
     GB__PART(gb_cell, gb__summary_keys, "summary"),
     GB__NAMED(HISTOGRAM, gb_cell, latency, "latency_histogram"),
     GB__NAMED(HISTOGRAM, gb_cell, uncorrected, "uncorrected_latency_histogram"),
@@ -16717,7 +16720,8 @@ static bool gb__read_headers(gb__reader *r, gb_request *q)
         if (!gb__eat(r, ":")) return gb__bad(r, r->at, "\":\" is missing");
         r->key = line;
         if (!gb__keep_text(r, line + len + 2)) return false;
-        memcpy(line + len, ": ", 2);
+        line[len] = ':';
+        line[len + 1] = ' ';
         *r->lines++ = line;
         more = gb__eat(r, ",");
         if (!more && !gb__eat(r, "}")) return gb__bad(r, r->at, "\",\" or \"}\" is missing");
@@ -17920,7 +17924,7 @@ static void gb__class_question(gb__buf *b, const gb_result *results, size_t coun
                                const gb_comparison *k)
 {
     const gb_cell *c = gb__find_cell(&results[first], k->candidate);
-    const gb_comparison **found = calloc(count, sizeof *found);
+    const gb_comparison **found = calloc(count, sizeof(void *));
     gb__chart chart = {.title = "The ratio against CPUs", .note = "A mark a machine, with the "
                        "95 % interval.", .x_unit = "CPUs", .y_unit = "ratio of req/s",
                        .traces = calloc(count, sizeof *chart.traces)};
@@ -17973,7 +17977,8 @@ GB_API gb_code gb_report_class(const gb_result *results, size_t count, FILE *out
     gb__buf_str(&b, "</header>\n<main>\n");
     for (size_t i = 0; i < count; i++) {
         size_t from = 0;
-        for (const gb_comparison *k; (k = gb__class_ratio(&results[i], NULL, NULL, &from));) {
+        const gb_result *r = &results[i];
+        for (const gb_comparison *k; (k = gb__class_ratio(r, r, NULL, &from));) {
             bool known = false;
             for (size_t j = 0, at = 0; j < i; j++, at = 0)
                 known |= gb__class_ratio(&results[j], &results[i], k, &at) != NULL;
@@ -19112,8 +19117,10 @@ static int gb__main_report(const gb__arguments *a, int argc, char **argv)
     gb_error error;
     size_t count = a->results.count;
     gb_result *results = calloc(count + 1, sizeof *results);
-    gb_code code = results ? GB_OK : gb__fail_memory(&error);
-    if (!code && !count)
+    gb_code code = GB_OK;
+    if (!results) gb__fail_memory(&error);
+    if (!results) return gb__complain(&error);
+    if (!count)
         code = gb__fail(&error, GB_USAGE, "report what? Give a file that compare --json wrote");
     for (size_t i = 0; i < count && !code; i++)
         code = gb__read_result(a->results.items[i], &results[i], &error);
