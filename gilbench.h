@@ -13885,11 +13885,9 @@ static void gb__warn_merge(gb_result *into, const gb_result *from, const size_t 
 
 static void gb__mark(char *id, size_t size, const char *source)
 {
-    char mark[80];
-    size_t len = strlen(id);
-    int marked = snprintf(mark, sizeof mark, "@%s", source);
-    if (len + (size_t)marked >= size) len = size - (size_t)marked - 1;
-    memcpy(id + len, mark, (size_t)marked + 1);
+    size_t len = strlen(id), mark = strlen(source) + 1;
+    if (len + mark >= size) len = size - mark - 1;
+    snprintf(id + len, size - len, "@%s", source);
 }
 
 static bool gb__is_marked(const gb_result *r, const char *source)
@@ -14116,6 +14114,10 @@ static const char *gb__dominant(const gb_result *r, const gb_cell *c, gb__phrase
     return text;
 }
 
+// By gb_wait_kind.
+static const char *const gb__waited_for[] = {"the GIL", "locks", "a stopped world",
+                                             "a word of another thread"};
+
 // The round of a cell in which waits were looked for, or were to be; NULL: none.
 static const gb_round *gb__noted_round(const gb_cell *c)
 {
@@ -14150,7 +14152,7 @@ typedef struct gb__sentences {
     bool several;            // scenarios, so that a path doesn't say which
     size_t ratios, unclear;  // that were said
     gb_interval widest;      // of them
-    int needed;              // rounds that would tell 5 % of those that are unclear
+    int needed;              // rounds that would tell 5 % of all; INT_MAX: no number would
 } gb__sentences;
 
 // Adds to the line that was begun last; there is always room for the last one.
@@ -14187,22 +14189,30 @@ static gb_verdict gb__tell_ratio(gb__sentences *a, const gb_cell *baseline, cons
                                  gb_metric m, const char *of)
 {
     gb_comparison k = gb__compare_rows(a->result, baseline, c, m);
-    int needed = k.verdict == GB_UNCLEAR ? gb_rounds_needed(&k, 0.05) : 0;
+    int needed = k.verdict == GB_UNCLEAR ? gb_rounds_needed(&k, 0.05) : -1;
     gb__phrase ratio;
     gb__words(a, "%s%s, %s", gb__ratio_text(ratio, k.ratio), of, gb__verdict_words(&k));
     a->ratios++;
     a->unclear += k.verdict == GB_UNCLEAR;
+    if (!needed) needed = INT_MAX;
     if (needed > a->needed) a->needed = needed;
     if (!(gb__width(a->widest) > gb__width(k.ratio))) a->widest = k.ratio;
     return k.verdict;
+}
+
+static const char *gb__three_digits(gb__small text, double value)
+{
+    snprintf(text, sizeof(gb__small), "%.2e", value);
+    return gb__number(text, strtod(text, NULL));
 }
 
 // "5.77 MB [5.67, 5.90]"
 static void gb__tell_figure(gb__sentences *a, gb_interval i, const char *unit)
 {
     gb__small median, lo, hi;
-    gb__words(a, "%s%s", gb__number(median, i.median), unit);
-    if (i.lo < i.hi) gb__words(a, " [%s, %s]", gb__number(lo, i.lo), gb__number(hi, i.hi));
+    gb__words(a, "%s%s", gb__three_digits(median, i.median), unit);
+    if (i.lo < i.hi)
+        gb__words(a, " [%s, %s]", gb__three_digits(lo, i.lo), gb__three_digits(hi, i.hi));
 }
 
 // ---- a scenario's rows --------------------------------------------------------------------------
@@ -14240,10 +14250,11 @@ static gb__ladder gb__climb(const gb__sentences *a, const gb_cell *first, bool b
             const gb_cell *c = &r->cells[i];
             int other = by_threads ? c->workers : c->threads;
             if (c->best || !gb__is_row(r, first, c)) continue;
-            if (!pass && other < least) least = other;
-            for (int build = 0; build < 3 && pass && other == least; build++)
-                if (a->builds[build] && !strcmp(c->python, a->builds[build]))
-                    gb__add_rung(&l, c, build);
+            for (int build = 0; build < 3; build++) {
+                if (!a->builds[build] || strcmp(c->python, a->builds[build])) continue;
+                if (!pass && other < least) least = other;
+                if (pass && other == least) gb__add_rung(&l, c, build);
+            }
         }
     for (size_t i = 0; i < l.count; i++)
         if (l.rungs[i].n <= gb__server_cpus(r, first->server_cpus)) l.peak = i;
@@ -14346,8 +14357,7 @@ static void gb__say_own(gb__sentences *a, const gb__ladder *l)
             const gb_cell *few = l->rungs[0].of[build], *c = l->rungs[rungs[i]].of[build];
             if (!few || !c || few == c || (i && rungs[0] == rungs[1])) continue;
             if (!told && !gb__begin(a)) return;
-            snprintf(of, sizeof of, " the %s of its %s", gb__unit(l),
-                     gb__topology_words(few, text));
+            snprintf(of, sizeof of, " its %s with %s", gb__unit(l), gb__topology_words(few, text));
             gb__words(a, "%s%s with %s%s%s ", told ? "; " : "", c->python,
                       gb__topology_words(c, text), told ? "" : " ", told ? "" : gb__verb(l));
             gb__tell_ratio(a, few, c, l->metric, told ? "" : of);
@@ -14515,8 +14525,7 @@ static void gb__say_why(gb__sentences *a, const gb__ladder *l, size_t rung, int 
     if (!(gb__width(whole) < 0.5) || !(k.cost.median > 0) || !gb__begin(a)) return;
     gb__words(a, "Why, %s: %s %s %s the %s of %s, %gx at best: ", many->python,
               gb__topology_words(many, more), l->first->connections ? "serve" : "do",
-              gb__ratio_text(text, whole), gb__unit(l),
-              gb__topology_words(one, few), n);
+              gb__ratio_text(text, whole), gb__unit(l), gb__topology_words(one, few), n);
     gb__tell_losses(a, &k);
     if (*gb__dominant(a->result, many, text)) gb__words(a, "; in the server, %s", text);
     gb__words(a, ".");
@@ -14525,7 +14534,6 @@ static void gb__say_why(gb__sentences *a, const gb__ladder *l, size_t rung, int 
 // What the requests of a row wait for longest, with its line; nothing where that wasn't noted.
 static void gb__say_waits(gb__sentences *a, const gb_cell *c)
 {
-    static const char *const names[] = {"the GIL", "locks", "a stopped world"};
     const gb_round *r = c ? gb__noted_round(c) : NULL;
     double us[GB__PHASES], all = c ? gb__anatomy(c, us) : 0;
     gb__phrase text;
@@ -14534,11 +14542,12 @@ static void gb__say_waits(gb__sentences *a, const gb_cell *c)
     double share = w->kind < GB_WAIT_EVENT ? 100 * us[GB__PHASE_ATTACH + w->kind] / all : 0;
     if (share < 1 || !gb__begin(a)) return;
     gb__words(a, "With %s a request on %s waits %.0f %% of its time for %s: ",
-              gb__topology_words(c, text), c->python, share, names[w->kind]);
-    if (w->kind == GB_WAIT_WORLD) gb__words(a, "%s stops it.", w->holder);
-    else if (w->kind == GB_WAIT_LOCK) gb__words(a, "most at %s, of %s.", w->waiter, w->object);
-    else
-        gb__words(a, "most at %s%s%s.", w->waiter, *w->holder ? ", held by " : "", w->holder);
+              gb__topology_words(c, text), c->python, share, gb__waited_for[w->kind]);
+    const char *holder = *w->holder ? w->holder : "no line of Python";
+    const char *waiter = strcmp(w->waiter, "a request's beginning") ? w->waiter : "its beginning";
+    if (w->kind == GB_WAIT_WORLD) gb__words(a, "%s stops it.", holder);
+    else if (w->kind == GB_WAIT_GIL) gb__words(a, "most at %s, held by %s.", waiter, holder);
+    else gb__words(a, "most at %s%s%s.", waiter, *w->object ? ", of " : "", w->object);
 }
 
 static bool gb__is_first_of_scenario(const gb_result *r, const gb_cell *c)
@@ -14620,24 +14629,26 @@ static void gb__say_unsure(gb__sentences *a)
     const gb_result *r = a->result;
     size_t failed = 0, back = 0, client = 0, rounds = 0;
     const char *modules = "", *remedy = NULL;
+    const gb_cell *broken = NULL;
     double steal, others = gb__disturbance(r, &steal);
-    gb__phrase ratio, more = "measure longer: more --rounds";
+    gb__phrase ratio, more = "find a quieter or a bigger machine: rounds alone would take too long";
     for (size_t i = 0; i < r->cell_count; i++) {
         const gb_cell *c = &r->cells[i];
         if (gb__gil_is_back(r, c)) back++, modules = gb__gil_is_back(r, c);
-        failed += c->round_count && !gb__first_round(c);
+        if (c->round_count && !gb__first_round(c) && !failed++) broken = c;
         client += !gb__cell_is_control(c) &&
                   gb__median_at(c, offsetof(gb_round, cpu.client_share)) > 0.9;
         if (c->round_count > rounds) rounds = c->round_count;
     }
     if (failed) {
         gb__doubt(a, &remedy, "see the warnings for why");
-        gb__words(a, "%zu of %zu rows failed", failed, r->cell_count);
+        gb__words(a, "%zu of %zu rows failed, the first of %s", failed, r->cell_count,
+                  broken->path);
     }
     if (back) {
         gb__doubt(a, &remedy, "try versions of these modules that declare that they run without");
-        gb__words(a, "the GIL came back in %zu rows (%.100s), which are left out here", back,
-                  modules);
+        gb__words(a, "the GIL came back in %zu row%s (%.100s), left out here", back,
+                  &"s"[back == 1], modules);
     }
     if (rounds < GB__FEWEST_ROUNDS) {
         gb__doubt(a, &remedy, "measure 10 --rounds");
@@ -14655,11 +14666,12 @@ static void gb__say_unsure(gb__sentences *a)
         gb__doubt(a, &remedy, "give the client more --client-threads, and CPUs of its own");
         gb__words(a, "the client was at its limit in %zu row%s", client, &"s"[client == 1]);
     }
-    if (a->needed) snprintf(more, sizeof more, "about %d --rounds would tell 5 %%", a->needed);
+    if (a->needed <= 200 && a->needed * r->plan.duration_s * (double)r->cell_count <= 3600)
+        snprintf(more, sizeof more, "about %d --rounds would tell 5 %%", a->needed);
     if (a->unclear && rounds >= GB__FEWEST_ROUNDS) {
         gb__doubt(a, &remedy, more);
-        gb__words(a, "%zu of these %zu ratios are unclear, the widest is %s", a->unclear, a->ratios,
-                  gb__ratio_text(ratio, a->widest));
+        gb__words(a, "%zu of these %zu ratios %s unclear, the widest is %s", a->unclear, a->ratios,
+                  a->unclear == 1 ? "is" : "are", gb__ratio_text(ratio, a->widest));
     }
     bool tasks = r->cell_count && r->cells->interface == GB_TASK;
     if (r->host.cpus > 0 && r->host.cpus < 4 && !tasks && !gb__is_parted(&r->plan.cpus)) {
@@ -15087,17 +15099,12 @@ static const gb_comparison *gb__find_comparison(const gb__view *v, const gb_cell
     return NULL;
 }
 
-static gb__tone gb__tone_of(const gb_comparison *k)
-{
-    return k->verdict == GB_FASTER   ? GB__GOOD
-           : k->verdict == GB_SLOWER ? GB__BAD
-                                     : k->verdict == GB_UNCLEAR ? GB__DIM : GB__PLAIN;
-}
-
 static void gb__ratio(gb__table *t, const gb_comparison *k)
 {
+    static const gb__tone tones[] = {
+        [GB_FASTER] = GB__GOOD, [GB_SLOWER] = GB__BAD, [GB_UNCLEAR] = GB__DIM};
     gb__phrase ratio;
-    t->tone = k ? gb__tone_of(k) : GB__PLAIN;
+    t->tone = k ? tones[k->verdict] : GB__PLAIN;
     if (k) gb__cell(t, "%s %s", gb__ratio_text(ratio, k->ratio), gb__verdict_words(k));
     else gb__cell(t, "%s", "");
     t->tone = GB__PLAIN;
@@ -15406,8 +15413,9 @@ static bool gb__is_like(const char *a, const char *b)
     size_t rows = 0;
     while (*a && *b) {
         size_t m = strcspn(a, " "), n = strcspn(b, " ");
-        bool row = a[m - 1] == ':' && b[n - 1] == ':' && memchr(a, '/', m) && memchr(b, '/', n);
-        bool figure = strpbrk(a, "0123456789") < a + m && strpbrk(b, "0123456789") < b + n;
+        const char *x = memchr(a, '/', m), *y = memchr(b, '/', n);
+        bool row = x && y && a[m - 1] == ':' && b[n - 1] == ':';
+        bool figure = strcspn(a, "0123456789") < m && strcspn(b, "0123456789") < n;
         rows += row;
         if (!row && !figure && (m != n || memcmp(a, b, m))) return false;
         a += m + (a[m] == ' ');
@@ -15443,14 +15451,12 @@ static double gb__served_ms(const gb_round *r)
 // "84 % for the GIL, 2 % for locks"
 static const char *gb__waited_text(const gb_round *r, gb__phrase text)
 {
-    static const char *const names[] = {"the GIL", "locks", "a stopped world",
-                                        "a word of another thread"};
     int n = 0;
     for (int i = 0; i <= GB_WAIT_EVENT; i++) {
         double share = 100 * r->waits.ms[i] / gb__served_ms(r);
         if (share >= 0.5)
             n += snprintf(text + n, sizeof(gb__phrase) - (size_t)n, "%s%.0f %% for %s",
-                          n ? ", " : "", share, names[i]);
+                          n ? ", " : "", share, gb__waited_for[i]);
     }
     return n ? text : "less than 0.5 % for anything";
 }
@@ -15462,10 +15468,9 @@ static void gb__wait_row_cells(gb__table *t, const gb_round *r, const gb_wait *w
     double most = 100 * w->holder_ms / w->ms;
     gb__cell(t, "%s", *w->waiter ? w->waiter : "wherever it is");
     gb__cell(t, "%s", words[w->kind]);
-    if (w->kind == GB_WAIT_GIL && most < 99.5)
-        gb__cell(t, "%s (%.0f %%)", *w->holder ? w->holder : "no line of Python", most);
-    else if (w->kind == GB_WAIT_GIL)
-        gb__cell(t, "%s", *w->holder ? w->holder : "no line of Python");
+    if (w->kind == GB_WAIT_GIL)
+        gb__cell(t, most < 99.5 ? "%s (%.0f %%)" : "%s",
+                 *w->holder ? w->holder : "no line of Python", most);
     else
         gb__cell(t, "%s%s%s", w->holder, *w->holder && *w->object ? ", " : "", w->object);
     gb__cell(t, "%s", gb__number(text, w->ms * 1e3 / (double)r->requests));
@@ -15579,7 +15584,8 @@ static gb_code gb__write_paper(gb__paper *p, const gb_result *r, FILE *out, gb_e
             size_t more = gb__warnings_like(r, i);
             if (more == 1) gb__add_item(p, "Warning", "%s.", r->warnings[i]);
             if (more > 1)
-                gb__add_item(p, "Warning", "%s; so in %zu rows more.", r->warnings[i], more - 1);
+                gb__add_item(p, "Warning", "%s; so in %zu row%s more.", r->warnings[i], more - 1,
+                             &"s"[more == 2]);
         }
     }
     p->text.failed |= v.failed;
@@ -16125,7 +16131,6 @@ static const gb__key gb__gc_keys[] = {
 static const gb__key gb__gil_keys[] = {
     GB__NAMED(STATE, gb_round, gil.enabled_after_load, "enabled_after_load"),
     GB__NAMED(TEXT, gb_round, gil.reenabled_by, "reenabled_by"), GB__END};
-
 
 static const gb__key gb__timeline_keys[] = {
     GB__NAMED(NUMBER, gb_round, timeline.step_s, "step_s"),
@@ -17399,8 +17404,7 @@ static void gb__chart_draw(gb__chart *k, gb__buf *b)
     if (k->traces && k->count) {
         gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", k->title, k->note);
         gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f 190\" role=\"img\">", GB__PICTURE);
-        gb__html(b, "<title>%s</title><desc>%s, by %s.</desc>\n",
-                 k->title, k->y_unit, k->x_unit);
+        gb__html(b, "<title>%s</title><desc>%s, by %s.</desc>\n", k->title, k->y_unit, k->x_unit);
         gb__chart_axes(k, b);
         for (size_t i = 0; i < k->count; i++) gb__chart_trace(k, &k->traces[i], b);
         gb__buf_str(b, "</svg>\n");
@@ -17726,15 +17730,10 @@ static void gb__page_open(gb__buf *b, const char *title)
     gb__buf_str(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                 "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                 "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-                "style-src 'unsafe-inline'; img-src data:\">\n<link rel=\"icon\" href=\"data:,\">\n"
-                "<title>");
-    gb__buf_str(b, title);
-    gb__buf_str(b, " - gilbench</title>\n<style>\n");
-    gb__buf_str(b, gb__style);
-    gb__buf_str(b, gb__picture_style);
-    gb__buf_str(b, "</style>\n</head>\n<body>\n<header>\n<h1>");
-    gb__buf_str(b, title);
-    gb__buf_str(b, "</h1>\n");
+                "style-src 'unsafe-inline'; img-src data:\">\n");
+    gb__buf_printf(b, "<link rel=\"icon\" href=\"data:,\">\n<title>%s - gilbench</title>\n<style>\n"
+                   "%s%s</style>\n</head>\n<body>\n<header>\n<h1>%s</h1>\n", title, gb__style,
+                   gb__picture_style, title);
 }
 
 static void gb__page_head(gb__buf *b, const gb_result *r)

@@ -114,11 +114,12 @@ static void test_usual(void)
     says("/page, 1 thread: 3.14.7t (no GIL) serves 0.80x the requests of 3.14.7, slower: the price "
          "of the build.\n/page, 2 threads: 1.51x, faster.\n/page, 64 threads: 2.40x, faster. 3.14.7t "
          "is ahead from 2 threads on.\n", "build against build, and where the two cross");
-    says("3.14.7 with 2 threads serves 0.90x the requests of its 1 thread, slower; 3.14.7 with 64 "
+    says("3.14.7 with 2 threads serves 0.90x its requests with 1 thread, slower; 3.14.7 with 64 "
          "threads 0.50x, slower; 3.14.7t with 2 threads 1.70x, faster; 3.14.7t with 64 threads "
          "1.50x, faster.\n", "what more threads do to each");
     says("Memory: one more process costs 6.00 MB on 3.14.7; one more thread costs 1.00 MB on "
-         "3.14.7, 1.00 MB on 3.14.7t. 3.14.7 serves 75,635 req/s per GB [", "memory");
+         "3.14.7, 1.00 MB on 3.14.7t. 3.14.7 serves 75,600 req/s per GB [73,800, 77,500] with",
+         "memory");
     says("Why, 3.14.7t: 2 threads serve 1.70x the requests of 1 thread, 2x at best: 6 % is lost "
          "waiting, 10 % is lost because each costs 1.11x the CPU.\n", "why");
     says("Why, 3.14.7: 64 threads serve 0.50x the requests of 1 thread, 4x at best: 70 % is lost "
@@ -207,17 +208,17 @@ static void test_missing(void)
     row("3.14.7", 1, 1, 1000, 1, 20);
     says_not("/page", "one row says nothing");
     row("3.14.7", 1, 64, 500, 1, 20);
-    says("3.14.7 with 64 threads serves 0.50x the requests of its 1 thread, slower.", "one build "
+    says("3.14.7 with 64 threads serves 0.50x its requests with 1 thread, slower.", "one build "
          "alone");
     usual(4);
     for (int i = 0; i < ROUNDS; i++) snprintf(result.cells[3].rounds[i].problem, 8, "it died");
     gb__summarise_cell(&result.cells[3], 1);
-    says("1 of 7 rows failed", "a row that failed");
+    says("1 of 7 rows failed, the first of /page. ", "a row that failed");
     says("the price of the build.\n/page, 64 threads: ", "is left out");
     usual(4);
     result.python_count = 1;
     result.pythons[0] = result.pythons[1];
-    says("3.14.7t with 2 threads serves 1.70x the requests of its 1 thread", "a free-threaded "
+    says("3.14.7t with 2 threads serves 1.70x its requests with 1 thread", "a free-threaded "
          "build alone");
     says_not("; 3.14.7t with 2 threads 1", "is told once");
     usual(4);
@@ -249,7 +250,7 @@ static void test_builds(void)
             gb__copy(result.cells[i].rounds[j].gil.reenabled_by, 16, "orjson");
         }
     says_not("no GIL", "a GIL that came back makes no free-threaded row");
-    says("the GIL came back in 3 rows (orjson), which are left out here", "and is said");
+    says("the GIL came back in 3 rows (orjson), left out here", "and is said");
     usual(4);
     result.pythons[1].free_threaded = false;
     says("/page, 1 thread: 3.14.7t serves 0.80x the requests of 3.14.7, slower.", "two builds with "
@@ -265,6 +266,15 @@ static void test_builds(void)
     result.pythons[0] = result.pythons[2];
     result.pythons[2] = first;
     says("3.14.7t (no GIL) serves 1.14x the requests of 3.14.7t,gil=1, faster.", "in their order");
+    begin(4);
+    result.pythons[2] = result.pythons[1];
+    gb__copy(result.pythons[2].id, 16, "3.15.0t");
+    result.python_count = 3;
+    for (int i = 0; i < 4; i++)
+        row(i % 2 ? "3.14.7t" : "3.14.7", i < 2 ? 2 : 4, 1, 1000, 1, 20 + i);
+    row("3.15.0t", 1, 1, 1000, 1, 20);
+    says("Memory: one more process costs 1.00 MB on 3.14.7, 1.00 MB on 3.14.7t.",
+         "a third that alone has one worker hides none of them");
 }
 
 static void test_topologies(void)
@@ -320,11 +330,16 @@ static void test_unsure(void)
             if (j == 1) r->rps *= 1 + 0.1 * (i % 4);
         }
     says("Unsure: other processes used 0.50 of 2 CPUs; ", "other load is worse");
-    says("ratios are unclear, the widest is ", "what is unclear is said");
+    says("; 1 of these 7 ratios is unclear, the widest is ", "what is unclear is said");
     says("What to do first: end what else runs here and measure again.", "and one thing to do");
     for (int i = 0; i < ROUNDS; i++)
         for (size_t j = 0; j < result.cell_count; j++) result.cells[j].rounds[i].other_cores = 0;
     says(" --rounds would tell 5 %.", "or more rounds");
+    result.plan.duration_s = 1000;
+    says("What to do first: find a quieter or a bigger machine: ", "but no hours of them");
+    result.plan.duration_s = 0;
+    for (int i = 0; i < ROUNDS; i++) result.cells[1].rounds[i].rps *= i % 2 ? 1 : 30;
+    says("What to do first: find a quieter or a bigger machine: ", "nor thousands");
 }
 
 static void test_many_scenarios(void)
@@ -384,6 +399,8 @@ static void test_waits(void)
                                          "dict shop.CACHE", 1, 1});
     says("With 64 threads a request on 3.14.7t waits 80 % of its time for locks: most at "
          "shop.py:71 page, of dict shop.CACHE.\n", "whose lock it is");
+    result.cells[4].noted_rounds->waits.list[0] = (gb_wait){.waiter = "a request's beginning"};
+    says("for the GIL: most at its beginning, held by no line of Python.\n", "no line is one");
     free(result.cells[5].noted_rounds);
     wait_for(&result.cells[5], (gb_wait){GB_WAIT_WORLD, "", "", "shop.py:9 wraps", "", 1, "", 1,
                                          1});

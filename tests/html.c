@@ -426,11 +426,19 @@ static gb_result known(void)
     return r;
 }
 
+typedef struct mark {
+    const char *what, *markup;
+} mark;
+
+static void has_marks(const char *text, const mark *marks, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!ok(strstr(text, marks[i].markup), "%s", marks[i].what)) diag("%s", marks[i].markup);
+}
+
 static void test_coordinates(void)
 {
-    static const struct {
-        const char *what, *markup;
-    } marks[] = {
+    static const mark marks[] = {
         // 100 and 300 of 500, between 156 and 22.
         {"a line goes from point to point", "<path class=\"l\" d=\"M55.5 129.2L299.5 75.6\"/>"},
         {"with an interval at each", "<path class=\"w\" d=\"M55.5 134.6L55.5 122.5\"/>"},
@@ -441,8 +449,7 @@ static void test_coordinates(void)
     gb_result r = known();
     char *text = page_of(&r);
     well_formed(text, "known figures");
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        ok(strstr(text, marks[i].markup), "%s", marks[i].what);
+    has_marks(text, marks, sizeof marks / sizeof *marks);
     free(text);
     gb_result_free(&r);
 }
@@ -466,9 +473,7 @@ static gb_result with_cpus(void)
 
 static void test_cpus(void)
 {
-    static const struct {
-        const char *what, *markup;
-    } parts[] = {
+    static const mark parts[] = {
         {"the server's CPUs are its axis", ">CPUs of the server</text>"},
         {"the caption says which rows", "128 connections: on each number of CPUs the fastest row of "
          "one worker&#39;s threads, and of several workers; medians"},
@@ -482,8 +487,7 @@ static void test_cpus(void)
     gb_result r = with_cpus();
     char *text = page_of(&r);
     well_formed(text, "several numbers of CPUs");
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (!ok(strstr(text, parts[i].markup), "%s", parts[i].what)) diag("%s", parts[i].markup);
+    has_marks(text, parts, sizeof parts / sizeof *parts);
     is_u64(count(text, "role=\"img\""), 1, "one picture");
     is_u64(count(text, "<svg class=\"key\""), 5, "of two builds' threads and workers, and the limit");
     free(text);

@@ -402,6 +402,14 @@ for my $signal ('INT', 'TERM') {
         "SIG$signal ends a report that waits for its input");
 }
 
+# ---- warnings that are alike
+
+result_file('alike.json', warnings => [' it rained', 'a/1: 3 answers', 'b/2: 4 answers',
+    'a/1: no module red', 'b/2: no module blue']);
+($out) = report('alike.json');
+is_deeply([$out =~ /^Warning: (.*)$/mg], [' it rained.', 'a/1: 3 answers; so in 1 row more.',
+        'a/1: no module red.', 'b/2: no module blue.'], 'the same but for figures are one');
+
 # ---- two results
 
 sub changes { return grep { $_->[4] && $_->[4] =~ / in / } rows($_[0]) }
