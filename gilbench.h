@@ -20,7 +20,7 @@
 //             gb_measure_config config = {.service = {.python = &found[i],
 //                                                     .app = "builtin:wsgi",
 //                                                     .server = {.threads = 4}},
-//                                         .path = "/json",
+//                                         .path = "/page",
 //                                         .load = {.connections = 32, .duration_s = 1}};
 //             gb_round r;
 //             if (gb_measure(&config, &r, &error)) return puts(error.text), 1;

@@ -1,4 +1,4 @@
-// A lab in thirty lines: does the GIL cost this machine anything on small JSON answers?
+// A lab in thirty lines: does the GIL cost this machine anything on an ordinary page?
 #define GILBENCH_IMPLEMENTATION
 #include "gilbench.h"
 
@@ -15,13 +15,13 @@ int main(void)
             gb_measure_config config = {
                 .service = {.python = &found[i], .app = "builtin:wsgi",
                             .server = {.threads = threads}},
-                .path = "/json",
+                .path = "/page",
                 .load = {.connections = 32, .duration_s = 0.5, .warmup_s = 0.1}};
             gb_round r;
             if (gb_measure(&config, &r, &error)) return fprintf(stderr, "%s\n", error.text), 1;
             printf("%-12s %d threads: %6.0f req/s, p99 %6.2f ms, %5.1f MB, "
                    "%5.1f us of each request waiting for the GIL\n",
-                   found[i].id, threads, r.rps, r.latency_ms.p99, r.memory_mb.rss_peak,
+                   found[i].id, threads, r.rps, r.latency_ms.p99, r.memory_mb.service,
                    r.anatomy_us.attach_wait.mean);
         }
     }
