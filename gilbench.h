@@ -4986,6 +4986,7 @@ struct gb__client {
     gb_load_config config;
     gb__ready *requests;  // written before there are threads
     size_t request_count;
+    double weight;        // of all of them
     struct addrinfo *address, *resolved;
     gb__client_thread *threads;
     int started;
@@ -5068,8 +5069,10 @@ static gb_code gb__compose_requests(gb__client *c, const gb__url *u, gb_error *e
     c->request_count = k->mix_count ? k->mix_count : 1;
     c->requests = calloc(c->request_count, sizeof *c->requests);
     gb_code code = c->requests ? GB_OK : gb__fail_memory(error);
-    for (size_t i = 0; i < c->request_count && !code; i++)
+    for (size_t i = 0; i < c->request_count && !code; i++) {
         code = gb__compose_request(k, u, k->mix_count ? &k->mix[i] : &one, &c->requests[i], error);
+        c->weight += c->requests[i].weight;
+    }
     return code;
 }
 
@@ -5087,11 +5090,9 @@ static gb_code gb__describe_requests(const gb_load_config *k, char *text, size_t
 {
     gb__client c = {.config = *k};
     gb__buf b = {0};
-    double sum = 0;
     gb_code code = gb__compose_requests(&c, &(gb__url){.authority = "h", .target = ""}, error);
-    for (size_t i = 0; i < k->mix_count && !code; i++) sum += c.requests[i].weight;
     for (size_t i = 0; i < k->mix_count && !code; i++)
-        gb__buf_printf(&b, "%s%.3g %% %.*s", i ? ", " : "", 100 * c.requests[i].weight / sum,
+        gb__buf_printf(&b, "%s%.3g %% %.*s", i ? ", " : "", 100 * c.requests[i].weight / c.weight,
                        c.requests[i].line, c.requests[i].text.data);
     if (!code && (k->method || k->body))
         gb__buf_printf(&b, "%.*s", c.requests->line - 2, c.requests->text.data);
@@ -5228,14 +5229,13 @@ static void gb__link_send(gb__client_thread *t, gb__link *l)
 static size_t gb__next_request(gb__client_thread *t)
 {
     const gb__client *c = t->client;
-    double sum = 0;
     size_t next = 0;
+    if (c->request_count == 1) return 0;
     for (size_t i = 0; i < c->request_count; i++) {
-        sum += c->requests[i].weight;
         t->turns[i].owed += c->requests[i].weight;
         if (t->turns[i].owed > t->turns[next].owed) next = i;
     }
-    t->turns[next].owed -= sum;
+    t->turns[next].owed -= c->weight;
     return next;
 }
 
@@ -12527,6 +12527,7 @@ static gb_code gb__open_cell(const gb_plan *p, gb_cell *c, gb_error *error)
 {
     c->latency = c->uncorrected = (gb_histogram){0};
     c->rounds = calloc((size_t)p->rounds, sizeof *c->rounds);
+    c->round_count = 0;
     if (!c->rounds) return gb__fail_memory(error);
     gb_code code = gb_histogram_init(&c->latency, 3, error);
     return code ? code : gb_histogram_init(&c->uncorrected, 3, error);
@@ -13509,7 +13510,6 @@ static gb_code gb__add_winners(gb__watcher *w, gb_result *r, gb_error *error)
             *c = *winner;
             snprintf(c->id, sizeof c->id, "%.249s/best", winner->id);
             c->best = true;
-            c->round_count = 0;
             code = gb__open_cell(w->plan, c, error);
         }
         // One alone can't be compared.
@@ -13590,8 +13590,8 @@ static gb_code gb__measure_arms(const gb_plan *p, const gb_result *r, gb_cell ar
                                 const char *unshared, gb_error *error)
 {
     uint64_t rng = p->seed;
-    gb_code code = gb__open_cell(p, &arms[0], error);
-    if (!code) code = gb__open_cell(p, &arms[1], error);
+    gb_code code = gb__open_cell(p, &arms[0], error), other = gb__open_cell(p, &arms[1], error);
+    if (!code) code = other;
     for (int i = 0; i < p->rounds && !code && !gb__flag_is_set(p->stop); i++) {
         size_t first = gb__rng_below(&rng, 2);
         for (size_t k = 0; k < 2 && !code; k++) {
@@ -13614,7 +13614,6 @@ static void gb__what_if(const gb_plan *plan, gb_result *r, gb_cell *c)
     p.rounds = p.what_if;
     if (c->round_count) gb__name_shared(&c->rounds->waits, w->objects, sizeof w->objects);
     if (!*w->objects) return;
-    for (int i = 0; i < 2; i++) arms[i].rounds = NULL, arms[i].round_count = 0;
     if (gb__measure_arms(&p, r, arms, w->objects, &error) && !gb__flag_is_set(p.stop))
         gb__warn(r, "%s: what if: %.300s", c->id, error.text);
     w->ratio = gb__paired_ratio(&arms[0], &arms[1], &gb__metrics[GB_RPS], p.seed, &n);
@@ -18247,7 +18246,7 @@ static void gb__read_option(gb__arguments *a, int argc, char **argv, int *i)
     if (value && !o->argument) gb__usage(a, "%s takes no value", text);
     if (!value && o->argument && *i + 1 < argc) value = argv[++*i];
     if (!value && o->argument) gb__usage(a, "%s needs a value: %s", text, o->argument);
-    if (id == GB__OPT_LIMIT && !letter && value && !strchr("0123456789+-.", *value))
+    if (id == GB__OPT_LIMIT && !letter && value && value[strspn(value, "0123456789+-.e")])
         id = GB__OPT_MIX;
     if (a->given[id] && !many) gb__usage(a, "--%s can be given only once", o->name);
     a->given[id] = true;
@@ -18769,7 +18768,7 @@ static int gb__main_load(gb__arguments *a)
 {
     gb_load_config k;
     gb_load_result r = {0};
-    static gb__mix m;  // too large for a stack
+    gb__mix m = {0};
     int failed = 0;
     gb__read_load(a, &k, &m);
     gb_code code = a->error.code ? a->error.code : gb_load(&k, &r, &a->error);
@@ -18878,8 +18877,10 @@ static void gb__read_own(gb__arguments *a, gb__comparing *c)
         bool several = paths.count > 1 && strcmp(path, "/");
         if (!*path || !gb__all(gb__slice(path), gb__is_target_char))
             gb__usage(a, "--path %s: give the path of a URL, without blanks", path);
-        snprintf(c->names[i], sizeof c->names[i], "app%s%s", several && *path != '/' ? "/" : "",
-                 several ? path : "");
+        int len = snprintf(c->names[i], sizeof c->names[i], "app%s%s",
+                           several && *path != '/' ? "/" : "", several ? path : "");
+        if (len >= (int)sizeof c->names[i])  // two may begin alike
+            snprintf(c->names[i], sizeof c->names[i], "app/%.40s...%zu", path + 1, i + 1);
         s.name = c->names[i];
         s.path = mix ? gb__basename(mix) : path;
         c->scenarios[c->plan.scenario_count++] = s;
@@ -19102,11 +19103,12 @@ static gb_code gb__merge_results(const gb__list *paths, gb_result *results, gb_e
 static int gb__write_class(const gb__arguments *a, const gb_result *results, size_t count)
 {
     gb_error error;
-    if (!a->given[GB__OPT_HTML]) {
-        gb__fail(&error, GB_USAGE, "these are results of several machines, which are not held "
-                 "against each other: --html shows them on one page");
-        return gb__complain(&error);
-    }
+    bool page = a->given[GB__OPT_HTML];
+    for (int id = GB__OPT_JSON; id <= GB__OPT_HDR; id++) page &= id == GB__OPT_HTML || !a->given[id];
+    if (!page)
+        return gb__fail(&error, GB_USAGE, "these are results of several machines, which are not "
+                        "held against each other: --html alone shows them on one page"),
+               gb__complain(&error);
     const gb__findings class = {.result = results, .class_count = count};
     return gb__write_output(a, &class, GB__OPT_HTML, &error) ? gb__complain(&error) : 0;
 }
@@ -19116,11 +19118,9 @@ static int gb__main_report(const gb__arguments *a, int argc, char **argv)
     gb_error error;
     size_t count = a->results.count;
     gb_result *results = calloc(count + 1, sizeof *results);
-    gb_code code = GB_OK;
-    if (!results) gb__fail_memory(&error);
-    if (!results) return gb__complain(&error);
-    if (!count)
-        code = gb__fail(&error, GB_USAGE, "report what? Give a file that compare --json wrote");
+    if (!results) return gb__fail_memory(&error), gb__complain(&error);
+    gb_code code = count ? GB_OK : gb__fail(&error, GB_USAGE, "report what? Give a file that "
+                                            "compare --json wrote");
     for (size_t i = 0; i < count && !code; i++)
         code = gb__read_result(a->results.items[i], &results[i], &error);
     bool class = !code && gb__is_class(results, count);
@@ -19128,7 +19128,7 @@ static int gb__main_report(const gb__arguments *a, int argc, char **argv)
     int status = code ? gb__complain(&error)
                  : class ? gb__write_class(a, results, count)
                          : gb__write_reports(a, &results[0], argc, argv);
-    for (size_t i = 0; results && i < count; i++) gb_result_free(&results[i]);
+    for (size_t i = 0; i < count; i++) gb_result_free(&results[i]);
     free(results);
     return status;
 }

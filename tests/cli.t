@@ -208,6 +208,7 @@ refused(2, qr/mix\.jsonl: line 3, column \d+: .*$_->[1]/, mix('{"path": "/"}', '
     for @bad_lines;
 refused(2, qr/line 1001.* more than 1000/, mix(('{"path": "/"}') x 1001));
 refused(2, qr/there is no request in it/, mix('', ' '));
+refused(2, qr/no\.jsonl: No such file/, 'load', $url, '--requests', $_) for qw(./no.jsonl 2-no.jsonl);
 refused(2, qr/the paths are in/, 'load', "${url}x", '--requests', save('mix.jsonl', '{"path": "/"}'));
 refused(1, qr/none\.py: No such file/, $_, '--app', "$top/none.py:app") for qw(compare serve);
 for my $command (qw(compare serve)) {

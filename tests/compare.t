@@ -578,6 +578,11 @@ like($err, qr/POST \/lock: the answer's status was 500$/m, 'with the request');
 is_deeply([slurp("$top/result.csv") =~ /,(\w+,\w+)\r/g], ['status,bytes', '200,2', '200,2', '200,2',
     '500,5'], 'CSV has the answers');
 
+my $long = '/json?' . 'a' x 99;
+($out, $err, $status) = compare(@gil, @short, qw(--no-control --rounds 1 --path), "${long}1", '--path',
+    "${long}2");
+is("$status$err", '0', 'two paths may begin alike');
+
 SKIP: {
     skip 'no /dev/full', 3 unless -c '/dev/full';
     ($out, $err, $status) = compare(@gil, @short, qw(--no-control --path /json

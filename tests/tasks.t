@@ -66,9 +66,11 @@ for my $host (qw(ann bob cyd)) {
     save("$host.json", $theirs);
 }
 my @class = map { "$_.json" } qw(ann bob cyd);
-(undef, $err, $status) = said($gilbench, 'report', @class);
-is($status, 2, 'the files of a class need a page');
-like($err, qr{several machines.*--html}, 'and the error says so');
+for ([], ['--html', 'class.html', '--csv', 'class.csv']) {
+    (undef, $err, $status) = said($gilbench, 'report', @class, @$_);
+    is($status, 2, "the files of a class need a page, and nothing else: @$_");
+    like($err, qr{several machines.*--html}, 'and the error says so');
+}
 is((said($gilbench, 'report', @class, '--html', 'class.html'))[2], 0, 'which is written');
 my $page = slurp('class.html');
 is(scalar(() = $page =~ m{<h2>cpu-mine}g), 8, 'a section for each topology and model');
