@@ -3675,7 +3675,8 @@ static void gb__lap(gb_exchange *x, int phase)
 {
     if (!x->timed && phase != GB__PHASE_WRITE) return;  // the last phase ends with the request
     uint64_t now = gb_now_ns(), rest = now - x->lap;
-    for (int i = 0; i < GB__WAITED; i++) {
+    // The application may hand its request to a thread of its own, whose waits and clock are others.
+    for (int i = 0; gb__is_serving && i < GB__WAITED; i++) {
         uint64_t waited = gb__waited[i] - x->waited[i];
         if (waited > rest) waited = rest;
         x->waited[i] = gb__waited[i];
@@ -3684,7 +3685,7 @@ static void gb__lap(gb_exchange *x, int phase)
     }
     x->phases[phase] += rest;
     x->lap = now;
-    if (!x->clocked) return;
+    if (!x->clocked || !gb__is_serving) return;
     uint64_t cpu = gb__clock_ns(CLOCK_THREAD_CPUTIME_ID), used = cpu - x->cpu;
     if (phase == GB__PHASE_APP && rest > used) x->phases[GB__PHASE_OFF] += rest - used;
     x->cpu = cpu;
@@ -9202,7 +9203,7 @@ static void gb__go_on(gb__standing *w)
     int saved = errno;
     uint64_t ns = w->counts ? gb_now_ns() - w->began : 0;
     if (w->counts && (int)w->kind < GB__WAITED) gb__waited[w->kind] += ns;
-    if (w->noted) gb__note(w, ns);
+    if (w->noted && atomic_load(&gb__seen.notes)) gb__note(w, ns);
     errno = saved;
 }
 
@@ -9575,7 +9576,7 @@ static bool gb__has_seen_hold(gb_wait_kind kind)
         gb__wait_row *r = &gb__seen.rows[i];
         seen |= r->used && r->about[0] == kind && r->holder_line == 3 &&
                 !strcmp(r->holder, "gilbench") && !strcmp(r->holder_in, "hold");
-        if (r->used) r->used = false;
+        *r = (gb__wait_row){0};
     }
     pthread_mutex_unlock(&gb__seen.lock);
     return seen;
@@ -9874,20 +9875,20 @@ static void gb__sharing_tell(gb_waits *w)  // attached
 // While the world stands still: another thread may be about to count.
 static gb_code gb__unshare(const char *names, gb_error *error)  // attached
 {
-    gb__function immortal = gb__private("PyUnstable_SetImmortal");
+    gb__function immortal = gb__private("_Py_SetImmortal");
     uintptr_t interpreter = (uintptr_t)gb_py.PyInterpreterState_Get();
+    if (!immortal || !gb__seen.world)
+        return gb__fail(error, GB_USAGE, "this build can't make objects immortal");
     PyObject *text = gb_py.PyUnicode_FromString(names);
     PyObject *found = text ? gb__sharing_call("find_all", text, NULL) : NULL;
     gb__py_drop(text);
-    if (!immortal) immortal = gb__private("_Py_SetImmortal");
     if (!found) return gb__py_fail(error, GB_APP, "not all of %s are there", names);
-    if (immortal && gb__seen.world) gb__world(true, interpreter);
-    for (Py_ssize_t i = 0; immortal && gb__seen.world && i < gb_py.PyList_Size(found); i++)
+    gb__world(true, interpreter);
+    for (Py_ssize_t i = 0; i < gb_py.PyList_Size(found); i++)
         ((void (*)(PyObject *))immortal)(gb_py.PyList_GetItemRef(found, i));
-    if (immortal && gb__seen.world) gb__world(false, interpreter);
+    gb__world(false, interpreter);
     gb__py_drop(found);
-    if (immortal && gb__seen.world) return GB_OK;
-    return gb__fail(error, GB_USAGE, "this build can't make objects immortal");
+    return GB_OK;
 }
 
 // ---- all of it ----------------------------------------------------------------------------------
@@ -9935,7 +9936,7 @@ GB_API void gb_waits_end(gb_waits *waits)
 {
     *waits = (gb_waits){0};
     gb__copy(waits->problem, sizeof waits->problem, gb__seen.problem);
-    if (!atomic_exchange(&gb__seen.notes, false)) return;
+    if (!atomic_exchange(&gb__seen.notes, false) || gb__seen.pid != getpid()) return;
     if (gb__seen.watched) pthread_join(gb__seen.watcher, NULL);
     PyObject *report = gb__wait_report();
     if (!report) gb__py_show();
@@ -10856,13 +10857,11 @@ static void *gb__task_thread(void *arg)
 static void gb__task_process(gb__task_slot *s)
 {
     gb__tasking *t = s->task;
-    if (!t->host.has_python && gb__hosted_python(&t->host, &s->error)) {
-        gb__task_count(t->counter, 1);
-    } else {
+    if (t->host.has_python || !gb__hosted_python(&t->host, &s->error)) {
         gb__task_perform(s);
         gb__task_close(s);
-        gb__task_count(t->counter, 1);
     }
+    gb__task_count(t->counter, 1);
     for (;;) pause();
 }
 

@@ -147,9 +147,22 @@ static void test_clock(const gb_python *python)
        strstr(w->waiter, " locked"), "%s: and it has a name and a line", python->id);
 }
 
+// Waits are noted in the process that asked; of its forks nobody can say that there were none.
+static void test_forked(const gb_python *python)
+{
+    gb_round round = {0};
+    gb_error error = {0};
+    const gb_task_config task = {.python = python, .workers = 2, .model = GB_PROCESSES,
+                                 .source = "def run(): return 7", .waits = true};
+    ok(!gb_task(&task, &round, &error) && !strcmp(round.answer, "7") && !round.waits.noted,
+       "%s: a task of forked processes says that nobody noted its waits (\"%s\", %s)",
+       python->id, round.answer, error.text);
+}
+
 static void test_build(const gb_python *python)
 {
     test_clock(python);
+    test_forked(python);
     seen s = watch(python, "idles, idles");
     double ms = s.waits.ms[GB_WAIT_LOCK] + s.waits.ms[GB_WAIT_EVENT];
     ok(!s.code && s.waits.noted && ms < 0.1 * s.wall_ms, "%s: to wait to be told is no contention",
@@ -185,12 +198,27 @@ static void test_lines(void)
                "the line of instruction %d", i);
 }
 
+static void test_laps(void)
+{
+    gb_exchange x = {.timed = true, .lap = gb_now_ns() - 1000, .waited = {5}};
+    gb__lap(&x, GB__PHASE_READ);
+    ok(x.phases[GB__PHASE_READ] >= 1000 && !x.phases[GB__PHASE_ATTACH],
+       "what an application's thread has waited before is no wait of the request");
+    gb__is_serving = true;
+    gb__waited[GB_WAIT_GIL] = 305;
+    x.lap = gb_now_ns() - 1000;
+    gb__lap(&x, GB__PHASE_APP);
+    is_u64(x.phases[GB__PHASE_ATTACH], 300, "what the request's thread waits for is one");
+    gb__is_serving = false;
+}
+
 int main(void)
 {
     gb_error error;
     gb_python *found = NULL;
     size_t n = 0;
     test_lines();
+    test_laps();
     if (gb_pythons(NULL, 0, &found, &n, &error)) n = 0;
     for (int ft = 0; ft < 2; ft++)
         for (size_t i = 0; i < n; i++)
