@@ -87,7 +87,7 @@ static bool has_nonsense(const char *text)
 {
     size_t lines = 0;
     for (const char *s = text; *s; s++) lines += *s == '\n';
-    return lines > 21 || strstr(text, "nan") || strstr(text, "inf") || strstr(text, "-x") ||
+    return lines > 21 || strstr(text, "nan") || strstr(text, "inf") || strstr(text, " - ") ||
            strstr(text, "null");
 }
 
