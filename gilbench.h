@@ -3675,7 +3675,7 @@ static void gb__lap(gb_exchange *x, int phase)
 {
     if (!x->timed && phase != GB__PHASE_WRITE) return;  // the last phase ends with the request
     uint64_t now = gb_now_ns(), rest = now - x->lap;
-    // The application may hand its request to a thread of its own, whose waits and clock are others.
+    // In a thread of the application's own, which may have the request, waits and clock are others.
     for (int i = 0; gb__is_serving && i < GB__WAITED; i++) {
         uint64_t waited = gb__waited[i] - x->waited[i];
         if (waited > rest) waited = rest;
