@@ -18879,7 +18879,7 @@ static void gb__read_own(gb__arguments *a, gb__comparing *c)
         int len = snprintf(c->names[i], sizeof c->names[i], "app%s%s",
                            several && *path != '/' ? "/" : "", several ? path : "");
         if (len >= (int)sizeof c->names[i])  // two may begin alike
-            snprintf(c->names[i], sizeof c->names[i], "app/%.40s...%zu", path + 1, i + 1);
+            snprintf(c->names[i], sizeof c->names[i], "app/%.36s...%zu", path + 1, i + 1);
         s.name = c->names[i];
         s.path = mix ? gb__basename(mix) : path;
         c->scenarios[c->plan.scenario_count++] = s;
