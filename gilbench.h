@@ -11289,6 +11289,8 @@ static gb_code gb__group_start(gb__group *g, const gb_service_config *config, in
     *g = (gb__group){.loaded.stop_event = stop_event};
     gb_code code = gb__order_make(&one, config, error);
     one.config.workers = 1;
+    if (!code && stop_event < 0)
+        code = gb__fail(error, GB_SYSTEM, "can't create an eventfd: %s", strerror(errno));
     if (!code) code = gb__dispatcher_open(&g->dispatcher, config, stop_event, error);
     g->dispatcher.processes = true;
     if (gb__worker_model(config->python, config->worker_model) == GB_PROCESSES)
@@ -14652,7 +14654,7 @@ static void gb__say_unsure(gb__sentences *a)
         gb__doubt(a, &remedy, "measure 10 --rounds");
         gb__words(a, "fewer than %d rounds can't give an interval of 95 %%", GB__FEWEST_ROUNDS);
     }
-    if (others > 0.05) {
+    if (others > 0.05 && others > 0.05 * r->host.cpus) {
         gb__doubt(a, &remedy, "end what else runs here and measure again");
         gb__words(a, "other processes used %.2f of %d CPUs", others, r->host.cpus);
     }
@@ -19103,7 +19105,8 @@ static int gb__write_class(const gb__arguments *a, const gb_result *results, siz
 {
     gb_error error;
     bool page = a->given[GB__OPT_HTML];
-    for (int id = GB__OPT_JSON; id <= GB__OPT_HDR; id++) page &= id == GB__OPT_HTML || !a->given[id];
+    for (int id = GB__OPT_JSON; id <= GB__OPT_HDR; id++)
+        page &= id == GB__OPT_HTML || !a->given[id];
     if (!page)
         return gb__fail(&error, GB_USAGE, "these are results of several machines, which are not "
                         "held against each other: --html alone shows them on one page"),
