@@ -17142,10 +17142,8 @@ GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_
 
 // ================================================================================================
 // >>svg
-// What the HTML report is made of: escaped text, scales, and charts of several lines. A chart is as
-// wide as a phone, in its own units, and the page sets several side by side. Pure.
-
-#define GB__PICTURE 320.0  // width of each
+// What the HTML report is made of: escaped text, and charts of several lines. A chart is as wide as
+// a phone, in its own units, and the page sets several side by side. Pure.
 
 // ---- text ---------------------------------------------------------------------------------------
 
@@ -17176,69 +17174,122 @@ GB__PRINTF(2, 3) static void gb__html(gb__buf *b, const char *format, ...)
     gb__buf_str(b, format);
 }
 
-// ---- scales -------------------------------------------------------------------------------------
+// ---- charts: a line a variant -------------------------------------------------------------------
 
-typedef struct gb__scale {
-    double lo, hi;    // values at its ends
-    double from, to;  // where these are in the picture
-    double step;      // from tick to tick; 0 on a log scale
-} gb__scale;
+// In the units of a picture: how wide it is, where points may be, and how far beside its place a
+// mark may be, for others to be seen.
+enum {
+    GB__WIDTH = 320,
+    GB__LEFT = 54,
+    GB__RIGHT = 298,
+    GB__TOP = 22,
+    GB__FOOT = 156,
+    GB__BESIDE = 10
+};
 
-// libm is not linked. Halved into [0.75, 1.5), where the series of artanh is good to 1e-12.
-static double gb__log2(double x)
+// A build's colour and shape, by its number, so that nobody needs the colour; behind those are the
+// control's, and those of a limit, which has no marks.
+enum { GB__LOOKS = 5 };
+
+static const struct {
+    const char *class, *shape;
+} gb__looks[GB__LOOKS + 2] = {{"b0", "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0"},
+                              {"b1", "M-3.5-3.5h7v7h-7z"},
+                              {"b2", "M0-5L5 4H-5z"},
+                              {"b3", "M0-5L5 0 0 5-5 0z"},
+                              {"b4", "M0 5L5-4H-5z"},
+                              {"k", "M-4-4L4 4M-4 4L4-4"},
+                              {"k", "M0 0"}};
+
+typedef struct gb__point {
+    gb__phrase name;  // of its line
+    size_t look;
+    bool outline;     // its marks are drawn in outline
+    double x;
+    gb_interval y;
+    size_t line;
+    double at;        // where x is on its scale
+} gb__point;
+
+typedef struct gb__chart {
+    const char *title, *note, *x_unit, *y_unit;
+    bool linear;      // x is, else what there is of it stands side by side
+    bool scattered;   // a point is a line of its own
+    gb__point *points;  // owned
+    size_t count, lines;
+    double top, step;   // y goes up to here, in steps
+    bool failed;
+} gb__chart;
+
+// One that isn't known is left out.
+static void gb__add_point(gb__chart *k, const gb__point *point)
 {
-    double whole = 0, sum = 0;
-    if (!isfinite(x) || x <= 0) return 0;
-    while (x >= 1.5) x /= 2, whole++;
-    while (x < 0.75) x *= 2, whole--;
-    double t = (x - 1) / (x + 1), power = t;
-    for (int i = 1; i < 18; i += 2, power *= t * t) sum += power / i;
-    return whole + 2 / 0.69314718055994531 * sum;
+    gb__point *points = gb__with_room(k->points, k->count, sizeof *points);
+    size_t like = 0;
+    k->failed |= !points;
+    if (!points) return;
+    k->points = points;
+    if (!isfinite(point->x) || !isfinite(point->y.median)) return;
+    while (like < k->count && (k->scattered || strcmp(points[like].name, point->name))) like++;
+    gb__point *p = &points[k->count];
+    *p = *point;
+    p->line = like < k->count ? points[like].line : k->lines++;
+    if (!isfinite(p->y.lo)) p->y.lo = p->y.median;
+    if (!isfinite(p->y.hi)) p->y.hi = p->y.median;
+    k->count++;
 }
 
-static double gb__scaled(const gb__scale *s, double value)
+// By x, then by line, then the higher first.
+static int gb__by_place(const void *a, const void *b)
 {
-    double all = s->hi - s->lo, part = value - s->lo;
-    if (s->step <= 0) {
-        all = gb__log2(s->hi / s->lo);
-        part = gb__log2(value / s->lo);
-    }
-    double share = all > 0 ? part / all : 0.5;
-    return s->from + (s->to - s->from) * (share < 0 ? 0 : share > 1 ? 1 : share);
+    const gb__point *p = a, *q = b;
+    if (p->x < q->x || p->x > q->x) return p->x < q->x ? -1 : 1;
+    if (p->line != q->line) return p->line < q->line ? -1 : 1;
+    return (p->y.median < q->y.median) - (p->y.median > q->y.median);
 }
 
-static double gb__ten_below(double value)
+// From 0 to a round number at or above `most`, in at most five steps of 1, 2 or 5.
+static void gb__fit_scale(gb__chart *k, double most)
 {
     double ten = 1;
-    while (ten * 10 <= value) ten *= 10;
-    while (ten > value) ten /= 10;
-    return ten;
+    if (!(most > 1e-9 && most < 1e100)) most = 1;
+    most *= 0.999999;
+    while (5 * ten < most) ten *= 10;
+    while (5 * ten / 10 >= most) ten /= 10;
+    k->step = ten >= most ? ten / 5 : 5 * ten / 2 >= most ? ten / 2 : ten;
+    for (k->top = 0; k->top < most;) k->top += k->step;
 }
 
-// From 0 to the round number at or above `max`, in at most five steps of 1, 2 or 5.
-static gb__scale gb__linear(double max, double from, double to)
+// Puts the points in their order, of two at one place of a line the higher alone, and fits the
+// scales.
+static void gb__chart_fit(gb__chart *k)
 {
-    if (!(max > 1e-9 && max < 1e100)) max = 1;
-    double ten = gb__ten_below(max / 5 * 1.000001), step = 10 * ten;
-    if (max <= 5 * 5 * ten) step = 5 * ten;
-    if (max <= 5 * 2 * ten) step = 2 * ten;
-    if (max <= 5 * ten) step = ten;
-    gb__scale s = {0, step, from, to, step};
-    while (s.hi < max * 0.999999) s.hi += step;
-    return s;
-}
-
-#define GB__MOST_TICKS 16
-
-static size_t gb__ticks(const gb__scale *s, double ticks[GB__MOST_TICKS])
-{
-    double tick = s->lo;
+    double most = 0, at = 0;
     size_t n = 0;
-    while (n < GB__MOST_TICKS && tick <= s->hi * 1.000001) {
-        ticks[n++] = tick;
-        tick += s->step;
+    qsort(k->points, k->count, sizeof *k->points, gb__by_place);
+    for (size_t i = 0; i < k->count; i++) {
+        gb__point *p = &k->points[i], *last = n ? &k->points[n - 1] : p;
+        bool beside = p->x > last->x;
+        if (n && !beside && p->line == last->line) continue;
+        at += beside;
+        if (p->y.hi > most) most = p->y.hi;
+        p->at = k->linear ? p->x : at;
+        k->points[n++] = *p;
     }
-    return n;
+    k->count = n;
+    gb__fit_scale(k, most);
+}
+
+static double gb__chart_x(const gb__chart *k, const gb__point *p)
+{
+    double first = k->points->at, all = k->points[k->count - 1].at - first;
+    return GB__LEFT + (GB__RIGHT - GB__LEFT) * (all > 0 ? (p->at - first) / all : 0.5);
+}
+
+static double gb__chart_y(const gb__chart *k, double value)
+{
+    double share = value / k->top;
+    return GB__FOOT - (GB__FOOT - GB__TOP) * (share < 0 ? 0 : share > 1 ? 1 : share);
 }
 
 static const char *gb__tick_text(gb__small text, double value)
@@ -17248,76 +17299,6 @@ static const char *gb__tick_text(gb__small text, double value)
     else if (value >= 1e4) snprintf(text, sizeof(gb__small), "%gk", value / 1e3);
     else snprintf(text, sizeof(gb__small), "%g", value < 1e-9 ? 0 : value);
     return text;
-}
-
-// ---- charts: a line a variant -------------------------------------------------------------------
-
-enum { GB__POINTS = 128, GB__MARKS = 12 };
-#define GB__BESIDE 10.0  // so far from its place a mark may be, for others to be seen
-
-typedef struct gb__trace {
-    gb__phrase name;
-    const char *class;  // its colour
-    size_t shape, count;
-    struct {
-        double x;
-        gb_interval y;
-    } points[GB__POINTS];
-} gb__trace;
-
-typedef struct gb__chart {
-    const char *title, *note, *x_unit, *y_unit;
-    bool linear;                    // x is, else a doubling is as wide as any other
-    double marks[GB__MARKS];        // where x is labelled
-    gb__small labels[GB__MARKS];
-    size_t mark_count;
-    gb__trace *traces;    // owned
-    size_t count;
-    gb__scale x, y;
-} gb__chart;
-
-// In the order of x; of two at one place the higher.
-static void gb__add_point(gb__trace *s, double x, gb_interval y)
-{
-    size_t at = 0;
-    if (!isfinite(x) || !isfinite(y.median)) return;
-    while (at < s->count && s->points[at].x < x) at++;
-    bool taken = at < s->count && s->points[at].x <= x;
-    if (taken ? s->points[at].y.median >= y.median : s->count == GB__POINTS) return;
-    if (!taken)
-        memmove(&s->points[at + 1], &s->points[at], (s->count++ - at) * sizeof *s->points);
-    if (!isfinite(y.lo)) y.lo = y.median;
-    if (!isfinite(y.hi)) y.hi = y.median;
-    s->points[at].x = x;
-    s->points[at].y = y;
-}
-
-static int gb__by_last(const void *a, const void *b)
-{
-    const gb__trace *s = a, *t = b;
-    double x = s->points[s->count - 1].y.median, y = t->points[t->count - 1].y.median;
-    return (x < y) - (x > y);
-}
-
-// Puts the traces in the order in which they end, without the empty ones, and fits the scales.
-static void gb__chart_fit(gb__chart *k)
-{
-    double least = INFINITY, most = 0, high = 0;
-    size_t n = 0;
-    for (size_t i = 0; i < k->count; i++) {
-        const gb__trace *s = &k->traces[i];
-        for (size_t j = 0; j < s->count; j++) {
-            if (s->points[j].x < least) least = s->points[j].x;
-            if (s->points[j].x > most) most = s->points[j].x;
-            if (s->points[j].y.hi > high) high = s->points[j].y.hi;
-        }
-        if (s->count) k->traces[n++] = *s;
-    }
-    k->count = n;
-    if (!n) return;
-    qsort(k->traces, n, sizeof *k->traces, gb__by_last);
-    k->x = (gb__scale){least, most, 44 + GB__BESIDE, GB__PICTURE - 12 - GB__BESIDE, k->linear};
-    k->y = gb__linear(high, 156, 22);
 }
 
 static void gb__svg_text(gb__buf *b, const char *class, double x, double y, const char *text)
@@ -17331,87 +17312,87 @@ static void gb__svg_line(gb__buf *b, const char *class, double x1, double y1, do
     gb__buf_printf(b, "<path class=\"%s\" d=\"M%.1f %.1fL%.1f %.1f\"/>\n", class, x1, y1, x2, y2);
 }
 
-// A shape a build, so that nobody needs its colour.
-static void gb__svg_marker(gb__buf *b, size_t shape, double x, double y)
+static void gb__svg_marker(gb__buf *b, size_t look, double x, double y)
 {
-    static const char *const shapes[] = {
-        "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0", "M-3.5-3.5h7v7h-7z", "M0-5L5 4H-5z",
-        "M0-5L5 0 0 5-5 0z", "M0 5L5-4H-5z", "M-4-4L4 4M-4 4L4-4", "M0 0"};
     gb__buf_printf(b, "<path class=\"m\" transform=\"translate(%.1f %.1f)\" d=\"%s\"/>\n", x, y,
-                   shapes[shape]);
+                   gb__looks[look].shape);
 }
 
 // A label that would touch the one before it is left out.
 static void gb__chart_axes(const gb__chart *k, gb__buf *b)
 {
+    const double left = GB__LEFT - GB__BESIDE, right = GB__RIGHT + GB__BESIDE;
     gb__small text;
-    double ticks[GB__MOST_TICKS], used = 0, left = k->x.from - GB__BESIDE;
-    size_t n = gb__ticks(&k->y, ticks);
-    for (size_t i = 0; i < n; i++) {
-        double y = gb__scaled(&k->y, ticks[i]);
-        gb__svg_line(b, ticks[i] <= 0 ? "x" : "g", left, y, k->x.to + GB__BESIDE, y);
-        gb__svg_text(b, "e", left - 6, y + 4, gb__tick_text(text, ticks[i]));
+    double used = 0;
+    for (double tick = 0; tick <= k->top * 1.000001; tick += k->step) {
+        double y = gb__chart_y(k, tick);
+        gb__svg_line(b, tick > 0 ? "g" : "x", left, y, right, y);
+        gb__svg_text(b, "e", left - 6, y + 4, gb__tick_text(text, tick));
     }
-    for (size_t i = 0; i < k->mark_count; i++) {
-        double x = gb__scaled(&k->x, k->marks[i]), half = 3.5 * (double)strlen(k->labels[i]);
-        gb__svg_line(b, "g", x, k->y.to, x, k->y.from);
+    for (const gb__point *p = k->points; p < k->points + k->count; p++) {
+        if (p > k->points && p->x <= p[-1].x) continue;
+        double x = gb__chart_x(k, p), half = 3.5 * (double)strlen(gb__tick_text(text, p->x));
+        gb__svg_line(b, "g", x, GB__TOP, x, GB__FOOT);
         if (x - half < used + 4) continue;
-        gb__svg_text(b, "c", x, k->y.from + 14, k->labels[i]);
+        gb__svg_text(b, "c", x, GB__FOOT + 14, text);
         used = x + half;
     }
     gb__svg_text(b, "", 0, 10, k->y_unit);
-    gb__svg_text(b, "e", k->x.to + GB__BESIDE + 10, k->y.from + 30, k->x_unit);
+    gb__svg_text(b, "e", right + 10, GB__FOOT + 30, k->x_unit);
 }
 
 // Each a little beside the others, so that intervals of one place aren't one over the other.
-static void gb__chart_trace(const gb__chart *k, const gb__trace *s, gb__buf *b)
+static void gb__chart_line(const gb__chart *k, size_t line, gb__buf *b)
 {
-    double n = (double)k->count, step = n > 6 ? 2 * GB__BESIDE / n : 3;
-    double shift = ((double)(s - k->traces) - (n - 1) / 2) * step;
-    gb__html(b, "<g class=\"%s\"><path class=\"l\" d=\"", s->class);
-    for (size_t i = 0; i < s->count; i++)
-        gb__buf_printf(b, "%s%.1f %.1f", i ? "L" : "M", gb__scaled(&k->x, s->points[i].x) + shift,
-                       gb__scaled(&k->y, s->points[i].y.median));
-    gb__buf_str(b, "\"/>\n");
-    for (size_t i = 0; i < s->count; i++) {
-        gb_interval y = s->points[i].y;
-        double x = gb__scaled(&k->x, s->points[i].x) + shift;
-        gb__svg_line(b, "w", x, gb__scaled(&k->y, y.lo), x, gb__scaled(&k->y, y.hi));
-        gb__svg_marker(b, s->shape, x, gb__scaled(&k->y, y.median));
+    double n = (double)k->lines, step = n > 6 ? 2 * GB__BESIDE / n : 3;
+    double beside = ((double)line - (n - 1) / 2) * step;
+    gb__buf path = {0};
+    for (const gb__point *p = k->points; p < k->points + k->count; p++) {
+        if (p->line != line) continue;
+        double x = gb__chart_x(k, p) + beside, y = gb__chart_y(k, p->y.median);
+        if (!path.len)
+            gb__buf_printf(b, "<g class=\"%s%s\">\n", gb__looks[p->look].class,
+                           p->outline ? " o" : "");
+        gb__buf_printf(&path, "%s%.1f %.1f", path.len ? "L" : "M", x, y);
+        gb__svg_line(b, "w", x, gb__chart_y(k, p->y.lo), x, gb__chart_y(k, p->y.hi));
+        gb__svg_marker(b, p->look, x, y);
     }
-    gb__buf_str(b, "</g>\n");
+    gb__html(b, "<path class=\"l\" d=\"%s\"/></g>\n", path.data ? path.data : "");
+    b->failed |= path.failed;
+    gb__buf_free(&path);
 }
 
 // What the lines are, each name once; their values are in the tables.
 static void gb__chart_legend(const gb__chart *k, gb__buf *b)
 {
-    for (const gb__trace *s = k->traces; s < k->traces + k->count; s++) {
-        const gb__trace *first = k->traces;
-        while (strcmp(first->name, s->name)) first++;
-        if (first < s) continue;
-        gb__html(b, "<span class=\"name %s\"><svg class=\"key\" viewBox=\"-12 -6 24 12\" "
-                 "aria-hidden=\"true\"><path class=\"l\" d=\"M-12 0H12\"/>", s->class);
-        gb__svg_marker(b, s->shape, 0, 0);
-        gb__html(b, "</svg> %s</span>\n", s->name);
+    for (const gb__point *p = k->points; p < k->points + k->count; p++) {
+        const gb__point *first = k->points;
+        while (strcmp(first->name, p->name)) first++;
+        if (first < p) continue;
+        gb__html(b, "<span class=\"name %s%s\"><svg class=\"key\" viewBox=\"-12 -6 24 12\" "
+                 "aria-hidden=\"true\"><path class=\"l\" d=\"M-12 0H12\"/>",
+                 gb__looks[p->look].class, p->outline ? " o" : "");
+        gb__svg_marker(b, p->look, 0, 0);
+        gb__html(b, "</svg> %s</span>\n", p->name);
     }
 }
 
-// Frees the traces; nothing is drawn where there are none.
+// Frees the points; nothing is drawn where there are none.
 static void gb__chart_draw(gb__chart *k, gb__buf *b)
 {
-    b->failed |= !k->traces;
-    if (k->traces) gb__chart_fit(k);
-    if (k->traces && k->count) {
+    b->failed |= k->failed;
+    if (k->count) {
+        gb__chart_fit(k);
         gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", k->title, k->note);
-        gb__buf_printf(b, "<svg viewBox=\"0 0 %.0f 190\" role=\"img\">", GB__PICTURE);
+        gb__buf_printf(b, "<svg viewBox=\"0 0 %d 190\" role=\"img\">", GB__WIDTH);
         gb__html(b, "<title>%s</title><desc>%s, by %s.</desc>\n", k->title, k->y_unit, k->x_unit);
         gb__chart_axes(k, b);
-        for (size_t i = 0; i < k->count; i++) gb__chart_trace(k, &k->traces[i], b);
+        for (size_t line = 0; line < k->lines; line++) gb__chart_line(k, line, b);
         gb__buf_str(b, "</svg>\n");
         gb__chart_legend(k, b);
         gb__buf_str(b, "</figure>\n");
     }
-    free(k->traces);
+    free(k->points);
 }
 
 // ================================================================================================
@@ -17442,10 +17423,7 @@ static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
     gb__table_free(t);
 }
 
-// ---- cells that are shown together --------------------------------------------------------------
-
-// A build's number, which gives it its colour and its shape; the control has the last.
-#define GB__LOOKS 5
+// ---- the picture --------------------------------------------------------------------------------
 
 static size_t gb__look(const gb_result *r, const gb_cell *c)
 {
@@ -17453,157 +17431,105 @@ static size_t gb__look(const gb_result *r, const gb_cell *c)
     return python ? (size_t)(python - r->pythons) % GB__LOOKS : GB__LOOKS;
 }
 
-// Somebody else's server, and more than one worker, has its build's colour in outline.
-static const char *gb__class(const gb_result *r, const gb_cell *c, bool several)
-{
-    static const char *const own[] = {"b0", "b1", "b2", "b3", "b4", "k"};
-    static const char *const others[] = {"b0 o", "b1 o", "b2 o", "b3 o", "b4 o", "k o"};
-    return (*c->server || several ? others : own)[gb__look(r, c)];
-}
-
-static int gb__topology_order(const gb_cell *a, const gb_cell *b)
-{
-    if (a->connections != b->connections) return a->connections < b->connections ? -1 : 1;
-    if (a->workers != b->workers) return a->workers < b->workers ? -1 : 1;
-    if (a->threads != b->threads) return a->threads < b->threads ? -1 : 1;
-    return a->server_cpus - b->server_cpus;
-}
-
-// Those of one scenario, by topology; borrowed from the result, but for the list.
-typedef struct gb__cells {
+// A scenario's cells, and what of them there is several of, which is worth a word.
+typedef struct gb__scene {
     const gb_result *result;
-    const gb_cell **cells;
-    size_t count;
-    bool threads, connections, cpus;  // there are several: worth a word
-    double most, control;       // req/s: of the Pythons, of the control
-} gb__cells;
+    const gb_cell *first;  // the smallest; NULL: there are none
+    bool threads, connections, cpus;
+    double most, control;  // req/s: of the Pythons, of the control
+} gb__scene;
 
-static gb__cells gb__gather(const gb_result *r, const char *scenario)
+static int gb__size(const gb_cell *c)
 {
-    gb__cells g = {.result = r, .cells = calloc(r->cell_count + 1, sizeof(void *))};
-    for (size_t i = 0; g.cells && i < r->cell_count; i++) {
-        const gb_cell *c = &r->cells[i];
-        double *most = gb__cell_is_control(c) ? &g.control : &g.most;
-        size_t at = g.count;
-        if (strcmp(c->scenario, scenario) || c->best) continue;  // once in a picture
-        for (; at && gb__topology_order(g.cells[at - 1], c) > 0; at--)
-            g.cells[at] = g.cells[at - 1];
-        g.cells[at] = c;
-        g.count++;
-        g.threads |= c->threads != g.cells[0]->threads;
-        g.connections |= c->connections != g.cells[0]->connections;
-        g.cpus |= c->server_cpus != g.cells[0]->server_cpus;
-        if (c->summary[GB_RPS].hi > *most) *most = c->summary[GB_RPS].hi;
-    }
-    return g;
+    return c->workers * c->threads * (c->server_cpus ? c->server_cpus : 1);
 }
 
-// ---- the picture --------------------------------------------------------------------------------
-
-// The trace that a cell belongs to, a new one where there is none yet.
-static gb__trace *gb__trace_of(gb__chart *k, const gb__cells *g, const gb_cell *c, bool several)
+static bool gb__is_in_scene(const gb_cell *c, const char *scenario)
 {
-    gb__phrase name;
-    gb__trace *s = k->traces;
-    gb_cell anywhere = *c;
-    if (g->cpus) anywhere.server_cpus = 0;
-    gb__name(g->result, &anywhere, name);
-    size_t used = strlen(name);
-    if (several && g->cpus)
-        used += (size_t)snprintf(name + used, sizeof name - used, ", several workers");
-    else if (several && g->threads)
-        used += (size_t)snprintf(name + used, sizeof name - used, ", %d workers", c->workers);
-    if (g->connections && used < sizeof name)
-        snprintf(name + used, sizeof name - used, ", %d connections", c->connections);
-    while (s < k->traces + k->count && strcmp(s->name, name)) s++;
-    if (s == k->traces + k->count) {
-        gb__copy(s->name, sizeof s->name, name);
-        s->class = gb__class(g->result, c, several);
-        s->shape = gb__look(g->result, c);
-        k->count++;
+    return !strcmp(c->scenario, scenario) && !c->best;  // which is there twice
+}
+
+static gb__scene gb__scene_of(const gb_result *r, const char *scenario)
+{
+    gb__scene s = {.result = r};
+    const gb_cell *any = NULL;
+    for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++) {
+        double *most = gb__cell_is_control(c) ? &s.control : &s.most;
+        if (!gb__is_in_scene(c, scenario)) continue;
+        if (!any) any = c;
+        if (!s.first || gb__size(c) < gb__size(s.first)) s.first = c;
+        s.threads |= c->threads != any->threads;
+        s.connections |= c->connections != any->connections;
+        s.cpus |= c->server_cpus != any->server_cpus;
+        if (c->summary[GB_RPS].hi > *most) *most = c->summary[GB_RPS].hi;
     }
     return s;
 }
 
-// In their order, each once.
-static void gb__add_mark(gb__chart *k, double x, const char *label)
+// Somebody else's server, and more than one worker, has its build's colour in outline.
+static void gb__add_cell_point(gb__chart *k, const gb__scene *s, const gb_cell *c)
 {
-    size_t at = k->mark_count;
-    while (at && k->marks[at - 1] >= x) at--;
-    if (k->mark_count == GB__MARKS || (at < k->mark_count && k->marks[at] <= x)) return;
-    memmove(&k->marks[at + 1], &k->marks[at], (k->mark_count - at) * sizeof *k->marks);
-    memmove(&k->labels[at + 1], &k->labels[at], (k->mark_count++ - at) * sizeof *k->labels);
-    k->marks[at] = x;
-    gb__copy(k->labels[at], sizeof(gb__small), label);
+    bool several = c->workers > 1;
+    char workers[32] = "", connections[32] = "";
+    double cpus = gb__server_cpus(s->result, c->server_cpus);
+    gb__point p = {.look = gb__look(s->result, c), .outline = *c->server || several,
+                   .x = s->cpus ? cpus : (double)c->workers * c->threads, .y = c->summary[GB_RPS]};
+    gb__phrase name;
+    gb_cell anywhere = *c;
+    if (s->cpus) anywhere.server_cpus = 0;
+    if (several && s->cpus) gb__copy(workers, sizeof workers, ", several workers");
+    else if (several && s->threads)
+        snprintf(workers, sizeof workers, ", %d workers", c->workers);
+    if (s->connections)
+        snprintf(connections, sizeof connections, ", %d connections", c->connections);
+    snprintf(p.name, sizeof p.name, "%.180s%s%s", gb__name(s->result, &anywhere, name), workers,
+             connections);
+    gb__add_point(k, &p);
 }
 
-// What so many CPUs could do if each did what one does: that of the first trace.
-static void gb__add_limit(gb__chart *k, const gb__cells *g)
+// What so many CPUs could do if each did what one does.
+static void gb__add_limit(gb__chart *k, const gb__scene *s)
 {
-    const gb_cell *one = g->cells[0];
-    int cpus = gb__server_cpus(g->result, one->server_cpus);
-    if (!k->traces->count || !gb__is_busy(one) || one->threads * one->workers > 1) return;
-    gb__trace *s = &k->traces[k->count++];
-    double from = g->cpus ? k->traces->points->x : 1, to = g->cpus ? (double)INFINITY : cpus;
-    if (g->cpus)
-        snprintf(s->name, sizeof s->name, "in proportion to %.64s on %g CPU%s", one->python, from,
+    const gb_cell *one = s->first;
+    int cpus = gb__server_cpus(s->result, one->server_cpus), from = s->cpus ? cpus : 1;
+    gb__point p = {.look = GB__LOOKS + 1};
+    if (!gb__is_busy(one) || one->threads * one->workers > 1 || gb__cell_is_control(one)) return;
+    if (s->cpus)
+        snprintf(p.name, sizeof p.name, "in proportion to %.64s on %d CPU%s", one->python, from,
                  from > 1 ? "s" : "");
     else
-        snprintf(s->name, sizeof s->name, "%d CPUs, each like 1 thread of %.64s", cpus,
-                 one->python);
-    s->class = "k";
-    s->shape = GB__LOOKS + 1;
-    for (size_t i = 0; i < k->mark_count; i++) {
-        double n = k->marks[i] < to ? k->marks[i] : to;
-        double y = n / from * k->traces->points->y.median;
-        gb__add_point(s, k->marks[i], (gb_interval){y, y, y});
+        snprintf(p.name, sizeof p.name, "%d CPUs, each like 1 thread of %.64s", cpus, one->python);
+    for (size_t i = 0, n = k->count; i < n; i++) {
+        p.x = k->points[i].x;
+        double y = (s->cpus || p.x < cpus ? p.x : cpus) / from * one->summary[GB_RPS].median;
+        p.y = (gb_interval){y, y, y};
+        gb__add_point(k, &p);
     }
 }
 
-// On one CPU one worker is as many as there can be of use: there the line of several begins.
-static bool gb__begins_several(const gb__cells *g, const gb_cell *c)
-{
-    bool several = false;
-    for (size_t i = 0; i < g->count; i++)
-        several |= g->cells[i]->workers > 1 && !strcmp(g->cells[i]->python, c->python) &&
-                   !strcmp(g->cells[i]->server, c->server);
-    return several && g->cpus && c->server_cpus == 1 && c->workers * c->threads == 1;
-}
-
-static void gb__add_cell_point(gb__chart *k, const gb__cells *g, const gb_cell *c)
-{
-    gb__small text;
-    double cpus = gb__server_cpus(g->result, c->server_cpus);
-    double x = g->cpus ? cpus : (double)c->workers * c->threads;
-    gb__add_mark(k, x, gb__tick_text(text, x));
-    gb__add_point(gb__trace_of(k, g, c, c->workers > 1), x, c->summary[GB_RPS]);
-    if (gb__begins_several(g, c))
-        gb__add_point(gb__trace_of(k, g, c, true), x, c->summary[GB_RPS]);
-}
-
 // What is without Python may be many times as fast, and must not squeeze the others at the foot.
-static void gb__throughput_figure(gb__buf *b, const gb__cells *g)
+static void gb__throughput_figure(gb__buf *b, const gb__scene *s)
 {
-    const gb_cell *first = g->cells[0];
+    const gb_cell *first = s->first;
     gb__phrase title;
     gb__line note;
     gb__small text;
-    gb__chart k = {.title = title, .note = note, .y_unit = "req/s", .linear = g->cpus,
-                   .x_unit = g->cpus ? "CPUs of the server" : g->threads ? "threads" : "workers",
-                   .traces = calloc(g->count + 1, sizeof *k.traces)};
-    bool beyond = g->most > 0 && g->control > 2 * g->most;
+    gb__chart k = {.title = title, .note = note, .y_unit = "req/s", .linear = s->cpus,
+                   .x_unit = s->cpus ? "CPUs of the server" : s->threads ? "threads" : "workers"};
+    bool beyond = s->most > 0 && s->control > 2 * s->most;
     snprintf(title, sizeof title, "%.90s: %.120s", first->scenario, first->path);
     int n = snprintf(note, sizeof note, "%.80s, %d connections: %smedians and their 95 %% "
                      "intervals.", first->app, first->connections,
-                     g->cpus ? "on each number of CPUs the fastest row of one worker's threads, "
+                     s->cpus ? "on each number of CPUs the fastest row of one worker's threads, "
                                "and of several workers; " : "");
     if (beyond)
         snprintf(note + n, sizeof note - (size_t)n,
                  " The C handler, at up to %s, is beyond this scale.",
-                 gb__number(text, g->control));
-    for (size_t i = 0; k.traces && i < g->count; i++)
-        if (!beyond || !gb__cell_is_control(g->cells[i])) gb__add_cell_point(&k, g, g->cells[i]);
-    if (k.traces && g->count) gb__add_limit(&k, g);
+                 gb__number(text, s->control));
+    for (const gb_cell *c = s->result->cells; c < s->result->cells + s->result->cell_count; c++)
+        if (gb__is_in_scene(c, first->scenario) && !(beyond && gb__cell_is_control(c)))
+            gb__add_cell_point(&k, s, c);
+    gb__add_limit(&k, s);
     gb__chart_draw(&k, b);
 }
 
@@ -17771,10 +17697,8 @@ static void gb__pictures(gb__buf *b, const gb_result *r)
     gb__buf_str(b, "<div class=\"grid\">\n");
     for (size_t i = 0; i < r->cell_count; i++) {
         if (!gb__is_first_of_scenario(r, &r->cells[i])) continue;
-        gb__cells g = gb__gather(r, r->cells[i].scenario);
-        if (g.count) gb__throughput_figure(b, &g);
-        b->failed |= !g.cells;
-        free(g.cells);
+        gb__scene scene = gb__scene_of(r, r->cells[i].scenario);
+        if (scene.first) gb__throughput_figure(b, &scene);
     }
     gb__buf_str(b, "</div>\n");
 }
@@ -17926,11 +17850,10 @@ static void gb__class_question(gb__buf *b, const gb_result *results, size_t coun
     const gb_comparison **found = calloc(count, sizeof(void *));
     gb__chart chart = {.title = "The ratio against CPUs", .note = "A mark a machine, with the "
                        "95 % interval.", .x_unit = "CPUs", .y_unit = "ratio of req/s",
-                       .traces = calloc(count, sizeof *chart.traces)};
+                       .scattered = true};
     gb__table t = {.left = 2, .keys = 2};
-    gb__small text;
     gb__phrase words;
-    if (!found || !chart.traces) b->failed = true;
+    if (!found) b->failed = true;
     gb__html(b, "<section>\n<h2>%s, %s: %s, %s against %s</h2>\n<ul>\n", c->scenario, c->path,
              gb__class_words(&results[first], c, words), c->python,
              gb__find_cell(&results[first], k->baseline)->python);
@@ -17949,20 +17872,17 @@ static void gb__class_question(gb__buf *b, const gb_result *results, size_t coun
     }
     double median = b->failed ? (double)NAN : gb__class_median(found, count);
     for (size_t i = 0; i < count && !b->failed; i++) {
-        double cpus = results[i].host.cpus;
         bool apart = gb__is_apart(found[i], median);
-        gb__trace *s = &chart.traces[chart.count];
+        gb__point p = {.look = apart, .x = results[i].host.cpus};
         if (!found[i]) continue;
-        *s = (gb__trace){.class = apart ? "b1" : "b0", .shape = apart};
-        gb__copy(s->name, sizeof s->name, apart ? "different from the median" : "a machine");
-        gb__add_point(s, cpus, found[i]->ratio);
-        gb__add_mark(&chart, cpus, gb__tick_text(text, cpus));
-        chart.count++;
+        p.y = found[i]->ratio;
+        gb__copy(p.name, sizeof p.name, apart ? "different from the median" : "a machine");
+        gb__add_point(&chart, &p);
     }
     if (!b->failed) gb__class_say(b, results, found, count, median);
     gb__buf_str(b, "</ul>\n");
     if (chart.count > 1) gb__chart_draw(&chart, b);
-    else free(chart.traces);
+    else free(chart.points);
     gb__table_html(&t, b, "Each machine compared with itself: rounds are paired there alone.");
     gb__buf_str(b, "</section>\n");
     free(found);
