@@ -1107,11 +1107,9 @@ typedef struct gb_cell {
 typedef struct gb_measure_config {
     gb_service_config service;
     const char *path;             // default "/json"
-    gb_load_config load;          // url, on_window, on_progress and user are filled in
+    gb_load_config load;          // url and on_window are filled in
     // The latencies of the window are added to these, which have 3 digits; default: to none.
     gb_histogram *latency, *uncorrected;
-    void (*on_progress)(void *user, const gb_load_progress *progress);
-    void *user;
 } gb_measure_config;
 
 // One round: starts the service, warms it up, loads it, samples it, stops it. What goes wrong on
@@ -1189,16 +1187,15 @@ typedef struct gb_plan {
     size_t connection_count;
     const int *server_cpus;       // how many a server may run on; default: see CPUS
     size_t server_cpus_count;
-    int client_threads;           // default: see CPUS
     int rounds;                   // default: at most 60, or 200 with a precision
     double budget_s;              // no more rounds after so long, but 8 at least; default: 120
                                   // without `rounds` and `precision`, else any time
     double precision;             // 0.02: no more rounds once each ratio's interval is within 2 %
                                   // of its median; default: 0.02 without `rounds`, else 0.
                                   // All this also holds for what was best, after the matrix
-    double duration_s, warmup_s;  // default 0.4 and 0.15
-    double rate;                  // default 0: closed loop
-    gb_load_config load;          // what is asked for: from `method` to `timeout_s`, and no more
+    gb_load_config load;          // of each cell, but for url, connections, CPUs and callbacks;
+                                  // default 0.4 s after a warm-up of 0.15, threads: see CPUS;
+                                  // `stop` ends early and keeps what was measured
     const char *loop;             // see gb_service_config
     gb_process process;
     const gb_worker_model *models;  // of tasks' workers, of which there are `threads`; default
@@ -1210,7 +1207,6 @@ typedef struct gb_plan {
     int what_if;                  // with waits, rounds to see what its most shared objects cost
     void (*on_progress)(void *user, const gb_progress *progress);
     void *user;
-    const bool *stop;             // set to true to end early and keep what was measured
 } gb_plan;
 
 typedef struct gb_comparison {
@@ -3321,17 +3317,6 @@ static bool gb__wait_ready(int fd, short events, uint64_t deadline)
         if (n > 0) return true;
         if (n == 0 && !ms) errno = ETIMEDOUT;
         if (n == 0 ? !ms : errno != EINTR) return false;
-    }
-}
-
-// Bytes read; 0 at the end of the stream, -1 with errno (ETIMEDOUT at the deadline).
-static ssize_t gb__recv(int fd, void *data, size_t len, uint64_t deadline)
-{
-    for (;;) {
-        ssize_t n = recv(fd, data, len, MSG_DONTWAIT);
-        if (n >= 0) return n;
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN || !gb__wait_ready(fd, POLLIN, deadline)) return -1;
     }
 }
 
@@ -11107,21 +11092,15 @@ static gb_code gb__peer_died(const gb_service *s, gb_code code, const char *when
 // Does anything there answer in HTTP? Which status it has is for the load to count.
 static bool gb__answers(int port, const char *path)
 {
-    char start[5] = "";
-    gb__buf request = {0};
-    struct addrinfo *address = gb__resolve("127.0.0.1", port, AI_NUMERICHOST, NULL);
-    int fd = address ? gb__connect(address) : -1;
-    if (address) freeaddrinfo(address);
-    if (fd < 0) return false;
-    gb__buf_printf(&request, "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: close\r\n\r\n",
-                   *path == '/' ? "" : "/", path, port);
-    struct iovec iov = {request.data, request.len};
-    bool http = !request.failed && gb__send(fd, &iov, 1, GB__NS) &&
-                gb__recv(fd, start, sizeof start, gb_now_ns() + GB__NS) == sizeof start &&
-                !memcmp(start, "HTTP/", sizeof start);
-    gb__buf_free(&request);
-    close(fd);
-    return http;
+    char url[64];
+    const gb_request request = {.path = path};
+    gb_load_result r;
+    snprintf(url, sizeof url, "http://127.0.0.1:%d", port);
+    const gb_load_config k = {.url = url, .mix = &request, .mix_count = 1, .connections = 1,
+                              .requests = 1, .timeout_s = 1};
+    if (gb_load(&k, &r, NULL)) return false;
+    gb_load_free(&r);
+    return r.first_answer.status;
 }
 
 // A server that can't be had once can't be had the next time, hence GB_APP.
@@ -11616,8 +11595,8 @@ GB_API gb_code gb_service_stop(gb_service *service, gb_error *error)
 
 // ---- which modules bring the GIL back -----------------------------------------------------------
 
-static void gb__gil_culprits(const gb_service_config *config, const char *names, char *text,
-                             size_t size)
+// The names are those of the extension modules that the measured process had, if its GIL came back.
+static void gb__gil_culprits(const gb_service_config *config, const char *names, gb_round *round)
 {
     char path[32];
     gb__order order;
@@ -11625,7 +11604,7 @@ static void gb__gil_culprits(const gb_service_config *config, const char *names,
     gb__buf output = {0}, found = {0};
     gb_service_config k = *config;
     if (!k.app) k.app = "builtin:wsgi";
-    if (gb__order_make(&order, &k, NULL)) return;
+    if (!*names || gb__order_make(&order, &k, NULL)) return;
     int fd = memfd_create("gilbench-culprits", MFD_CLOEXEC);
     if (fd < 0) return;
     gb__copy(order.modules, sizeof order.modules, names);
@@ -11643,7 +11622,7 @@ static void gb__gil_culprits(const gb_service_config *config, const char *names,
         if (module.len)
             gb__buf_printf(&found, "%s%.*s", found.len ? ", " : "", (int)module.len, module.data);
     }
-    if (found.len) gb__copy(text, size, found.data);
+    if (found.len) gb__copy(round->gil.reenabled_by, sizeof round->gil.reenabled_by, found.data);
     gb__buf_free(&output);
     gb__buf_free(&found);
 }
@@ -11730,7 +11709,7 @@ static void gb__on_progress(void *user, const gb_load_progress *now)
 {
     gb__measuring *m = user;
     double seconds = now->seconds - m->at.seconds;
-    const gb_measure_config *k = m->config;
+    const gb_load_config *k = &m->config->load;
     if (k->on_progress) k->on_progress(k->user, now);
     if (!now->in_window || !m->at.in_window) {
         m->at = *now;
@@ -11879,9 +11858,7 @@ GB_API gb_code gb_measure(const gb_measure_config *config, gb_round *round, gb_e
         *error = ended;
     }
     round->ended_late = late && !code;
-    if (*m.reply.stats.extensions)
-        gb__gil_culprits(&config->service, m.reply.stats.extensions, round->gil.reenabled_by,
-                         sizeof round->gil.reenabled_by);
+    gb__gil_culprits(&config->service, m.reply.stats.extensions, round);
     if (code) gb__copy(round->problem, sizeof round->problem, error->text);
     return code;
 }
@@ -12076,11 +12053,9 @@ GB_API gb_code gb_task(const gb_task_config *config, gb_round *round, gb_error *
             code = gb__fail(error, GB_MEASUREMENT, "the task's process %s", how);
         }
     }
-    if (*m.reply.stats.extensions)
-        gb__gil_culprits(&(gb_service_config){.python = config->python,
-                                              .app = *order.source ? NULL : config->task},
-                         m.reply.stats.extensions, round->gil.reenabled_by,
-                         sizeof round->gil.reenabled_by);
+    gb__gil_culprits(&(gb_service_config){.python = config->python,
+                                          .app = *order.source ? NULL : config->task},
+                     m.reply.stats.extensions, round);
     if (code) gb__copy(round->problem, sizeof round->problem, error->text);
     return code;
 }
@@ -12152,8 +12127,8 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
     if (!p.model_count) p.models = models, p.model_count = 1;
     if (!p.connection_count) p.connections = connections, p.connection_count = 1;
     if (!p.server_cpus_count) p.server_cpus = &all_cpus, p.server_cpus_count = 1;
-    if (p.duration_s <= 0) p.duration_s = 0.4;
-    if (p.warmup_s <= 0) p.warmup_s = 0.15;
+    if (p.load.duration_s <= 0) p.load.duration_s = 0.4;
+    if (p.load.warmup_s <= 0) p.load.warmup_s = 0.15;
     if (!p.seed) p.seed = 1;
     // By default there are as many rounds as the time has room for: a small difference needs many,
     // since those of a machine that others share differ by 5 to 10 %.
@@ -12169,6 +12144,13 @@ static gb_plan gb__plan_defaults(const gb_plan *given)
 static bool gb__is_default(const gb_plan *p)
 {
     return p->scenarios == gb_scenarios();
+}
+
+// Nor which topologies.
+static bool gb__has_usual(const gb_plan *p, const gb_scenario *s)
+{
+    return p->threads == gb__no_threads && p->workers == gb__no_workers && !s->workers &&
+           !s->threads;
 }
 
 static bool gb__cell_is_control(const gb_cell *c)
@@ -12224,12 +12206,18 @@ static bool gb__has_control(const gb_plan *p, const gb_scenario *s, int workers)
 
 // ---- environments: where an application's packages are, beside the builds -----------------------
 
-static bool gb__is_package(const char *prefix, const char *package)
+// What of an environment's packages a pattern fits, which globfree frees.
+static bool gb__glob_packages(const char *prefix, const char *what, glob_t *found)
 {
     char pattern[GB_PATH];
+    return gb__path(pattern, "%s/lib/python3*/site-packages/%s", prefix, what) &&
+           !glob(pattern, 0, NULL, found);
+}
+
+static bool gb__is_package(const char *prefix, const char *package)
+{
     glob_t found;
-    if (!gb__path(pattern, "%s/lib/python3*/site-packages/%s", prefix, package)) return false;
-    bool there = !glob(pattern, 0, NULL, &found);
+    bool there = gb__glob_packages(prefix, package, &found);
     if (there) globfree(&found);
     return there;
 }
@@ -12238,21 +12226,19 @@ static bool gb__is_package(const char *prefix, const char *package)
 // sorts them.
 static void gb__read_packages(gb_python *python)
 {
-    char pattern[GB_PATH], *end = python->packages;
+    char *text = python->packages;
     glob_t found;
-    size_t left = sizeof python->packages;
-    *end = 0;
-    if (!gb__path(pattern, "%s/lib/python3*/site-packages/*.dist-info", python->prefix)) return;
-    if (glob(pattern, 0, NULL, &found)) return;
+    *text = 0;
+    if (!gb__glob_packages(python->prefix, "*.dist-info", &found)) return;
     for (size_t i = 0; i < found.gl_pathc; i++) {
         const char *name = gb__basename(found.gl_pathv[i]);
         int len = (int)strcspn(name, "-"), version = (int)strlen(name) - len - 11;
-        size_t more = (size_t)snprintf(end, left, "%s%.*s %.*s", i ? ", " : "", len, name, version,
-                                       name + len + 1);
-        if (more >= left) *end = 0;
-        if (more >= left) break;
-        end += more;
-        left -= more;
+        size_t used = strlen(text), left = sizeof python->packages - used;
+        int more = snprintf(text + used, left, "%s%.*s %.*s", i ? ", " : "", len, name, version,
+                            name + len + 1);
+        if (more < (int)left) continue;
+        text[used] = 0;
+        break;
     }
     globfree(&found);
 }
@@ -12296,16 +12282,13 @@ static bool gb__cached_environment(const gb_python *python, gb_python *found)
 // than the lock. What is an environment already stays.
 static void gb__use_environments(gb_result *r)
 {
-    gb_python *all = calloc(r->python_count + 1, sizeof *all);
-    size_t n = 0;
-    while (all && n < r->python_count) {
-        all[n] = r->pythons[n];
-        bool is_base = !strcmp(all[n].prefix, all[n].base_prefix);
-        if (is_base && !gb__cached_environment(&r->pythons[n], &all[n])) break;
-        n++;
-    }
-    if (n == r->python_count && all) memcpy(r->pythons, all, n * sizeof *all);
-    free(all);
+    gb_python found;
+    for (int looked = 0; looked < 2; looked++)
+        for (gb_python *p = r->pythons; p < r->pythons + r->python_count; p++) {
+            if (strcmp(p->prefix, p->base_prefix)) continue;
+            if (!gb__cached_environment(p, &found)) return;
+            if (looked) *p = found;
+        }
 }
 
 static bool gb__all_have(const gb_result *r, const char *package)
@@ -12343,37 +12326,47 @@ static gb_code gb__peer_name(const gb_peer *peer, char *name, size_t size, gb_er
     return code;
 }
 
-// One topology of a scenario: each build, then the others' servers on it; at the end the control.
-static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, int workers,
-                          int threads, int connections, int server_cpus)
+// A command that doesn't say {threads} or {workers} is the same in each of the usual topologies.
+static bool gb__has_peer(const gb_result *r, const gb_cell *peer)
+{
+    bool threads = strstr(peer->command, "{threads}"), workers = strstr(peer->command, "{workers}");
+    for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++)
+        if (!strcmp(c->scenario, peer->scenario) && !strcmp(c->python, peer->python) &&
+            !strcmp(c->server, peer->server) && c->connections == peer->connections &&
+            c->server_cpus == peer->server_cpus && (!threads || c->threads == peer->threads) &&
+            (!workers || c->workers == peer->workers))
+            return true;
+    return false;
+}
+
+// One topology of a scenario, that of `like`: each build, then the others' servers on it; at the
+// end the control.
+static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, const gb_cell *like)
 {
     const char *app = gb__scenario_app(r, s);
-    gb_cell like = {.interface = s->interface, .workers = workers, .threads = threads,
-                    .connections = connections, .server_cpus = server_cpus, .rate = p->rate};
-    gb__copy(like.scenario, sizeof like.scenario, s->name);
-    gb__copy(like.path, sizeof like.path, s->path);
     for (size_t i = 0; i < r->python_count && s->interface != GB_C; i++) {
-        gb_cell own = like;
+        gb_cell own = *like;
         gb__copy(own.python, sizeof own.python, r->pythons[i].id);
-        own.worker_model = gb__worker_model(&r->pythons[i], p->worker_model);
+        own.worker_model = gb__worker_model(&r->pythons[i], like->worker_model);
         gb__add_cell(r, &own, app);
         for (size_t j = 0; j < p->peer_count; j++) {
             gb_cell peer = own;
             gb__copy(peer.command, sizeof peer.command, p->peers[j].command);
             gb__peer_name(&p->peers[j], peer.server, sizeof peer.server, NULL);
-            gb__add_cell(r, &peer, app);
+            if (!gb__has_usual(p, s) || !gb__has_peer(r, &peer)) gb__add_cell(r, &peer, app);
         }
     }
     // The control is built as its rows are: where those differ in what a worker is, there are two.
     bool seen[GB_THREADS + 1] = {false};
-    like.interface = GB_C;
-    for (size_t i = 0; i < r->python_count && gb__has_control(p, s, workers); i++) {
-        like.worker_model = gb__worker_model(&r->pythons[i], p->worker_model);
-        if (workers == 1) like.worker_model = gb__worker_model(NULL, p->worker_model);
-        if (like.worker_model == GB_PROCESSES_EACH) like.worker_model = GB_PROCESSES;
-        if (like.worker_model == GB_SUBINTERPRETERS) like.worker_model = GB_THREADS;
-        if (!seen[like.worker_model]) gb__add_cell(r, &like, "builtin:c");
-        seen[like.worker_model] = true;
+    gb_cell control = *like;
+    control.interface = GB_C;
+    for (size_t i = 0; i < r->python_count && gb__has_control(p, s, like->workers); i++) {
+        const gb_python *python = like->workers == 1 ? NULL : &r->pythons[i];
+        control.worker_model = gb__worker_model(python, like->worker_model);
+        if (control.worker_model == GB_PROCESSES_EACH) control.worker_model = GB_PROCESSES;
+        if (control.worker_model == GB_SUBINTERPRETERS) control.worker_model = GB_THREADS;
+        if (!seen[control.worker_model]) gb__add_cell(r, &control, "builtin:c");
+        seen[control.worker_model] = true;
     }
 }
 
@@ -12441,18 +12434,11 @@ static gb_interface gb__ask_interface(const gb_plan *p, const gb_python *python,
                                 .process = p->process};
     gb__reply reply = {0};
     gb_error error;
-    gb_service *service = gb__service_start(&config, p->stop, &error);
+    gb_service *service = gb__service_start(&config, p->load.stop, &error);
     if (!service) return GB_AUTO;
     gb_code code = gb__ask(service, GB__ASK_END, &reply, &error);
     gb_service_stop(service, NULL);
     return code ? GB_AUTO : reply.stats.interface;
-}
-
-// Nobody said which topologies.
-static bool gb__has_usual(const gb_plan *p, const gb_scenario *s)
-{
-    return p->threads == gb__no_threads && p->workers == gb__no_workers && !s->workers &&
-           !s->threads;
 }
 
 // An event loop has only ever one thread, and the C handler no build: rows for more would be the
@@ -12477,30 +12463,30 @@ static int gb__server_cpus(const gb_result *r, int some)
 // 'c'PU, 'm'any threads, and a 'p'rocess a CPU, the way out of the GIL, on every build. An event
 // loop has one thread: there 'c' is a worker a CPU, of the kind that suits the build. None twice.
 static void gb__add_usual(const gb_plan *p, gb_result *r, const gb_scenario *s, const char *which,
-                          int connections, int server_cpus)
+                          gb_cell *like)
 {
-    const int cpus = gb__server_cpus(r, server_cpus), many = 64;
+    const int cpus = gb__server_cpus(r, like->server_cpus), many = 64;
     const bool loop = s->interface == GB_ASGI;
     for (; *which; which++) {
-        gb_plan q = *p;
         bool processes = *which == 'p' || (*which == 'c' && loop);
-        int workers = !processes ? 1 : cpus < GB_MAX_WORKERS ? cpus : GB_MAX_WORKERS;
-        int threads = *which == 'm' ? many : *which == 'c' && !loop ? cpus : 1;
-        if (*which == 'p' && p->worker_model == GB_WORKERS_AUTO) q.worker_model = GB_PROCESSES;
+        like->workers = !processes ? 1 : cpus < GB_MAX_WORKERS ? cpus : GB_MAX_WORKERS;
+        like->threads = *which == 'm' ? many : *which == 'c' && !loop ? cpus : 1;
+        like->worker_model = *which == 'p' && !p->worker_model ? GB_PROCESSES : p->worker_model;
         if (loop && (*which == 'm' || *which == 'p')) continue;
         if (*which == 'm' ? cpus == many : *which != '1' && cpus == 1) continue;
-        gb__add_cells(&q, r, s, workers, threads, connections, server_cpus);
+        gb__add_cells(p, r, s, like);
     }
 }
 
-static void gb__add_listed(const gb_plan *p, gb_result *r, const gb_scenario *s, int connections,
-                           int server_cpus)
+static void gb__add_listed(const gb_plan *p, gb_result *r, const gb_scenario *s, gb_cell *like)
 {
     int threads = s->interface == GB_ASGI ? 1 : s->threads;
     for (size_t w = 0; w < (s->workers ? 1 : p->worker_count); w++)
-        for (size_t t = 0; t < (threads ? 1 : p->thread_count); t++)
-            gb__add_cells(p, r, s, s->workers ? s->workers : p->workers[w],
-                          threads ? threads : p->threads[t], connections, server_cpus);
+        for (size_t t = 0; t < (threads ? 1 : p->thread_count); t++) {
+            like->workers = s->workers ? s->workers : p->workers[w];
+            like->threads = threads ? threads : p->threads[t];
+            gb__add_cells(p, r, s, like);
+        }
 }
 
 static void gb__add_scenario(const gb_plan *p, gb_result *r, const gb_scenario *s,
@@ -12508,10 +12494,13 @@ static void gb__add_scenario(const gb_plan *p, gb_result *r, const gb_scenario *
 {
     for (size_t c = 0; c < (s->connections ? 1 : p->connection_count); c++)
         for (size_t k = 0; k < p->server_cpus_count; k++) {
-            int connections = s->connections ? s->connections : p->connections[c];
-            int cpus = p->server_cpus[k];
-            if (gb__has_usual(p, s)) gb__add_usual(p, r, s, usual, connections, cpus);
-            else gb__add_listed(p, r, s, connections, cpus);
+            gb_cell like = {.interface = s->interface, .worker_model = p->worker_model,
+                            .connections = s->connections ? s->connections : p->connections[c],
+                            .server_cpus = p->server_cpus[k], .rate = p->load.rate};
+            gb__copy(like.scenario, sizeof like.scenario, s->name);
+            gb__copy(like.path, sizeof like.path, s->path);
+            if (gb__has_usual(p, s)) gb__add_usual(p, r, s, usual, &like);
+            else gb__add_listed(p, r, s, &like);
         }
 }
 
@@ -13276,7 +13265,7 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
         gb_task_config task = {.python = gb__find_python(r, c->python), .task = c->app,
                                .workers = c->threads, .model = c->worker_model, .split = p->split,
                                .waits = noting, .latency = noting ? NULL : &c->latency,
-                               .stop = p->stop};
+                               .stop = p->load.stop};
         return gb_task(&task, round, error);
     }
     gb_measure_config m = {
@@ -13291,16 +13280,12 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
         .path = c->path,
         .load = p->load,
         .latency = noting ? NULL : &c->latency,
-        .uncorrected = noting ? NULL : &c->uncorrected,
-        .on_progress = p->on_progress && watcher ? gb__watch_load : NULL, .user = watcher};
+        .uncorrected = noting ? NULL : &c->uncorrected};
     m.load.connections = c->connections;
-    m.load.threads = p->client_threads;
     m.load.cpus = on->client_cpus;
     m.load.cpu_count = on->client_cpu_count;
-    m.load.duration_s = p->duration_s;
-    m.load.warmup_s = p->warmup_s;
-    m.load.rate = p->rate;
-    m.load.stop = p->stop;
+    m.load.on_progress = p->on_progress && watcher ? gb__watch_load : NULL;
+    m.load.user = watcher;
     if (gb__cell_is_control(c)) m.load.expect = NULL;
     return gb_measure(&m, round, error);
 }
@@ -13329,7 +13314,7 @@ static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__wat
         return true;
     }
     gb_code code = gb__measure_cell(p, r, c, &c->rounds[c->round_count++], NULL, watcher, &error);
-    if (code == GB_INTERRUPTED || gb__flag_is_set(p->stop)) {
+    if (code == GB_INTERRUPTED || gb__flag_is_set(p->load.stop)) {
         c->round_count--;  // a window cut short is no measurement
         return false;
     }
@@ -13346,6 +13331,7 @@ static bool gb__compare_step(const gb_plan *p, gb_result *r, gb_cell *c, gb__wat
 static void gb__grow_client(gb_plan *p, gb_result *r, gb_error *first)
 {
     int most = gb__is_parted(&r->plan.cpus) ? r->plan.cpus.client_cpu_count : 1, best = INT_MIN;
+    int *threads = &p->load.threads;
     gb_cell *fastest = r->cells;
     for (size_t i = 0; i < r->cell_count; i++) {
         gb_cell *c = &r->cells[i];
@@ -13356,14 +13342,14 @@ static void gb__grow_client(gb_plan *p, gb_result *r, gb_error *first)
         if (score > best) best = score, fastest = c;
         if (c->connections < most) most = c->connections;
     }
-    for (p->client_threads = 1; p->client_threads < most;) {
+    for (*threads = 1; *threads < most;) {
         bool done = !gb__compare_step(p, r, fastest, NULL, first) || *fastest->rounds->problem;
         fastest->round_count = 0;
         gb_histogram_reset(&fastest->latency);
         gb_histogram_reset(&fastest->uncorrected);
         if (!fastest->broken) first->code = GB_OK;
         if (done || fastest->rounds->cpu.client_share < 0.8) return;
-        p->client_threads = 2 * p->client_threads < most ? 2 * p->client_threads : most;
+        *threads = 2 * *threads < most ? 2 * *threads : most;
     }
 }
 
@@ -13392,7 +13378,7 @@ static void gb__tell_progress(gb__watcher *w, const gb_result *r, const gb_cell 
     size_t total = w->before + cells * (size_t)p->rounds;
     size_t fewest = w->before + cells * GB__BUDGET_ROUNDS;
     double spent = (double)(gb_now_ns() - w->start) / 1e9;
-    double each = done ? spent / (double)done : p->duration_s + p->warmup_s + 0.3;
+    double each = done ? spent / (double)done : p->load.duration_s + p->load.warmup_s + 0.3;
     double left = each * (double)(total - done);
     if (p->budget_s > 0 && spent + left > p->budget_s) {
         bool chosen = !gb__is_default(p) || w->first || c->round_count;
@@ -13452,7 +13438,7 @@ static void gb__measure_cells(gb__watcher *w, gb_result *r, size_t n, gb_error *
     for (size_t i = 0; i < n && !r->interrupted; i++, w->done++) {
         gb_cell *c = &r->cells[w->order[i]];
         gb__tell_progress(w, r, c);
-        r->interrupted = gb__flag_is_set(w->plan->stop) ||
+        r->interrupted = gb__flag_is_set(w->plan->load.stop) ||
                          !gb__compare_step(w->plan, r, c, w, first);
     }
 }
@@ -13559,7 +13545,7 @@ static double gb__waiting_share(const gb_cell *c)
 static void gb__note_waits(const gb_plan *p, gb_result *r)
 {
     gb_error ignored;
-    for (int n = 0; n < GB__MOST_NOTED && !gb__flag_is_set(p->stop); n++) {
+    for (int n = 0; n < GB__MOST_NOTED && !gb__flag_is_set(p->load.stop); n++) {
         gb_cell *most = NULL;
         for (gb_cell *c = r->cells; c < r->cells + r->cell_count; c++)
             if (!c->noted_rounds && !c->best && gb__waiting_share(c) > 0.1 &&
@@ -13593,7 +13579,7 @@ static gb_code gb__measure_arms(const gb_plan *p, const gb_result *r, gb_cell ar
     uint64_t rng = p->seed;
     gb_code code = gb__open_cell(p, &arms[0], error), other = gb__open_cell(p, &arms[1], error);
     if (!code) code = other;
-    for (int i = 0; i < p->rounds && !code && !gb__flag_is_set(p->stop); i++) {
+    for (int i = 0; i < p->rounds && !code && !gb__flag_is_set(p->load.stop); i++) {
         size_t first = gb__rng_below(&rng, 2);
         for (size_t k = 0; k < 2 && !code; k++) {
             gb_cell *c = &arms[first ^ k];
@@ -13615,7 +13601,7 @@ static void gb__what_if(const gb_plan *plan, gb_result *r, gb_cell *c)
     p.rounds = p.what_if;
     if (c->round_count) gb__name_shared(&c->rounds->waits, w->objects, sizeof w->objects);
     if (!*w->objects) return;
-    if (gb__measure_arms(&p, r, arms, w->objects, &error) && !gb__flag_is_set(p.stop))
+    if (gb__measure_arms(&p, r, arms, w->objects, &error) && !gb__flag_is_set(p.load.stop))
         gb__warn(r, "%s: what if: %.300s", c->id, error.text);
     w->ratio = gb__paired_ratio(&arms[0], &arms[1], &gb__metrics[GB_RPS], p.seed, &n);
     w->rounds = (int)n;
@@ -13628,9 +13614,9 @@ static void gb__what_if(const gb_plan *plan, gb_result *r, gb_cell *c)
 
 static gb_method gb__method_of(const gb_plan *p)
 {
-    gb_method m = {.duration_s = p->duration_s, .warmup_s = p->warmup_s, .rate = p->rate,
-                   .precision = p->precision, .rounds = p->rounds,
-                   .client_threads = p->client_threads, .waits = p->waits,
+    gb_method m = {.duration_s = p->load.duration_s, .warmup_s = p->load.warmup_s,
+                   .rate = p->load.rate, .precision = p->precision, .rounds = p->rounds,
+                   .client_threads = p->load.threads, .waits = p->waits,
                    .seed = p->seed & ((1ull << 53) - 1)};  // what a reader of JSON takes exactly
     gb__copy(m.loop, sizeof m.loop, p->loop ? p->loop : "asyncio");
     gb__copy(m.expect, sizeof m.expect, p->load.expect ? p->load.expect : "");
@@ -13656,10 +13642,10 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     bool tasks = p.scenarios[0].interface == GB_TASK;  // which have no client, and all CPUs
     if (!tasks)
         code = gb__place_here(result->host.cgroup_cpus, p.server_cpus, p.server_cpus_count,
-                              p.client_threads, &result->plan.cpus, error);
+                              p.load.threads, &result->plan.cpus, error);
     if (!code) code = gb__plan_cells(&p, result, error);
-    if (!code && !tasks && !p.client_threads) gb__grow_client(&p, result, &first);
-    result->plan.client_threads = p.client_threads;
+    if (!code && !tasks && !p.load.threads) gb__grow_client(&p, result, &first);
+    result->plan.client_threads = p.load.threads;
     if (!code) code = gb__measure_all(&w, result, &first, error);
     if (!code) code = gb__add_comparisons(&p, result, error);
     if (code) return code;
@@ -18043,16 +18029,11 @@ typedef struct gb__list {
     size_t count;
 } gb__list;
 
-typedef struct gb__numbers {
-    int items[GB__MAX_LIST];
-    size_t count;
-} gb__numbers;
-
 typedef struct gb__arguments {
     unsigned command;
-    bool given[GB__OPT_COUNT];
-    const char *value[GB__OPT_COUNT];
-    gb__list lists[GB__OPT_COUNT];  // of options that may be given several times
+    const char *value[GB__OPT_COUNT];  // NULL: not given; "" of one that takes none
+    gb__list lists[GB__OPT_COUNT];     // of options that may be given several times
+    int numbers[GB__OPT_COUNT][GB__MAX_LIST];
     const char *url;
     gb__list results;
     gb_error error;                 // the first: whatever is read behind it has no effect
@@ -18169,9 +18150,8 @@ static void gb__read_option(gb__arguments *a, int argc, char **argv, int *i)
     if (!value && o->argument) gb__usage(a, "%s needs a value: %s", text, o->argument);
     if (id == GB__OPT_LIMIT && !letter && value && value[strspn(value, "0123456789+-.e")])
         id = GB__OPT_MIX;
-    if (a->given[id] && !many) gb__usage(a, "--%s can be given only once", o->name);
-    a->given[id] = true;
-    a->value[id] = value;
+    if (a->value[id] && !many) gb__usage(a, "--%s can be given only once", o->name);
+    a->value[id] = value ? value : "";
     if (many && !gb__list_add(&a->lists[id], value))
         gb__usage(a, "%s is given more than %d times", text, GB__MAX_LIST);
 }
@@ -18217,26 +18197,28 @@ static uint64_t gb__whole_of(gb__arguments *a, int id, double hi, uint64_t usual
     return a->error.code ? usual : (uint64_t)n;
 }
 
-static gb__numbers gb__numbers_of(gb__arguments *a, int id, int hi)
+// How many numbers an option's list has.
+static size_t gb__numbers_of(gb__arguments *a, int id, int hi, const int **numbers)
 {
-    gb__numbers all = {.count = 0};
-    gb_slice rest = gb__slice(a->given[id] ? a->value[id] : ""), item;
-    for (bool more = a->given[id]; more && !a->error.code;) {
+    size_t count = 0;
+    gb_slice rest = gb__slice(a->value[id] ? a->value[id] : ""), item;
+    *numbers = a->numbers[id];
+    for (bool more = a->value[id]; more && !a->error.code;) {
         uint64_t n;
         more = gb__split(rest, ',', &item, &rest);
-        if (all.count == GB__MAX_LIST || !gb__slice_u64(item, &n) || !n || n > (uint64_t)hi)
+        if (count == GB__MAX_LIST || !gb__slice_u64(item, &n) || !n || n > (uint64_t)hi)
             gb__usage(a, "--%s %s: give whole numbers from 1 to %d with commas between, like "
                        "1,4,64", gb__option_table[id].name, a->value[id], hi);
-        else all.items[all.count++] = (int)n;
+        else a->numbers[id][count++] = (int)n;
     }
-    return all;
+    return count;
 }
 
 // The place of an option's value among the words that its help lists; 0 where it isn't given.
 static int gb__word_of(gb__arguments *a, int id, const char *const *words)
 {
     int place = 0;
-    if (!a->given[id]) return 0;
+    if (!a->value[id]) return 0;
     while (words[place] && strcmp(a->value[id], words[place])) place++;
     if (words[place]) return place;
     gb__usage(a, "--%s %s: give %s", gb__option_table[id].name, a->value[id],
@@ -18252,7 +18234,7 @@ static gb_worker_model gb__model_of(gb__arguments *a)
 static const char *gb__loop_of(gb__arguments *a)
 {
     static const char *const all[] = {"asyncio", "uvloop", "rloop", NULL};
-    return a->given[GB__OPT_LOOP] ? all[gb__word_of(a, GB__OPT_LOOP, all)] : NULL;
+    return a->value[GB__OPT_LOOP] ? all[gb__word_of(a, GB__OPT_LOOP, all)] : NULL;
 }
 
 static void gb__check_app(gb__arguments *a, const char *app)
@@ -18282,7 +18264,7 @@ static void gb__read_app(gb__arguments *a, const char **app, gb_interface *inter
     int place = gb__word_of(a, GB__OPT_INTERFACE, gb__interfaces);
     *interface = (gb_interface)place;
     if (place == GB_TASK) gb__usage(a, "--interface task: that is `gilbench cpu`");
-    if (!a->given[GB__OPT_APP]) return;
+    if (!a->value[GB__OPT_APP]) return;
     *app = a->value[GB__OPT_APP];
     gb__check_app(a, *app);
     bool builtin = !strncmp(*app, "builtin:", 8);
@@ -18327,7 +18309,7 @@ static void gb__check_outputs(gb__arguments *a)
 static bool gb__uses_stdout(const gb__arguments *a)
 {
     for (int id = GB__OPT_JSON; id <= GB__OPT_HDR; id++)
-        if (a->given[id] && !strcmp(a->value[id], "-")) return true;
+        if (a->value[id] && !strcmp(a->value[id], "-")) return true;
     return false;
 }
 
@@ -18427,7 +18409,7 @@ static int gb__write_outputs(const gb__arguments *a, const gb__findings *w)
     gb_error error;
     int status = 0;
     for (int id = GB__OPT_JSON; id <= GB__OPT_HDR; id++)
-        if (a->given[id] && gb__write_output(a, w, id, &error)) status = gb__complain(&error);
+        if (a->value[id] && gb__write_output(a, w, id, &error)) status = gb__complain(&error);
     return status;
 }
 
@@ -18474,7 +18456,7 @@ static void gb__print_ready(void *user, int port)
 
 static void gb__read_bind(gb__arguments *a, char *host, size_t size, int *port)
 {
-    const char *text = a->given[GB__OPT_BIND] ? a->value[GB__OPT_BIND] : "127.0.0.1:8000";
+    const char *text = a->value[GB__OPT_BIND] ? a->value[GB__OPT_BIND] : "127.0.0.1:8000";
     const char *colon = strrchr(text, ':');
     uint64_t n;
     if (!colon || colon == text || !gb__slice_u64(gb__slice(colon + 1), &n) || n > 65535) {
@@ -18597,15 +18579,19 @@ static gb_code gb__read_mix(const char *path, gb__mix *m, gb_load_config *k, gb_
     return gb__fail(error, GB_USAGE, "--requests %s: there is no request in it", path);
 }
 
-// The part of a load that says what is asked for.
+// What the commands that load have in common.
 static void gb__read_asked(gb__arguments *a, gb__mix *m, gb_load_config *k)
 {
     const char *body = a->value[GB__OPT_BODY], *mix = a->value[GB__OPT_MIX];
+    k->stop = &gb__stop_flag;
+    k->duration_s = gb__number_of(a, GB__OPT_DURATION, 0.01, 1e6, 0);
+    k->warmup_s = gb__number_of(a, GB__OPT_WARMUP, a->command == GB__LOAD ? 0 : 0.001, 1e6, 0);
+    k->rate = gb__number_of(a, GB__OPT_RATE, 0.001, 1e9, 0);
     k->method = a->value[GB__OPT_METHOD];
     k->headers = a->lists[GB__OPT_HEADER].items;
     k->header_count = a->lists[GB__OPT_HEADER].count;
     k->expect = a->value[GB__OPT_EXPECT];
-    k->no_keepalive = a->given[GB__OPT_NO_KEEPALIVE];
+    k->no_keepalive = a->value[GB__OPT_NO_KEEPALIVE];
     k->timeout_s = gb__number_of(a, GB__OPT_TIMEOUT, 0.001, 1e6, 0);
     if (mix && (body || k->method))
         gb__usage(a, "--requests and --body or --method exclude each other: each request has its "
@@ -18669,17 +18655,14 @@ static void gb__read_load(gb__arguments *a, gb_load_config *k, gb__mix *m)
     const char *host = a->url ? strstr(a->url, "://") : NULL;
     const char *path = host ? strchr(host + 3, '/') : NULL;
     if (!a->url) gb__usage(a, "load what? Give a URL, http://HOST:PORT/PATH");
-    if (a->given[GB__OPT_LIMIT] && (a->given[GB__OPT_DURATION] || a->given[GB__OPT_WARMUP]))
+    if (a->value[GB__OPT_LIMIT] && (a->value[GB__OPT_DURATION] || a->value[GB__OPT_WARMUP]))
         gb__usage(a, "-n and --duration or --warmup exclude each other");
-    if (a->given[GB__OPT_MIX] && path && path[1])
+    if (a->value[GB__OPT_MIX] && path && path[1])
         gb__usage(a, "the paths are in %s: give http://HOST:PORT", a->value[GB__OPT_MIX]);
     *k = (gb_load_config){
-        .url = a->url, .stop = &gb__stop_flag,
+        .url = a->url,
         .connections = (int)gb__whole_of(a, GB__OPT_LOAD_CONNECTIONS, 100000, 64),
         .threads = (int)gb__whole_of(a, GB__OPT_LOAD_THREADS, 1024, 1),
-        .duration_s = gb__number_of(a, GB__OPT_DURATION, 0.01, 1e6, 10),
-        .warmup_s = gb__number_of(a, GB__OPT_WARMUP, 0, 1e6, 0),
-        .rate = gb__number_of(a, GB__OPT_RATE, 0.001, 1e9, 0),
         .requests = gb__whole_of(a, GB__OPT_LIMIT, 1e15, 0)};
     gb__read_asked(a, m, k);
     gb__check_outputs(a);
@@ -18719,7 +18702,6 @@ typedef struct gb__comparing {
     gb_peer peers[GB__MAX_LIST];
     char names[GB__MAX_LIST][64], peer_names[GB__MAX_LIST][64];
     gb_worker_model models[GB__MAX_LIST];
-    gb__numbers threads, workers, connections, server_cpus;
     gb_python *pythons;  // owned, as is the next
     gb__mix mix;
     uint64_t next_progress;
@@ -18811,8 +18793,8 @@ static void gb__read_own(gb__arguments *a, gb__comparing *c)
 static void gb__read_scenarios(gb__arguments *a, gb__comparing *c)
 {
     const gb__list *names = &a->lists[GB__OPT_SCENARIO];
-    bool own = a->given[GB__OPT_APP] || a->given[GB__OPT_PATH] || a->given[GB__OPT_INTERFACE] ||
-               a->given[GB__OPT_MIX] || a->given[GB__OPT_APP_DIR];
+    bool own = a->value[GB__OPT_APP] || a->value[GB__OPT_PATH] || a->value[GB__OPT_INTERFACE] ||
+               a->value[GB__OPT_MIX] || a->value[GB__OPT_APP_DIR];
     if (own && names->count)
         gb__usage(a, "--scenario and --app, --app-dir, --interface, --path or --requests exclude "
                    "each other");
@@ -18852,7 +18834,7 @@ static void gb__read_servers(gb__arguments *a, gb__comparing *c)
 
 static void gb__read_models(gb__arguments *a, gb__comparing *c)
 {
-    gb_slice word, rest = gb__slice(a->given[GB__OPT_MODEL] ? a->value[GB__OPT_MODEL] : "threads");
+    gb_slice word, rest = gb__slice(a->value[GB__OPT_MODEL] ? a->value[GB__OPT_MODEL] : "threads");
     for (bool more = true; more && !a->error.code;) {
         int model = GB_PROCESSES;
         more = gb__split(rest, ',', &word, &rest);
@@ -18866,6 +18848,7 @@ static void gb__read_models(gb__arguments *a, gb__comparing *c)
 
 static void gb__read_tasks(gb__arguments *a, gb__comparing *c)
 {
+    static const int threads[] = {1, 2, 4};
     const gb__list all = {.items = {"fib", "bubble"}, .count = c->plan.split ? 1 : 2};
     const gb__list *tasks = a->lists[GB__OPT_TASK].count ? &a->lists[GB__OPT_TASK] : &all;
     for (size_t i = 0; i < tasks->count; i++) {
@@ -18876,8 +18859,9 @@ static void gb__read_tasks(gb__arguments *a, gb__comparing *c)
         c->scenarios[c->plan.scenario_count++] = (gb_scenario){
             .name = c->names[i], .app = tasks->items[i], .interface = GB_TASK};
     }
-    c->threads = gb__numbers_of(a, GB__OPT_TASK_THREADS, GB_MAX_WORKERS);
-    if (!c->threads.count) c->threads = (gb__numbers){{1, 2, 4}, 3};
+    c->plan.thread_count = gb__numbers_of(a, GB__OPT_TASK_THREADS, GB_MAX_WORKERS,
+                                          &c->plan.threads);
+    if (!c->plan.thread_count) c->plan.threads = threads, c->plan.thread_count = 3;
     gb__read_models(a, c);
 }
 
@@ -18887,10 +18871,10 @@ static void gb__plan_why(const gb__arguments *a, gb__comparing *c)
     static const int all = 64;
     gb_plan *p = &c->plan;
     p->waits = p->no_control = true;
-    if (a->given[GB__OPT_WHAT_IF]) p->what_if = p->rounds ? p->rounds : 8, p->rounds = 1;
+    if (a->value[GB__OPT_WHAT_IF]) p->what_if = p->rounds ? p->rounds : 8, p->rounds = 1;
     if (!p->scenario_count) c->scenarios[p->scenario_count++] = *gb_scenarios();
     if (!p->rounds) p->rounds = 1;
-    if (p->duration_s <= 0) p->duration_s = 3;
+    if (p->load.duration_s <= 0) p->load.duration_s = 3;
     if (!p->thread_count) p->threads = &all, p->thread_count = 1;
     if (!p->connection_count) p->connections = &all, p->connection_count = 1;
 }
@@ -18898,31 +18882,24 @@ static void gb__plan_why(const gb__arguments *a, gb__comparing *c)
 static void gb__read_compare(gb__arguments *a, gb__comparing *c)
 {
     gb_plan *p = &c->plan;
-    *c = (gb__comparing){.threads = gb__numbers_of(a, GB__OPT_THREADS, 4096),
-                         .workers = gb__numbers_of(a, GB__OPT_WORKERS, GB_MAX_WORKERS),
-                         .connections = gb__numbers_of(a, GB__OPT_CONNECTIONS, 100000),
-                         .server_cpus = gb__numbers_of(a, GB__OPT_SERVER_CPUS, GB_MAX_CPUS)};
+    *c = (gb__comparing){.next_progress = 0};
     *p = (gb_plan){
-        .stop = &gb__stop_flag, .user = c, .process = gb__process_of(a), .loop = gb__loop_of(a),
+        .user = c, .process = gb__process_of(a), .loop = gb__loop_of(a),
         .scenarios = c->scenarios, .peers = c->peers, .models = c->models,
-        .workers = c->workers.items, .worker_count = c->workers.count,
-        .connections = c->connections.items, .connection_count = c->connections.count,
-        .server_cpus = c->server_cpus.items, .server_cpus_count = c->server_cpus.count,
-        .worker_model = gb__model_of(a), .no_control = a->given[GB__OPT_NO_CONTROL],
-        .split = a->given[GB__OPT_SPLIT],
-        .client_threads = (int)gb__whole_of(a, GB__OPT_CLIENT_THREADS, 1024, 0),
-        .duration_s = gb__number_of(a, GB__OPT_DURATION, 0.01, 1e6, 0),
-        .warmup_s = gb__number_of(a, GB__OPT_WARMUP, 0.001, 1e6, 0),
-        .rate = gb__number_of(a, GB__OPT_RATE, 0.001, 1e9, 0),
+        .worker_model = gb__model_of(a), .no_control = a->value[GB__OPT_NO_CONTROL],
+        .split = a->value[GB__OPT_SPLIT],
+        .load.threads = (int)gb__whole_of(a, GB__OPT_CLIENT_THREADS, 1024, 0),
         .rounds = (int)gb__whole_of(a, GB__OPT_ROUNDS, 10000, 0),
         .precision = gb__number_of(a, GB__OPT_PRECISION, 0.1, 50, 0) / 100,
         .seed = gb__whole_of(a, GB__OPT_SEED, 1e15, 0)};
-    if (!a->given[GB__OPT_NO_PROGRESS] && !a->given[GB__OPT_QUIET] && isatty(STDERR_FILENO))
+    if (!a->value[GB__OPT_NO_PROGRESS] && !a->value[GB__OPT_QUIET] && isatty(STDERR_FILENO))
         p->on_progress = gb__show_progress;
+    p->thread_count = gb__numbers_of(a, GB__OPT_THREADS, 4096, &p->threads);
+    p->worker_count = gb__numbers_of(a, GB__OPT_WORKERS, GB_MAX_WORKERS, &p->workers);
+    p->connection_count = gb__numbers_of(a, GB__OPT_CONNECTIONS, 100000, &p->connections);
+    p->server_cpus_count = gb__numbers_of(a, GB__OPT_SERVER_CPUS, GB_MAX_CPUS, &p->server_cpus);
     if (a->command == GB__CPU) gb__read_tasks(a, c);
     else gb__read_scenarios(a, c);
-    p->threads = c->threads.items;
-    p->thread_count = c->threads.count;
     gb__read_asked(a, &c->mix, &p->load);
     gb__read_servers(a, c);
     if (a->command == GB__WHY) gb__plan_why(a, c);
@@ -18936,7 +18913,7 @@ static int gb__write_reports(const gb__arguments *a, const gb_result *r, int arg
     gb_error error;
     int status = 0;
     FILE *human = gb__uses_stdout(a) ? stderr : stdout;
-    if (!a->given[GB__OPT_QUIET] && gb_report_table(r, human, &error))
+    if (!a->value[GB__OPT_QUIET] && gb_report_table(r, human, &error))
         status = gb__complain(&error);
     int failed = gb__write_outputs(a, &(gb__findings){.result = r, .argc = argc, .argv = argv});
     return failed ? failed : status;
@@ -18946,7 +18923,7 @@ static int gb__main_compare(gb__arguments *a, int argc, char **argv)
 {
     gb__comparing c;
     gb_result r = {0};
-    if (a->given[GB__OPT_LIST_SCENARIOS]) {
+    if (a->value[GB__OPT_LIST_SCENARIOS]) {
         for (const gb_scenario *s = gb_scenarios(); s->name; s++)
             if (s->description) printf("%-18s %s\n", s->name, s->description);
         printf("article            every row of both tables, with the published figures beside\n"
@@ -19024,9 +19001,9 @@ static gb_code gb__merge_results(const gb__list *paths, gb_result *results, gb_e
 static int gb__write_class(const gb__arguments *a, const gb_result *results, size_t count)
 {
     gb_error error;
-    bool page = a->given[GB__OPT_HTML];
+    bool page = a->value[GB__OPT_HTML];
     for (int id = GB__OPT_JSON; id <= GB__OPT_HDR; id++)
-        page &= id == GB__OPT_HTML || !a->given[id];
+        page &= id == GB__OPT_HTML || !a->value[id];
     if (!page)
         return gb__fail(&error, GB_USAGE, "these are results of several machines, which are not "
                         "held against each other: --html alone shows them on one page"),
@@ -19069,11 +19046,11 @@ static void gb__catch_signals(void)
 static int gb__run_command(gb__arguments *a, int argc, char **argv)
 {
     bool no_command = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
-    if (a->given[GB__OPT_HELP]) {
+    if (a->value[GB__OPT_HELP]) {
         gb__help(no_command ? GB__ALL : a->command);
         return 0;
     }
-    if (a->given[GB__OPT_VERSION]) {
+    if (a->value[GB__OPT_VERSION]) {
         printf("gilbench " GB_VERSION "\n");
         return 0;
     }

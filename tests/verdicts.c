@@ -388,7 +388,7 @@ static void test_client_cpus(void)
 // How many threads a client with two CPUs gets for a page of the C handler.
 static int client_threads(const char *path, int connections, gb_error *first)
 {
-    gb_plan plan = {.duration_s = 0.05, .warmup_s = 0.01};
+    gb_plan plan = {.load = {.duration_s = 0.05, .warmup_s = 0.01}};
     gb_python python = {.id = "a"};
     gb_round round = {.requests = 0};
     gb_cell cell = {.workers = 1, .threads = 1, .connections = connections, .rounds = &round};
@@ -409,7 +409,7 @@ static int client_threads(const char *path, int connections, gb_error *first)
     if (!path) ok(cell.round_count == 1 && *round.problem, "its round says so without a try");
     gb_histogram_free(&cell.latency);
     gb_histogram_free(&cell.uncorrected);
-    return plan.client_threads;
+    return plan.load.threads;
 }
 
 static void test_client_threads(void)
@@ -676,6 +676,29 @@ static void test_topologies(void)
                               .worker_count = 1});
     is_str(topologies(&r, "ft", false), "2x1t 2x64t", "of workers");
     gb_result_free(&r);
+}
+
+// How many rows of the GIL build somebody else's server has in the usual topologies.
+static uint64_t peer_rows(const char *command)
+{
+    static const gb_scenario s = {.name = "s", .app = "a:b", .path = "/", .interface = GB_WSGI};
+    const gb_peer peer = {.name = "p", .command = command};
+    gb_result r;
+    uint64_t rows = 0;
+    planned(&r, 4, &(gb_plan){.scenarios = &s, .scenario_count = 1, .peers = &peer,
+                              .peer_count = 1});
+    for (size_t i = 0; i < r.cell_count; i++)
+        rows += *r.cells[i].server && !strcmp(r.cells[i].python, "gil");
+    gb_result_free(&r);
+    return rows;
+}
+
+static void test_peer_topologies(void)
+{
+    is_u64(peer_rows("x {port}"), 1, "a server that isn't told how many threads is measured once");
+    is_u64(peer_rows("x {port} {workers}"), 2, "with one worker and with one a CPU");
+    is_u64(peer_rows("x {port} {threads}"), 3, "with 1, 4 and 64 threads");
+    is_u64(peer_rows("x {port} {threads} {workers}"), 4, "or in each topology");
 }
 
 static void test_importance(void)
@@ -1012,6 +1035,7 @@ int main(void)
     test_rounds_needed();
     test_budget();
     test_topologies();
+    test_peer_topologies();
     test_importance();
     test_choice();
     test_winners();
