@@ -338,7 +338,10 @@
 // winners were measured again, memory, and why: the ledger, which is exact arithmetic. Of the CPU
 // time that N threads could have used, a part is lost waiting; of the rest each request may cost
 // more than one thread's does: req/s / (N x one thread's) = [cores / (N x one's)] / [CPU of a
-// request / one's]. It ends with what makes this unsure, and what to do about that first.
+// request / one's]. Of six thread counts or more on four CPUs or more it has a fit of the universal
+// scalability law (N. Gunther): N threads do N / (1 + contention (N - 1) + coherency N (N - 1)) of
+// one's, so contention is what only one at a time can do, coherency what each pair of them costs.
+// It ends with what makes this unsure, and what to do about that first.
 //
 // --json keeps everything that was measured; `gilbench report` makes each of the other formats from
 // it, to the same last digit. CSV has all figures in full: a row a cell, then a row a comparison,
@@ -1977,6 +1980,14 @@ static double gb__bootstrap_tail(size_t n)
     return 0.025 - (0.1959 - 0.255 / (double)n) / (double)n;
 }
 
+// A figure, and what its resamples, of n values, leave between their tails.
+static gb_interval gb__between_tails(double *resampled, size_t n, double figure)
+{
+    size_t cut = (size_t)(gb__bootstrap_tail(n) * GB__RESAMPLES);
+    qsort(resampled, GB__RESAMPLES, sizeof *resampled, gb__compare_doubles);
+    return (gb_interval){figure, resampled[cut], resampled[GB__RESAMPLES - 1 - cut]};
+}
+
 // Of the ratio of two samples' medians, or, without a `base`, of the median of `values`.
 static gb_interval gb__resampled(const double *base, size_t base_count, const double *values,
                                  size_t n, uint64_t seed)
@@ -1990,13 +2001,10 @@ static gb_interval gb__resampled(const double *base, size_t base_count, const do
             double by = base ? gb__resampled_median(before, drawn, base_count, &seed) : 1;
             medians[i] = gb__resampled_median(after, drawn, n, &seed) / by;
         }
-        qsort(medians, GB__RESAMPLES, sizeof *medians, gb__compare_doubles);
         size_t fewest = base && base_count < n ? base_count : n;
-        size_t cut = (size_t)(gb__bootstrap_tail(fewest) * GB__RESAMPLES);
-        interval.median = gb__median_sorted(after, n);
-        if (base) interval.median /= gb__median_sorted(before, base_count);
-        interval.lo = medians[cut];
-        interval.hi = medians[GB__RESAMPLES - 1 - cut];
+        double median = gb__median_sorted(after, n);
+        if (base) median /= gb__median_sorted(before, base_count);
+        interval = gb__between_tails(medians, fewest, median);
     }
     free(drawn);
     free(before);
@@ -2014,6 +2022,72 @@ GB_API gb_interval gb_ratio_ci(const double *a, size_t a_count, const double *b,
 {
     if (!a_count || !b_count) return (gb_interval){NAN, NAN, NAN};
     return gb__resampled(a, a_count, b, b_count, seed);
+}
+
+// ---- scaling ------------------------------------------------------------------------------------
+
+// The universal scalability law (N. Gunther, Guerrilla Capacity Planning, 2007): n workers do
+// x = lambda n / (1 + sigma (n - 1) + kappa n (n - 1)), and most where there are as many as the
+// peak, sqrt((1 - sigma) / kappa); INFINITY where more always do more.
+enum { GB__LAMBDA, GB__SIGMA, GB__KAPPA, GB__PEAK, GB__LAW_FIGURES };
+
+// As Gunther does, n / x is fitted, which is a + b (n - 1) + c n (n - 1), here by least squares of
+// relative errors, as those of a rate are. Where b or c would be negative, the other one is alone.
+static void gb__law_fit(double of[GB__LAW_FIGURES], const double *n, const double *x, size_t count)
+{
+    double s[4][4] = {{0}};
+    for (size_t i = 0; i < count; i++) {
+        const double z[4] = {1, n[i] - 1, n[i] * (n[i] - 1), n[i] / x[i]};
+        for (int j = 0; j < 4; j++)
+            for (int k = 0; k < 4; k++) s[j][k] += z[j] * z[k] / (z[3] * z[3]);
+    }
+    for (int j = 1; j < 4; j++)  // from here on about the means
+        for (int k = 1; k < 4; k++) s[j][k] -= s[0][j] * s[0][k] / s[0][0];
+    double area = s[1][1] * s[2][2] - s[1][2] * s[1][2];
+    double b = (s[1][3] * s[2][2] - s[2][3] * s[1][2]) / area;
+    double c = (s[2][3] * s[1][1] - s[1][3] * s[1][2]) / area;
+    if (!(b >= 0 && c >= 0)) {
+        b = s[1][3] > 0 ? s[1][3] / s[1][1] : 0;
+        c = s[2][3] > 0 ? s[2][3] / s[2][2] : 0;
+        *(b * s[1][3] > c * s[2][3] ? &c : &b) = 0;
+    }
+    double a = (s[0][3] - b * s[0][1] - c * s[0][2]) / s[0][0], least = 1e-6 * s[0][3] / s[0][0];
+    if (a < least) a = least;  // lambda is something
+    of[GB__LAMBDA] = 1 / a;
+    of[GB__SIGMA] = b > 1e-9 * a ? b / a : 0;
+    of[GB__KAPPA] = c > 1e-9 * a ? c / a : 0;
+    double peak = of[GB__SIGMA] < 1 - 1e-9 ? (double)INFINITY : 1;
+    if (of[GB__KAPPA] > 0) peak = gb__sqrt((1 - of[GB__SIGMA]) / of[GB__KAPPA]);
+    of[GB__PEAK] = peak > 1 ? peak : 1;
+}
+
+// The fit of the medians, with intervals from rounds that are drawn whole. x has the `count`
+// values of a round in a row. false: there is no memory.
+static bool gb__law_ci(gb_interval of[GB__LAW_FIGURES], const double *n, const double *x,
+                       size_t count, size_t rounds, uint64_t seed)
+{
+    double (*all)[GB__RESAMPLES] = calloc(GB__LAW_FIGURES, sizeof *all), fit[GB__LAW_FIGURES];
+    double *values = calloc(rounds, sizeof *values), *medians = calloc(count, sizeof *medians);
+    size_t *drawn = calloc(rounds, sizeof *drawn);
+    bool fine = all && values && medians && drawn;
+    for (size_t i = 0; i <= GB__RESAMPLES && fine; i++) {  // the last is all rounds as they are
+        for (size_t k = 0; k < rounds; k++)
+            drawn[k] = i < GB__RESAMPLES ? gb__rng_below(&seed, rounds) : k;
+        for (size_t j = 0; j < count; j++) {
+            for (size_t k = 0; k < rounds; k++) values[k] = x[drawn[k] * count + j];
+            qsort(values, rounds, sizeof *values, gb__compare_doubles);
+            medians[j] = gb__median_sorted(values, rounds);
+        }
+        gb__law_fit(fit, n, medians, count);
+        for (int f = 0; f < GB__LAW_FIGURES && i < GB__RESAMPLES; f++) all[f][i] = fit[f];
+    }
+    for (int f = 0; f < GB__LAW_FIGURES && fine; f++)
+        of[f] = gb__between_tails(all[f], rounds, fit[f]);
+    free(drawn);
+    free(medians);
+    free(values);
+    free(all);
+    return fine;
 }
 
 GB__OPTIMIZE_LESS
@@ -12456,6 +12530,7 @@ static void gb__find_interface(const gb_plan *p, const gb_result *r, gb_scenario
 static int gb__server_cpus(const gb_result *r, int some)
 {
     int all = r->plan.cpus.server_cpu_count ? r->plan.cpus.server_cpu_count : r->host.cpus;
+    if (r->host.cgroup_cpus >= 1 && r->host.cgroup_cpus < all) all = (int)r->host.cgroup_cpus;
     return some ? some : all > 1 ? all : 1;
 }
 
@@ -14139,6 +14214,7 @@ typedef struct gb__sentences {
     size_t ratios, unclear;  // that were said
     gb_interval widest;      // of them
     int needed;              // rounds that would tell 5 % of all; INT_MAX: no number would
+    bool refused;            // it was said why nothing was fitted
 } gb__sentences;
 
 // Adds to the line that was begun last; there is always room for the last one.
@@ -14517,6 +14593,118 @@ static void gb__say_why(gb__sentences *a, const gb__ladder *l, size_t rung, int 
     gb__words(a, ".");
 }
 
+// ---- the universal scalability law --------------------------------------------------------------
+
+enum { GB__LAW_COUNTS = 6, GB__LAW_CPUS = 4 };  // with fewer any curve would fit
+
+// What the law says of rows that differ in how many threads, or workers, they have.
+typedef struct gb__scaling {
+    const char *scenario, *python, *server, *by;
+    double counts[GB__MOST_RUNGS], most;
+    int count;  // of these; 0: it wasn't fitted
+    gb_interval of[GB__LAW_FIGURES];
+} gb__scaling;
+
+static int gb__count_of(const gb_cell *c, bool by_threads)
+{
+    return by_threads ? c->threads : c->workers;
+}
+
+// The rows of which `first` is the first, up to that count; none where it isn't.
+static int gb__find_series(const gb_result *r, const gb_cell *first, bool by_threads, int most,
+                           const gb_cell *of[GB__MOST_RUNGS])
+{
+    int n = 0;
+    for (const gb_cell *c = r->cells; c < r->cells + r->cell_count && n < GB__MOST_RUNGS; c++) {
+        if (gb__count_of(c, !by_threads) != gb__count_of(first, !by_threads) || c->best ||
+            c->rate > 0 || strcmp(c->scenario, first->scenario) || !gb__same_load(c, first) ||
+            strcmp(c->python, first->python) || strcmp(c->server, first->server) ||
+            !(c->summary[GB_RPS].median > 0) || gb__gil_is_back(r, c))
+            continue;
+        if (!n && c != first) return 0;
+        of[n] = c;
+        n += gb__count_of(c, by_threads) <= most;
+    }
+    return n;
+}
+
+// Fits the law to the rows of which `first` is the first: if they are enough, to those whose
+// threads have a CPU each. Returns how many rows there are.
+static int gb__scaling_of(const gb_result *r, const gb_cell *first, bool by_threads, gb__scaling *s)
+{
+    const gb_cell *of[GB__MOST_RUNGS];
+    const int cpus = gb__server_cpus(r, first->server_cpus);
+    int found = gb__find_series(r, first, by_threads, INT_MAX, of), n;
+    size_t rounds = 0;
+    *s = (gb__scaling){first->scenario, first->python, first->server,
+                       by_threads ? "threads" : "workers", .count = 0};
+    if (found < GB__LAW_COUNTS || cpus < GB__LAW_CPUS) return found;
+    n = gb__find_series(r, first, by_threads, cpus, of);
+    if (n < GB__LAW_COUNTS) n = gb__find_series(r, first, by_threads, INT_MAX, of);
+    double *x = calloc(first->round_count + 1, (size_t)n * sizeof *x), *at = x;
+    for (size_t i = 0; x && i < first->round_count; i++) {
+        bool whole = true;
+        for (int j = 0; j < n; j++) {
+            const gb_round *round = &of[j]->rounds[i];
+            whole = whole && i < of[j]->round_count && !*round->problem && round->rps > 0;
+            at[j] = whole ? round->rps : 0;
+            s->counts[j] = gb__count_of(of[j], by_threads);
+            if (s->counts[j] > s->most) s->most = s->counts[j];
+        }
+        if (whole) at += n, rounds++;
+    }
+    if (rounds && gb__law_ci(s->of, s->counts, x, (size_t)n, rounds, r->plan.seed)) s->count = n;
+    free(x);
+    return found;
+}
+
+static void gb__tell_law(gb__sentences *a, const gb__scaling *s)
+{
+    static const char *const before[] = {"", "contention ", ", coherency ", ", peak at "};
+    for (int f = GB__SIGMA; f <= GB__PEAK; f++) {
+        const double of[] = {s->of[f].median, s->of[f].lo, s->of[f].hi};
+        for (int i = 0; i < 3; i++) {
+            gb__words(a, "%s", i ? i > 1 ? ", " : " [" : isinf(of[0]) ? ", " : before[f]);
+            if (isinf(of[i])) gb__words(a, "no peak");
+            else gb__words(a, f == GB__PEAK ? "%.0f" : "%.2g", of[i]);
+        }
+        gb__words(a, "]");
+    }
+    if (isfinite(s->of[GB__PEAK].median) && s->of[GB__PEAK].median > s->most)
+        gb__words(a, " (beyond what was measured)");
+}
+
+// Or why it can't be fitted where a list was given, which is more than the usual topologies are.
+static void gb__say_scaling(gb__sentences *a, const gb__ladder *l)
+{
+    const gb_result *r = a->result;
+    const int cpus = gb__server_cpus(r, l->first->server_cpus);
+    int most = 0;
+    bool said = false;
+    gb__phrase name;
+    gb__scaling s;
+    for (size_t i = 0; i < r->cell_count && l->metric == GB_RPS; i++) {
+        const gb_cell *c = &r->cells[i];
+        if (strcmp(c->scenario, l->first->scenario) || !gb__same_load(c, l->first)) continue;
+        int found = gb__scaling_of(r, c, l->by_threads, &s);
+        if (found > most) most = found;
+        if (!s.count || (!said && !gb__begin(a))) continue;
+        if (!said)
+            gb__words(a, "Scaling of %s over %d %.6s counts (universal scalability law%s)",
+                      c->path, s.count, s.by,
+                      s.most > cpus ? "; to wait for a CPU counts as contention" : "");
+        gb__words(a, "%s %s ", said ? ";" : ":", gb__name(r, c, name));
+        gb__tell_law(a, &s);
+        said = true;
+    }
+    if (said) gb__words(a, ".");
+    if (said || a->refused || most < (l->first->connections ? 4 : 3) || !gb__begin(a)) return;
+    gb__words(a, "A fit of the universal scalability law needs %d %s counts on %d CPUs: %d on %d "
+              "here.", GB__LAW_COUNTS, l->by_threads ? "thread" : "worker", GB__LAW_CPUS, most,
+              cpus);
+    a->refused = true;
+}
+
 // What the requests of a row wait for longest, with its line; nothing where that wasn't noted.
 static void gb__say_waits(gb__sentences *a, const gb_cell *c)
 {
@@ -14577,6 +14765,7 @@ static void gb__say_scenarios(gb__sentences *a)
         }
         for (int build = 0; build < 2 && in_full; build++)
             gb__say_waits(a, l.rungs[l.count - 1].of[build]);
+        gb__say_scaling(a, &l);
         told |= in_full;
     }
 }
@@ -16000,6 +16189,7 @@ enum {
     GB__IS_STRING,     // char *, in the reader's `texts`
     GB__IS_HEADERS,    // gb_request's; an object in the file
     GB__IS_ANSWER,     // nothing: the answer in words, which isn't read
+    GB__IS_SCALING,    // nothing: what the universal scalability law says, which isn't read
     GB__IS_LOCKED      // nothing: what gb_python says of the GIL at the start, which isn't read
 };
 
@@ -16311,6 +16501,15 @@ static const gb__key gb__comparison_element =
 static const gb__key gb__warning_element = {.size = sizeof *((gb_result *)0)->warnings,
                                               .type = GB__IS_TEXT};
 
+static const gb__key gb__scaling_keys[] = {
+    GB__KEY(NAME, gb__scaling, scenario), GB__KEY(NAME, gb__scaling, python),
+    GB__KEY(NAME, gb__scaling, server), GB__KEY(NAME, gb__scaling, by),
+    GB__SERIES(gb__scaling, counts, "counts", count, GB__MOST_RUNGS, gb__number_element),
+    GB__INTERVAL(gb__scaling, of[GB__LAMBDA], "lambda"),
+    GB__INTERVAL(gb__scaling, of[GB__SIGMA], "sigma"),
+    GB__INTERVAL(gb__scaling, of[GB__KAPPA], "kappa"),
+    GB__INTERVAL(gb__scaling, of[GB__PEAK], "peak"), GB__END};
+
 #define GB__SCHEMA(text)                                                                           \
     {.key = "schema", .more = (text), .type = GB__IS_SCHEMA, .flags = GB__NEEDED}
 
@@ -16324,6 +16523,7 @@ static const gb__key gb__result_keys[] = {
     GB__KEY(TEXT, gb_result, started),
     {.key = "argv", .type = GB__IS_COMMAND},
     {.key = "answer", .type = GB__IS_ANSWER},
+    {.key = "scaling", .type = GB__IS_SCALING},
     GB__NAMED(OBJECT, gb_result, plan, "plan", .more = gb__method_keys, .flags = GB__OMITTED),
     GB__NAMED(OBJECT, gb_result, host, "host", .more = gb__host_keys),
     GB__LIST(gb_result, python, gb__python_element, GB__MAX_PYTHONS),
@@ -16431,6 +16631,20 @@ static void gb__json_answer(gb__json *j, const gb_result *r)
     free(a);
 }
 
+// Of all rows that differ in their number of threads, or in that of their workers.
+static void gb__json_scaling(gb__json *j, const gb_result *r)
+{
+    gb__scaling s;
+    gb__json_open(j, "[");
+    for (size_t i = 0; i < 2 * r->cell_count; i++) {
+        gb__scaling_of(r, &r->cells[i / 2], i % 2 == 0, &s);
+        if (!s.count) continue;
+        gb__json_key(j, NULL);
+        gb__json_object(j, gb__scaling_keys, (const char *)&s);
+    }
+    gb__json_close(j, "]");
+}
+
 static void gb__json_value(gb__json *j, const gb__key *k, const char *base)
 {
     const char *at = base + k->offset, *const *names = k->more;
@@ -16459,6 +16673,7 @@ static void gb__json_value(gb__json *j, const gb__key *k, const char *base)
         gb__json_array(j, &gb__name_element, (const void *)j->argv, (size_t)j->argc);
         break;
     case GB__IS_ANSWER: gb__json_answer(j, (const void *)base); break;
+    case GB__IS_SCALING: gb__json_scaling(j, (const void *)base); break;
     case GB__IS_LOCKED: gb__json_state(j, !python->free_threaded || python->gil == 1); break;
     }
 }

@@ -407,9 +407,63 @@ static void test_waits(void)
     says(" for a stopped world: shop.py:9 wraps stops it.\n", "who stops the world");
 }
 
+// Rows of a list of thread counts, in which the free-threaded build keeps to the law.
+static void listed(int cpus, const int *threads, size_t count)
+{
+    begin(cpus);
+    for (size_t i = 0; i < count; i++) {
+        double n = threads[i], law = n / (1 + (0.02 + 0.001 * n) * (n - 1));
+        row("3.14.7", 1, threads[i], 1000, 1, 20);
+        row("3.14.7t", 1, threads[i], 800 * law, law, 30);
+    }
+}
+
+static void test_scaling(void)
+{
+    static const int threads[] = {1, 2, 4, 6, 8, 12, 64};
+    char *text = NULL;
+    size_t size;
+    listed(16, threads, 6);
+    says("Scaling of /page over 6 thread counts (universal scalability law): 3.14.7 contention 1, "
+         "coherency 0, peak at 1; 3.14.7t contention 0.02, coherency 0.001, peak at 31 (beyond "
+         "what was measured).\n", "the law of six thread counts on 16 CPUs");
+    FILE *out = open_memstream(&text, &size);
+    gb_report_json(&result, 0, NULL, out, NULL);
+    fclose(out);
+    const char *t = strstr(text, "\"python\":\"3.14.7t\",\n   \"server\":\"\",\n   \"by\":\"threads\"");
+    t = t ? strstr(t, "\"peak\":") : NULL;
+    near(t ? strtod(strstr(t, "\"median\":") + 9, NULL) : 0, 31.3, 0.01, "and in a file");
+    free(text);
+    listed(16, threads, 7);
+    says("over 6 thread counts (universal scalability law): ", "more threads than CPUs aren't of it");
+    listed(4, threads, 6);
+    says("over 6 thread counts (universal scalability law; to wait for a CPU counts as contention): ",
+         "unless there would be too few");
+    result.host.cgroup_cpus = 2;
+    says("A fit of the universal scalability law needs 6 thread counts on 4 CPUs: 6 on 2 here.\n",
+         "it isn't fitted on two CPUs");
+    listed(16, threads, 5);
+    says("law needs 6 thread counts on 4 CPUs: 5 on 16 here.\n", "nor to five points");
+    listed(16, threads, 3);
+    says_not("scalability law", "the usual three are no list");
+    for (size_t i = 0; i < result.cell_count; i++) result.cells[i].connections = 0;
+    says("4 CPUs: 3 on 16 here.\n", "but of tasks");
+    listed(8, threads, 6);
+    for (size_t i = 0; i < result.cell_count; i++) {
+        result.cells[i].workers = result.cells[i].threads;
+        result.cells[i].threads = 1;
+    }
+    says("over 6 worker counts (", "workers");
+    snprintf(result.cells[3].rounds[2].problem, 8, "it died");
+    says("over 6 worker counts (", "a round that failed in one row is left out of all");
+    for (size_t i = 0; i < result.cell_count; i++) result.cells[i].rate = 500;
+    says_not("scalability law", "a rate fixes what more of them do");
+}
+
 int main(void)
 {
     test_usual();
+    test_scaling();
     test_waits();
     test_file();
     test_best();
