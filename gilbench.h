@@ -9058,8 +9058,8 @@ static struct {
     uintptr_t gil;                   // 0: it has none
     PyObject *helper;                // the namespace of gb__waits_helper
     _Atomic bool counts, notes, checking;
-    // Code that waits to be told, by a lock; and that only asks on behalf of its caller.
-    _Atomic uintptr_t waits_for_work, asks[2];
+    // Code and a type of object that wait to be told; and code that only asks for its caller.
+    _Atomic uintptr_t waits_for_work, queue, asks[2];
     _Atomic uintptr_t parked;        // the last address that was waited at
     pthread_t watcher;
     bool watched;                    // by that thread
@@ -9338,7 +9338,6 @@ static bool gb__is_for_work(const gb__standing *w)
 // a queue, or its own state when the world is stopped; in front of that what a mutex alone has.
 static void gb__stand_at(gb__standing *w, uintptr_t address, uintptr_t of_mutex, uintptr_t state)
 {
-    enum { QUEUE = 1 };
     const gb__offsets *o = gb__seen.at;
     uintptr_t interpreter = gb__peek_word(true, state + o->thread.interpreter);
     uintptr_t stops = interpreter + gb__seen.world, other = 0;
@@ -9348,10 +9347,10 @@ static void gb__stand_at(gb__standing *w, uintptr_t address, uintptr_t of_mutex,
         w->mutex = atomic_load(&gb__collecting);
         other = gb__peek_word(true, stops + GB__STOPPED_BY);
     } else {
-        uint8_t value = 0;
         w->waiter = gb__spot_of(true, state);
-        if (atomic_load(&gb__seen.notes) && gb__peek(false, address, &value, 1)) w->mutex = address;
-        if (!of_mutex || (value == QUEUE && !gb__is_serving) || gb__is_for_work(w))
+        uintptr_t type = 0, before = o->object.size - o->object.type;
+        if (gb__peek(false, address - before, &type, sizeof type)) w->mutex = address;
+        if (!of_mutex || (type && type == atomic_load(&gb__seen.queue)) || gb__is_for_work(w))
             w->kind = GB_WAIT_EVENT;
     }
     gb__stand(w, state, other);
@@ -9531,12 +9530,13 @@ static size_t gb__find_world(uintptr_t interpreter, uintptr_t state)
 // What objects are called: a module's global, or what of it leads there.
 static const char gb__names_helper[] =
     "import gc, sys, time\n"
+    "nameless = 'frame', 'tuple', 'list', 'generator', 'builtin_function_or_method'\n"
     "def owners(objects, wanted):\n"
     "    hits = [r for r in gc.get_referents(*objects) if wanted.get(id(r), 0) > 0]\n"
     "    if hits and len(objects) > 1:\n"
     "        yield from owners(objects[::2], wanted)\n"
     "        yield from owners(objects[1::2], wanted)\n"
-    "    elif type(objects[0]).__name__ not in ('frame', 'tuple', 'list', 'generator'):\n"
+    "    elif type(objects[0]).__name__ not in nameless:\n"
     "        for r in hits:\n"
     "            wanted[id(r)] -= 1\n"
     "            yield objects[0], r\n"
@@ -9587,9 +9587,10 @@ static const char gb__waits_helper[] =
     "    return contend()\n"
     "def codes():\n"
     "    threading, abc = sys.modules.get('threading'), sys.modules['abc'].ABCMeta\n"
-    "    wait = [threading.Condition.wait.__code__] if threading else [None]\n"
+    "    wait = threading.Condition.wait.__code__ if threading else None\n"
+    "    queue = getattr(sys.modules.get('_queue'), 'SimpleQueue', None)\n"
     "    asks = abc.__instancecheck__.__code__, abc.__subclasscheck__.__code__\n"
-    "    return tuple(map(id, (*wait, *asks)))\n"
+    "    return tuple(map(id, (wait, queue, *asks)))\n"
     "def place(file, line, function):\n"
     "    import linecache\n"
     "    dirs = [p for p in sys.path if file.startswith(f'{p}/')]\n"
@@ -9970,13 +9971,14 @@ static PyObject *gb__wait_report(void)
 // What may be imported only after the start.
 static void gb__seen_codes(void)  // attached
 {
-    Py_ssize_t code[3] = {0};
+    Py_ssize_t code[4] = {0};
     PyObject *codes = gb__seen.helper ? gb__seen_call("codes", NULL) : NULL;
-    if (codes) gb_py.PyArg_ParseTuple(codes, "nnn", &code[0], &code[1], &code[2]);
+    if (codes) gb_py.PyArg_ParseTuple(codes, "nnnn", &code[0], &code[1], &code[2], &code[3]);
     gb__py_drop(codes);
     gb_py.PyErr_Clear();
     atomic_store(&gb__seen.waits_for_work, (uintptr_t)code[0]);
-    for (int i = 0; i < 2; i++) atomic_store(&gb__seen.asks[i], (uintptr_t)code[1 + i]);
+    atomic_store(&gb__seen.queue, (uintptr_t)code[1]);
+    for (int i = 0; i < 2; i++) atomic_store(&gb__seen.asks[i], (uintptr_t)code[2 + i]);
 }
 
 GB_API gb_code gb_waits_begin(gb_error *error)
