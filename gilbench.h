@@ -8995,9 +8995,9 @@ static gb_code gb__asgi_open(gb__asgi *g, gb__app *app, const char *loop, gb__ga
 // where it starts, against waits made on purpose; what can't be seen is left out with a sentence.
 
 #define GB__WAIT_ROWS 1024  // kinds of waits that are told apart: by line, and by holder or object
-#define GB__WAIT_FILE 160
+#define GB__ALL_ROWS (GB__WAIT_ROWS + GB_WAIT_EVENT + 1)  // behind them a kind's others each
+#define GB__WAIT_PROBES 32  // for a place among them; who has none is counted with all such others
 #define GB__HOLDER_STEP_NS 700000
-#define GB__YIELDED 1       // instead of a mutex
 #define GB__GIL_SIZE 256    // of what belongs to a GIL, its condition variables among it
 
 // In CPython's record of its stops: is one wanted, and whose thread state wants it.
@@ -9016,36 +9016,38 @@ typedef struct gb__offsets {
         uint64_t size, file, name, qualname, lines, first_line, skipped[3], instructions, bytecode;
     } code;
     struct { uint64_t size, type; } object;
-    struct { uint64_t size, name, repr, flags; } type;
-    uint64_t containers[18];  // tuple, list, set, dict, float and int
-    struct { uint64_t size, length, data; } bytes;
-    struct { uint64_t size, state, length, data; } text;
 } gb__offsets;
 
+// An instruction of Python. Without a code `at` is one of those below.
 typedef struct gb__spot {
-    uintptr_t code;  // 0: none
-    int at;          // bytes into its instructions
+    uintptr_t code, at;      // in bytes from the first instruction
 } gb__spot;
+
+enum { GB__NOWHERE, GB__REQUEST_BEGINS, GB__THREAD_BEGINS, GB__ELSEWHERE };
+
+// What waits are told apart by. The code and the mutexes are known by their addresses alone until
+// they are reported.
+typedef struct gb__wait_key {
+    uintptr_t kind;          // a gb_wait_kind
+    uintptr_t at;            // the mutex or GIL; of a stopped world, is it for a collection?
+    gb__spot waiter, holder;
+} gb__wait_key;
+
+enum { GB__BY_YIELDING, GB__IN_C, GB__OTHERS };  // instead of a mutex
+
+typedef struct gb__wait_row {
+    gb__wait_key key;
+    uint64_t count, ns;
+    bool used;
+} gb__wait_row;
 
 // A wait that is going on.
 typedef struct gb__standing {
-    bool counts, noted, again;
-    gb_wait_kind kind;
-    gb__spot waiter, holder;
-    uintptr_t mutex;
+    gb__wait_key key;
+    bool again;              // it goes on with the one before
+    uintptr_t state;         // of the thread that waits; 0: nobody looks
     uint64_t began;
 } gb__standing;
-
-typedef struct gb__wait_row {
-    bool used;
-    uint64_t about[6];       // what it is told apart by: kind, mutex, waiter and holder
-    uint64_t count, ns;
-    uintptr_t object;        // whose mutex it is; 0: no object's
-    int waiter_line, holder_line;
-    char waiter[GB__WAIT_FILE], holder[GB__WAIT_FILE];      // files
-    char waiter_in[64], holder_in[64];                      // functions
-    char type[64];                                          // of the object
-} gb__wait_row;
 
 static _Atomic bool gb__collecting;  // garbage is collected
 
@@ -9054,18 +9056,20 @@ static struct {
     uintptr_t code_type;
     size_t world;                    // where in an interpreter's state its stops are; 0: nowhere
     pid_t pid;                       // that notes; what the application forks doesn't
-    char problem[256];
+    bool only_own;                   // lines can be seen of the own thread only
+    char problem[256];               // why none can be
     uintptr_t gil;                   // 0: it has none
     PyObject *helper;                // the namespace of gb__waits_helper
     _Atomic bool counts, notes, checking;
-    // Code and a type of object that wait to be told; and code that only asks for its caller.
-    _Atomic uintptr_t waits_for_work, queue, asks[2];
-    _Atomic uintptr_t parked;        // the last address that was waited at
+    // Code that waits to be told, by a lock; and that only asks on behalf of its caller.
+    _Atomic uintptr_t waits_for_work, asks[2];
+    _Atomic uintptr_t parked;        // the last address that was waited at, while it is checked
     pthread_t watcher;
     bool watched;                    // by that thread
     pthread_mutex_t lock;
     // guarded by lock
     gb__wait_row *rows;
+    uint64_t since;                  // when noting began
     gb__spot holder;                 // of the GIL
     uint64_t holder_at;              // when that was so
 } gb__seen = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -9114,162 +9118,83 @@ static gb__spot gb__spot_of(bool own, uintptr_t state)
             gb__peek_word(own, code + o->object.type) != gb__seen.code_type)
             continue;
         if (o->free_threaded) memcpy(&bytecode, f + o->frame.bytecode, sizeof bytecode);
-        return (gb__spot){code, (int)(instruction - gb__instructions(own, code, bytecode))};
+        return (gb__spot){code, instruction - gb__instructions(own, code, bytecode)};
     }
     return (gb__spot){0};
 }
 
-// The end of a str, which is to be ASCII.
-static void gb__peek_text(uintptr_t object, char *to, size_t size)
-{
-    const gb__offsets *o = gb__seen.at;
-    uint32_t state = 0, ascii = o->free_threaded ? 1 << 12 : 1 << 6;
-    size_t length = gb__peek_word(false, object + o->text.length);
-    size_t skipped = length >= size ? length - size + 1 : 0;
-    length -= skipped;
-    if (!gb__peek(false, object + o->text.state, &state, sizeof state) || !(state & ascii) ||
-        !gb__peek(false, object + o->text.data + skipped, to, length))
-        length = 0;
-    to[length] = 0;
-    if (!length) gb__copy(to, size, "?");
-}
-
-// CPython's table of lines (Objects/location table, 3.11 and newer): the line of an instruction.
-static int gb__line_at(const uint8_t *table, size_t size, int line, int instruction)
-{
-    enum { NO_COLUMNS = 13, LONG = 14, ONE_LINE = 10 };
-    for (size_t i = 0; i < size && instruction >= 0;) {
-        int form = table[i] >> 3 & 15, length = (table[i] & 7) + 1;
-        uint32_t delta = 0, shift = 0;
-        i++;
-        if (form == NO_COLUMNS || form == LONG) {
-            do delta |= (uint32_t)(table[i] & 63) << shift, shift += 6;
-            while (table[i++] & 64 && i < size && shift < 30);
-            line += delta & 1 ? -(int)(delta >> 1) : (int)(delta >> 1);
-        } else if (form >= ONE_LINE && form < NO_COLUMNS) {
-            line += form - ONE_LINE;
-        }
-        instruction -= length;
-        while (i < size && !(table[i] & 128)) i++;
-    }
-    return line;
-}
-
-static int gb__peek_line(gb__spot spot)
-{
-    static uint8_t table[1 << 15];  // guarded by the lock
-    const gb__offsets *o = gb__seen.at;
-    int32_t first = 0;
-    uintptr_t lines = gb__peek_word(false, spot.code + o->code.lines);
-    size_t size = gb__peek_word(false, lines + o->bytes.length);
-    gb__peek(false, spot.code + o->code.first_line, &first, sizeof first);
-    if (size >= sizeof table || !gb__peek(false, lines + o->bytes.data, table, size)) return first;
-    table[size] = 128;
-    return gb__line_at(table, size, first, spot.at / 2);
-}
-
-static void gb__peek_spot(gb__spot spot, char *file, char *function, int *line)
-{
-    const gb__offsets *o = gb__seen.at;
-    if (!spot.code) return;
-    gb__peek_text(gb__peek_word(false, spot.code + o->code.file), file, GB__WAIT_FILE);
-    gb__peek_text(gb__peek_word(false, spot.code + o->code.qualname), function, 64);
-    *line = gb__peek_line(spot);
-}
-
-// The name of an object's type; false where there is no object.
-static bool gb__peek_type(uintptr_t object, char name[64])
-{
-    const gb__offsets *o = gb__seen.at;
-    const unsigned long is_type = 1ul << 31;
-    uintptr_t type = object & 7 ? 0 : gb__peek_word(false, object + o->object.type);
-    uintptr_t meta = type && !(type & 7) ? gb__peek_word(false, type + o->object.type) : 0;
-    uintptr_t flags = meta && !(meta & 7) ? gb__peek_word(false, meta + o->type.flags) : 0;
-    uintptr_t text = flags & is_type ? gb__peek_word(false, type + o->type.name) : 0;
-    size_t n = 0;
-    while (text && n < 63 && gb__peek(false, text + n, name + n, 1) && name[n]) n++;
-    name[n] = 0;
-    return n;
-}
-
-// Of which object a mutex is: the one that each has on a free-threaded build, or a lock's own.
-static uintptr_t gb__owner_of(uintptr_t mutex, char type[64])
-{
-    enum { OB_MUTEX = 10 };
-    const gb__offsets *o = gb__seen.at;
-    uintptr_t lock = mutex - o->object.size;
-    if (o->free_threaded && gb__peek_type(mutex - OB_MUTEX, type)) return mutex - OB_MUTEX;
-    if (gb__peek_type(lock, type) && !strncmp(type, "_thread.", 8)) return lock;
-    *type = 0;
-    return 0;
-}
-
 // ---- what was waited for ------------------------------------------------------------------------
 
-static gb__wait_row *gb__wait_row_of(const gb__standing *w)  // locked; NULL when all are taken
+static gb__wait_row *gb__wait_row_of(const gb__wait_key *key)  // locked
 {
-    const uint64_t about[] = {(uint64_t)w->kind, w->mutex, w->waiter.code, (uint64_t)w->waiter.at,
-                              w->holder.code, (uint64_t)w->holder.at};
+    uintptr_t words[sizeof *key / sizeof(uintptr_t)];
     uint64_t hash = 0;
-    for (int i = 0; i < 6; i++) hash = (hash ^ about[i]) * 0x9e3779b97f4a7c15u;
-    for (size_t i = 0, at = hash >> 54; i < GB__WAIT_ROWS; i++, at = (at + 1) % GB__WAIT_ROWS) {
-        gb__wait_row *r = &gb__seen.rows[at];
-        if (!r->used || !memcmp(r->about, about, sizeof about)) {
-            memcpy(r->about, about, sizeof about);
-            return r;
-        }
+    memcpy(words, key, sizeof words);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15u;
+    for (size_t i = 0; i < GB__WAIT_PROBES; i++) {
+        gb__wait_row *r = &gb__seen.rows[((hash >> 54) + i) % GB__WAIT_ROWS];
+        if (!r->used || !memcmp(&r->key, key, sizeof *key)) return r;
     }
-    return NULL;
+    return &gb__seen.rows[GB__WAIT_ROWS + key->kind];
 }
 
-static void gb__note(gb__standing *w, uint64_t ns)
+static void gb__note(gb__standing *w, uint64_t now)
 {
     pthread_mutex_lock(&gb__seen.lock);
-    if (w->kind == GB_WAIT_GIL && gb__seen.holder_at > w->began) w->holder = gb__seen.holder;
-    gb__wait_row *r = gb__seen.rows ? gb__wait_row_of(w) : NULL;
-    if (r && !r->used) {
-        // Now, because an instant later an object or a code may be no more.
-        r->used = true;
-        gb__peek_spot(w->waiter, r->waiter, r->waiter_in, &r->waiter_line);
-        gb__peek_spot(w->holder, r->holder, r->holder_in, &r->holder_line);
-        if (w->kind != GB_WAIT_WORLD && w->mutex) r->object = gb__owner_of(w->mutex, r->type);
-    }
-    if (r) r->count += !w->again, r->ns += ns;
+    uint64_t began = w->began > gb__seen.since ? w->began : gb__seen.since;
+    if (w->key.kind == GB_WAIT_GIL && w->key.at == gb__seen.gil && gb__seen.holder_at > w->began)
+        w->key.holder = gb__seen.holder;
+    gb__wait_row *r = gb__wait_row_of(&w->key);
+    if (r >= gb__seen.rows + GB__WAIT_ROWS)
+        w->key = (gb__wait_key){w->key.kind, GB__OTHERS, {.at = GB__ELSEWHERE}, {0}};
+    r->key = w->key;
+    r->used = true;
+    r->count += !w->again;
+    r->ns += now > began ? now - began : 0;
     pthread_mutex_unlock(&gb__seen.lock);
 }
 
 // ---- the waits themselves -----------------------------------------------------------------------
 
-// This thread's state, attached or not; 0 for a thread that never ran Python.
-static uintptr_t gb__own_state(void)
+// A wait of this thread, attached or not; of none that never ran Python.
+static gb__standing gb__stand(gb_wait_kind kind)
 {
-    return (uintptr_t)gb_py.PyGILState_GetThisThreadState();
+    gb__standing w = {.key.kind = kind};
+    if (atomic_load(&gb__seen.counts)) w.state = (uintptr_t)gb_py.PyGILState_GetThisThreadState();
+    return w;
 }
 
-static void gb__stand(gb__standing *w, uintptr_t state, uintptr_t other)
+// From now on, and because of another, whose frames are to be read now.
+static void gb__stand_for(gb__standing *w, uintptr_t other)
 {
-    w->counts = true;
-    w->noted = atomic_load(&gb__seen.notes) &&
-               (w->kind != GB_WAIT_EVENT || gb__is_serving) && getpid() == gb__seen.pid;
-    if (w->noted && !w->waiter.code) w->waiter = gb__spot_of(true, state);
-    if (w->noted && other && other != state) w->holder = gb__spot_of(false, other);
-    else if (w->noted && other && w->kind == GB_WAIT_WORLD) w->holder = w->waiter;
+    if (other && atomic_load(&gb__seen.notes))
+        w->key.holder = gb__spot_of(other == w->state, other);
     w->began = gb_now_ns();
 }
 
 static void gb__go_on(gb__standing *w)
 {
+    if (!w->state) return;
     int saved = errno;
-    uint64_t ns = w->counts ? gb_now_ns() - w->began : 0;
-    if (w->counts && (int)w->kind < GB__WAITED) gb__waited[w->kind] += ns;
-    if (w->noted && atomic_load(&gb__seen.notes)) gb__note(w, ns);
+    uint64_t now = gb_now_ns();
+    if (w->key.kind < GB__WAITED) gb__waited[w->key.kind] += now - w->began;
+    if (atomic_load(&gb__seen.notes) && (w->key.kind != GB_WAIT_EVENT || gb__is_serving) &&
+        getpid() == gb__seen.pid) {
+        if (!w->key.waiter.code) w->key.waiter = gb__spot_of(true, w->state);
+        if (!w->key.waiter.code)
+            w->key.waiter.at = gb__is_serving ? GB__REQUEST_BEGINS : GB__THREAD_BEGINS;
+        gb__note(w, now);
+    }
     errno = saved;
 }
 
-static uintptr_t gb__gil_holder(uintptr_t gil)
+// ---- the GIL ----
+
+// What a GIL has in the place that the offsets tell for that of the main interpreter.
+static uintptr_t gb__gil_word(uintptr_t gil, uint64_t offset)
 {
-    const gb__offsets *o = gb__seen.at;
-    return gb__peek_word(true, gil + o->interpreter.holder - o->interpreter.gil_state);
+    return gb__peek_word(true, gil + offset - gb__seen.at->interpreter.gil_state);
 }
 
 // A thread begins to wait when the GIL has changed hands, and then its holder stands where it has
@@ -9277,7 +9202,8 @@ static uintptr_t gb__gil_holder(uintptr_t gil)
 static void *gb__watch_holder(void *unused)
 {
     while (atomic_load(&gb__seen.notes)) {
-        gb__spot spot = gb__spot_of(false, gb__gil_holder(gb__seen.gil));
+        gb__spot spot = gb__spot_of(
+            false, gb__gil_word(gb__seen.gil, gb__seen.at->interpreter.holder));
         pthread_mutex_lock(&gb__seen.lock);
         gb__seen.holder = spot;
         gb__seen.holder_at = gb_now_ns();
@@ -9287,35 +9213,31 @@ static void *gb__watch_holder(void *unused)
     return unused;
 }
 
-// The GIL that a condition variable is of; 0: none.
-static uintptr_t gb__gil_of(uintptr_t state, const pthread_cond_t *condition)
+static gb__standing gb__stand_for_gil(const pthread_cond_t *condition)
 {
     const gb__offsets *o = gb__seen.at;
-    uintptr_t interpreter = gb__peek_word(true, state + o->thread.interpreter);
-    uintptr_t gil = gb__peek_word(true, interpreter + o->interpreter.gil);
-    return (uintptr_t)condition - gil < GB__GIL_SIZE ? gil : 0;
-}
-
-static gb__standing gb__stand_for_gil(const pthread_cond_t *condition, bool again)
-{
-    gb__standing w = {.kind = GB_WAIT_GIL, .again = again};
-    bool counts = atomic_load(&gb__seen.counts);
-    uintptr_t state = counts ? gb__own_state() : 0;
-    uintptr_t gil = state ? gb__gil_of(state, condition) : 0;
-    if (gil && atomic_load(&gb__seen.checking)) atomic_store(&gb__seen.parked, gil);
-    if (gil) gb__stand(&w, state, gb__gil_holder(gil));
+    gb__standing w = gb__stand(GB_WAIT_GIL);
+    if (!w.state) return w;
+    uintptr_t interpreter = gb__peek_word(true, w.state + o->thread.interpreter);
+    w.key.at = gb__peek_word(true, interpreter + o->interpreter.gil);
+    if ((uintptr_t)condition - w.key.at >= GB__GIL_SIZE) return (gb__standing){0};
+    if (atomic_load(&gb__seen.checking)) atomic_store(&gb__seen.parked, w.key.at);
+    uintptr_t holder = gb__gil_word(w.key.at, o->interpreter.holder);
+    gb__stand_for(&w, holder == w.state ? 0 : holder);
     return w;
 }
 
-// CPython looks every 5 ms whether it has to ask the holder: one wait all the same, but its holder
-// may be another now.
+// CPython looks every 5 ms whether it has to ask the holder, and whoever is woken may find that
+// another was faster: one wait all the same, but its holder may be another now. Whether it goes on
+// is certain, because the GIL's mutex is locked here.
 static int gb__cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
                               const struct timespec *until)
 {
     static _Thread_local bool again;
-    gb__standing w = gb__stand_for_gil(condition, again);
+    gb__standing w = gb__stand_for_gil(condition);
+    w.again = again;
     int result = pthread_cond_timedwait(condition, mutex, until);
-    again = result == ETIMEDOUT;
+    again = w.state && (int)gb__gil_word(w.key.at, gb__seen.at->interpreter.locked);
     gb__go_on(&w);
     return result;
 }
@@ -9323,57 +9245,76 @@ static int gb__cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
 // Who gave the GIL up on request waits until another has taken it.
 static int gb__cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
-    gb__standing w = gb__stand_for_gil(condition, true);
+    gb__standing w = gb__stand_for_gil(condition);
+    w.again = true;
     int result = pthread_cond_wait(condition, mutex);
     gb__go_on(&w);
     return result;
 }
 
-static bool gb__is_for_work(const gb__standing *w)
+// ---- all other waits ----
+
+static gb__standing gb__stand_for_lock(void)
 {
-    return w->waiter.code && w->waiter.code == atomic_load(&gb__seen.waits_for_work);
+    gb__standing w = gb__stand(GB_WAIT_LOCK);
+    if (w.state) w.key.waiter = gb__spot_of(true, w.state);
+    if (w.key.waiter.code && w.key.waiter.code == atomic_load(&gb__seen.waits_for_work))
+        w.key.kind = GB_WAIT_EVENT;
+    return w;
 }
 
-// In front of a semaphore that CPython parks a thread on stands where it waits: a mutex, an event,
-// a queue, or its own state when the world is stopped; in front of that what a mutex alone has.
-static void gb__stand_at(gb__standing *w, uintptr_t address, uintptr_t of_mutex, uintptr_t state)
+// At a mutex, an event, a queue, or at its own state when the world is stopped. Who waits for a
+// mutex alone has a time until which it need not be handed over.
+static void gb__stand_at(gb__standing *w, uintptr_t address, const int64_t *until)
 {
     const gb__offsets *o = gb__seen.at;
-    uintptr_t interpreter = gb__peek_word(true, state + o->thread.interpreter);
+    uintptr_t interpreter = gb__peek_word(true, w->state + o->thread.interpreter);
     uintptr_t stops = interpreter + gb__seen.world, other = 0;
-    w->kind = GB_WAIT_LOCK;
-    if (gb__seen.world && (address - state < o->thread.size || address - stops <= GB__STOPPED_BY)) {
-        w->kind = GB_WAIT_WORLD;
-        w->mutex = atomic_load(&gb__collecting);
+    w->key.at = address;
+    if (gb__seen.world &&
+        (address - w->state < o->thread.size || address - stops <= GB__STOPPED_BY)) {
+        w->key.kind = GB_WAIT_WORLD;
+        w->key.at = atomic_load(&gb__collecting);
         other = gb__peek_word(true, stops + GB__STOPPED_BY);
-    } else {
-        w->waiter = gb__spot_of(true, state);
-        uintptr_t type = 0, before = o->object.size - o->object.type;
-        if (gb__peek(false, address - before, &type, sizeof type)) w->mutex = address;
-        if (!of_mutex || (type && type == atomic_load(&gb__seen.queue)) || gb__is_for_work(w))
-            w->kind = GB_WAIT_EVENT;
+    } else if (!until || !*until) {
+        w->key.kind = GB_WAIT_EVENT;
     }
-    gb__stand(w, state, other);
+    gb__stand_for(w, other);
 }
 
-__attribute__((no_sanitize("address"))) static gb__standing gb__stand_in_park(const sem_t *s)
+// CPython parks a thread on a semaphore on that thread's stack, behind where it waits and what it
+// waits with. Any other is that of a lock in C: of PyThread_allocate_lock, or inside CPython.
+static gb__standing gb__stand_in_park(const sem_t *s, uintptr_t frame)
 {
-    gb__standing w = {0};
-    uintptr_t address = ((const uintptr_t *)s)[-1], of_mutex = ((const uintptr_t *)s)[-2];
-    if (!atomic_load(&gb__seen.counts)) return w;
-    if (atomic_load(&gb__seen.checking)) atomic_store(&gb__seen.parked, address);
-    uintptr_t state = gb__own_state();
-    if (state) gb__stand_at(&w, address, of_mutex, state);
+    enum { NEAR = 4096 };
+    const uintptr_t *entry = (const uintptr_t *)s - 2;
+    bool parked = (uintptr_t)s - frame < NEAR && entry[1] &&
+                  (!entry[0] || (entry[0] - frame < NEAR && entry[0] % sizeof(int64_t) == 0));
+    if (parked && atomic_load(&gb__seen.checking)) atomic_store(&gb__seen.parked, entry[1]);
+    gb__standing w = gb__stand_for_lock();
+    w.key.at = GB__IN_C;
+    if (w.state && parked) gb__stand_at(&w, entry[1], (const int64_t *)entry[0]);
+    else if (w.state) gb__stand_for(&w, 0);
     return w;
 }
 
 static int gb__sem_wait(sem_t *s)
 {
-    gb__standing w = gb__stand_in_park(s);
+    gb__standing w = gb__stand_in_park(s, (uintptr_t)__builtin_frame_address(0));
     int result = sem_wait(s);
     gb__go_on(&w);
     return result;
 }
+
+#if defined __GLIBC__ && __GLIBC_PREREQ(2, 30)
+static int gb__sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *until)
+{
+    gb__standing w = gb__stand_in_park(s, (uintptr_t)__builtin_frame_address(0));
+    int result = sem_clockwait(s, clock, until);
+    gb__go_on(&w);
+    return result;
+}
+#endif
 
 // Before it parks, a free-threaded build's thread yields up to 40 times. For which mutex isn't
 // known: that of the same line is taken for it. Where others have the CPU meanwhile that is long,
@@ -9382,57 +9323,44 @@ static int gb__sched_yield(void)
 {
     enum { YIELDS = 40, LONG_NS = 50000 };
     static _Thread_local int skip;
-    gb__standing w = {.kind = GB_WAIT_LOCK, .mutex = GB__YIELDED, .again = true};
-    uintptr_t state = atomic_load(&gb__seen.counts) ? gb__own_state() : 0;
-    if (!state) return sched_yield();
-    w.waiter = gb__spot_of(true, state);
-    if (gb__is_for_work(&w)) w.kind = GB_WAIT_EVENT;
-    gb__stand(&w, state, 0);
-    if (w.noted && skip > 0 && skip--) return 0;
+    gb__standing w = gb__stand_for_lock();
+    w.key.at = GB__BY_YIELDING;
+    w.again = true;
+    if (atomic_load(&gb__seen.notes) && skip > 0 && skip--) return 0;
+    gb__stand_for(&w, 0);
     int result = sched_yield();
     if (gb_now_ns() - w.began > LONG_NS) skip = YIELDS;
     gb__go_on(&w);
     return result;
 }
 
-#if defined __GLIBC__ && __GLIBC_PREREQ(2, 30)
-static int gb__sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *until)
-{
-    gb__standing w = gb__stand_in_park(s);
-    int result = sem_clockwait(s, clock, until);
-    gb__go_on(&w);
-    return result;
-}
-#endif
-
 // ---- leading libpython's calls here -------------------------------------------------------------
 
 typedef void (*gb__function)(void);
 
-static gb__function gb__replacement(const char *name)
-{
-    static const struct {
-        const char *name;
-        gb__function function;
-    } all[] = {{"pthread_cond_timedwait", (gb__function)gb__cond_timedwait},
-               {"pthread_cond_wait", (gb__function)gb__cond_wait},
+static const struct {
+    const char *name;
+    gb__function function;
+} gb__followed[] = {{"pthread_cond_timedwait", (gb__function)gb__cond_timedwait},
+                    {"pthread_cond_wait", (gb__function)gb__cond_wait},
 #if defined __GLIBC__ && __GLIBC_PREREQ(2, 30)
-               {"sem_clockwait", (gb__function)gb__sem_clockwait},
+                    {"sem_clockwait", (gb__function)gb__sem_clockwait},
 #endif
-               {"sched_yield", (gb__function)gb__sched_yield},
-               {"sem_wait", (gb__function)gb__sem_wait}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!strcmp(name, all[i].name)) return all[i].function;
-    return NULL;
-}
+                    {"sched_yield", (gb__function)gb__sched_yield},
+                    {"sem_wait", (gb__function)gb__sem_wait}};
 
-// The linker may have made the slots read-only.
-static bool gb__set_slot(char *slot, gb__function function)
+// Whether a slot is one of a function that is followed, and was led. The linker may have made the
+// slots read-only.
+static bool gb__lead_slot(char *slot, const char *name)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), into = (size_t)((uintptr_t)slot % page);
-    if (mprotect(slot - into, page, PROT_READ | PROT_WRITE)) return false;
-    memcpy(slot, &function, sizeof function);
-    return true;
+    for (size_t i = 0; i < sizeof gb__followed / sizeof *gb__followed; i++) {
+        if (strcmp(name, gb__followed[i].name)) continue;
+        if (mprotect(slot - into, page, PROT_READ | PROT_WRITE)) return false;
+        memcpy(slot, &gb__followed[i].function, sizeof(gb__function));
+        return true;
+    }
+    return false;
 }
 
 // How many slots of a library were led: those of its functions stand in one table or the other.
@@ -9449,174 +9377,122 @@ static int gb__lead_calls(const struct link_map *l)
     if (of[DT_SYMTAB] < l->l_addr || of[DT_PLTREL] != DT_RELA) return 0;
     for (int t = 0; t < 2; t++) {
         const ElfW(Rela) *r = (const ElfW(Rela) *)tables[t][0];
-        for (size_t i = 0; i < tables[t][1] / sizeof *r; i++) {
-            gb__function to = gb__replacement(names + symbols[r[i].r_info >> SYMBOL_SHIFT].st_name);
-            if (to) led += gb__set_slot((char *)l->l_addr + r[i].r_offset, to);
-        }
+        for (size_t i = 0; i < tables[t][1] / sizeof *r; i++)
+            led += gb__lead_slot((char *)l->l_addr + r[i].r_offset,
+                                 names + symbols[r[i].r_info >> SYMBOL_SHIFT].st_name);
     }
     return led;
 }
 
-// ---- checking what can be seen ------------------------------------------------------------------
+// ---- what was noted, in words -------------------------------------------------------------------
 
-static gb__function gb__private(const char *name)  // what libpython exports besides its API
-{
-    void *symbol = dlsym(RTLD_DEFAULT, name);
-    gb__function function;
-    memcpy(&function, &symbol, sizeof function);
-    return function;
-}
-
-// Whether somebody waits, at this address if it isn't 0, within a second.
-static bool gb__is_awaited(uintptr_t address)
-{
-    uintptr_t at = 0;
-    for (int ms = 0; ms < 1000 && (!at || (address && at != address)); ms++) {
-        gb__sleep_until(gb_now_ns() + 1000000);
-        at = atomic_load(&gb__seen.parked);
-    }
-    return address ? at == address : at != 0;
-}
-
-static void *gb__contend_mutex(void *mutex)
-{
-    ((void (*)(void *))gb__private("PyMutex_Lock"))(mutex);
-    ((void (*)(void *))gb__private("PyMutex_Unlock"))(mutex);
-    return NULL;
-}
-
-// Two threads want one mutex: is the second seen to wait at its address?
-static bool gb__check_locks(void)
-{
-    static uint8_t mutex;
-    pthread_t id;
-    void (*lock)(void *) = (void (*)(void *))gb__private("PyMutex_Lock");
-    void (*unlock)(void *) = (void (*)(void *))gb__private("PyMutex_Unlock");
-    if (!lock || !unlock) return false;
-    lock(&mutex);
-    bool started = !pthread_create(&id, NULL, gb__contend_mutex, &mutex);
-    bool seen = started && gb__is_awaited((uintptr_t)&mutex);
-    unlock(&mutex);
-    if (started) pthread_join(id, NULL);
-    return seen;
-}
-
-static void gb__world(bool stop, uintptr_t interpreter)
-{
-    void (*to)(uintptr_t) = (void (*)(uintptr_t))gb__private(stop ? "_PyEval_StopTheWorld"
-                                                                  : "_PyEval_StartTheWorld");
-    if (to) to(interpreter);
-}
-
-// Where the interpreter's state says who stopped the world: it does only while it is stopped.
-static size_t gb__find_world(uintptr_t interpreter, uintptr_t state)
-{
-    size_t found = 0, size = gb__seen.at->interpreter.size;
-    char *stopped = malloc(size);
-    if (!stopped) return 0;
-    gb__world(true, interpreter);
-    gb__peek(true, interpreter, stopped, size);
-    gb__world(false, interpreter);
-    for (size_t i = GB__STOPPED_BY; i + sizeof state <= size && !found; i += sizeof state) {
-        const char *stops = stopped + i - GB__STOPPED_BY;
-        if (!memcmp(stopped + i, &state, sizeof state) && stops[GB__STOP_REQUESTED] == 1 &&
-            !gb__peek_word(true, interpreter + i))
-            found = i - GB__STOPPED_BY;
-    }
-    free(stopped);
-    return found;
-}
-
-// What objects are called: a module's global, or what of it leads there.
-static const char gb__names_helper[] =
-    "import gc, sys, time\n"
-    "nameless = 'frame', 'tuple', 'list', 'generator', 'builtin_function_or_method'\n"
-    "def owners(objects, wanted):\n"
-    "    hits = [r for r in gc.get_referents(*objects) if wanted.get(id(r), 0) > 0]\n"
-    "    if hits and len(objects) > 1:\n"
-    "        yield from owners(objects[::2], wanted)\n"
-    "        yield from owners(objects[1::2], wanted)\n"
-    "    elif type(objects[0]).__name__ not in nameless:\n"
-    "        for r in hits:\n"
-    "            wanted[id(r)] -= 1\n"
-    "            yield objects[0], r\n"
+// What objects are called: by what leads to them from a module, or else by what has them. So are the
+// codes found that addresses are of.
+static const char gb__search_helper[] =
+    "import _thread, gc, sys, time\n"
     "def attributes(o):\n"
     "    try:\n"
     "        return o if type(o) is dict else object.__getattribute__(o, '__dict__')\n"
     "    except Exception:\n"
     "        return {}\n"
-    "def key(owner, o):\n"
+    "def path(o, owners):\n"
+    "    own, owner = attributes(o), owners.get(id(o))\n"
+    "    if type(o) is not dict and '__qualname__' in own:\n"
+    "        return f'{own.get(\"__module__\")}.{own[\"__qualname__\"]}'\n"
+    "    if owner is None:\n"
+    "        return o.__name__ if type(o) is type(sys) else f'<{type(o).__name__}>'\n"
     "    keys = (k for k, v in list(attributes(owner).items()) if v is o)\n"
-    "    return next((f'.{k}' if isinstance(k, str) else '[...]' for k in keys), '')\n"
-    "def own_name(o):\n"
-    "    d = attributes(o) if type(o) is not dict else {}\n"
-    "    return f'{d.get(\"__module__\")}.{d[\"__qualname__\"]}' if '__qualname__' in d else ''\n"
-    "def names(ids):\n"
-    "    globals, found, types = {}, {}, {}\n"
-    "    for name, module in list(sys.modules.items()):\n"
-    "        d = getattr(module, '__dict__', None)\n"
-    "        globals[id(d)] = name\n"
-    "        for k, v in list(d.items()) if type(d) is dict else ():\n"
-    "            if not k.startswith('__'):\n"
-    "                globals.setdefault(id(v), f'{name}.{k}')\n"
-    "    objects, todo = gc.get_objects() if ids else (), {i: (i, '') for i in ids}\n"
-    "    end = time.monotonic() + 2\n"
-    "    for step in range(5):\n"
-    "        for i, (target, tail) in todo.items():\n"
-    "            if i in globals:\n"
-    "                found.setdefault(target, globals[i] + tail)\n"
-    "        todo = {i: t for i, t in todo.items() if t[0] not in found}\n"
-    "        wanted, above = dict.fromkeys(todo, 4), {}\n"
-    "        for i in range(0, len(objects) if todo else 0, 256):\n"
-    "            if time.monotonic() > end:\n"
+    "    key = next(keys, [] if type(owner) is list else '')\n"
+    "    plain = type(key) is str and key.isidentifier()\n"
+    "    return path(owner, owners) + (f'.{key}' if plain else key if key == '' else '[...]')\n"
+    "def name(o, owners):\n"
+    "    t, of_c = type(o), 1 << 8\n"
+    "    module = f'{t.__module__}.' if t.__flags__ & of_c and t.__module__ != 'builtins' else ''\n"
+    "    return f'{module}{t.__name__} {path(o, owners)}'\n"
+    "def search(wanted):\n"
+    "    owners, found, end = {}, {}, time.monotonic() + 2\n"
+    "    def look(objects, owner):\n"
+    "        for o in objects:\n"
+    "            if id(o) not in owners and (type(o) is not str or id(o) in wanted):\n"
+    "                owners[id(o)] = owner\n"
+    "                if id(o) in wanted:\n"
+    "                    found[id(o)] = o\n"
+    "                yield o\n"
+    "    todo = list(look([search, *list(sys.modules.values())], None))\n"
+    "    for step in range(8):\n"
+    "        if step == 7:\n"
+    "            others = ('frame', 'tuple', 'list', 'dict', 'generator', 'cell',\n"
+    "                      'builtin_function_or_method')\n"
+    "            todo = [o for o in gc.get_objects() if type(o).__name__ not in others]\n"
+    "            owners = {id(o): None for o in todo if id(o) not in wanted} | owners\n"
+    "        below = []\n"
+    "        for o in todo:\n"
+    "            if len(found) == len(wanted) or time.monotonic() > end:\n"
     "                break\n"
-    "            for owner, o in owners(objects[i:i + 256], wanted):\n"
-    "                target, tail = todo[id(o)]\n"
-    "                tail = key(owner, o) + tail\n"
-    "                above.setdefault(id(owner), (target, tail))\n"
-    "                if not step and own_name(o):\n"
-    "                    found[target] = own_name(o)\n"
-    "                elif not step:\n"
-    "                    types.setdefault(target, f'{type(owner).__name__}{tail}')\n"
-    "        todo = above\n"
-    "    return {i: found.get(i) or types.get(i, '') for i in ids}\n";
+    "            code = type(o) is type(search.__code__)\n"
+    "            below += look(o.co_consts if code else gc.get_referents(o), o)\n"
+    "        todo = below\n"
+    "    return found, owners\n"
+    "def find(names):\n"
+    "    return [follow(name.split('.')) for name in names.split(', ')]\n"
+    "def follow(path):\n"
+    "    n = max(len(path) - 1, 1)\n"
+    "    while n > 1 and '.'.join(path[:n]) not in sys.modules:\n"
+    "        n -= 1\n"
+    "    o = sys.modules['.'.join(path[:n])]\n"
+    "    for key in path[n:]:\n"
+    "        o = attributes(o)[key]\n"
+    "    return o\n";
 
-static const char gb__waits_helper[] =
-    "import sys\n"
+static const char gb__report_helper[] =
+    "HELD, DONE = _thread.allocate_lock(), _thread.allocate_lock()\n"
+    "def wait():\n"
+    "    HELD.acquire()\n"
+    "    DONE.release()\n"
     "def hold(contend):\n"
-    "    return contend()\n"
-    "def codes():\n"
+    "    HELD.acquire(), DONE.acquire()\n"
+    "    _thread.start_new_thread(wait, ())\n"
+    "    seen = contend(HELD)\n"
+    "    DONE.acquire()\n"
+    "    return seen\n"
+    "def line_of(code, at):\n"
+    "    return next((line for i, end, line in code.co_lines() if i <= at < end and line), 0)\n"
+    "def saw(rows):\n"
+    "    holds, line = hold.__code__, hold.__code__.co_firstlineno + 3\n"
+    "    return any(row[2] == id(wait.__code__) for row in rows) + any(\n"
+    "        row[4] == id(holds) and line_of(holds, row[5]) == line for row in rows)\n"
+    "def special():\n"
     "    threading, abc = sys.modules.get('threading'), sys.modules['abc'].ABCMeta\n"
     "    wait = threading.Condition.wait.__code__ if threading else None\n"
-    "    queue = getattr(sys.modules.get('_queue'), 'SimpleQueue', None)\n"
-    "    asks = abc.__instancecheck__.__code__, abc.__subclasscheck__.__code__\n"
-    "    return tuple(map(id, (wait, queue, *asks)))\n"
-    "def place(file, line, function):\n"
+    "    ask = abc.__instancecheck__.__code__, abc.__subclasscheck__.__code__\n"
+    "    return tuple(map(id, (wait, *ask)))\n"
+    "def place(code, at):\n"
     "    import linecache\n"
+    "    file, line = code.co_filename, line_of(code, at)\n"
     "    dirs = [p for p in sys.path if file.startswith(f'{p}/')]\n"
     "    short = file[len(max(dirs, key=len)) + 1:] if dirs else file\n"
-    "    source = linecache.getline(file, line).strip()\n"
-    "    return (f'{short}:{line} {function}', source) if file else ('', '')\n"
+    "    return f'{short}:{line} {code.co_qualname}', linecache.getline(file, line).strip()\n"
     "GIL, LOCK, WORLD = range(3)\n"
-    "YIELDED = 'a lock, by yielding'\n"
+    "NOWHERE = '', 'a request\\'s beginning', 'a thread\\'s beginning or end', 'other lines'\n"
+    "LOCKS = 'a lock, by yielding', 'a lock in C', 'other locks'\n"
     "def report(rows):\n"
-    "    longest = sorted((row for row in rows if row[1]), key=lambda row: -row[4])\n"
-    "    called = names({row[1] for row in longest[:32]})\n"
+    "    def at(code, of):\n"
+    "        if not code:\n"
+    "            return NOWHERE[of], ''\n"
+    "        return place(found[code], of) if code in found else ('code that is no more', '')\n"
     "    pairs, waits = {}, {}\n"
-    "    for kind, o, of, count, ms, w, w_line, w_in, h, h_line, h_in in rows:\n"
-    "        waiter, holder = place(w, w_line, w_in), place(h, h_line, h_in)\n"
+    "    found, owners = search({i for row in rows for i in (row[1], row[2], row[4]) if i > 2})\n"
+    "    for kind, o, *spots, count, ms in rows:\n"
+    "        waiter, holder, of = at(*spots[:2]), at(*spots[2:]), ''\n"
     "        if kind == WORLD:\n"
-    "            waiter = '', ''\n"
-    "        elif not waiter[0]:\n"
-    "            waiter = 'a request\\'s beginning', ''\n"
-    "        if o:\n"
-    "            of = f'{of} {called.get(o, \"\")}'.strip()\n"
-    "        elif kind not in (GIL, WORLD):\n"
-    "            of = of or 'a lock of CPython\\'s'\n"
+    "            waiter, of = ('', ''), 'a collection of garbage' if o == 1 else ''\n"
+    "        elif kind != GIL:\n"
+    "            of = LOCKS[o] if o < 3 else 'a lock without a name'\n"
+    "            of = name(found[o], owners) if o in found else of\n"
     "        had = pairs.setdefault((kind, *waiter, *holder, of), [0, 0])\n"
     "        had[0] += count\n"
     "        had[1] += ms\n"
-    "    for key in [key for key in pairs if key[5] == YIELDED]:\n"
+    "    for key in [key for key in pairs if key[5] == LOCKS[0]]:\n"
     "        same = [k for k in pairs if k != key and (\n"
     "            k[:3] == key[:3] or k[0] == WORLD and k[3:5] == key[1:3])]\n"
     "        if same:\n"
@@ -9626,46 +9502,26 @@ static const char gb__waits_helper[] =
     "        row = waits.setdefault(about, [*key, 0, 0, had[1]])\n"
     "        row[6] += had[0]\n"
     "        row[7] += had[1]\n"
-    "    return [tuple(row) for row in sorted(waits.values(), key=lambda row: -row[7])]\n";
+    "    return sorted(map(tuple, waits.values()), key=lambda row: -row[7])\n"
+    "def everything():\n"
+    "    objects = gc.get_objects()\n"
+    "    found = {id(o): o for o in objects}\n"
+    "    for i in range(0, len(objects), 4096):\n"
+    "        more = gc.get_referents(*objects[i:i + 4096])\n"
+    "        found.update(zip(map(id, more), more))\n"
+    "    found.pop(id(sys.stderr), None)\n"
+    "    return [sys.stderr, *found.values()]\n"
+    "def called(shared):\n"
+    "    owners = search({id(o) for o, _ in shared})[1]\n"
+    "    return [(name(o, owners), n) for o, n in shared]\n";
 
-static bool gb__has_seen_hold(gb_wait_kind kind)
+static bool gb__seen_help(void)
 {
-    bool seen = false;
-    pthread_mutex_lock(&gb__seen.lock);
-    for (size_t i = 0; i < GB__WAIT_ROWS; i++) {
-        gb__wait_row *r = &gb__seen.rows[i];
-        seen |= r->used && r->about[0] == kind && r->holder_line == 3 &&
-                !strcmp(r->holder, "gilbench") && !strcmp(r->holder_in, "hold");
-        *r = (gb__wait_row){0};
-    }
-    pthread_mutex_unlock(&gb__seen.lock);
-    return seen;
-}
-
-static void *gb__contend_python(void *unused)
-{
-    int (*ensure)(void) = (int (*)(void))gb__private("PyGILState_Ensure");
-    void (*release)(int) = (void (*)(int))gb__private("PyGILState_Release");
-    if (ensure && release) release(ensure());
-    return unused;
-}
-
-// Keeps another thread from running Python until it is seen to wait for that.
-static PyObject *gb__contend(PyObject *self, PyObject *unused)
-{
-    pthread_t id;
-    uintptr_t interpreter = (uintptr_t)gb_py.PyInterpreterState_Get();
-    (void)self;
-    (void)unused;
-    atomic_store(&gb__seen.parked, 0);
-    if (gb__seen.world) gb__world(true, interpreter);
-    bool started = !pthread_create(&id, NULL, gb__contend_python, NULL);
-    if (started) gb__is_awaited(0);
-    if (gb__seen.world) gb__world(false, interpreter);
-    PyThreadState *state = gb_py.PyEval_SaveThread();
-    if (started) pthread_join(id, NULL);
-    gb_py.PyEval_RestoreThread(state);
-    return gb_py.PyBool_FromLong(gb__has_seen_hold(gb__seen.world ? GB_WAIT_WORLD : GB_WAIT_GIL));
+    gb__buf both = {0};
+    gb__buf_printf(&both, "%s%s", gb__search_helper, gb__report_helper);
+    gb__seen.helper = both.failed ? NULL : gb__py_run(both.data, "gilbench");
+    gb__buf_free(&both);
+    return gb__seen.helper;
 }
 
 static PyObject *gb__seen_call(const char *name, PyObject *argument)
@@ -9676,94 +9532,34 @@ static PyObject *gb__seen_call(const char *name, PyObject *argument)
                     : gb_py.PyObject_CallNoArgs(function);
 }
 
-// The whole way, from a wait to the line that holds it up.
-static bool gb__check_lines(void)
+// Of which object a mutex is: the one that each has on a free-threaded build, or a lock's own.
+static uintptr_t gb__object_of(const gb__wait_key *key)
 {
-    static PyMethodDef contend = {"contend", gb__contend, GB__METH_NOARGS, NULL};
-    PyObject *function = gb_py.PyCMethod_New(&contend, NULL, NULL, NULL);
-    PyObject *seen = function ? gb__seen_call("hold", function) : NULL;
-    bool ok = seen && gb_py.PyObject_IsTrue(seen) == 1;
-    gb__py_drop(seen);
-    gb__py_drop(function);
-    return ok;
+    enum { OB_MUTEX = 10 };
+    const gb__offsets *o = gb__seen.at;
+    if (key->kind == GB_WAIT_GIL) return 0;
+    if (key->kind == GB_WAIT_WORLD || key->at <= GB__OTHERS) return key->at;
+    return key->at - (o->free_threaded && key->at % 8 == OB_MUTEX % 8 ? OB_MUTEX : o->object.size);
 }
 
-// What is wrong with the offsets of this build; NULL: nothing.
-static const char *gb__offsets_problem(const gb__offsets *o)
+// Takes all that was noted out of the table.
+static PyObject *gb__take_waits(void)
 {
-    if (!o || memcmp(o->cookie, "xdebugpy", 8)) return "this libpython has no debuggers' offsets";
-    if (o->version >> 16 != 0x030e) return "only the structures of CPython 3.14 are known";
-    if (o->frame.size > 128 || !o->text.data) return "this libpython's offsets aren't as expected";
-    return NULL;
-}
-
-static const char *gb__seen_problem(void)  // attached
-{
-    Dl_info info;
-    struct link_map *library = NULL;
-    void *probe;
-    const gb__offsets *o = dlsym(RTLD_DEFAULT, "_PyRuntime");
-    const char *problem = gb__offsets_problem(o);
-    if (problem) return problem;
-    memcpy(&probe, &gb_py.Py_IncRef, sizeof probe);
-    if (!dladdr1(probe, &info, (void **)&library, RTLD_DL_LINKMAP) || gb__lead_calls(library) < 2)
-        return "libpython's calls of the C library can't be followed";
-    gb__seen.at = o;
-    gb__seen.code_type = (uintptr_t)dlsym(RTLD_DEFAULT, "PyCode_Type");
-    uintptr_t state = gb__own_state();
-    uintptr_t interpreter = gb__peek_word(true, state + o->thread.interpreter), enabled = 0;
-    gb__seen.gil = gb__peek_word(true, interpreter + o->interpreter.gil);
-    gb__peek(true, gb__seen.gil + o->interpreter.gil_enabled, &enabled, sizeof(int));
-    if (o->free_threaded && !enabled) {
-        gb__seen.gil = 0;
-        gb__seen.world = gb__find_world(interpreter, state);
-        if (!gb__seen.world) return "this libpython doesn't tell who stops its world";
-    }
-    gb__seen.rows = calloc(GB__WAIT_ROWS, sizeof *gb__seen.rows);
-    gb__seen.helper = gb__py_run(gb__waits_helper, "gilbench");
-    PyObject *names = gb__py_run(gb__names_helper, "gilbench");
-    bool ready = gb__seen.rows && gb__seen.helper && names &&
-                 !gb_py.PyDict_SetItemString(gb__seen.helper, "names",
-                                             gb_py.PyDict_GetItemString(names, "names"));
-    gb__py_drop(names);
-    if (!ready) return "out of memory";
-    atomic_store(&gb__seen.checking, true);
-    atomic_store(&gb__seen.counts, true);
-    if (!gb__check_locks()) return "a wait for a lock, made on purpose, wasn't seen";
-    gb__seen.pid = getpid();
-    atomic_store(&gb__seen.notes, true);
-    bool lines = gb__check_lines();
-    atomic_store(&gb__seen.notes, false);
-    atomic_store(&gb__seen.checking, false);
-    return lines ? NULL : "a wait for a line of Python, made on purpose, wasn't seen";
-}
-
-// Attached, in the thread that started the interpreter. From here on, waits are counted.
-static void gb__seen_open(void)
-{
-    const char *problem = gb__seen_problem();
-    gb_py.PyErr_Clear();
-    if (!problem) return;
-    atomic_store(&gb__seen.counts, false);
-    gb__copy(gb__seen.problem, sizeof gb__seen.problem, problem);
-}
-
-// ---- what was noted, in words -------------------------------------------------------------------
-
-static PyObject *gb__wait_list(const gb__wait_row *rows)
-{
+    typedef unsigned long long id;
+    gb__wait_row *rows = calloc(GB__ALL_ROWS, sizeof *rows), *noted = gb__seen.rows;
+    if (!rows) return NULL;
+    pthread_mutex_lock(&gb__seen.lock);
+    gb__seen.rows = rows;
+    pthread_mutex_unlock(&gb__seen.lock);
     PyObject *list = gb_py.PyList_New(0);
-    for (size_t i = 0; list && i < GB__WAIT_ROWS; i++) {
-        const gb__wait_row *r = &rows[i];
-        bool collecting = r->about[0] == GB_WAIT_WORLD && r->about[1];
-        bool yielded = r->about[0] != GB_WAIT_WORLD && r->about[1] == GB__YIELDED;
-        PyObject *done = !r->used ? NULL : gb_py.PyObject_CallMethod(
-            list, "append", "((iKsKdsissis))", (int)r->about[0], (unsigned long long)r->object,
-            collecting ? "a collection of garbage" : yielded ? "a lock, by yielding" : r->type,
-            (unsigned long long)r->count, (double)r->ns / 1e6, r->waiter, r->waiter_line,
-            r->waiter_in, r->holder, r->holder_line, r->holder_in);
-        gb__py_drop(done);
+    for (const gb__wait_row *r = noted; list && r < noted + GB__ALL_ROWS; r++) {
+        const gb__spot *w = &r->key.waiter, *h = &r->key.holder;
+        if (!r->used) continue;
+        gb__py_drop(gb_py.PyObject_CallMethod(
+            list, "append", "((iKKKKKKd))", (int)r->key.kind, (id)gb__object_of(&r->key),
+            (id)w->code, (id)w->at, (id)h->code, (id)h->at, (id)r->count, (double)r->ns / 1e6));
     }
+    free(noted);
     return list;
 }
 
@@ -9811,6 +9607,134 @@ static void gb__waits_merge(gb_waits *to, const gb_waits *from)
     if (*from->problem) gb__copy(to->problem, sizeof to->problem, from->problem);
 }
 
+// ---- checking what can be seen ------------------------------------------------------------------
+
+static gb__function gb__private(const char *name)  // what libpython exports besides its API
+{
+    void *symbol = dlsym(RTLD_DEFAULT, name);
+    gb__function function;
+    memcpy(&function, &symbol, sizeof function);
+    return function;
+}
+
+static void gb__world(bool stop, uintptr_t interpreter)
+{
+    void (*to)(uintptr_t) = (void (*)(uintptr_t))gb__private(stop ? "_PyEval_StopTheWorld"
+                                                                  : "_PyEval_StartTheWorld");
+    if (to) to(interpreter);
+}
+
+// Where the interpreter's state says who stopped the world: it does only while it is stopped.
+static size_t gb__find_world(uintptr_t interpreter, uintptr_t state)
+{
+    size_t found = 0, end = gb__seen.at->interpreter.size - sizeof state;
+    gb__world(true, interpreter);
+    for (size_t i = 0; i <= end && !found; i += sizeof state) {
+        const char *stops = (const char *)interpreter + i;
+        if (stops[GB__STOP_REQUESTED] == 1 && i + GB__STOPPED_BY <= end &&
+            gb__peek_word(true, interpreter + i + GB__STOPPED_BY) == state)
+            found = i;
+    }
+    gb__world(false, interpreter);
+    return gb__peek_word(true, interpreter + found + GB__STOPPED_BY) == state ? 0 : found;
+}
+
+// Whether somebody waits, at this address if it isn't 0, within a second.
+static bool gb__is_awaited(uintptr_t address)
+{
+    uintptr_t at = 0;
+    for (int ms = 0; ms < 1000 && (!at || (address && at != address)); ms++) {
+        gb__sleep_until(gb_now_ns() + 1000000);
+        at = atomic_load(&gb__seen.parked);
+    }
+    return address ? at == address : at != 0;
+}
+
+
+// The lock that another thread wants, and then to run Python: is it seen to wait for both?
+static PyObject *gb__contend(PyObject *self, PyObject *lock)
+{
+    uintptr_t interpreter = (uintptr_t)gb_py.PyInterpreterState_Get();
+    bool python = gb__seen.gil && gb__is_awaited(gb__seen.gil);
+    (void)self;
+    PyThreadState *state = gb_py.PyEval_SaveThread();
+    bool locks = gb__is_awaited((uintptr_t)lock + gb__seen.at->object.size);
+    gb_py.PyEval_RestoreThread(state);
+    if (gb__seen.world) gb__world(true, interpreter);
+    atomic_store(&gb__seen.parked, 0);
+    gb__py_drop(gb_py.PyObject_CallMethod(lock, "release", NULL));
+    if (gb__seen.world) python = gb__is_awaited(0);
+    if (gb__seen.world) gb__world(false, interpreter);
+    return gb_py.PyBool_FromLong(locks && python);
+}
+
+// The whole way, from a wait to the line that holds it up: what of it can't be seen.
+static const char *gb__check_waits(void)
+{
+    static PyMethodDef contend = {"contend", gb__contend, GB__METH_O, NULL};
+    PyObject *function = gb_py.PyCMethod_New(&contend, NULL, NULL, NULL);
+    gb__seen.pid = getpid();
+    atomic_store(&gb__seen.checking, true);
+    atomic_store(&gb__seen.notes, true);
+    atomic_store(&gb__seen.counts, true);
+    PyObject *waits = function ? gb__seen_call("hold", function) : NULL;
+    atomic_store(&gb__seen.notes, false);
+    atomic_store(&gb__seen.checking, false);
+    PyObject *rows = gb__take_waits(), *lines = rows ? gb__seen_call("saw", rows) : NULL;
+    long waited = waits ? gb_py.PyLong_AsLong(waits) : 0;
+    long seen = lines ? gb_py.PyLong_AsLong(lines) : 0;
+    PyObject *owned[] = {function, waits, rows, lines};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) gb__py_drop(owned[i]);
+    atomic_store(&gb__seen.counts, waited > 0);
+    if (waited <= 0) return "waits that were made on purpose weren't seen";
+    if (seen <= 0) return "lines that waited on purpose weren't seen";
+    gb__seen.only_own = seen < 2;
+    return NULL;
+}
+
+// What is wrong with the offsets of this build; NULL: nothing.
+static const char *gb__offsets_problem(const gb__offsets *o)
+{
+    if (!o || memcmp(o->cookie, "xdebugpy", 8)) return "this libpython has no debuggers' offsets";
+    if (o->version >> 16 != 0x030e) return "only the structures of CPython 3.14 are known";
+    if (o->frame.size > 128) return "this libpython's offsets aren't as expected";
+    return NULL;
+}
+
+static const char *gb__seen_problem(void)  // attached
+{
+    Dl_info info;
+    struct link_map *library = NULL;
+    void *probe;
+    const gb__offsets *o = dlsym(RTLD_DEFAULT, "_PyRuntime");
+    const char *problem = gb__offsets_problem(o);
+    if (problem) return problem;
+    memcpy(&probe, &gb_py.Py_IncRef, sizeof probe);
+    if (!dladdr1(probe, &info, (void **)&library, RTLD_DL_LINKMAP) || gb__lead_calls(library) < 2)
+        return "libpython's calls of the C library can't be followed";
+    gb__seen.at = o;
+    gb__seen.code_type = (uintptr_t)dlsym(RTLD_DEFAULT, "PyCode_Type");
+    uintptr_t state = (uintptr_t)gb_py.PyGILState_GetThisThreadState(), enabled = 0;
+    uintptr_t interpreter = gb__peek_word(true, state + o->thread.interpreter);
+    gb__seen.gil = gb__peek_word(true, interpreter + o->interpreter.gil);
+    gb__peek(true, gb__seen.gil + o->interpreter.gil_enabled, &enabled, sizeof(int));
+    if (o->free_threaded && !enabled) {
+        gb__seen.gil = 0;
+        gb__seen.world = gb__find_world(interpreter, state);
+        if (!gb__seen.world) return "this libpython doesn't tell who stops its world";
+    }
+    gb__seen.rows = calloc(GB__ALL_ROWS, sizeof *gb__seen.rows);
+    return gb__seen.rows && gb__seen_help() ? gb__check_waits() : "out of memory";
+}
+
+// Attached, in the thread that started the interpreter. From here on, waits are counted.
+static void gb__seen_open(void)
+{
+    const char *problem = gb__seen_problem();
+    gb_py.PyErr_Clear();
+    if (problem) gb__copy(gb__seen.problem, sizeof gb__seen.problem, problem);
+}
+
 // ---- reference counts ---------------------------------------------------------------------------
 // An object of a free-threaded build has two: its owner's, and one that all other threads write,
 // which passes from CPU to CPU. The second is read again and again: of all objects there are, and
@@ -9828,38 +9752,6 @@ typedef struct gb__counted {
 
 static PyObject *gb__most_shared;  // [(object, changes a request)]; NULL: nobody looked
 
-static const char gb__sharing_helper[] =
-    "import gc, sys\n"
-    "def everything():\n"
-    "    objects = gc.get_objects()\n"
-    "    found = dict(zip(map(id, objects), objects))\n"
-    "    for i in range(0, len(objects), 4096):\n"
-    "        more = gc.get_referents(*objects[i:i + 4096])\n"
-    "        found.update(zip(map(id, more), more))\n"
-    "    return list(found.values())\n"
-    "def called(shared, names):\n"
-    "    found = names({id(o) for o, _ in shared})\n"
-    "    return [(f'{type(o).__name__} {found[id(o)]}'.strip(), n) for o, n in shared]\n"
-    "def find(name):\n"
-    "    path, n = name.split('.'), name.count('.')\n"
-    "    while n > 1 and '.'.join(path[:n]) not in sys.modules:\n"
-    "        n -= 1\n"
-    "    o = sys.modules['.'.join(path[:n])]\n"
-    "    for key in path[n:]:\n"
-    "        o = object.__getattribute__(o, '__dict__')[key]\n"
-    "    return o\n"
-    "def find_all(names):\n"
-    "    return [find(name) for name in names.split(', ')]\n";
-
-static PyObject *gb__sharing_call(const char *name, PyObject *argument, PyObject *more)
-{
-    PyObject *helper = gb__py_run(gb__sharing_helper, "gilbench"), *result = NULL;
-    PyObject *function = helper ? gb_py.PyDict_GetItemString(helper, name) : NULL;
-    if (function) result = gb_py.PyObject_CallFunctionObjArgs(function, argument, more, NULL);
-    gb__py_drop(helper);
-    return result;
-}
-
 static uint64_t gb__others_count(const PyObject *object)  // it stands in front of the type
 {
     uintptr_t type = (uintptr_t)object + gb__seen.at->object.type;
@@ -9872,6 +9764,7 @@ static int gb__by_changes(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
+// The first of them is what the others are measured by, and stays the first.
 static void gb__count_changes(gb__counted *all, size_t n, uint64_t ns)
 {
     uint64_t end = gb_now_ns() + ns;
@@ -9883,32 +9776,31 @@ static void gb__count_changes(gb__counted *all, size_t n, uint64_t ns)
             c->changes += count != c->last;
             c->last = count;
         }
-    qsort(all, n, sizeof *all, gb__by_changes);
+    qsort(all + 1, n - 1, sizeof *all, gb__by_changes);
 }
 
 // While the application works. Names take longer: they are asked for when it has rest.
 static void gb__sharing_look(void)  // attached
 {
     enum { FEWEST = 8 };  // this proves that counts are seen: a busy machine may leave no time
-    PyObject *objects = gb__sharing_call("everything", NULL, NULL);
-    size_t n = objects ? (size_t)gb_py.PyList_Size(objects) : 0, fine = n < GB__FINE ? n : GB__FINE;
-    PyObject *known = gb_py.PySys_GetObject("stderr");
-    gb__counted *all = known ? calloc(n + 1, sizeof *all) : NULL, *reference = all;
+    PyObject *objects = gb__seen_call("everything", NULL);
+    size_t n = objects ? (size_t)gb_py.PyList_Size(objects) : 0;
+    size_t fine = n < GB__FINE ? n : GB__FINE;
+    gb__counted *all = n ? calloc(n, sizeof *all) : NULL;
     for (size_t i = 0; all && i < n; i++) {
         all[i].object = gb_py.PyList_GetItemRef(objects, (Py_ssize_t)i);
         gb_py.Py_DecRef(all[i].object);  // the list keeps it
     }
     PyThreadState *state = gb_py.PyEval_SaveThread();
     if (all) gb__count_changes(all, n, GB__LOOK_NS);
-    if (all) all[fine].object = known;  // there is room for one more
-    if (all) gb__count_changes(all, fine + 1, 3 * GB__LOOK_NS);
-    while (all && reference->object != known) reference++;
+    if (all) gb__count_changes(all, fine, 3 * GB__LOOK_NS);
     gb_py.PyEval_RestoreThread(state);
-    gb__most_shared = all && reference->changes >= FEWEST ? gb_py.PyList_New(0) : NULL;
-    for (size_t i = 0; gb__most_shared && i <= fine && i < GB_SHARED &&
-                       2ull * all[i].changes >= GB__FEW_CHANGES * reference->changes; i++)
+    bool seen = all && all->changes >= FEWEST;
+    gb__most_shared = seen ? gb_py.PyList_New(0) : NULL;
+    for (size_t i = 1; gb__most_shared && i < fine && i <= GB_SHARED &&
+                       2ull * all[i].changes >= GB__FEW_CHANGES * all->changes; i++)
         gb__py_drop(gb_py.PyObject_CallMethod(gb__most_shared, "append", "((Od))", all[i].object,
-                                              2.0 * all[i].changes / reference->changes));
+                                              2.0 * all[i].changes / all->changes));
     free(all);
     gb__py_drop(objects);
     gb_py.PyErr_Clear();
@@ -9916,8 +9808,7 @@ static void gb__sharing_look(void)  // attached
 
 static void gb__sharing_tell(gb_waits *w)  // attached
 {
-    PyObject *names = gb_py.PyDict_GetItemString(gb__seen.helper, "names");
-    PyObject *called = gb__sharing_call("called", gb__most_shared, names);
+    PyObject *called = gb__most_shared ? gb__seen_call("called", gb__most_shared) : NULL;
     w->counts_seen = called;
     for (Py_ssize_t i = 0; called && i < gb_py.PyList_Size(called); i++) {
         gb_shared *to = &w->shared[w->shared_count++];
@@ -9935,17 +9826,17 @@ static void gb__sharing_tell(gb_waits *w)  // attached
 // While the world stands still: another thread may be about to count.
 static gb_code gb__unshare(const char *names, gb_error *error)  // attached
 {
-    gb__function immortal = gb__private("_Py_SetImmortal");
+    void (*immortal)(PyObject *) = (void (*)(PyObject *))gb__private("_Py_SetImmortal");
     uintptr_t interpreter = (uintptr_t)gb_py.PyInterpreterState_Get();
     if (!immortal || !gb__seen.world)
         return gb__fail(error, GB_USAGE, "this build can't make objects immortal");
     PyObject *text = gb_py.PyUnicode_FromString(names);
-    PyObject *found = text ? gb__sharing_call("find_all", text, NULL) : NULL;
+    PyObject *found = text ? gb__seen_call("find", text) : NULL;
     gb__py_drop(text);
     if (!found) return gb__py_fail(error, GB_APP, "not all of %s are there", names);
     gb__world(true, interpreter);
     for (Py_ssize_t i = 0; i < gb_py.PyList_Size(found); i++)
-        ((void (*)(PyObject *))immortal)(gb_py.PyList_GetItemRef(found, i));
+        immortal(gb_py.PyList_GetItemRef(found, i));
     gb__world(false, interpreter);
     gb__py_drop(found);
     return GB_OK;
@@ -9953,32 +9844,16 @@ static gb_code gb__unshare(const char *names, gb_error *error)  // attached
 
 // ---- all of it ----------------------------------------------------------------------------------
 
-// Takes all that was noted out of the table, and describes it.
-static PyObject *gb__wait_report(void)
-{
-    gb__wait_row *rows = calloc(GB__WAIT_ROWS, sizeof *rows), *noted = gb__seen.rows;
-    if (!rows) return NULL;
-    pthread_mutex_lock(&gb__seen.lock);
-    gb__seen.rows = rows;
-    pthread_mutex_unlock(&gb__seen.lock);
-    PyObject *list = gb__wait_list(noted);
-    PyObject *report = list ? gb__seen_call("report", list) : NULL;
-    gb__py_drop(list);
-    free(noted);
-    return report;
-}
-
 // What may be imported only after the start.
 static void gb__seen_codes(void)  // attached
 {
-    Py_ssize_t code[4] = {0};
-    PyObject *codes = gb__seen.helper ? gb__seen_call("codes", NULL) : NULL;
-    if (codes) gb_py.PyArg_ParseTuple(codes, "nnnn", &code[0], &code[1], &code[2], &code[3]);
+    Py_ssize_t code[3] = {0};
+    PyObject *codes = gb__seen.helper ? gb__seen_call("special", NULL) : NULL;
+    if (codes) gb_py.PyArg_ParseTuple(codes, "nnn", &code[0], &code[1], &code[2]);
     gb__py_drop(codes);
     gb_py.PyErr_Clear();
     atomic_store(&gb__seen.waits_for_work, (uintptr_t)code[0]);
-    atomic_store(&gb__seen.queue, (uintptr_t)code[1]);
-    for (int i = 0; i < 2; i++) atomic_store(&gb__seen.asks[i], (uintptr_t)code[2 + i]);
+    for (int i = 0; i < 2; i++) atomic_store(&gb__seen.asks[i], (uintptr_t)code[1 + i]);
 }
 
 GB_API gb_code gb_waits_begin(gb_error *error)
@@ -9987,6 +9862,9 @@ GB_API gb_code gb_waits_begin(gb_error *error)
     if (*gb__seen.problem) return gb__fail(error, GB_SYSTEM, "%s", gb__seen.problem);
     gb__seen_codes();
     gb__seen.pid = getpid();
+    pthread_mutex_lock(&gb__seen.lock);
+    gb__seen.since = gb_now_ns();
+    pthread_mutex_unlock(&gb__seen.lock);
     atomic_store(&gb__seen.notes, true);
     gb__seen.watched = gb__seen.gil &&
                        !pthread_create(&gb__seen.watcher, NULL, gb__watch_holder, NULL);
@@ -9996,10 +9874,13 @@ GB_API gb_code gb_waits_begin(gb_error *error)
 GB_API void gb_waits_end(gb_waits *waits)
 {
     *waits = (gb_waits){0};
-    gb__copy(waits->problem, sizeof waits->problem, gb__seen.problem);
+    gb__copy(waits->problem, sizeof waits->problem, gb__seen.only_own
+             ? "who makes others wait can't be seen: process_vm_readv isn't allowed here"
+             : gb__seen.problem);
     if (!atomic_exchange(&gb__seen.notes, false) || gb__seen.pid != getpid()) return;
     if (gb__seen.watched) pthread_join(gb__seen.watcher, NULL);
-    PyObject *report = gb__wait_report();
+    PyObject *rows = gb__take_waits(), *report = rows ? gb__seen_call("report", rows) : NULL;
+    gb__py_drop(rows);
     if (!report) gb__py_show();
     for (Py_ssize_t i = 0; report && i < gb_py.PyList_Size(report); i++) {
         gb_wait w;
@@ -10012,7 +9893,7 @@ GB_API void gb_waits_end(gb_waits *waits)
     }
     waits->noted = report;
     gb__py_drop(report);
-    if (gb__most_shared) gb__sharing_tell(waits);
+    gb__sharing_tell(waits);
     gb_py.PyErr_Clear();
 }
 

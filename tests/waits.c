@@ -186,18 +186,6 @@ static void test_build(const gb_python *python)
        "%s: where nothing is shared nothing is named", python->id);
 }
 
-// Object tables of lines as CPython's compiler writes them.
-static void test_lines(void)
-{
-    // Two units on the first line, none for one, three 5 lines on, one 2 lines back, one on the next.
-    static const uint8_t table[] = {0x80 | 1, 0x12, 0xf8, 0x80 | 14 << 3 | 2, 10, 0, 1, 1,
-                                    0x80 | 13 << 3, 5, 0x80 | 11 << 3, 3, 4};
-    static const int lines[] = {10, 10, 10, 15, 15, 15, 13, 14};
-    for (int i = 0; i < 8; i++)
-        is_u64((uint64_t)gb__line_at(table, sizeof table, 10, i), (uint64_t)lines[i],
-               "the line of instruction %d", i);
-}
-
 static void test_laps(void)
 {
     gb_exchange x = {.timed = true, .lap = gb_now_ns() - 1000, .waited = {5}};
@@ -217,7 +205,6 @@ int main(void)
     gb_error error;
     gb_python *found = NULL;
     size_t n = 0;
-    test_lines();
     test_laps();
     if (gb_pythons(NULL, 0, &found, &n, &error)) n = 0;
     for (int ft = 0; ft < 2; ft++)
