@@ -12607,7 +12607,7 @@ typedef struct gb__metric {
 #define GB__METRIC(name, title, place, less, better, worse)                                        \
     {name, title, offsetof(gb_round, place), less, {"no difference", better, worse, "unclear"}}
 
-// By gb_metric; cells are compared by the first GB__METRICS.
+// By gb_metric; cells are compared by those up to GB_MEMORY.
 static const gb__metric gb__metrics[GB_METRIC_COUNT] = {
     GB__METRIC("rps", "req/s", rps, false, "faster", "slower"),
     GB__METRIC("latency_ms.p50", "p50", latency_ms.p50, true, "faster", "slower"),
@@ -12616,8 +12616,6 @@ static const gb__metric gb__metrics[GB_METRIC_COUNT] = {
     GB__METRIC("latency_ms.mean", "mean", latency_ms.mean, true, "faster", "slower"),
     GB__METRIC("memory_mb.rss_peak", "peak RSS", memory_mb.rss_peak, true, "less", "more"),
     GB__METRIC("memory_mb.pss", "PSS", memory_mb.pss, true, "less", "more")};
-
-enum { GB__METRICS = GB_MEMORY + 1 };
 
 static double gb__round_figure(const gb_round *r, size_t offset)
 {
@@ -12642,7 +12640,7 @@ static double gb__median_at(const gb_cell *c, size_t offset)
 {
     size_t n;
     double *values = gb__figures(c, offset, &n);
-    double median = values && n ? gb__median(values, n) : (double)NAN;
+    double median = n ? gb__median(values, n) : (double)NAN;
     free(values);
     return median;
 }
@@ -12653,10 +12651,9 @@ static double gb__median_at(const gb_cell *c, size_t offset)
 static void gb__mark_outliers(gb_cell *c)
 {
     size_t n;
-    double *off = gb__figures(c, offsetof(gb_round, rps), &n);
-    double median = off ? gb__median(off, n) : NAN;
-    for (size_t i = 0; off && i < n; i++) off[i] = fabs(off[i] - median);
-    double spread = 1.4826 * (off ? gb__median(off, n) : NAN);
+    double *off = gb__figures(c, offsetof(gb_round, rps), &n), median = gb__median(off, n);
+    for (size_t i = 0; i < n; i++) off[i] = fabs(off[i] - median);
+    double spread = 1.4826 * gb__median(off, n);
     free(off);
     for (size_t i = 0; i < c->round_count; i++) {
         double distance = fabs(c->rounds[i].rps - median);
@@ -12669,8 +12666,7 @@ static void gb__summarise_cell(gb_cell *c, uint64_t seed)
 {
     for (size_t i = 0, n; i < GB_METRIC_COUNT; i++) {
         double *values = gb__figures(c, gb__metrics[i].offset, &n);
-        c->summary[i] = (gb_interval){NAN, NAN, NAN};
-        if (values && n) c->summary[i] = gb_median_ci(values, n, seed);
+        c->summary[i] = n ? gb_median_ci(values, n, seed) : (gb_interval){NAN, NAN, NAN};
         free(values);
     }
     gb__mark_outliers(c);
@@ -12731,63 +12727,65 @@ static bool gb__is_coarse(const gb_cell *c)
     return 2 * coarse > measured;
 }
 
-// The ratio of each round that has both sides, median and interval; *n of them.
-static gb_interval gb__paired_ratio(const gb_cell *baseline, const gb_cell *candidate,
-                                    const gb__metric *metric, uint64_t seed, size_t *n)
+// What two cells have in the same round, of a figure of gb_round.
+typedef double gb__of_both(const gb_round *a, const gb_round *b, size_t offset);
+
+static double gb__times(const gb_round *a, const gb_round *b, size_t offset)
 {
-    double *ratios = calloc(baseline->round_count + 1, sizeof *ratios);
+    return gb__round_figure(b, offset) / gb__round_figure(a, offset);
+}
+
+// Of that, where both have a measurement, median and interval; *n (if not NULL) rounds have it.
+static gb_interval gb__paired(const gb_result *r, const gb_cell *a, const gb_cell *b,
+                              gb__of_both *of, size_t offset, size_t *n)
+{
+    double *values = calloc(a->round_count + 1, sizeof *values);
     gb_interval interval = {NAN, NAN, NAN};
-    *n = 0;
-    for (size_t i = 0; ratios && i < baseline->round_count && i < candidate->round_count; i++) {
-        const gb_round *a = &baseline->rounds[i], *b = &candidate->rounds[i];
-        double of_a = gb__round_figure(a, metric->offset);
-        if (!*a->problem && !*b->problem && of_a > 0)
-            ratios[(*n)++] = gb__round_figure(b, metric->offset) / of_a;
+    size_t count = 0;
+    for (size_t i = 0; values && i < a->round_count && i < b->round_count; i++) {
+        double value = of(&a->rounds[i], &b->rounds[i], offset);
+        if (!*a->rounds[i].problem && !*b->rounds[i].problem && isfinite(value))
+            values[count++] = value;
     }
-    if (*n) interval = gb_median_ci(ratios, *n, seed);
-    free(ratios);
+    if (count) interval = gb_median_ci(values, count, r->plan.seed);
+    if (n) *n = count;
+    free(values);
     return interval;
 }
 
 // What the candidate's `ratio` to the baseline, from n rounds, means.
 static gb_comparison gb__verdict_on(const gb_result *r, const gb_cell *baseline,
-                                    const gb_cell *candidate, const gb__metric *metric,
-                                    gb_interval ratio, size_t n)
+                                    const gb_cell *candidate, gb_metric m, gb_interval ratio,
+                                    size_t n)
 {
-    gb_comparison c = {.metric = metric->name, .ratio = ratio, .rounds = (int)n};
+    gb_comparison c = {.metric = gb__metrics[m].name, .ratio = ratio, .rounds = (int)n};
     c.gil_back = gb__gil_is_back(r, baseline) || gb__gil_is_back(r, candidate);
-    bool coarse = metric == &gb__metrics[GB_RPS] &&
-                  (gb__is_coarse(baseline) || gb__is_coarse(candidate));
+    bool coarse = m == GB_RPS && (gb__is_coarse(baseline) || gb__is_coarse(candidate));
     bool judged = n >= GB__FEWEST_ROUNDS && !c.gil_back && !coarse;
-    c.verdict = judged ? gb__judge(metric, ratio) : GB_UNCLEAR;
+    c.verdict = judged ? gb__judge(&gb__metrics[m], ratio) : GB_UNCLEAR;
     gb__copy(c.scenario, sizeof c.scenario, candidate->scenario);
     gb__copy(c.baseline, sizeof c.baseline, baseline->id);
     gb__copy(c.candidate, sizeof c.candidate, candidate->id);
     return c;
 }
 
-static gb_code gb__add_verdict(gb_result *r, const gb_cell *baseline, const gb_cell *candidate,
-                               const gb__metric *metric, gb_interval ratio, size_t n,
-                               gb_error *error)
+// Of their paired rounds; `rounds` is 0 where no round has both.
+static gb_comparison gb__compare_cells(const gb_result *r, const gb_cell *baseline,
+                                       const gb_cell *candidate, gb_metric m)
+{
+    size_t n;
+    gb_interval ratio =
+        gb__paired(r, baseline, candidate, gb__times, gb__metrics[m].offset, &n);
+    return gb__verdict_on(r, baseline, candidate, m, ratio, n);
+}
+
+static gb_code gb__add_comparison(gb_result *r, const gb_comparison *c, gb_error *error)
 {
     gb_comparison *grown = realloc(r->comparisons, (r->comparison_count + 1) * sizeof *grown);
     if (!grown) return gb__fail_memory(error);
     r->comparisons = grown;
-    grown[r->comparison_count++] = gb__verdict_on(r, baseline, candidate, metric, ratio, n);
+    grown[r->comparison_count++] = *c;
     return GB_OK;
-}
-
-// Pairs the rounds of both cells, and adds what they say; nothing where no round has both.
-static gb_code gb__add_comparison(gb_result *r, const gb_cell *baseline, const gb_cell *candidate,
-                                  uint64_t seed, gb_error *error)
-{
-    gb_code code = GB_OK;
-    for (size_t i = 0; i < GB__METRICS && !code; i++) {
-        size_t n;
-        gb_interval ratio = gb__paired_ratio(baseline, candidate, &gb__metrics[i], seed, &n);
-        if (n) code = gb__add_verdict(r, baseline, candidate, &gb__metrics[i], ratio, n, error);
-    }
-    return code;
 }
 
 // What one cell may be held against: the first build in the same topology; the same build with
@@ -12831,29 +12829,37 @@ static const gb_cell *gb__baseline(const gb_result *r, const gb_cell *c, int wha
     return best;
 }
 
-static bool gb__is_known(const gb_plan *p, const gb_cell *baseline, const gb_cell *c, int metric)
+// Is this what it is held against? Of several servers each is.
+static bool gb__is_baseline(const gb_result *r, const gb_cell *baseline, const gb_cell *c, int what)
 {
-    size_t n;
-    gb_interval ratio = gb__paired_ratio(baseline, c, &gb__metrics[metric], p->seed, &n);
-    double allowed = p->precision * ratio.median;
-    return !n || (ratio.hi - ratio.median <= allowed && ratio.median - ratio.lo <= allowed);
+    return gb__is_against(baseline, c, what) &&
+           (what == GB__AGAINST_SERVER || baseline == gb__baseline(r, c, what));
 }
 
-// Is the ratio to the first build, and to somebody else's server, known well enough? That of req/s,
-// or, where a rate fixes those, of latencies; of the cells from `first` on.
+// Is the candidate's ratio known well enough? That of req/s, or, where a rate fixes those, of
+// latencies.
+static bool gb__is_known(const gb_plan *p, const gb_result *r, const gb_cell *baseline,
+                         const gb_cell *c)
+{
+    const gb_metric first = c->rate > 0 ? GB_LATENCY_P50 : GB_RPS;
+    const gb_metric last = c->rate > 0 ? GB_LATENCY_P99 : GB_RPS;
+    for (gb_metric m = first; m <= last; m++) {
+        gb_interval ratio = gb__compare_cells(r, baseline, c, m).ratio;
+        double allowed = p->precision * ratio.median;
+        if (ratio.hi - ratio.median > allowed || ratio.median - ratio.lo > allowed) return false;
+    }
+    return true;
+}
+
+// Of the cells from `first` on, to the first build and to somebody else's server.
 static bool gb__is_precise(const gb_plan *p, const gb_result *r, size_t first)
 {
-    for (size_t i = first; i < r->cell_count; i++)
-        for (size_t j = first; j < r->cell_count; j++) {
-            const gb_cell *c = &r->cells[i], *baseline = &r->cells[j];
-            bool rated = c->rate > 0;
-            if (baseline != gb__baseline(r, c, GB__AGAINST_BUILD) &&
-                !gb__is_against(baseline, c, GB__AGAINST_SERVER))
-                continue;
-            if (!gb__is_known(p, baseline, c, rated ? GB_LATENCY_P50 : GB_RPS) ||
-                (rated && !gb__is_known(p, baseline, c, GB_LATENCY_P99)))
+    const gb_cell *from = r->cells + first, *end = r->cells + r->cell_count;
+    for (const gb_cell *c = from; c < end; c++)
+        for (const gb_cell *b = from; b < end; b++)
+            if ((gb__is_baseline(r, b, c, GB__AGAINST_BUILD) ||
+                 gb__is_baseline(r, b, c, GB__AGAINST_SERVER)) && !gb__is_known(p, r, b, c))
                 return false;
-        }
     return true;
 }
 
@@ -12898,20 +12904,25 @@ static bool gb__opens_contest(const gb_result *r, const gb_cell *first)
     return differ;
 }
 
-static gb_code gb__add_comparisons(const gb_plan *p, gb_result *r, gb_error *error)
+static gb_code gb__compare_pair(gb_result *r, const gb_cell *baseline, const gb_cell *candidate,
+                                gb_error *error)
 {
     gb_code code = GB_OK;
-    for (size_t i = 0; i < r->cell_count; i++) gb__summarise_cell(&r->cells[i], p->seed);
-    for (size_t i = 0; i < r->cell_count && !code; i++) {
-        const gb_cell *c = &r->cells[i];
-        for (int what = GB__AGAINST_BUILD; what < GB__AGAINST_SERVER && !code; what++) {
-            const gb_cell *baseline = gb__baseline(r, c, what);
-            if (baseline) code = gb__add_comparison(r, baseline, c, p->seed, error);
-        }
-        for (size_t j = 0; j < r->cell_count && !code; j++)
-            if (gb__is_against(&r->cells[j], c, GB__AGAINST_SERVER))
-                code = gb__add_comparison(r, &r->cells[j], c, p->seed, error);
+    for (gb_metric m = GB_RPS; m <= GB_MEMORY && !code; m++) {
+        gb_comparison c = gb__compare_cells(r, baseline, candidate, m);
+        if (c.rounds) code = gb__add_comparison(r, &c, error);
     }
+    return code;
+}
+
+static gb_code gb__add_comparisons(gb_result *r, gb_error *error)
+{
+    gb_code code = GB_OK;
+    for (size_t i = 0; i < r->cell_count; i++) gb__summarise_cell(&r->cells[i], r->plan.seed);
+    for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++)
+        for (int what = GB__AGAINST_BUILD; what <= GB__AGAINST_SERVER; what++)
+            for (const gb_cell *b = r->cells; b < r->cells + r->cell_count && !code; b++)
+                if (gb__is_baseline(r, b, c, what)) code = gb__compare_pair(r, b, c, error);
     return code;
 }
 
@@ -13554,17 +13565,17 @@ static void gb__what_if(const gb_plan *plan, gb_result *r, gb_cell *c)
     gb_cell arms[2] = {*c, *c};
     gb_error error;
     gb_what_if *w = &c->what_if;
-    size_t n;
     p.waits = false;
     p.rounds = p.what_if;
     if (c->round_count) gb__name_shared(&c->rounds->waits, w->objects, sizeof w->objects);
     if (!*w->objects) return;
     if (gb__measure_arms(&p, r, arms, w->objects, &error) && !gb__flag_is_set(p.load.stop))
         gb__warn(r, "%s: what if: %.300s", c->id, error.text);
-    w->ratio = gb__paired_ratio(&arms[0], &arms[1], &gb__metrics[GB_RPS], p.seed, &n);
-    w->rounds = (int)n;
-    w->verdict = gb__verdict_on(r, &arms[0], &arms[1], &gb__metrics[GB_RPS], w->ratio, n).verdict;
-    if (!n) *w->objects = 0;
+    gb_comparison k = gb__compare_cells(r, &arms[0], &arms[1], GB_RPS);
+    w->ratio = k.ratio;
+    w->rounds = k.rounds;
+    w->verdict = k.verdict;
+    if (!k.rounds) *w->objects = 0;
     for (int i = 0; i < 2; i++) gb__close_cell(&arms[i]);
 }
 
@@ -13605,7 +13616,7 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
     if (!code && !tasks && !p.load.threads) gb__grow_client(&p, result, &first);
     result->plan.client_threads = p.load.threads;
     if (!code) code = gb__measure_all(&w, result, &first, error);
-    if (!code) code = gb__add_comparisons(&p, result, error);
+    if (!code) code = gb__add_comparisons(result, error);
     if (code) return code;
     if (!p.waits && !result->interrupted) gb__note_waits(&p, result);
     for (size_t i = 0; p.what_if && i < result->cell_count; i++)
@@ -13704,20 +13715,22 @@ static gb_interval gb__allow_for_sessions(gb_interval i)
 }
 
 static gb_code gb__add_unpaired(gb_result *r, const gb_cell *baseline, const gb_cell *candidate,
-                                const gb__metric *metric, gb_error *error)
+                                gb_metric metric, gb_error *error)
 {
     gb_code code = GB_OK;
     size_t n, m;
-    double *before = gb__figures(baseline, metric->offset, &n);
-    double *after = gb__figures(candidate, metric->offset, &m);
-    bool fine = before && after && n && m;
+    double *before = gb__figures(baseline, gb__metrics[metric].offset, &n);
+    double *after = gb__figures(candidate, gb__metrics[metric].offset, &m);
+    bool fine = n && m;
     for (size_t i = 0; i < n && fine; i++) fine = before[i] > 0;
     for (size_t i = 0; i < m && fine; i++) fine = after[i] > 0;  // an older file lacks a metric
     if (!before || !after) code = gb__fail_memory(error);
     if (fine) {
         gb_interval ratio = gb__allow_for_sessions(gb_ratio_ci(before, n, after, m, 1));
-        code = gb__add_verdict(r, baseline, candidate, metric, ratio, n < m ? n : m, error);
-        if (!code) r->comparisons[r->comparison_count - 1].rounds = 0;
+        gb_comparison c =
+            gb__verdict_on(r, baseline, candidate, metric, ratio, n < m ? n : m);
+        c.rounds = 0;
+        code = gb__add_comparison(r, &c, error);
     }
     free(before);
     free(after);
@@ -13910,9 +13923,9 @@ GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *lab
     gb__mark_all(from, source);
     gb_code code = gb__move_all(into, from) ? GB_OK : gb__fail_memory(error);
     for (size_t i = 0; i < more && !code; i++)
-        for (size_t k = 0; k < GB__METRICS && !code && likes[i] != SIZE_MAX; k++)
-            code = gb__add_unpaired(into, &into->cells[likes[i]], &into->cells[before + i],
-                                    &gb__metrics[k], error);
+        for (gb_metric m = GB_RPS; m <= GB_MEMORY && !code && likes[i] != SIZE_MAX; m++)
+            code = gb__add_unpaired(into, &into->cells[likes[i]], &into->cells[before + i], m,
+                                    error);
     free(likes);
     return code;
 }
@@ -14116,14 +14129,6 @@ static bool gb__begin(gb__sentences *a)
     return a->count < GB__ANSWER_LINES - 1 && ++a->count;
 }
 
-static gb_comparison gb__compare_rows(const gb_result *r, const gb_cell *baseline,
-                                      const gb_cell *candidate, gb_metric m)
-{
-    size_t n;
-    gb_interval ratio = gb__paired_ratio(baseline, candidate, &gb__metrics[m], r->plan.seed, &n);
-    return gb__verdict_on(r, baseline, candidate, &gb__metrics[m], ratio, n);
-}
-
 static double gb__width(gb_interval i)
 {
     return (i.hi - i.lo) / i.median;
@@ -14133,7 +14138,7 @@ static double gb__width(gb_interval i)
 static gb_verdict gb__tell_ratio(gb__sentences *a, const gb_cell *baseline, const gb_cell *c,
                                  gb_metric m, const char *of)
 {
-    gb_comparison k = gb__compare_rows(a->result, baseline, c, m);
+    gb_comparison k = gb__compare_cells(a->result, baseline, c, m);
     int needed = k.verdict == GB_UNCLEAR ? gb_rounds_needed(&k, 0.05) : -1;
     gb__phrase ratio;
     gb__words(a, "%s%s, %s", gb__ratio_text(ratio, k.ratio), of, gb__verdict_words(&k));
@@ -14340,36 +14345,20 @@ static void gb__say_best(gb__sentences *a, const gb__ladder *l)
     gb__words(a, ".");
 }
 
-// Of what two rows have in the same round: median and interval.
-static gb_interval gb__per_round(const gb_result *r, const gb_cell *a, const gb_cell *b,
-                                 double (*of)(const gb_round *, const gb_round *))
+static double gb__more(const gb_round *a, const gb_round *b, size_t offset)
 {
-    double *values = calloc(a->round_count + 1, sizeof *values);
-    gb_interval interval = {NAN, NAN, NAN};
-    size_t n = 0;
-    for (size_t i = 0; values && i < a->round_count && i < b->round_count; i++) {
-        double value = of(&a->rounds[i], &b->rounds[i]);
-        if (!*a->rounds[i].problem && !*b->rounds[i].problem && isfinite(value))
-            values[n++] = value;
-    }
-    if (n) interval = gb_median_ci(values, n, r->plan.seed);
-    free(values);
-    return interval;
+    return gb__round_figure(b, offset) - gb__round_figure(a, offset);
 }
 
-static double gb__more_memory(const gb_round *a, const gb_round *b)
+static double gb__per_gb(const gb_round *a, const gb_round *b, size_t offset)
 {
-    return b->memory_mb.service - a->memory_mb.service;
-}
-
-static double gb__rps_per_gb(const gb_round *a, const gb_round *b)
-{
-    return 1000 * a->rps / b->memory_mb.service;
+    return 1000 * gb__round_figure(a, offset) / b->memory_mb.service;
 }
 
 // What one more process, loop or thread costs each build, and what a build serves for its memory.
 static void gb__say_memory(gb__sentences *a, const gb__ladder *l)
 {
+    const size_t rps = offsetof(gb_round, rps), memory = offsetof(gb_round, memory_mb.service);
     const gb__ladder by[2] = {gb__climb(a, l->first, false), gb__climb(a, l->first, true)};
     const char *last = "";
     gb__phrase text;
@@ -14378,7 +14367,7 @@ static void gb__say_memory(gb__sentences *a, const gb__ladder *l)
         const gb_cell *few = k->rungs[0].of[i % 2], *most = k->rungs[k->count - 1].of[i % 2];
         double n = k->rungs[k->count - 1].n - k->rungs[0].n;
         if (!few || !most || few == most || !(few->summary[GB_MEMORY].median > 0)) continue;
-        gb_interval more = gb__per_round(a->result, few, most, gb__more_memory);
+        gb_interval more = gb__paired(a->result, few, most, gb__more, memory, NULL);
         const char *what = k->by_threads ? "thread" : gb__worker_words(most);
         if (!(more.median > 0) || (!*last && !gb__begin(a))) continue;
         if (strcmp(what, last))
@@ -14392,7 +14381,7 @@ static void gb__say_memory(gb__sentences *a, const gb__ladder *l)
         const gb_cell *c = gb__best_row(a, l->first, build);
         if (!c || !(c->summary[GB_MEMORY].median > 0) || (!*last && !gb__begin(a))) continue;
         gb__words(a, "%s%s serves ", build && *last ? "; " : *last ? ". " : "Memory: ", c->python);
-        gb__tell_figure(a, gb__per_round(a->result, c, c, gb__rps_per_gb), " req/s per GB");
+        gb__tell_figure(a, gb__paired(a->result, c, c, gb__per_gb, rps, NULL), " req/s per GB");
         gb__words(a, " with %s", gb__topology_words(c, text));
         last = "best";
     }
@@ -14401,15 +14390,10 @@ static void gb__say_memory(gb__sentences *a, const gb__ladder *l)
 
 // ---- the ledger: why so many serve no more ------------------------------------------------------
 
-static double gb__times_cores(const gb_round *a, const gb_round *b)
-{
-    return b->cpu.server_cores / a->cpu.server_cores;
-}
-
 // A request costs cores / (req/s).
-static double gb__times_cost(const gb_round *a, const gb_round *b)
+static double gb__times_cost(const gb_round *a, const gb_round *b, size_t cores)
 {
-    return gb__times_cores(a, b) * a->rps / b->rps;
+    return gb__times(a, b, cores) * a->rps / b->rps;
 }
 
 // Exact arithmetic, no model: with n times the threads, req/s / (n x those of one) is the part of
@@ -14424,16 +14408,17 @@ typedef struct gb__ledger {
 static gb__ledger gb__ledger_of(const gb_result *r, const gb_cell *one, const gb_cell *many,
                                 const gb_cell *control_one, const gb_cell *control_many, double n)
 {
-    gb_interval whole = gb__compare_rows(r, one, many, GB_RPS).ratio;
-    gb_interval cores = gb__per_round(r, one, many, gb__times_cores);
+    gb_interval whole = gb__compare_cells(r, one, many, GB_RPS).ratio;
+    const size_t at = offsetof(gb_round, cpu.server_cores);
+    gb_interval cores = gb__paired(r, one, many, gb__times, at, NULL);
     gb__ledger l = {{whole.median / n, whole.lo / n, whole.hi / n},
                     {cores.median / n, cores.lo / n, cores.hi / n},
-                    gb__per_round(r, one, many, gb__times_cost), NAN};
+                    gb__paired(r, one, many, gb__times_cost, at, NULL), NAN};
     l.cost.median = l.waiting.median / l.whole.median;  // medians of quotients needn't make it
     if (l.cost.median < l.cost.lo) l.cost.lo = l.cost.median;
     if (l.cost.median > l.cost.hi) l.cost.hi = l.cost.median;
     if (control_one && control_many)
-        l.machine = gb__per_round(r, control_one, control_many, gb__times_cost).median;
+        l.machine = gb__paired(r, control_one, control_many, gb__times_cost, at, NULL).median;
     return l;
 }
 
@@ -14643,7 +14628,7 @@ static void gb__say_scenarios(gb__sentences *a)
             const gb_cell *one = l.rungs[0].of[build], *most = l.rungs[l.count - 1].of[build];
             gb__say_why(a, &l, l.peak, build);
             if (one && most && l.peak + 1 != l.count &&
-                gb__compare_rows(r, one, most, GB_RPS).verdict == GB_SLOWER)
+                gb__compare_cells(r, one, most, GB_RPS).verdict == GB_SLOWER)
                 gb__say_why(a, &l, l.count - 1, build);
         }
         for (int build = 0; build < 2 && in_full; build++)

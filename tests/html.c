@@ -103,7 +103,7 @@ static gb_result make(const shape *s)
             for (int peer = 0; peer <= s->peers; peer++) add_cell(&r, s, build, peer, 1 << t);
         if (s->control) add_cell(&r, s, -1, 0, 1 << t);
     }
-    gb__add_comparisons(&(gb_plan){.seed = 1}, &r, NULL);
+    gb__add_comparisons(&r, NULL);
     gb__warn(&r, "%sserver and client share 2 CPUs", name);
     return r;
 }
@@ -301,7 +301,7 @@ static void test_failures(void)
         for (size_t j = 0; i % 3 == 1 && j < r.cells[i].round_count; j++)
             snprintf(r.cells[i].rounds[j].problem, sizeof r.cells[i].rounds[j].problem, "no flask");
     r.comparison_count = 0;
-    gb__add_comparisons(&(gb_plan){.seed = 1}, &r, NULL);
+    gb__add_comparisons(&r, NULL);
     r.interrupted = true;
     char *text = page_of(&r);
     well_formed(text, "one build failed");
