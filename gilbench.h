@@ -13682,8 +13682,8 @@ static const gb_python *gb__like_python(const gb_result *into, const gb_result *
     return same;
 }
 
-// The cell of `into` that this one of `from` is held against; NULL: there is none.
-static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from, const gb_cell *c)
+// The place in `into` of the cell that this one of `from` is held against; SIZE_MAX: there is none.
+static size_t gb__like_cell(const gb_result *into, const gb_result *from, const gb_cell *c)
 {
     const gb_python *own = gb__find_python(from, c->python);
     const gb_python *python = own ? gb__like_python(into, from, own) : NULL;
@@ -13693,9 +13693,9 @@ static const gb_cell *gb__like_cell(const gb_result *into, const gb_result *from
         bool same_load = b->rate >= c->rate && b->rate <= c->rate && !strcmp(b->path, c->path);
         if (same_load && !strcmp(b->python, id) && !strcmp(b->scenario, c->scenario) &&
             !strcmp(b->server, c->server) && b->best == c->best && gb__same_topology(b, c))
-            return b;
+            return i;
     }
-    return NULL;
+    return SIZE_MAX;
 }
 
 // Two results are two sessions, whose medians differ by more than the rounds within each say: by
@@ -13756,35 +13756,28 @@ static void gb__warn_other_figure(gb_result *r, const char *source, const char *
     gb__warn_other(r, source, what, old, new);
 }
 
-static void gb__warn_machines(gb_result *into, const gb_result *from, const char *source)
+static void gb__warn_session(gb_result *into, const gb_result *from, const char *source)
 {
     const gb_host *a = &into->host, *b = &from->host;
-    char before[64], after[64];
+    const gb_method *m = &into->plan, *n = &from->plan;
     gb__warn_other(into, source, "machine", a->hostname, b->hostname);
     gb__warn_other(into, source, "kernel", a->kernel, b->kernel);
     gb__warn_other(into, source, "CPU", a->cpu_model, b->cpu_model);
     gb__warn_other(into, source, "frequency governor", a->governor, b->governor);
     gb__warn_other(into, source, "version of gilbench", into->gilbench, from->gilbench);
     gb__warn_other_figure(into, source, "number of CPUs", a->cpus, b->cpus);
-    snprintf(before, sizeof before, "%.0f GB", (double)a->memory / 1e9);
-    snprintf(after, sizeof after, "%.0f GB", (double)b->memory / 1e9);
-    gb__warn_other(into, source, "memory", before, after);
-}
-
-// Older files don't say how they were measured.
-static void gb__warn_methods(gb_result *into, const gb_method *a, const gb_method *b,
-                             const char *source)
-{
-    if (!(a->duration_s > 0 && b->duration_s > 0)) return;
-    gb__warn_other(into, source, "event loop", a->loop, b->loop);
-    gb__warn_other(into, source, "expected text", a->expect, b->expect);
-    gb__warn_other(into, source, "kind of request", *a->requests ? a->requests : "GET",
-                   *b->requests ? b->requests : "GET");
-    gb__warn_other_figure(into, source, "duration", a->duration_s, b->duration_s);
-    gb__warn_other_figure(into, source, "warm-up", a->warmup_s, b->warmup_s);
-    gb__warn_other_figure(into, source, "rate", a->rate, b->rate);
-    gb__warn_other_figure(into, source, "number of client threads", a->client_threads,
-                          b->client_threads);
+    gb__warn_other_figure(into, source, "number of GB", (double)(a->memory / 1000000000),
+                          (double)(b->memory / 1000000000));
+    if (!(m->duration_s > 0 && n->duration_s > 0)) return;  // an older file doesn't say how
+    gb__warn_other(into, source, "event loop", m->loop, n->loop);
+    gb__warn_other(into, source, "expected text", m->expect, n->expect);
+    gb__warn_other(into, source, "kind of request", *m->requests ? m->requests : "GET",
+                   *n->requests ? n->requests : "GET");
+    gb__warn_other_figure(into, source, "duration", m->duration_s, n->duration_s);
+    gb__warn_other_figure(into, source, "warm-up", m->warmup_s, n->warmup_s);
+    gb__warn_other_figure(into, source, "rate", m->rate, n->rate);
+    gb__warn_other_figure(into, source, "number of client threads", m->client_threads,
+                          n->client_threads);
 }
 
 static void gb__warn_other_build(gb_result *into, const gb_python *a, const gb_python *b,
@@ -13819,8 +13812,7 @@ static void gb__warn_merge(gb_result *into, const gb_result *from, const size_t 
                            const char *source)
 {
     size_t alike = 0;
-    gb__warn_machines(into, from, source);
-    gb__warn_methods(into, &into->plan, &from->plan, source);
+    gb__warn_session(into, from, source);
     for (size_t i = 0; i < from->python_count; i++) {
         const gb_python *like = gb__like_python(into, from, &from->pythons[i]);
         if (like) gb__warn_other_build(into, like, &from->pythons[i], source);
@@ -13878,34 +13870,31 @@ static void gb__mark_all(gb_result *from, const char *source)
     }
 }
 
-// An array that moves, with `more` elements of another behind its own; without memory it stays as
-// it was, and *failed says so.
-static void *gb__joined(void *array, size_t count, const void *other, size_t more, size_t size,
+// An array that moves, with the elements of another behind its own; without memory it stays as it
+// was, and *failed says so.
+static void *gb__joined(void *array, size_t *count, const void *other, size_t *more, size_t size,
                         bool *failed)
 {
-    void *grown = realloc(array, (count + more + 1) * size);
+    void *grown = realloc(array, (*count + *more + 1) * size);
     *failed |= !grown;
     if (!grown) return array;
-    if (more) memcpy((char *)grown + count * size, other, more * size);
+    if (*more) memcpy((char *)grown + *count * size, other, *more * size);
+    *count += *more;
+    *more = 0;
     return grown;
 }
 
-static bool gb__move_all(gb_result *into, gb_result *from)
+static gb_code gb__move_all(gb_result *into, gb_result *from, gb_error *error)
 {
     bool failed = false;
-    into->pythons = gb__joined(into->pythons, into->python_count, from->pythons,
-                               from->python_count, sizeof *into->pythons, &failed);
-    into->cells = gb__joined(into->cells, into->cell_count, from->cells, from->cell_count,
+    into->pythons = gb__joined(into->pythons, &into->python_count, from->pythons,
+                               &from->python_count, sizeof *into->pythons, &failed);
+    into->cells = gb__joined(into->cells, &into->cell_count, from->cells, &from->cell_count,
                              sizeof *into->cells, &failed);
-    into->comparisons = gb__joined(into->comparisons, into->comparison_count, from->comparisons,
-                                   from->comparison_count, sizeof *into->comparisons, &failed);
-    if (failed) return false;
-    into->python_count += from->python_count;
-    into->cell_count += from->cell_count;
-    into->comparison_count += from->comparison_count;
-    from->python_count = from->cell_count = from->comparison_count = 0;
+    into->comparisons = gb__joined(into->comparisons, &into->comparison_count, from->comparisons,
+                                   &from->comparison_count, sizeof *into->comparisons, &failed);
     into->interrupted |= from->interrupted;
-    return true;
+    return failed ? gb__fail_memory(error) : GB_OK;
 }
 
 GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *label, gb_error *error)
@@ -13914,14 +13903,11 @@ GB_API gb_code gb_result_merge(gb_result *into, gb_result *from, const char *lab
     size_t before = into->cell_count, more = from->cell_count;
     size_t *likes = calloc(more + 1, sizeof *likes);
     if (!likes) return gb__fail_memory(error);
-    for (size_t i = 0; i < more; i++) {
-        const gb_cell *like = gb__like_cell(into, from, &from->cells[i]);
-        likes[i] = like ? (size_t)(like - into->cells) : SIZE_MAX;
-    }
+    for (size_t i = 0; i < more; i++) likes[i] = gb__like_cell(into, from, &from->cells[i]);
     gb__pick_source(into, label, source, sizeof source);
     gb__warn_merge(into, from, likes, source);
     gb__mark_all(from, source);
-    gb_code code = gb__move_all(into, from) ? GB_OK : gb__fail_memory(error);
+    gb_code code = gb__move_all(into, from, error);
     for (size_t i = 0; i < more && !code; i++)
         for (gb_metric m = GB_RPS; m <= GB_MEMORY && !code && likes[i] != SIZE_MAX; m++)
             code = gb__add_unpaired(into, &into->cells[likes[i]], &into->cells[before + i], m,
