@@ -13006,8 +13006,7 @@ static void gb__warn_fallbacks(const gb_plan *p, gb_result *r)
     for (size_t i = 0; i < p->scenario_count; i++) {
         const gb_scenario *s = &p->scenarios[i];
         const char *app = gb__scenario_app(r, s);
-        bool again = i && !strcmp(s->name, p->scenarios[i - 1].name);
-        if (again || !strcmp(app, s->app)) continue;
+        if (!strcmp(app, s->app)) continue;
         if (!gb__all_have(r, s->package))
             gb__warn(r, "%s was measured with %s instead of %s: not every build has an environment "
                      "with %s (make venvs)", s->name, app, s->app, s->package);
@@ -13083,8 +13082,7 @@ static void gb__warn_answers(gb_result *r, const gb_cell *c)
 {
     uint64_t unanswered = 0, redirects = 0, errors = 0;
     const char *redirect = "", *example = "";
-    for (size_t i = 0; i < c->round_count; i++) {
-        const gb_round *round = &c->rounds[i];
+    for (const gb_round *round = c->rounds; round < c->rounds + c->round_count; round++) {
         unanswered += round->unanswered;
         redirects += round->statuses[3];
         if (!*round->problem) errors += gb_load_error_count(&round->errors);
@@ -13092,14 +13090,16 @@ static void gb__warn_answers(gb_result *r, const gb_cell *c)
         if (!*example) example = round->first_error;
     }
     if (redirects)
-        gb__warn(r, "%s: %llu answers were redirects, the first to \"%.200s\": is that the page "
-                 "you mean?", c->id, (unsigned long long)redirects, redirect);
+        gb__warn(r, "%s: %llu %s to \"%.200s\": is that the page you mean?", c->id,
+                 (unsigned long long)redirects,
+                 redirects == 1 ? "answer was a redirect," : "answers were redirects, the first",
+                 redirect);
     if (unanswered)
-        gb__warn(r, "%s: %llu requests had no answer a while after its windows; their latency "
-                 "counts as so long", c->id, (unsigned long long)unanswered);
+        gb__warn(r, "%s: %llu request%s had no answer a while after its windows: that time counts "
+                 "as latency", c->id, (unsigned long long)unanswered, &"s"[unanswered == 1]);
     if (errors)
-        gb__warn(r, "%s: %llu requests failed%s%.150s", c->id, (unsigned long long)errors,
-                 *example ? ", for example " : "", example);
+        gb__warn(r, "%s: %llu request%s failed%s%.150s", c->id, (unsigned long long)errors,
+                 &"s"[errors == 1], *example ? errors == 1 ? ": " : ", for example " : "", example);
     const gb_cell *baseline = gb__baseline(r, c, GB__AGAINST_BUILD);
     if (baseline) gb__warn_difference(r, baseline, c);
 }
@@ -13112,8 +13112,7 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
     gb__small a, b;
     char variant[GB__VARIANT];
     gb__variant(c, "", variant, sizeof variant);
-    for (size_t i = 0; i < c->round_count; i++) {
-        const gb_round *round = &c->rounds[i];
+    for (const gb_round *round = c->rounds; round < c->rounds + c->round_count; round++) {
         unsettled += round->unsettled;
         outliers += round->outlier;
         late += round->ended_late;
@@ -13262,12 +13261,10 @@ static gb_code gb__measure_cell(const gb_plan *p, const gb_result *r, gb_cell *c
 // What can't be loaded once can't be loaded the next time: its other cells say so without a try.
 static const char *gb__known_problem(const gb_result *r, const gb_cell *c)
 {
-    for (size_t i = 0; i < r->cell_count; i++) {
-        const gb_cell *other = &r->cells[i];
+    for (const gb_cell *other = r->cells; other < r->cells + r->cell_count; other++)
         if (other->broken && !strcmp(other->python, c->python) && !strcmp(other->app, c->app) &&
             !strcmp(other->server, c->server))
             return other->rounds[other->round_count ? other->round_count - 1 : 0].problem;
-    }
     return NULL;
 }
 
@@ -13302,8 +13299,7 @@ static void gb__grow_client(gb_plan *p, gb_result *r, gb_error *first)
     int most = gb__is_parted(&r->plan.cpus) ? r->plan.cpus.client_cpu_count : 1, best = INT_MIN;
     int *threads = &p->load.threads;
     gb_cell *fastest = r->cells;
-    for (size_t i = 0; i < r->cell_count; i++) {
-        gb_cell *c = &r->cells[i];
+    for (gb_cell *c = r->cells; c < r->cells + r->cell_count; c++) {
         bool waits = !strcmp(c->path, "/io") || !strcmp(c->path, "/query");
         bool last = !strcmp(c->python, r->pythons[r->python_count - 1].id) && !*c->server;
         int off = abs(c->workers * c->threads - r->plan.cpus.server_cpu_count) - c->server_cpus;
@@ -13348,12 +13344,11 @@ static void gb__tell_progress(gb__watcher *w, const gb_result *r, const gb_cell 
     size_t fewest = w->before + cells * GB__BUDGET_ROUNDS;
     double spent = (double)(gb_now_ns() - w->start) / 1e9;
     double each = done ? spent / (double)done : p->load.duration_s + p->load.warmup_s + 0.3;
+    bool chosen = !gb__is_default(p) || w->first || c->round_count;
     double left = each * (double)(total - done);
-    if (p->budget_s > 0 && spent + left > p->budget_s) {
-        bool chosen = !gb__is_default(p) || w->first || c->round_count;
-        left = chosen && fewest > done ? each * (double)(fewest - done) : 0;
-        if (left < p->budget_s - spent) left = p->budget_s - spent;
-    }
+    double least = chosen && fewest > done ? each * (double)(fewest - done) : 0;
+    double room = p->budget_s - spent > least ? p->budget_s - spent : least;
+    if (p->budget_s > 0 && left > room) left = room;
     w->progress = (gb_progress){.cell = c, .done = done, .total = total, .rounds = p->rounds,
                                 .round = (int)((done - w->before) / row) + 1,
                                 .at_most = p->precision > 0, .seconds_left = left};
@@ -13634,8 +13629,8 @@ GB_API gb_code gb_compare(const gb_plan *plan, gb_result *result, gb_error *erro
         gb__warn(result, "two minutes had no room for all of %s: --scenario NAME measures one of "
                  "them in full", w.left_out);
     if (p.precision > 0 && !result->interrupted && !gb__is_precise(&p, result, 0))
-        gb__warn(result, "%zu rounds were not enough for a precision of %g %%",
-                 result->cells[0].round_count, 100 * p.precision);
+        gb__warn(result, "a precision of %g %% was not reached in %zu round%s", 100 * p.precision,
+                 result->cells->round_count, &"s"[result->cells->round_count == 1]);
     if (result->interrupted) return gb__fail(error, GB_INTERRUPTED, "interrupted");
     if (first.code) return gb__fail(error, first.code, "%s", first.text);
     for (size_t i = 0; i < result->cell_count; i++)
@@ -14079,6 +14074,7 @@ enum { GB__ANSWER_LINES = 20, GB__MOST_RUNGS = 32 };
 typedef struct gb__ladder {
     const gb_cell *first;  // of the scenario's cells
     gb_metric metric;      // req/s or, where a rate fixes those, p99
+    const char *unit, *verb;  // "requests" that a build "serves"; a task has jobs
     bool by_threads;
     struct {
         int n;
@@ -14161,6 +14157,14 @@ static bool gb__is_row(const gb_result *r, const gb_cell *first, const gb_cell *
            gb__first_round(c) && !gb__gil_is_back(r, c);
 }
 
+// Its place in a->builds; -1: it is of none of them.
+static int gb__build_of(const gb__sentences *a, const gb_cell *c)
+{
+    for (int build = 0; build < 3; build++)
+        if (a->builds[build] && !strcmp(c->python, a->builds[build])) return build;
+    return -1;
+}
+
 static void gb__add_rung(gb__ladder *l, const gb_cell *c, int build)
 {
     int n = l->by_threads ? c->threads : c->workers;
@@ -14178,19 +14182,18 @@ static void gb__add_rung(gb__ladder *l, const gb_cell *c, int build)
 static gb__ladder gb__climb(const gb__sentences *a, const gb_cell *first, bool by_threads)
 {
     const gb_result *r = a->result;
-    gb__ladder l = {.first = first, .metric = first->rate > 0 ? GB_LATENCY_P99 : GB_RPS,
-                    .by_threads = by_threads};
+    bool rated = first->rate > 0, jobs = first->interface == GB_TASK;
+    gb__ladder l = {.first = first, .by_threads = by_threads,
+                    .metric = rated ? GB_LATENCY_P99 : GB_RPS,
+                    .unit = rated ? "p99 latency" : jobs ? "jobs" : "requests",
+                    .verb = rated ? "has" : jobs ? "does" : "serves"};
     int least = INT_MAX;
     for (int pass = 0; pass < 2; pass++)
-        for (size_t i = 0; i < r->cell_count; i++) {
-            const gb_cell *c = &r->cells[i];
-            int other = by_threads ? c->workers : c->threads;
-            if (c->best || !gb__is_row(r, first, c)) continue;
-            for (int build = 0; build < 3; build++) {
-                if (!a->builds[build] || strcmp(c->python, a->builds[build])) continue;
-                if (!pass && other < least) least = other;
-                if (pass && other == least) gb__add_rung(&l, c, build);
-            }
+        for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++) {
+            int other = by_threads ? c->workers : c->threads, build = gb__build_of(a, c);
+            if (c->best || build < 0 || !gb__is_row(r, first, c)) continue;
+            if (!pass && other < least) least = other;
+            if (pass && other == least) gb__add_rung(&l, c, build);
         }
     for (size_t i = 0; i < l.count; i++)
         if (l.rungs[i].n <= gb__server_cpus(r, first->server_cpus)) l.peak = i;
@@ -14211,9 +14214,7 @@ static const gb_cell *gb__best_row(const gb__sentences *a, const gb_cell *first,
     const gb_cell *best = NULL;
     for (size_t i = 0; i < a->result->cell_count; i++) {
         const gb_cell *c = &a->result->cells[i];
-        if (!a->builds[build] || strcmp(c->python, a->builds[build]) ||
-            !gb__is_row(a->result, first, c))
-            continue;
+        if (gb__build_of(a, c) != build || !gb__is_row(a->result, first, c)) continue;
         double more = best ? c->summary[GB_RPS].median - best->summary[GB_RPS].median : 1;
         if (!best || c->best > best->best || (c->best == best->best && more > 0)) best = c;
     }
@@ -14234,44 +14235,29 @@ static void gb__tell_scenario(gb__sentences *a, const gb__ladder *l)
     if (a->several) gb__words(a, " (%s)", l->first->scenario);
 }
 
-// What is counted: a task without a server has jobs, and no connections.
-static const char *gb__unit(const gb__ladder *l)
-{
-    if (l->metric != GB_RPS) return "p99 latency";
-    return l->first->connections ? "requests" : "jobs";
-}
-
-static const char *gb__verb(const gb__ladder *l)
-{
-    if (l->metric != GB_RPS) return "has";
-    return l->first->connections ? "serves" : "does";
-}
-
 // Build against build: with the fewest, with as many as there are CPUs, with the most, in full in a
 // line each; and from how many on the other is ahead.
 static void gb__say_builds(gb__sentences *a, const gb__ladder *l, bool in_full)
 {
-    const gb_python *python = gb__find_python(a->result, a->builds[1] ? a->builds[1] : "");
     gb__phrase is, was, of;
     size_t said = 0, from = l->count;
     for (size_t i = 0; i < l->count; i++) {
         const gb_cell *baseline = l->rungs[i].of[0], *c = l->rungs[i].of[1];
         if (!baseline || !c || (i && i != l->peak && i + 1 != l->count)) continue;
-        bool begins = !said || in_full;
+        bool begins = !said || in_full, has_gil = gb__cell_has_gil(a->result, c);
         if (begins && !gb__begin(a)) return;
         if (begins) gb__tell_scenario(a, l);
         gb__topology_words(baseline, was);
         gb__topology_words(c, is);
         gb__words(a, "%s %s%s%s: ", begins ? "," : ";", is, strcmp(is, was) ? " against " : "",
                   strcmp(is, was) ? was : "");
-        snprintf(of, sizeof of, " the %s of %s", gb__unit(l), baseline->python);
+        snprintf(of, sizeof of, " the %s of %s", l->unit, baseline->python);
         if (!said)
-            gb__words(a, "%s%s %s ", c->python, gb__has_gil(python) ? "" : " (no GIL)",
-                      gb__verb(l));
+            gb__words(a, "%s%s %s ", c->python, has_gil ? "" : " (no GIL)", l->verb);
         gb_verdict verdict = gb__tell_ratio(a, baseline, c, l->metric, said ? "" : of);
         if (verdict != GB_FASTER) from = l->count;
         else if (from == l->count) from = i;
-        if (!i && l->rungs[i].n == 1 && verdict == GB_SLOWER && !gb__has_gil(python))
+        if (!i && l->rungs[i].n == 1 && verdict == GB_SLOWER && !has_gil)
             gb__words(a, ": the price of the build");
         if (in_full) gb__words(a, ".");
         said++;
@@ -14293,9 +14279,9 @@ static void gb__say_own(gb__sentences *a, const gb__ladder *l)
             const gb_cell *few = l->rungs[0].of[build], *c = l->rungs[rungs[i]].of[build];
             if (!few || !c || few == c || (i && rungs[0] == rungs[1])) continue;
             if (!told && !gb__begin(a)) return;
-            snprintf(of, sizeof of, " its %s with %s", gb__unit(l), gb__topology_words(few, text));
+            snprintf(of, sizeof of, " its %s with %s", l->unit, gb__topology_words(few, text));
             gb__words(a, "%s%s with %s%s%s ", told ? "; " : "", c->python,
-                      gb__topology_words(c, text), told ? "" : " ", told ? "" : gb__verb(l));
+                      gb__topology_words(c, text), told ? "" : " ", told ? "" : l->verb);
             gb__tell_ratio(a, few, c, l->metric, told ? "" : of);
             told = c;
         }
@@ -14351,19 +14337,18 @@ static void gb__say_memory(gb__sentences *a, const gb__ladder *l)
     for (int i = 0; i < 4; i++) {
         const gb__ladder *k = &by[i / 2];
         const gb_cell *few = k->rungs[0].of[i % 2], *most = k->rungs[k->count - 1].of[i % 2];
-        double n = k->rungs[k->count - 1].n - k->rungs[0].n;
-        if (!few || !most || few == most || !(few->summary[GB_MEMORY].median > 0)) continue;
+        if (!few || !most || few == most) continue;
         gb_interval more = gb__paired(a->result, few, most, gb__more, memory, NULL);
+        double n = k->rungs[k->count - 1].n - k->rungs[0].n;
         const char *what = k->by_threads ? "thread" : gb__worker_words(most);
         if (!(more.median > 0) || (!*last && !gb__begin(a))) continue;
-        if (strcmp(what, last))
-            gb__words(a, "%s one more %s costs", *last ? ";" : "Memory:", what);
-        gb__words(a, "%s ", strcmp(what, last) ? "" : ",");
+        if (strcmp(what, last)) gb__words(a, "%s one more %s costs ", *last ? ";" : "Memory:", what);
+        else gb__words(a, ", ");
         gb__tell_figure(a, (gb_interval){more.median / n, more.lo / n, more.hi / n}, " MB");
         gb__words(a, " on %s", most->python);
         last = what;
     }
-    for (int build = 0; build < 2 && !strcmp(gb__unit(l), "requests"); build++) {
+    for (int build = 0; build < 2 && !strcmp(l->unit, "requests"); build++) {
         const gb_cell *c = gb__best_row(a, l->first, build);
         if (!c || !(c->summary[GB_MEMORY].median > 0) || (!*last && !gb__begin(a))) continue;
         gb__words(a, "%s%s serves ", build && *last ? "; " : *last ? ". " : "Memory: ", c->python);
@@ -14440,8 +14425,8 @@ static void gb__say_why(gb__sentences *a, const gb__ladder *l, size_t rung, int 
     gb_interval whole = {n * k.whole.median, n * k.whole.lo, n * k.whole.hi};
     if (!(gb__width(whole) < 0.5) || !(k.cost.median > 0) || !gb__begin(a)) return;
     gb__words(a, "Why, %s: %s %s %s the %s of %s, %gx at best: ", many->python,
-              gb__topology_words(many, more), l->first->connections ? "serve" : "do",
-              gb__ratio_text(text, whole), gb__unit(l), gb__topology_words(one, few), n);
+              gb__topology_words(many, more), l->first->interface == GB_TASK ? "do" : "serve",
+              gb__ratio_text(text, whole), l->unit, gb__topology_words(one, few), n);
     gb__tell_losses(a, &k);
     if (*gb__dominant(a->result, many, text)) gb__words(a, "; in the server, %s", text);
     gb__words(a, ".");
@@ -14638,18 +14623,25 @@ static void gb__say_changes(gb__sentences *a)
         all++;
     }
     gb__begin(a);
-    gb__words(a, "Against the first result, of %zu rows that both have: %zu faster, %zu slower, "
-              "%zu no difference, %zu unclear.", all, n[GB_FASTER], n[GB_SLOWER],
+    gb__words(a, "Against the first result, of %zu row%s that both have: %zu faster, %zu slower, "
+              "%zu no difference, %zu unclear.", all, &"s"[all == 1], n[GB_FASTER], n[GB_SLOWER],
               n[GB_NO_DIFFERENCE], n[GB_UNCLEAR]);
 }
 
 // ---- what makes it unsure -----------------------------------------------------------------------
 
-// Begins one more, with what to do about it; the worst comes first, and is what to do first.
-static void gb__doubt(gb__sentences *a, const char **first, const char *remedy)
+// Adds one, and what to do about it; the worst comes first, and is what to do first.
+GB__PRINTF(4, 5)
+static void gb__doubt(gb__sentences *a, const char **first, const char *remedy, const char *format,
+                      ...)
 {
+    gb__phrase text;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
     if (!*first) *a->lines[a->count++] = 0;
-    gb__words(a, "%s", *first ? "; " : "Unsure: ");
+    gb__words(a, "%s%s", *first ? "; " : "Unsure: ", text);
     if (!*first) *first = remedy;
 }
 
@@ -14661,52 +14653,42 @@ static void gb__say_unsure(gb__sentences *a)
     const gb_cell *broken = NULL;
     double steal, others = gb__disturbance(r, &steal);
     gb__phrase ratio, more = "find a quieter or a bigger machine: rounds alone would take too long";
-    for (size_t i = 0; i < r->cell_count; i++) {
-        const gb_cell *c = &r->cells[i];
+    for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++) {
         if (gb__gil_is_back(r, c)) back++, modules = gb__gil_is_back(r, c);
         if (c->round_count && !gb__first_round(c) && !failed++) broken = c;
         client += !gb__cell_is_control(c) &&
                   gb__median_at(c, offsetof(gb_round, cpu.client_share)) > 0.9;
         if (c->round_count > rounds) rounds = c->round_count;
     }
-    if (failed) {
-        gb__doubt(a, &remedy, "see the warnings for why");
-        gb__words(a, "%zu of %zu rows failed, the first of %s", failed, r->cell_count,
-                  broken->path);
-    }
-    if (back) {
-        gb__doubt(a, &remedy, "try versions of these modules that declare that they run without");
-        gb__words(a, "the GIL came back in %zu row%s (%.100s), left out here", back,
-                  &"s"[back == 1], modules);
-    }
-    if (rounds < GB__FEWEST_ROUNDS) {
-        gb__doubt(a, &remedy, "measure 10 --rounds");
-        gb__words(a, "fewer than %d rounds can't give an interval of 95 %%", GB__FEWEST_ROUNDS);
-    }
-    if (others > 0.05 && others > 0.05 * r->host.cpus) {
-        gb__doubt(a, &remedy, "end what else runs here and measure again");
-        gb__words(a, "other processes used %.2f of %d CPUs", others, r->host.cpus);
-    }
-    if (steal > 0.02) {
-        gb__doubt(a, &remedy, "measure on a machine that nobody shares");
-        gb__words(a, "the hypervisor took %.0f %% of the CPU time", 100 * steal);
-    }
-    if (client) {
-        gb__doubt(a, &remedy, "give the client more --client-threads, and CPUs of its own");
-        gb__words(a, "the client was at its limit in %zu row%s", client, &"s"[client == 1]);
-    }
+    if (failed)
+        gb__doubt(a, &remedy, "see the warnings for why", "%zu of %zu rows failed, the first of "
+                  "%.150s", failed, r->cell_count, broken->path);
+    if (back)
+        gb__doubt(a, &remedy, "try versions of these modules that declare that they run without",
+                  "the GIL came back in %zu row%s (%.100s), left out here", back, &"s"[back == 1],
+                  modules);
+    if (rounds < GB__FEWEST_ROUNDS)
+        gb__doubt(a, &remedy, "measure 10 --rounds", "fewer than %d rounds can't give an interval "
+                  "of 95 %%", GB__FEWEST_ROUNDS);
+    if (others > 0.05 && others > 0.05 * r->host.cpus)
+        gb__doubt(a, &remedy, "end what else runs here and measure again",
+                  "other processes used %.2f of %d CPUs", others, r->host.cpus);
+    if (steal > 0.02)
+        gb__doubt(a, &remedy, "measure on a machine that nobody shares",
+                  "the hypervisor took %.0f %% of the CPU time", 100 * steal);
+    if (client)
+        gb__doubt(a, &remedy, "give the client more --client-threads, and CPUs of its own",
+                  "the client was at its limit in %zu row%s", client, &"s"[client == 1]);
     if (a->needed <= 200 && a->needed * r->plan.duration_s * (double)r->cell_count <= 3600)
         snprintf(more, sizeof more, "about %d --rounds would tell 5 %%", a->needed);
-    if (a->unclear && rounds >= GB__FEWEST_ROUNDS) {
-        gb__doubt(a, &remedy, more);
-        gb__words(a, "%zu of these %zu ratios %s unclear, the widest is %s", a->unclear, a->ratios,
-                  a->unclear == 1 ? "is" : "are", gb__ratio_text(ratio, a->widest));
-    }
+    if (a->unclear && rounds >= GB__FEWEST_ROUNDS)
+        gb__doubt(a, &remedy, more, "%zu of these %zu ratios %s unclear, the widest is %s",
+                  a->unclear, a->ratios, a->unclear == 1 ? "is" : "are",
+                  gb__ratio_text(ratio, a->widest));
     bool tasks = r->cell_count && r->cells->interface == GB_TASK;
-    if (r->host.cpus > 0 && r->host.cpus < 4 && !tasks && !gb__is_parted(&r->plan.cpus)) {
-        gb__doubt(a, &remedy, "measure on a machine with 4 CPUs or more");
-        gb__words(a, "server and client share %d CPU%s", r->host.cpus, &"s"[r->host.cpus == 1]);
-    }
+    if (r->host.cpus > 0 && r->host.cpus < 4 && !tasks && !gb__is_parted(&r->plan.cpus))
+        gb__doubt(a, &remedy, "measure on a machine with 4 CPUs or more",
+                  "server and client share %d CPU%s", r->host.cpus, &"s"[r->host.cpus == 1]);
     if (remedy) gb__words(a, ". What to do first: %s.", remedy);
 }
 

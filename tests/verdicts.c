@@ -971,6 +971,10 @@ static void test_fair_cells(void)
     CELL((r->statuses[3] = 2, strcpy(r->redirect, "/login")),
          "24 answers were redirects, the first to \"/login\"");
     CELL(r->unanswered = 1, "12 requests had no answer");
+    CELL((r->statuses[3] = !j, strcpy(r->redirect, "/login")),
+         "1 answer was a redirect, to \"/login\"");
+    CELL(r->unanswered = !j, "1 request had no answer");
+    CELL(r->errors.timeout = !j, "1 request failed");
     CELL((r->errors.timeout = 1, strcpy(r->first_error, "GET /x: no answer")),
          "12 requests failed, for example GET /x: no answer");
 #define ANSWERS(change, what)                                                                      \
