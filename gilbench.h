@@ -99,9 +99,10 @@
 //     >>schema         the keys of a result's file
 //     >>file           a result's file, written and read
 //     >>export         files for pyperf and HdrHistogram's plotter
-//     >>svg            scales, marks and a chart
-//     >>lines          the picture of a scenario, and tables
-//     >>html           the result as one page
+//     >>svg            markup, and a chart of lines
+//     >>lines          the picture of a scenario
+//     >>paper          a terminal, Markdown, or an HTML page
+//     >>page           a result to be read
 //     >>class          the results of several machines on one page
 //     >>options        the command line: one table of options
 //     >>commands       the command line: pythons, serve, load
@@ -13662,6 +13663,12 @@ static bool gb__has_gil(const gb_python *p)
     return !p->free_threaded || p->gil == 1;
 }
 
+static bool gb__same_kind(const gb_python *a, const gb_python *b)
+{
+    return a->free_threaded == b->free_threaded && gb__has_gil(a) == gb__has_gil(b) &&
+           a->use_jit == b->use_jit;
+}
+
 // The build of `into` that plays the part of this one of `from`: the one of that id or, where an id
 // is in one result only (as with two versions), the first of its kind.
 static const gb_python *gb__like_python(const gb_result *into, const gb_result *from,
@@ -13670,9 +13677,7 @@ static const gb_python *gb__like_python(const gb_result *into, const gb_result *
     const gb_python *same = gb__find_python(into, p->id);
     for (size_t i = 0; i < into->python_count && !same; i++) {
         const gb_python *q = &into->pythons[i];
-        if (q->free_threaded == p->free_threaded && gb__has_gil(q) == gb__has_gil(p) &&
-            q->use_jit == p->use_jit && !gb__find_python(from, q->id))
-            same = q;
+        if (gb__same_kind(q, p) && !gb__find_python(from, q->id)) same = q;
     }
     return same;
 }
@@ -14901,9 +14906,8 @@ static void gb__table_csv(const gb__table *t, gb__buf *b)
 
 // ================================================================================================
 // >>report
-// A result in tables, below the answer: made after the measurement, from the gb_result alone. A
-// report is composed in memory and written at once, so that there is one place where writing can
-// fail.
+// A result in tables: made after the measurement, from the gb_result alone. A report is composed in
+// memory and written at once, so that there is one place where writing can fail.
 
 static gb_code gb__write_out(gb__buf *b, FILE *out, gb_error *error)
 {
@@ -14959,22 +14963,6 @@ static void gb__reported_cells(gb__table *t, const gb__reported *a)
     gb__cell(t, "%s", a && a->mean_ms > 0 ? gb__number(text, a->mean_ms) : "");
     gb__cell(t, "%s", a && a->mb ? gb__number(text, a->mb) : "");
 }
-
-static const char gb__reported_note[] =
-    "Reported: the figures of \"Python 3.14t Benchmarks: The GIL-Free Future of Web Services "
-    "Emerges\"\n(news.lavx.hu), a retelling of \"The Future of Python Web Services Looks "
-    "GIL-Free\" (baro.dev, October 2025):\none run on 8 cores with 16 GB, Granian, rewrk; its WSGI "
-    "rows don't say how many connections.\nAnother machine's figures: no target.\n";
-
-// What columns mean where rows are tasks.
-static const char gb__task_note[] =
-    "Tasks: req/s are jobs a second, ms the time of a job (split: until its last share is done), "
-    "threads the\nworkers, which are what the variant says, else threads; req/s against 1 thread "
-    "are the speed-up.\nReported by M. Grinberg (\"Python 3.14 Is Here. How Fast Is It?\", October "
-    "2025; a laptop of Intel and one of Apple, mean\nof 3 runs), here as retold by engineered.at: "
-    "fib(40) takes 3.14 6.49 s; with 4 threads, each doing the whole\njob, its free-threaded build "
-    "is 3.1x as fast in fib(40) and 2.0x in bubble(10000), whose numbers were random.\nAnother "
-    "machine's figures: no target.\n";
 
 // ---- the figures --------------------------------------------------------------------------------
 
@@ -15048,46 +15036,18 @@ static double gb__figure(const gb_cell *c, const gb__column *k)
 
 // ---- a result, and what was looked up in it once ------------------------------------------------
 
-// Two cells that were compared, and what each metric says of them; NULL: nothing.
-typedef struct gb__pair {
-    const gb_cell *baseline, *candidate;
-    const gb_comparison *of[GB_METRIC_COUNT];
-} gb__pair;
-
 typedef struct gb__view {
     const gb_result *result;
-    gb__pair *pairs;  // owned
-    size_t pair_count;
     gb_metric memory;  // the peak of RSS where a file is too old for anything better
     bool rates, sources, reported, tasks;  // some cell has one, or is one
     bool connections;               // they differ
     bool page;                      // it is for one, which has room
     bool known[GB__COLUMNS];        // of some cell
-    bool failed;
 } gb__view;
 
-static void gb__add_pair(gb__view *v, const gb_comparison *k)
+static gb__view gb__look_up(const gb_result *r, bool page)
 {
-    const gb__metric *metric = gb__find_metric(k->metric);
-    const gb_cell *baseline = gb__find_cell(v->result, k->baseline);
-    const gb_cell *candidate = gb__find_cell(v->result, k->candidate);
-    gb__pair *p = v->pairs;
-    if (!metric || !baseline || !candidate) return;
-    while (p < v->pairs + v->pair_count && (p->candidate != candidate || p->baseline != baseline))
-        p++;
-    if (p == v->pairs + v->pair_count) v->pair_count++;
-    p->baseline = baseline;
-    p->candidate = candidate;
-    p->of[metric - gb__metrics] = k;
-}
-
-static gb__view gb__look_up(const gb_result *r)
-{
-    gb__view v = {.result = r, .memory = GB_RSS_PEAK};
-    v.pairs = calloc(r->comparison_count + 1, sizeof *v.pairs);
-    v.failed = !v.pairs;
-    for (size_t i = 0; i < r->comparison_count && v.pairs; i++)
-        gb__add_pair(&v, &r->comparisons[i]);
+    gb__view v = {.result = r, .memory = GB_RSS_PEAK, .page = page};
     for (size_t i = 0; i < r->cell_count; i++) {
         const gb_cell *c = &r->cells[i];
         if (c->summary[GB_MEMORY].median > 0) v.memory = GB_MEMORY;
@@ -15102,11 +15062,37 @@ static gb__view gb__look_up(const gb_result *r)
     return v;
 }
 
-static const gb_comparison *gb__find_comparison(const gb__view *v, const gb_cell *baseline,
-                                                const gb_cell *c, gb_metric metric)
+// Two cells that were compared, and what each metric says of them; NULL: nothing.
+typedef struct gb__pair {
+    const gb_cell *baseline, *candidate;
+    const gb_comparison *of[GB_METRIC_COUNT];
+} gb__pair;
+
+static bool gb__is_of(const gb_comparison *k, const char *baseline, const char *candidate)
 {
-    for (const gb__pair *p = v->pairs; p < v->pairs + v->pair_count; p++)
-        if (p->candidate == c && p->baseline == baseline) return p->of[metric];
+    return !strcmp(k->baseline, baseline) && !strcmp(k->candidate, candidate);
+}
+
+// The pair that comparison *i is of, as are those behind it; false where there is no more.
+static bool gb__next_pair(const gb_result *r, size_t *i, gb__pair *p)
+{
+    const gb_comparison *k = &r->comparisons[*i], *first = k;
+    if (*i == r->comparison_count) return false;
+    *p = (gb__pair){.baseline = gb__find_cell(r, k->baseline),
+                    .candidate = gb__find_cell(r, k->candidate)};
+    for (; *i < r->comparison_count && gb__is_of(k, first->baseline, first->candidate); ++*i, k++)
+        p->of[gb__find_metric(k->metric) - gb__metrics] = k;
+    return true;
+}
+
+// What is said of a cell's req/s against another's; NULL: nothing.
+static const gb_comparison *gb__find_comparison(const gb_result *r, const gb_cell *baseline,
+                                                const gb_cell *c)
+{
+    for (size_t i = 0; baseline && i < r->comparison_count; i++) {
+        const gb_comparison *k = &r->comparisons[i];
+        if (gb__is_of(k, baseline->id, c->id) && !strcmp(k->metric, "rps")) return k;
+    }
     return NULL;
 }
 
@@ -15120,6 +15106,8 @@ static void gb__ratio(gb__table *t, const gb_comparison *k)
     else gb__cell(t, "%s", "");
     t->tone = GB__PLAIN;
 }
+
+typedef char gb__line[GB_PATH + 512];
 
 static const char *const gb__interfaces[] = {"auto", "wsgi", "asgi", "c", "task", NULL};
 
@@ -15207,7 +15195,7 @@ static void gb__main_row(const gb__view *v, gb__table *t, const gb_cell *c)
     if (v->rates) gb__cell(t, "%s", gb__number(text, c->rate > 0 ? c->rate : (double)NAN));
     gb__measured(v, t, c);
     if (v->reported) gb__reported_cells(t, gb__reported_of(v->result, c));
-    gb__ratio(t, gb__find_comparison(v, first, c, GB_RPS));
+    gb__ratio(t, gb__find_comparison(v->result, first, c));
 }
 
 static void gb__main_table(const gb__view *v, gb__table *t)
@@ -15239,396 +15227,25 @@ static const char *gb__against(const gb_result *r, const gb__pair *p, gb__phrase
     return text;
 }
 
-static void gb__verdict_table(const gb__view *v, gb__table *t)
+static void gb__verdict_table(const gb_result *r, gb__table *t)
 {
     bool said[GB_METRIC_COUNT] = {false};
     gb__phrase against;
+    gb__pair p;
     *t = (gb__table){.left = 2, .keys = 5};
     gb__heads(t, (const char *const[]){"endpoint", "variant", "workers", "threads", "against",
                                        NULL});
-    for (size_t i = 0; i < v->pair_count; i++)
-        for (size_t m = 0; m < GB_METRIC_COUNT; m++) said[m] |= v->pairs[i].of[m] != NULL;
+    for (size_t i = 0; i < r->comparison_count; i++)
+        said[gb__find_metric(r->comparisons[i].metric) - gb__metrics] = true;
     for (size_t m = 0; m < GB_METRIC_COUNT; m++)
         if (said[m]) gb__cell(t, "%s", gb__metrics[m].title);
     t->columns = t->count;
-    for (size_t i = 0; i < v->pair_count; i++) {
-        gb__row_keys(t, v->result, v->pairs[i].candidate);
-        gb__cell(t, "%s", gb__against(v->result, &v->pairs[i], against));
+    for (size_t i = 0; gb__next_pair(r, &i, &p);) {
+        gb__row_keys(t, r, p.candidate);
+        gb__cell(t, "%s", gb__against(r, &p, against));
         for (size_t m = 0; m < GB_METRIC_COUNT; m++)
-            if (said[m]) gb__ratio(t, v->pairs[i].of[m]);
+            if (said[m]) gb__ratio(t, p.of[m]);
     }
-}
-
-// ---- the machine, the builds, the method --------------------------------------------------------
-
-typedef char gb__line[GB_PATH + 512];
-
-static const char *gb__machine_text(const gb_result *r, gb__line text)
-{
-    const gb_host *h = &r->host;
-    const gb_placement *on = &r->plan.cpus;
-    gb__ranges server, client;
-    char cpus[512] = "";
-    gb__cpus_text(on->server_cpus, on->server_cpu_count, server);
-    gb__cpus_text(on->client_cpus, on->client_cpu_count, client);
-    if (*server)
-        snprintf(cpus, sizeof cpus, gb__is_parted(on) ? " (server on %.200s, client on %.200s)"
-                                                      : " (server and client share %.200s)",
-                 server, client);
-    snprintf(text, sizeof(gb__line), "%s, %d CPUs%s, %.0f GB, %s, %s",
-             *h->cpu_model ? h->cpu_model : "unknown CPU", h->cpus, cpus, (double)h->memory / 1e9,
-             h->kernel, r->started);
-    return text;
-}
-
-static const char *gb__build_text(const gb_python *p, gb__line text)
-{
-    snprintf(text, sizeof(gb__line), "CPython %s%s%s%s, %s, %s", p->version,
-             p->free_threaded ? " free-threaded" : "", p->gil == 1 ? " with the GIL forced on" : "",
-             p->debug ? ", a debug build" : "", p->optimized, p->executable);
-    return text;
-}
-
-static bool gb__has_workers(const gb_result *r, const char *python, int model)
-{
-    for (size_t i = 0; i < r->cell_count; i++) {
-        const gb_cell *c = &r->cells[i];
-        if (!strcmp(c->python, python) && !*c->server && c->workers > 1 &&
-            (int)c->worker_model == model)
-            return true;
-    }
-    return false;
-}
-
-static void gb__add_workers(gb__buf *b, const gb_result *r)
-{
-    int listed = 0;
-    for (int model = GB_PROCESSES; gb__worker_models[model]; model++)
-        for (size_t i = 0; i < r->python_count; i++)
-            if (gb__has_workers(r, r->pythons[i].id, model))
-                gb__buf_printf(b, "%s %s of %s", listed++ ? "," : "\nWorkers:",
-                               gb__worker_models[model], r->pythons[i].id);
-}
-
-static void gb__add_method(gb__buf *b, const gb__view *v)
-{
-    int rounds = 0;
-    for (size_t i = 0; i < v->result->cell_count; i++)
-        if ((int)v->result->cells[i].round_count > rounds)
-            rounds = (int)v->result->cells[i].round_count;
-    if (rounds == 1) gb__buf_str(b, "Figures of one round, which has no interval.");
-    else
-        gb__buf_printf(b, "Medians of %d rounds, each on a fresh server; +-: half of the 95 %% "
-                       "interval. Ratios are paired within\nrounds, with 95 %% intervals: faster "
-                       "or slower where all of it is beyond 1 %%, no difference where all is\n"
-                       "within, else unclear.", rounds);
-    gb__add_workers(b, v->result);
-    gb__buf_printf(b, "\n%s; 1 MB = 1,000,000 bytes.\nGIL wait: share of a request's time in the "
-                   "server spent waiting for the GIL; \"-\" where that isn't seen, as in\n"
-                   "somebody else's server. C handler: the same server without Python.\n",
-                   v->memory == GB_MEMORY ? "MB: memory of the server's processes, with what they "
-                   "share counted once" : "peak RSS MB: summed over the server's processes");
-    if (v->sources)
-        gb__buf_str(b, "What has an @ is from a result of that name. Rounds of two results aren't "
-                    "paired: there the ratio is one of\nmedians.\n");
-    if (v->tasks) gb__buf_str(b, gb__task_note);
-    if (v->reported) gb__buf_str(b, gb__reported_note);
-}
-
-// ---- the table and Markdown ---------------------------------------------------------------------
-
-typedef struct gb__paper {
-    gb__buf text;
-    bool markdown, colour;
-    size_t width;  // of a terminal; 0: any
-} gb__paper;
-
-// A line of a list, which begins with what it is about.
-GB__PRINTF(3, 4)
-static void gb__add_item(gb__paper *p, const char *about, const char *format, ...)
-{
-    char line[4096];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    const char *const parts[] = {about, line};
-    for (int i = 0; i < 2; i++) {
-        gb__buf clean = {0};
-        gb__add_clean(&clean, parts[i]);
-        if (p->markdown) gb__buf_str(&p->text, i ? "**: " : "- **");
-        else if (i) gb__buf_str(&p->text, ": ");
-        if (p->markdown && clean.data) gb__add_escaped(&p->text, clean.data, true);
-        else gb__buf_add(&p->text, clean.data, clean.len);
-        p->text.failed |= clean.failed;
-        gb__buf_free(&clean);
-    }
-    gb__buf_str(&p->text, "\n");
-}
-
-// Frees the table.
-static void gb__add_table(gb__paper *p, gb__table *t)
-{
-    if (t->count > t->columns) {
-        if (p->markdown) gb__table_markdown(t, &p->text);
-        else gb__table_aligned(t, p->width, p->colour, &p->text);
-        gb__buf_str(&p->text, "\n");
-    }
-    p->text.failed |= t->failed;
-    gb__table_free(t);
-}
-
-// A line of a list, broken where it is wider than the terminal, or than print.
-static void gb__add_sentence(gb__paper *p, const char *text)
-{
-    gb__buf clean = {0};
-    size_t width = p->width && p->width < 100 ? p->width : 100, used = 0;
-    gb__add_clean(&clean, text);
-    gb__buf_str(&p->text, p->markdown ? "- " : "");
-    if (p->markdown && clean.data) gb__add_escaped(&p->text, clean.data, true);
-    for (const char *s = clean.data; !p->markdown && s && *s;) {
-        size_t n = strcspn(s, " ");
-        bool breaks = used > 2 && used + n >= width;
-        if (used) gb__buf_str(&p->text, breaks ? "\n  " : " ");
-        gb__buf_add(&p->text, s, n);
-        used = (breaks ? 2 : used + (used > 0)) + n;
-        s += n + (s[n] == ' ');
-    }
-    gb__buf_str(&p->text, "\n");
-    p->text.failed |= clean.failed;
-    gb__buf_free(&clean);
-}
-
-static void gb__add_answer(gb__paper *p, const gb_result *r)
-{
-    gb__sentences *a = gb__sentences_of(r);
-    for (size_t i = 0; a && i < a->count; i++) gb__add_sentence(p, a->lines[i]);
-    if (a && a->count) gb__buf_str(&p->text, "\n");
-    p->text.failed |= !a;
-    free(a);
-}
-
-static void gb__add_builds(gb__paper *p, const gb_result *r)
-{
-    gb__line text;
-    gb__add_item(p, "Machine", "%s", gb__machine_text(r, text));
-    if (*r->plan.requests) gb__add_item(p, "Requests", "%s", r->plan.requests);
-    for (size_t i = 0; i < r->python_count; i++)
-        gb__add_item(p, r->pythons[i].id, "%s", gb__build_text(&r->pythons[i], text));
-    gb__buf_str(&p->text, "\n");
-}
-
-// Are both of a row, and the same but for it and for figures?
-static bool gb__is_like(const char *a, const char *b)
-{
-    size_t rows = 0;
-    while (*a && *b) {
-        size_t m = strcspn(a, " "), n = strcspn(b, " ");
-        const char *x = memchr(a, '/', m), *y = memchr(b, '/', n);
-        bool row = x && y && a[m - 1] == ':' && b[n - 1] == ':';
-        bool figure = strcspn(a, "0123456789") < m && strcspn(b, "0123456789") < n;
-        rows += row;
-        if (!row && !figure && (m != n || memcmp(a, b, m))) return false;
-        a += m + (a[m] == ' ');
-        b += n + (b[n] == ' ');
-    }
-    return rows && !*a && !*b;
-}
-
-// How many warnings are of this kind: the same words in other rows, with other figures. 0: an
-// earlier one speaks for it.
-static size_t gb__warnings_like(const gb_result *r, size_t index)
-{
-    size_t n = 1;
-    for (size_t i = 0; i < r->warning_count; i++) {
-        bool like = i != index && gb__is_like(r->warnings[index], r->warnings[i]);
-        if (like && i < index) return 0;
-        n += like;
-    }
-    return n;
-}
-
-// The time that waits are a share of: that of all requests in the server.
-static double gb__served_ms(const gb_round *r)
-{
-    double us = r->anatomy_us.read.mean + r->anatomy_us.attach_wait.mean + r->anatomy_us.app.mean +
-                r->anatomy_us.lock_wait.mean + r->anatomy_us.world_wait.mean +
-                r->anatomy_us.write.mean;
-    double waited = 0, ms = us * (double)r->requests / 1e3;
-    for (int i = 0; i <= GB_WAIT_EVENT; i++) waited += r->waits.ms[i];
-    return waited > ms ? waited : ms;  // requests reach beyond the window
-}
-
-// "84 % for the GIL, 2 % for locks"
-static const char *gb__waited_text(const gb_round *r, gb__phrase text)
-{
-    int n = 0;
-    for (int i = 0; i <= GB_WAIT_EVENT; i++) {
-        double share = 100 * r->waits.ms[i] / gb__served_ms(r);
-        if (share >= 0.5)
-            n += snprintf(text + n, sizeof(gb__phrase) - (size_t)n, "%s%.0f %% for %s",
-                          n ? ", " : "", share, gb__waited_for[i]);
-    }
-    return n ? text : "less than 0.5 % for anything";
-}
-
-static void gb__wait_row_cells(gb__table *t, const gb_round *r, const gb_wait *w)
-{
-    static const char *const words[] = {"the GIL", "a lock", "the world", "another thread"};
-    gb__small text;
-    double most = 100 * w->holder_ms / w->ms;
-    gb__cell(t, "%s", *w->waiter ? w->waiter : "wherever it is");
-    gb__cell(t, "%s", words[w->kind]);
-    if (w->kind == GB_WAIT_GIL)
-        gb__cell(t, most < 99.5 ? "%s (%.0f %%)" : "%s",
-                 *w->holder ? w->holder : "no line of Python", most);
-    else
-        gb__cell(t, "%s%s%s", w->holder, *w->holder && *w->object ? ", " : "", w->object);
-    gb__cell(t, "%s", gb__number(text, w->ms * 1e3 / (double)r->requests));
-    gb__cell(t, "%.1f %%", 100 * w->ms / gb__served_ms(r));
-}
-
-static const char *gb__wait_place(const gb_waits *w, int i)  // waiters and holders in turn
-{
-    return i % 2 ? w->list[i / 2].holder : w->list[i / 2].waiter;
-}
-
-// The text of the lines that a table names, each once.
-static void gb__add_sources(gb__paper *p, const gb_waits *w)
-{
-    for (int i = 0; i < 2 * w->count; i++) {
-        const gb_wait *of = &w->list[i / 2];
-        const char *source = i % 2 ? of->holder_source : of->waiter_source;
-        int first = 0;
-        while (first < i && strcmp(gb__wait_place(w, first), gb__wait_place(w, i))) first++;
-        if (*source && first == i) gb__add_item(p, gb__wait_place(w, i), "%s", source);
-    }
-}
-
-// What was noted of a cell, as a table under a title; false where nothing was.
-static bool gb__wait_table(const gb_result *result, const gb_cell *c, gb__line title, gb__table *t)
-{
-    static const char *const heads[] = {"waits at", "for", "held by, or of", "ms/1000 req",
-                                        "share", NULL};
-    const gb_round *r = gb__noted_round(c);
-    gb__phrase name, text;
-    gb__small rps;
-    *t = (gb__table){.columns = 5, .left = 3, .keys = 3};
-    if (!r) return false;
-    snprintf(title, sizeof(gb__line), "%s on %s, %d x %d: %s req/s; %s%s", c->path,
-             gb__name(result, c, name), c->workers, c->threads, gb__number(rps, r->rps),
-             *r->waits.problem ? "waits can't be seen: " : "of a request's time it waited ",
-             *r->waits.problem ? r->waits.problem : gb__waited_text(r, text));
-    gb__heads(t, heads);
-    for (int k = 0; k < r->waits.count; k++) gb__wait_row_cells(t, r, &r->waits.list[k]);
-    return true;
-}
-
-static void gb__add_what_if(gb__paper *p, const gb_what_if *w)
-{
-    gb__phrase ratio;
-    const char *word = gb__metrics[GB_RPS].words[w->verdict];
-    if (*w->objects)
-        gb__buf_printf(&p->text, "Without counting the references of %s: %s, %s.\n\n", w->objects,
-                       gb__ratio_text(ratio, w->ratio),
-                       w->rounds < GB__FEWEST_ROUNDS ? "too few rounds" : word);
-}
-
-static void gb__add_sharing(gb__paper *p, const gb_round *r)
-{
-    static const char *const heads[] = {"counted by several threads", "changes/request", NULL};
-    const gb_waits *w = &r->waits;
-    gb__table t = {.columns = 2, .left = 1, .keys = 1};
-    gb__small text;
-    if (!w->shared_count && w->noted && r->gil.enabled_after_load == 0)
-        gb__buf_str(&p->text, w->counts_seen
-                    ? "No object's references are much counted by several threads.\n\n"
-                    : "Whose references several threads count couldn't be seen.\n\n");
-    if (!w->shared_count) return;
-    gb__heads(&t, heads);
-    for (int i = 0; i < w->shared_count; i++) {
-        gb__cell(&t, "%s", w->shared[i].object);
-        gb__cell(&t, "%s", gb__number(text, w->shared[i].changes));
-    }
-    gb__add_table(p, &t);
-}
-
-static void gb__add_waits(gb__paper *p, const gb_result *result)
-{
-    for (size_t i = 0; i < result->cell_count; i++) {
-        const gb_cell *c = &result->cells[i];
-        gb__table t;
-        gb__line title;
-        if (!gb__wait_table(result, c, title, &t)) continue;
-        char *figures = strstr(title, ": ");
-        *figures = 0;
-        gb__add_item(p, title, "%s", figures + 2);
-        gb__buf_str(&p->text, "\n");
-        gb__add_table(p, &t);
-        gb__add_sources(p, &gb__noted_round(c)->waits);
-        gb__buf_str(&p->text, "\n");
-        gb__add_sharing(p, gb__noted_round(c));
-        gb__add_what_if(p, &c->what_if);
-    }
-}
-
-static gb_code gb__write_paper(gb__paper *p, const gb_result *r, FILE *out, gb_error *error)
-{
-    gb__table t;
-    gb__view v = gb__look_up(r);
-    locale_t before = gb__use_point();
-    if (!v.failed) {
-        if (p->markdown) gb__buf_str(&p->text, "## What free-threading does here\n\n");
-        if (!r->plan.waits) gb__add_answer(p, r);
-        gb__add_builds(p, r);
-        if (r->plan.waits) {
-            gb__add_waits(p, r);
-        } else {
-            gb__main_table(&v, &t);
-            gb__add_table(p, &t);
-            gb__verdict_table(&v, &t);
-            gb__add_table(p, &t);
-            gb__add_method(&p->text, &v);
-        }
-        if (r->warning_count) gb__buf_str(&p->text, "\n");
-        for (size_t i = 0; i < r->warning_count; i++) {
-            size_t more = gb__warnings_like(r, i);
-            if (more == 1) gb__add_item(p, "Warning", "%s.", r->warnings[i]);
-            if (more > 1)
-                gb__add_item(p, "Warning", "%s; so in %zu row%s more.", r->warnings[i], more - 1,
-                             &"s"[more == 2]);
-        }
-    }
-    p->text.failed |= v.failed;
-    free(v.pairs);
-    gb__restore_locale(before);
-    return gb__write_out(&p->text, out, error);
-}
-
-GB_API gb_code gb_report_answer(const gb_result *result, FILE *out, gb_error *error)
-{
-    gb__paper p = {.markdown = false};
-    locale_t before = gb__use_point();
-    gb__add_answer(&p, result);
-    gb__restore_locale(before);
-    return gb__write_out(&p.text, out, error);
-}
-
-// Its width counts, and whether it wants colour (no-color.org).
-GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *error)
-{
-    struct winsize size;
-    gb__paper p = {.markdown = false};
-    const char *off = getenv("NO_COLOR"), *kind = getenv("TERM");
-    bool terminal = isatty(fileno(out));
-    p.colour = terminal && !(off && *off) && !(kind && !strcmp(kind, "dumb"));
-    if (terminal && !ioctl(fileno(out), TIOCGWINSZ, &size)) p.width = size.ws_col;
-    return gb__write_paper(&p, result, out, error);
-}
-
-GB_API gb_code gb_report_markdown(const gb_result *result, FILE *out, gb_error *error)
-{
-    return gb__write_paper(&(gb__paper){.markdown = true}, result, out, error);
 }
 
 // ---- CSV: a row a cell, then a row a pair, with ratios to the one it is against -----------------
@@ -15677,7 +15294,7 @@ GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error
 {
     gb__table t = {0};
     gb__buf b = {0};
-    gb__view v = gb__look_up(result);
+    gb__pair p;
     locale_t before = gb__use_point();
     gb__heads(&t, (const char *const[]){"id", "against", "scenario", "endpoint", "variant",
                                         "workers", "threads", "interface", "connections", "rate",
@@ -15693,12 +15310,10 @@ GB_API gb_code gb_report_csv(const gb_result *result, FILE *out, gb_error *error
     t.columns = t.count;
     for (size_t i = 0; i < result->cell_count; i++)
         gb__csv_row(&t, result, &result->cells[i], NULL);
-    for (size_t i = 0; i < v.pair_count; i++)
-        gb__csv_row(&t, result, v.pairs[i].candidate, &v.pairs[i]);
+    for (size_t i = 0; gb__next_pair(result, &i, &p);) gb__csv_row(&t, result, p.candidate, &p);
     gb__table_csv(&t, &b);
-    b.failed |= t.failed || v.failed;
+    b.failed |= t.failed;
     gb__table_free(&t);
-    free(v.pairs);
     gb__restore_locale(before);
     return gb__write_out(&b, out, error);
 }
@@ -17414,11 +17029,11 @@ static void gb__chart_legend(const gb__chart *k, gb__buf *b)
     }
 }
 
-// Frees the points; nothing is drawn where there are none.
+// Frees the points; nothing is drawn of less than two.
 static void gb__chart_draw(gb__chart *k, gb__buf *b)
 {
     b->failed |= k->failed;
-    if (k->count) {
+    if (k->count > 1) {
         gb__chart_fit(k);
         gb__html(b, "<figure><figcaption><b>%s</b>%s</figcaption>\n", k->title, k->note);
         gb__buf_printf(b, "<svg viewBox=\"0 0 %d 190\" role=\"img\">", GB__WIDTH);
@@ -17435,32 +17050,7 @@ static void gb__chart_draw(gb__chart *k, gb__buf *b)
 // ================================================================================================
 // >>lines
 // What a page has of a scenario: one picture, req/s against the CPUs that the server had or, where
-// all rows had as many, against what serves; and tables.
-
-static const char *const gb__tones[] = {"", "good", "bad", "mute"};  // of each gb__tone
-
-// Frees the table.
-static void gb__table_html(gb__table *t, gb__buf *b, const char *caption)
-{
-    gb__html(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"%s\"><table>"
-             "<caption>%s</caption>\n<thead>", caption, caption);
-    for (size_t i = 0; i < t->count; i++) {
-        size_t column = i % t->columns;
-        bool head = i < t->columns, left = column < t->left;
-        if (!column) gb__buf_str(b, i == t->columns ? "</thead>\n<tbody><tr>" : "<tr>");
-        gb__html(b, head   ? "<th scope=\"col\" class=\"%s%s\">%s</th>"
-                    : left ? "<th scope=\"row\" class=\"%s%s\">%s</th>"
-                           : "<td class=\"%s%s\">%s</td>",
-                 left ? "s " : "", gb__tones[t->cells[i].tone], gb__table_text(t, i));
-        if (column + 1 == t->columns) gb__buf_str(b, "</tr>\n");
-    }
-    gb__buf_str(b, t->count > t->columns ? "</tbody></table></div>\n"
-                                         : "</thead></table></div>\n");
-    b->failed |= t->failed;
-    gb__table_free(t);
-}
-
-// ---- the picture --------------------------------------------------------------------------------
+// all rows had as many, against what serves.
 
 static size_t gb__look(const gb_result *r, const gb_cell *c)
 {
@@ -17571,9 +17161,9 @@ static void gb__throughput_figure(gb__buf *b, const gb__scene *s)
 }
 
 // ================================================================================================
-// >>html
-// A result as one page: the answer in words, a picture of each scenario, tables, and what to judge
-// them by. No script, nothing fetched. Text that comes from the result goes through gb__html.
+// >>paper
+// What a report is written on: a terminal, Markdown, or an HTML page, with no script and nothing
+// fetched. Text that comes from a result is only text on each.
 
 // ---- style --------------------------------------------------------------------------------------
 
@@ -17593,12 +17183,12 @@ static const char gb__style[] =
     "h1{font-size:clamp(1.5rem,5vw,2.1rem);line-height:1.2;margin:.2rem 0 .6rem}\n"
     "h2{font-size:1.3rem;line-height:1.3;margin:3.2rem 0 .6rem;padding-top:.9rem;"
     "border-top:1px solid var(--rule)}\n"
-    "p,ul,dl{margin:.5rem 0;max-width:46rem}\nul{padding-left:1.2rem}\nli{margin:.3rem 0}\n"
-    "a{color:var(--b0)}\nb,td,th,dd{unicode-bidi:isolate}\n"
+    "p,ul{margin:.5rem 0;max-width:46rem}\nul{padding-left:1.2rem}\nli{margin:.3rem 0}\n"
+    "a{color:var(--b0)}\nb,td,th{unicode-bidi:isolate}\n"
     ".mute,caption{color:var(--mute);font-weight:400}\n"
     ".good{color:var(--good)}\n.bad{color:var(--bad)}\n.b0{--c:var(--b0)}.b1{--c:var(--b1)}"
     ".b2{--c:var(--b2)}.b3{--c:var(--b3)}.b4{--c:var(--b4)}.k{--c:var(--k)}\n"
-    "main section:first-child h2{border:0;margin-top:1rem;padding:0}\n"
+    "h1+h2{border:0;margin-top:1rem;padding:0}\n"
     ".grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,20rem),"
     "1fr));gap:2rem 2.4rem;align-items:start;margin:1rem 0}\n"
     "figure{margin:0;min-width:0;max-width:34rem;break-inside:avoid}\n"
@@ -17612,8 +17202,6 @@ static const char gb__style[] =
     "vertical-align:bottom;white-space:normal}tr :last-child{padding-right:.1rem}"
     ".s{text-align:left}.name{display:inline-block;font-size:.82rem;color:var(--c);"
     "margin-right:.7rem}\n"
-    "dl{display:grid;gap:0 1.5rem}dt{color:var(--mute)}dd{margin:0 0 .4rem}"
-    "@media(min-width:40rem){dl{grid-template-columns:13rem 1fr}}\n"
     ".note{background:var(--box);border-left:3px solid var(--bad);padding:.6rem .9rem}\n"
     "@media print{:root{font-size:9pt;--bg:#fff}*{print-color-adjust:exact}body{max-width:none;"
     "padding:0}.scroll{overflow:visible}table{font-size:6pt}th,td{padding:.2rem .3rem .2rem 0}"
@@ -17631,105 +17219,166 @@ static const char gb__picture_style[] =
     ".b1 .l{stroke-dasharray:8 3}.b2 .l{stroke-dasharray:4 2}.b3 .l{stroke-dasharray:8 3 2 3}"
     ".b4 .l{stroke-dasharray:3 3}.k .l{stroke-dasharray:1.5 2.5}\n";
 
-// ---- the page -----------------------------------------------------------------------------------
+// ---- paper --------------------------------------------------------------------------------------
 
-static void gb__all_figures(gb__buf *b, const gb__view *v)
+typedef enum gb__kind { GB__TERMINAL, GB__MARKDOWN, GB__HTML } gb__kind;
+
+typedef struct gb__paper {
+    gb__kind kind;
+    bool colour;
+    size_t width;  // of a terminal; 0: any
+    gb__buf text;  // so far
+} gb__paper;
+
+// What only a page has.
+static void gb__add_markup(gb__paper *p, const char *markup)
 {
-    gb__table t;
-    gb__buf_str(b, "<section>\n<h2>All figures</h2>\n");
-    gb__main_table(v, &t);
-    gb__table_html(&t, b, "Every cell: medians of its rounds; +-: half of the 95 % interval");
-    gb__verdict_table(v, &t);
-    if (v->pair_count) gb__table_html(&t, b, "Every comparison: ratios with 95 % intervals");
-    gb__table_free(&t);
-    gb__buf_str(b, "</section>\n");
+    if (p->kind == GB__HTML) gb__buf_str(&p->text, markup);
 }
 
-static void gb__html_fact(gb__buf *b, const char *name, const char *text)
+static void gb__add_text(gb__paper *p, const char *text)
 {
-    if (*text) gb__html(b, "<dt>%s</dt><dd>%s</dd>\n", name, text);
+    gb__buf clean = {0};
+    if (p->kind == GB__HTML) gb__html_text(&p->text, text);
+    if (p->kind == GB__TERMINAL) gb__add_clean(&p->text, text);
+    if (p->kind != GB__MARKDOWN) return;
+    gb__add_clean(&clean, text);
+    if (clean.data) gb__add_escaped(&p->text, clean.data, true);
+    p->text.failed |= clean.failed;
+    gb__buf_free(&clean);
 }
 
-static void gb__builds(gb__buf *b, const gb_result *r)
+// Broken where it is wider than the terminal, or than print.
+static void gb__add_wrapped(gb__paper *p, const char *text)
 {
-    gb__line text;
-    gb__buf_str(b, "<section>\n<h2>Builds</h2>\n<dl>\n");
-    for (size_t i = 0; i < r->python_count; i++) {
-        gb__html_fact(b, r->pythons[i].id, gb__build_text(&r->pythons[i], text));
-        gb__html_fact(b, "compiled with", r->pythons[i].compiler);
-        gb__html_fact(b, "configured with", r->pythons[i].configure_args);
+    gb__buf clean = {0};
+    size_t width = p->width && p->width < 100 ? p->width : 100, used = 0;
+    gb__add_clean(&clean, text);
+    for (const char *s = clean.data; s && *s;) {
+        size_t n = strcspn(s, " ");
+        bool breaks = used > 2 && used + n >= width;
+        if (used) gb__buf_str(&p->text, breaks ? "\n  " : " ");
+        gb__buf_add(&p->text, s, n);
+        used = (breaks ? 2 : used + (used > 0)) + n;
+        s += n + (s[n] == ' ');
     }
-    gb__html_fact(b, "requests", r->plan.requests);
-    gb__buf_str(b, "</dl>\n</section>\n");
+    p->text.failed |= clean.failed;
+    gb__buf_free(&clean);
 }
 
-static void gb__warnings(gb__buf *b, const gb_result *r)
+static void gb__add_paragraph(gb__paper *p, const char *text)
 {
-    gb__buf_str(b, "<section>\n<h2 id=\"warnings\">Warnings</h2>\n");
-    gb__buf_str(b, r->warning_count ? "<ul>\n" : "<p>None.</p>\n");
-    for (size_t i = 0; i < r->warning_count; i++) gb__html(b, "<li>%s.</li>\n", r->warnings[i]);
-    gb__buf_str(b, r->warning_count ? "</ul>\n</section>\n" : "</section>\n");
+    gb__add_markup(p, "<p>");
+    if (p->kind == GB__TERMINAL) gb__add_wrapped(p, text);
+    else gb__add_text(p, text);
+    gb__buf_str(&p->text, p->kind == GB__HTML ? "</p>\n" : "\n");
 }
 
-static void gb__method(gb__buf *b, const gb__view *v)
+static void gb__begin_list(gb__paper *p)
 {
-    gb__buf text = {0};
-    gb__add_method(&text, v);
-    gb__html(b, "<section>\n<h2>Method</h2>\n<p>%s</p>\n</section>\n", text.data ? text.data : "");
-    b->failed |= text.failed;
-    gb__buf_free(&text);
+    gb__add_markup(p, "<ul>\n");
 }
 
-static void gb__page_title(gb__buf *b, const gb_result *r)
+static void gb__end_list(gb__paper *p)
 {
-    for (size_t i = r->python_count; i--;)
-        gb__html(b, i > 1 ? "%s, " : i ? "%s against " : "%s", r->pythons[i].id);
-    if (!r->python_count) gb__buf_str(b, "A measurement");
+    gb__buf_str(&p->text, p->kind == GB__HTML ? "</ul>\n" : "\n");
 }
 
-// `title`, which is markup, or the builds'.
-static void gb__page_open(gb__buf *b, const char *title)
+// A line of a list, with what it is about.
+static void gb__add_item(gb__paper *p, const char *about, const char *text)
 {
-    gb__buf_str(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-                "style-src 'unsafe-inline'; img-src data:\">\n");
-    gb__buf_printf(b, "<link rel=\"icon\" href=\"data:,\">\n<title>%s - gilbench</title>\n<style>\n"
-                   "%s%s</style>\n</head>\n<body>\n<header>\n<h1>%s</h1>\n", title, gb__style,
-                   gb__picture_style, title);
+    static const char *const marks[][3] = {
+        {"", ": ", "\n"}, {"- **", "**: ", "\n"}, {"<li><b>", "</b>: ", "</li>\n"}};
+    gb__buf_str(&p->text, marks[p->kind][0]);
+    gb__add_text(p, about);
+    gb__buf_str(&p->text, marks[p->kind][1]);
+    gb__add_text(p, text);
+    gb__buf_str(&p->text, marks[p->kind][2]);
 }
 
-static void gb__page_head(gb__buf *b, const gb_result *r)
+static void gb__table_html(const gb__table *t, gb__buf *b, const char *caption)
 {
-    gb__line machine;
+    static const char *const tones[] = {"", "good", "bad", "mute"};  // of each gb__tone
+    gb__html(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"%s\"><table>"
+             "<caption>%s</caption>\n<thead>", caption, caption);
+    for (size_t i = 0; i < t->count; i++) {
+        size_t column = i % t->columns;
+        bool head = i < t->columns, left = column < t->left;
+        if (!column) gb__buf_str(b, i == t->columns ? "</thead>\n<tbody><tr>" : "<tr>");
+        gb__html(b, head   ? "<th scope=\"col\" class=\"%s%s\">%s</th>"
+                    : left ? "<th scope=\"row\" class=\"%s%s\">%s</th>"
+                           : "<td class=\"%s%s\">%s</td>",
+                 left ? "s " : "", tones[t->cells[i].tone], gb__table_text(t, i));
+        if (column + 1 == t->columns) gb__buf_str(b, "</tr>\n");
+    }
+    gb__buf_str(b, "</tbody></table></div>\n");
+}
+
+// Frees the table.
+static void gb__add_table(gb__paper *p, gb__table *t, const char *caption)
+{
+    if (t->count > t->columns) {
+        if (p->kind == GB__HTML) gb__table_html(t, &p->text, caption);
+        else if (p->kind == GB__MARKDOWN) gb__table_markdown(t, &p->text);
+        else gb__table_aligned(t, p->width, p->colour, &p->text);
+        gb__buf_str(&p->text, "\n");
+    }
+    p->text.failed |= t->failed;
+    gb__table_free(t);
+}
+
+static void gb__open_page(gb__buf *b, const char *title)
+{
+    gb__html(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+             "style-src 'unsafe-inline'; img-src data:\">\n<link rel=\"icon\" href=\"data:,\">\n"
+             "<title>%s - gilbench</title>\n<style>\n", title);
+    gb__buf_str(b, gb__style);
+    gb__buf_str(b, gb__picture_style);
+    gb__html(b, "</style>\n</head>\n<body>\n<main>\n<h1>%s</h1>\n", title);
+}
+
+static void gb__close_page(gb__paper *p)
+{
+    gb__add_markup(p, "<p class=\"mute\">Made by gilbench " GB_VERSION ".</p>\n</main>\n</body>\n"
+                   "</html>\n");
+}
+
+// ================================================================================================
+// >>page
+// A result to be read: in words, in tables and, on a page, in pictures. One walk writes it on each
+// kind of paper.
+
+// ---- the answer, the builds ---------------------------------------------------------------------
+
+static void gb__add_title(gb__paper *p, const gb_result *r)
+{
     gb__buf title = {0};
-    gb__page_title(&title, r);
-    gb__page_open(b, title.data ? title.data : "");
-    b->failed |= title.failed;
+    gb__buf_str(&title, r->python_count ? "" : "A measurement");
+    for (size_t i = r->python_count; i--;)
+        gb__buf_printf(&title, i > 1 ? "%s, " : i ? "%s against " : "%s", r->pythons[i].id);
+    if (p->kind == GB__HTML && title.data) gb__open_page(&p->text, title.data);
+    if (p->kind == GB__MARKDOWN) gb__buf_str(&p->text, "## What free-threading does here\n\n");
+    p->text.failed |= title.failed;
     gb__buf_free(&title);
-    gb__html(b, "<p class=\"mute\">%s</p>\n", gb__machine_text(r, machine));
-    if (r->interrupted)
-        gb__buf_str(b, "<p class=\"note\">Interrupted: what is here was measured before.</p>\n");
-    gb__buf_str(b, "</header>\n<main>\n");
 }
 
-static void gb__answer_section(gb__buf *b, const gb_result *r)
+static void gb__add_sentence(gb__paper *p, const char *text)
 {
-    gb__sentences *a = gb__sentences_of(r);
-    gb__buf_str(b, a && a->count ? "<ul>\n" : "");
-    for (size_t i = 0; a && i < a->count; i++) {
-        const char *line = a->lines[i], *colon = strchr(line, ':');
-        gb__phrase about;
-        snprintf(about, sizeof about, "%.*s", colon ? (int)(colon - line) : 0, line);
-        gb__html(b, *about ? "<li><b>%s</b>%s</li>\n" : "<li>%s%s</li>\n", about,
-                 line + strlen(about));
+    const char *colon = strstr(text, ": ");
+    gb__phrase about;
+    snprintf(about, sizeof about, "%.*s", colon ? (int)(colon - text) : 0, text);
+    if (p->kind == GB__HTML) {
+        gb__html(&p->text, colon ? "<li><b>%s</b>%s</li>\n" : "<li>%s%s</li>\n", about,
+                 text + strlen(about));
+        return;
     }
-    gb__buf_str(b, a && a->count ? "</ul>\n" : "");
-    b->failed |= !a;
-    free(a);
+    gb__buf_str(&p->text, p->kind == GB__MARKDOWN ? "- " : "");
+    gb__add_paragraph(p, text);
 }
 
-static void gb__pictures(gb__buf *b, const gb_result *r)
+static void gb__add_pictures(gb__buf *b, const gb_result *r)
 {
     gb__buf_str(b, "<div class=\"grid\">\n");
     for (size_t i = 0; i < r->cell_count; i++) {
@@ -17738,55 +17387,366 @@ static void gb__pictures(gb__buf *b, const gb_result *r)
         if (scene.first) gb__throughput_figure(b, &scene);
     }
     gb__buf_str(b, "</div>\n");
-}
-
-static void gb__waits_page(gb__buf *b, const gb_result *r)
-{
-    gb__table t;
-    gb__line title;
-    for (size_t i = 0; i < r->cell_count; i++) {
-        if (gb__wait_table(r, &r->cells[i], title, &t)) gb__table_html(&t, b, title);
-        gb__table_free(&t);
-    }
-}
-
-static void gb__page(gb__buf *b, const gb__view *v)
-{
-    const gb_result *r = v->result;
-    gb__small text;
-    gb__page_head(b, r);
-    gb__buf_str(b, "<section>\n<h2>The answer</h2>\n");
-    if (r->plan.waits) {
-        gb__waits_page(b, r);
-    } else {
-        gb__answer_section(b, r);
-        gb__pictures(b, r);
-    }
-    if (!r->cell_count) gb__buf_str(b, "<p>Nothing was measured.</p>\n");
     if (r->warning_count)
-        gb__html(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%s "
-                 "warning%s</a>.</p>\n", gb__tick_text(text, (double)r->warning_count),
-                 r->warning_count == 1 ? "" : "s");
-    gb__buf_str(b, "</section>\n");
-    gb__all_figures(b, v);
-    gb__builds(b, r);
-    gb__warnings(b, r);
-    gb__method(b, v);
-    gb__buf_str(b, "</main>\n<footer><p class=\"mute\">Made by gilbench " GB_VERSION
-                ".</p></footer>\n</body>\n</html>\n");
+        gb__buf_printf(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%zu "
+                       "warning%s</a>.</p>\n", r->warning_count, &"s"[r->warning_count == 1]);
+}
+
+static void gb__add_answer(gb__paper *p, const gb_result *r)
+{
+    gb__sentences *a = gb__sentences_of(r);
+    gb__add_markup(p, "<h2>The answer</h2>\n");
+    if (a && a->count) gb__begin_list(p);
+    for (size_t i = 0; a && i < a->count; i++) gb__add_sentence(p, a->lines[i]);
+    if (a && a->count) gb__end_list(p);
+    if (p->kind == GB__HTML) gb__add_pictures(&p->text, r);
+    p->text.failed |= !a;
+    free(a);
+}
+
+static const char *gb__machine_text(const gb_result *r, gb__line text)
+{
+    const gb_host *h = &r->host;
+    const gb_placement *on = &r->plan.cpus;
+    gb__ranges server, client;
+    char cpus[512] = "";
+    gb__cpus_text(on->server_cpus, on->server_cpu_count, server);
+    gb__cpus_text(on->client_cpus, on->client_cpu_count, client);
+    if (*server)
+        snprintf(cpus, sizeof cpus, gb__is_parted(on) ? " (server on %.200s, client on %.200s)"
+                                                      : " (server and client share %.200s)",
+                 server, client);
+    snprintf(text, sizeof(gb__line), "%s, %d CPUs%s, %.0f GB, %s, %s",
+             *h->cpu_model ? h->cpu_model : "unknown CPU", h->cpus, cpus, (double)h->memory / 1e9,
+             h->kernel, r->started);
+    return text;
+}
+
+static const char *gb__build_text(const gb_python *p, gb__line text)
+{
+    snprintf(text, sizeof(gb__line), "CPython %s%s%s%s, %s, %s", p->version,
+             p->free_threaded ? " free-threaded" : "", p->gil == 1 ? " with the GIL forced on" : "",
+             p->debug ? ", a debug build" : "", p->optimized, p->executable);
+    return text;
+}
+
+static void gb__add_builds(gb__paper *p, const gb_result *r)
+{
+    gb__line text;
+    gb__add_markup(p, "<h2>Builds</h2>\n");
+    gb__begin_list(p);
+    gb__add_item(p, "Machine", gb__machine_text(r, text));
+    if (*r->plan.requests) gb__add_item(p, "Requests", r->plan.requests);
+    for (const gb_python *python = r->pythons; python < r->pythons + r->python_count; python++) {
+        gb__add_item(p, python->id, gb__build_text(python, text));
+        if (p->kind != GB__HTML) continue;
+        gb__add_item(p, "compiled with", python->compiler);
+        gb__add_item(p, "configured with", python->configure_args);
+    }
+    gb__end_list(p);
+}
+
+// ---- the method ---------------------------------------------------------------------------------
+
+static const char gb__reported_note[] =
+    "Reported: the figures of \"Python 3.14t Benchmarks: The GIL-Free Future of Web Services "
+    "Emerges\" (news.lavx.hu), a retelling of \"The Future of Python Web Services Looks GIL-Free\" "
+    "(baro.dev, October 2025): one run on 8 cores with 16 GB, Granian, rewrk; its WSGI rows don't "
+    "say how many connections. Another machine's figures: no target.";
+
+// What columns mean where rows are tasks.
+static const char gb__task_note[] =
+    "Tasks: req/s are jobs a second, ms the time of a job (split: until its last share is done), "
+    "threads the workers, which are what the variant says, else threads; req/s against 1 thread "
+    "are the speed-up. Reported by M. Grinberg (\"Python 3.14 Is Here. How Fast Is It?\", October "
+    "2025; a laptop of Intel and one of Apple, mean of 3 runs), here as retold by engineered.at: "
+    "fib(40) takes 3.14 6.49 s; with 4 threads, each doing the whole job, its free-threaded build "
+    "is 3.1x as fast in fib(40) and 2.0x in bubble(10000), whose numbers were random. Another "
+    "machine's figures: no target.";
+
+// What several workers are, of each build.
+static void gb__add_workers(gb__paper *p, const gb_result *r)
+{
+    gb__buf text = {0};
+    for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++) {
+        const gb_cell *first = r->cells;
+        if (c->workers < 2 || *c->server || !*c->python) continue;
+        while (first->workers < 2 || *first->server || strcmp(first->python, c->python) ||
+               first->worker_model != c->worker_model)
+            first++;
+        if (first == c)
+            gb__buf_printf(&text, "%s %s of %s", text.len ? "," : "Workers:",
+                           gb__worker_models[c->worker_model], c->python);
+    }
+    if (text.len) gb__add_paragraph(p, text.data);
+    p->text.failed |= text.failed;
+    gb__buf_free(&text);
+}
+
+static void gb__add_method(gb__paper *p, const gb__view *v)
+{
+    size_t rounds = 0;
+    gb__line text;
+    for (size_t i = 0; i < v->result->cell_count; i++)
+        if (v->result->cells[i].round_count > rounds) rounds = v->result->cells[i].round_count;
+    snprintf(text, sizeof text, "Medians of %zu rounds, each on a fresh server; +-: half of the "
+             "95 %% interval. Ratios are paired within rounds, with 95 %% intervals: faster or "
+             "slower where all of it is beyond 1 %%, no difference where all is within, else "
+             "unclear.", rounds);
+    gb__add_markup(p, "<h2>Method</h2>\n");
+    gb__add_paragraph(p, rounds == 1 ? "Figures of one round, which has no interval." : text);
+    gb__add_workers(p, v->result);
+    gb__add_paragraph(p, v->memory == GB_MEMORY
+                      ? "MB: memory of the server's processes, with what they share counted once; "
+                        "1 MB = 1,000,000 bytes."
+                      : "peak RSS MB: summed over the server's processes; 1 MB = 1,000,000 bytes.");
+    gb__add_paragraph(p, "GIL wait: share of a request's time in the server spent waiting for the "
+                      "GIL; \"-\" where that isn't seen, as in somebody else's server. C handler: "
+                      "the same server without Python.");
+    if (v->sources)
+        gb__add_paragraph(p, "What has an @ is from a result of that name. Rounds of two results "
+                          "aren't paired: there the ratio is one of medians.");
+    if (v->tasks) gb__add_paragraph(p, gb__task_note);
+    if (v->reported) gb__add_paragraph(p, gb__reported_note);
+}
+
+// ---- warnings -----------------------------------------------------------------------------------
+
+// Are both of a row, and the same but for it and for figures?
+static bool gb__is_like(const char *a, const char *b)
+{
+    static const char figures[] = "0123456789.,";
+    const char *x = strstr(a, ": "), *y = strstr(b, ": ");
+    if (!x || !y || !memchr(a, '/', (size_t)(x - a)) || !memchr(b, '/', (size_t)(y - b)))
+        return false;
+    do {
+        x += 1 + strspn(x + 1, figures);
+        y += 1 + strspn(y + 1, figures);
+    } while (*x && *x == *y);
+    return *x == *y;
+}
+
+// How many warnings are of this kind: the same words in other rows, with other figures. 0: an
+// earlier one speaks for it.
+static size_t gb__warnings_like(const gb_result *r, size_t index)
+{
+    size_t n = 1;
+    for (size_t i = 0; i < r->warning_count; i++) {
+        bool like = i != index && gb__is_like(r->warnings[index], r->warnings[i]);
+        if (like && i < index) return 0;
+        n += like;
+    }
+    return n;
+}
+
+static void gb__add_warnings(gb__paper *p, const gb_result *r)
+{
+    char text[600];
+    if (!r->warning_count) return;
+    gb__buf_str(&p->text, "\n");
+    gb__add_markup(p, "<h2 id=\"warnings\">Warnings</h2>\n<ul>\n");
+    for (size_t i = 0; i < r->warning_count; i++) {
+        size_t more = gb__warnings_like(r, i);
+        if (!more) continue;
+        int n = snprintf(text, sizeof text, "%s", r->warnings[i]);
+        if (more > 1)
+            n += snprintf(text + n, sizeof text - (size_t)n, "; so in %zu row%s more", more - 1,
+                          &"s"[more == 2]);
+        snprintf(text + n, sizeof text - (size_t)n, ".");
+        if (p->kind == GB__HTML) gb__add_sentence(p, text);
+        else gb__add_item(p, "Warning", text);
+    }
+    gb__add_markup(p, "</ul>\n");
+}
+
+// ---- who waits for what -------------------------------------------------------------------------
+
+// The time that waits are a share of: that of all requests in the server.
+static double gb__served_ms(const gb_round *r)
+{
+    double us = r->anatomy_us.read.mean + r->anatomy_us.attach_wait.mean + r->anatomy_us.app.mean +
+                r->anatomy_us.lock_wait.mean + r->anatomy_us.world_wait.mean +
+                r->anatomy_us.write.mean;
+    double waited = 0, ms = us * (double)r->requests / 1e3;
+    for (int i = 0; i <= GB_WAIT_EVENT; i++) waited += r->waits.ms[i];
+    return waited > ms ? waited : ms;  // requests reach beyond the window
+}
+
+// "84 % for the GIL, 2 % for locks"
+static const char *gb__waited_text(const gb_round *r, gb__phrase text)
+{
+    int n = 0;
+    for (int i = 0; i <= GB_WAIT_EVENT; i++) {
+        double share = 100 * r->waits.ms[i] / gb__served_ms(r);
+        if (share >= 0.5)
+            n += snprintf(text + n, sizeof(gb__phrase) - (size_t)n, "%s%.0f %% for %s",
+                          n ? ", " : "", share, gb__waited_for[i]);
+    }
+    return n ? text : "less than 0.5 % for anything";
+}
+
+static void gb__wait_row_cells(gb__table *t, const gb_round *r, const gb_wait *w)
+{
+    static const char *const words[] = {"the GIL", "a lock", "the world", "another thread"};
+    gb__small text;
+    double most = 100 * w->holder_ms / w->ms;
+    gb__cell(t, "%s", *w->waiter ? w->waiter : "wherever it is");
+    gb__cell(t, "%s", words[w->kind]);
+    if (w->kind == GB_WAIT_GIL)
+        gb__cell(t, most < 99.5 ? "%s (%.0f %%)" : "%s",
+                 *w->holder ? w->holder : "no line of Python", most);
+    else
+        gb__cell(t, "%s%s%s", w->holder, *w->holder && *w->object ? ", " : "", w->object);
+    gb__cell(t, "%s", gb__number(text, w->ms * 1e3 / (double)r->requests));
+    gb__cell(t, "%.1f %%", 100 * w->ms / gb__served_ms(r));
+}
+
+static const char *gb__wait_place(const gb_waits *w, int i)  // waiters and holders in turn
+{
+    return i % 2 ? w->list[i / 2].holder : w->list[i / 2].waiter;
+}
+
+// The text of the lines that a table names, each once.
+static void gb__add_sources(gb__paper *p, const gb_waits *w)
+{
+    gb__begin_list(p);
+    for (int i = 0; i < 2 * w->count; i++) {
+        const gb_wait *of = &w->list[i / 2];
+        const char *source = i % 2 ? of->holder_source : of->waiter_source;
+        int first = 0;
+        while (first < i && strcmp(gb__wait_place(w, first), gb__wait_place(w, i))) first++;
+        if (*source && first == i) gb__add_item(p, gb__wait_place(w, i), source);
+    }
+    gb__end_list(p);
+}
+
+// What was noted of a cell.
+static void gb__add_wait_table(gb__paper *p, const gb_result *result, const gb_cell *c,
+                               const gb_round *r)
+{
+    gb__table t = {.columns = 5, .left = 3, .keys = 3};
+    gb__phrase name, about, waited;
+    gb__line text;
+    gb__small rps;
+    snprintf(about, sizeof about, "%.100s on %.100s, %d x %d", c->path, gb__name(result, c, name),
+             c->workers, c->threads);
+    snprintf(text, sizeof text, "%s req/s; %s%s", gb__number(rps, r->rps),
+             *r->waits.problem ? "waits can't be seen: " : "of a request's time it waited ",
+             *r->waits.problem ? r->waits.problem : gb__waited_text(r, waited));
+    gb__begin_list(p);
+    gb__add_item(p, about, text);
+    gb__end_list(p);
+    gb__heads(&t, (const char *const[]){"waits at", "for", "held by, or of", "ms/1000 req", "share",
+                                        NULL});
+    for (int k = 0; k < r->waits.count; k++) gb__wait_row_cells(&t, r, &r->waits.list[k]);
+    gb__add_table(p, &t, about);
+}
+
+static void gb__add_remark(gb__paper *p, const char *text)
+{
+    gb__add_paragraph(p, text);
+    gb__buf_str(&p->text, "\n");
+}
+
+static void gb__add_sharing(gb__paper *p, const gb_round *r)
+{
+    const gb_waits *w = &r->waits;
+    gb__table t = {.columns = 2, .left = 1, .keys = 1};
+    gb__small text;
+    if (!w->shared_count && w->noted && r->gil.enabled_after_load == 0)
+        gb__add_remark(p, w->counts_seen
+                       ? "No object's references are much counted by several threads."
+                       : "Whose references several threads count couldn't be seen.");
+    gb__heads(&t, (const char *const[]){"counted by several threads", "changes/request", NULL});
+    for (int i = 0; i < w->shared_count; i++) {
+        gb__cell(&t, "%s", w->shared[i].object);
+        gb__cell(&t, "%s", gb__number(text, w->shared[i].changes));
+    }
+    gb__add_table(p, &t, "Objects whose references several threads count");
+}
+
+static void gb__add_what_if(gb__paper *p, const gb_what_if *w)
+{
+    gb__line text;
+    gb__phrase ratio;
+    if (!*w->objects) return;
+    snprintf(text, sizeof text, "Without counting the references of %s: %s, %s.", w->objects,
+             gb__ratio_text(ratio, w->ratio), w->rounds < GB__FEWEST_ROUNDS
+             ? "too few rounds" : gb__metrics[GB_RPS].words[w->verdict]);
+    gb__add_remark(p, text);
+}
+
+static void gb__add_waits(gb__paper *p, const gb_result *result)
+{
+    gb__add_markup(p, "<h2>Who waits for what</h2>\n");
+    for (size_t i = 0; i < result->cell_count; i++) {
+        const gb_cell *c = &result->cells[i];
+        const gb_round *r = gb__noted_round(c);
+        if (!r) continue;
+        gb__add_wait_table(p, result, c, r);
+        gb__add_sources(p, &r->waits);
+        gb__add_sharing(p, r);
+        gb__add_what_if(p, &c->what_if);
+    }
+}
+
+// ---- all of it ----------------------------------------------------------------------------------
+
+static void gb__add_result(gb__paper *p, const gb_result *r)
+{
+    gb__view v = gb__look_up(r, p->kind == GB__HTML);
+    gb__table t;
+    gb__add_title(p, r);
+    if (!r->plan.waits) gb__add_answer(p, r);
+    gb__add_builds(p, r);
+    if (r->plan.waits) {
+        gb__add_waits(p, r);
+    } else {
+        gb__add_markup(p, "<h2>All figures</h2>\n");
+        gb__main_table(&v, &t);
+        gb__add_table(p, &t, "Every cell: medians of its rounds; +-: half of the 95 % interval");
+        gb__verdict_table(r, &t);
+        gb__add_table(p, &t, "Every comparison: ratios with 95 % intervals");
+        gb__add_method(p, &v);
+    }
+    gb__add_warnings(p, r);
+    gb__close_page(p);
+}
+
+static gb_code gb__write_paper(gb__paper *p, void (*add)(gb__paper *, const gb_result *),
+                               const gb_result *r, FILE *out, gb_error *error)
+{
+    locale_t before = gb__use_point();
+    add(p, r);
+    gb__restore_locale(before);
+    return gb__write_out(&p->text, out, error);
+}
+
+GB_API gb_code gb_report_answer(const gb_result *result, FILE *out, gb_error *error)
+{
+    return gb__write_paper(&(gb__paper){.width = 0}, gb__add_answer, result, out, error);
+}
+
+// Its width counts, and whether it wants colour (no-color.org).
+GB_API gb_code gb_report_table(const gb_result *result, FILE *out, gb_error *error)
+{
+    struct winsize size;
+    gb__paper p = {.width = 0};
+    const char *off = getenv("NO_COLOR"), *kind = getenv("TERM");
+    bool terminal = isatty(fileno(out));
+    p.colour = terminal && !(off && *off) && !(kind && !strcmp(kind, "dumb"));
+    if (terminal && !ioctl(fileno(out), TIOCGWINSZ, &size)) p.width = size.ws_col;
+    return gb__write_paper(&p, gb__add_result, result, out, error);
+}
+
+GB_API gb_code gb_report_markdown(const gb_result *result, FILE *out, gb_error *error)
+{
+    return gb__write_paper(&(gb__paper){.kind = GB__MARKDOWN}, gb__add_result, result, out, error);
 }
 
 GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error)
 {
-    gb__buf b = {0};
-    gb__view v = gb__look_up(result);
-    locale_t before = gb__use_point();
-    v.page = true;
-    if (!v.failed) gb__page(&b, &v);
-    b.failed |= v.failed;
-    free(v.pairs);
-    gb__restore_locale(before);
-    return gb__write_out(&b, out, error);
+    return gb__write_paper(&(gb__paper){.kind = GB__HTML}, gb__add_result, result, out, error);
 }
 
 // ================================================================================================
@@ -17803,25 +17763,24 @@ static int gb__class_number(const gb_result *r, const gb_cell *c, int n)
 static bool gb__same_question(const gb_result *r, const gb_cell *a, const gb_result *s,
                               const gb_cell *b)
 {
+    const gb_python *p = gb__find_python(r, a->python), *q = gb__find_python(s, b->python);
     bool topology = gb__class_number(r, a, a->workers) == gb__class_number(s, b, b->workers) &&
                     gb__class_number(r, a, a->threads) == gb__class_number(s, b, b->threads);
-    return !strcmp(a->scenario, b->scenario) && !strcmp(a->path, b->path) &&
-           !strcmp(a->server, b->server) && gb__same_load(a, b) && a->best == b->best &&
-           (a->best || topology);
+    return p && q && gb__same_kind(p, q) && !strcmp(a->scenario, b->scenario) &&
+           !strcmp(a->path, b->path) && !strcmp(a->server, b->server) && gb__same_load(a, b) &&
+           a->best == b->best && (a->best || topology);
 }
 
-// The ratio of builds that answers the same question as `like`; `like` NULL: the first after
-// `*from` of this result. NULL: there is none.
+// The ratio of builds in `r` that answers the same question as this one of `of`; NULL: none does.
 static const gb_comparison *gb__class_ratio(const gb_result *r, const gb_result *of,
-                                            const gb_comparison *like, size_t *from)
+                                            const gb_comparison *like)
 {
-    const gb_cell *l = like ? gb__find_cell(of, like->candidate) : NULL;
-    for (size_t i = *from; i < r->comparison_count; i++) {
-        const gb_comparison *k = &r->comparisons[i];
-        const gb_cell *a = gb__find_cell(r, k->baseline), *b = gb__find_cell(r, k->candidate);
-        *from = i + 1;
-        if (strcmp(k->metric, "rps") || !a || !b || !strcmp(a->python, b->python)) continue;
-        if (!like || (l && gb__same_question(of, l, r, b))) return k;
+    const gb_cell *a = gb__find_cell(of, like->baseline), *b = gb__find_cell(of, like->candidate);
+    for (const gb_comparison *k = r->comparisons; k < r->comparisons + r->comparison_count; k++) {
+        const gb_cell *c = gb__find_cell(r, k->baseline), *d = gb__find_cell(r, k->candidate);
+        if (!strcmp(k->metric, "rps") && strcmp(c->python, d->python) &&
+            gb__same_question(of, a, r, c) && gb__same_question(of, b, r, d))
+            return k;
     }
     return NULL;
 }
@@ -17829,46 +17788,6 @@ static const gb_comparison *gb__class_ratio(const gb_result *r, const gb_result 
 static const char *gb__class_name(const gb_result *r)
 {
     return *r->name ? gb__basename(r->name) : r->host.hostname;
-}
-
-// NAN: there is none.
-static double gb__class_median(const gb_comparison *const *found, size_t count)
-{
-    double *ratios = calloc(count + 1, sizeof *ratios), median = NAN;
-    size_t n = 0;
-    for (size_t i = 0; i < count && ratios; i++)
-        if (found[i] && isfinite(found[i]->ratio.median)) ratios[n++] = found[i]->ratio.median;
-    if (n) median = gb_median_ci(ratios, n, 1).median;
-    free(ratios);
-    return median;
-}
-
-// Does what this machine saw contradict the median of all?
-static bool gb__is_apart(const gb_comparison *k, double median)
-{
-    return k && (k->ratio.lo > median || k->ratio.hi < median);
-}
-
-// How many say what, and whose interval is beside the median of all.
-static void gb__class_say(gb__buf *b, const gb_result *results, const gb_comparison *const *found,
-                          size_t count, double median)
-{
-    size_t all = 0, n[GB_UNCLEAR + 1] = {0}, apart = 0;
-    gb__phrase text;
-    for (size_t i = 0; i < count; i++)
-        if (found[i]) n[found[i]->verdict]++, all++;
-    for (int v = GB_NO_DIFFERENCE; v <= GB_UNCLEAR; v++) {
-        if (!n[v]) continue;
-        snprintf(text, sizeof text, "%zu of %zu machines", n[v], all);
-        gb__html(b, "<li><b>%s</b> on %s</li>\n", gb__verdicts[v], text);
-    }
-    gb__html(b, "<li>The median of all is %s; ",
-             gb__ratio_text(text, (gb_interval){median, median, median}));
-    for (size_t i = 0; i < count; i++)
-        if (gb__is_apart(found[i], median))
-            gb__html(b, apart++ ? ", %s %s" : "<b>different</b> from it: %s %s",
-                     gb__class_name(&results[i]), gb__ratio_text(text, found[i]->ratio));
-    gb__buf_str(b, apart ? ".</li>\n" : "no machine differs from it.</li>\n");
 }
 
 static const char *gb__class_words(const gb_result *r, const gb_cell *c, gb__phrase text)
@@ -17880,74 +17799,91 @@ static const char *gb__class_words(const gb_result *r, const gb_cell *c, gb__phr
     return gb__topology_words(c, text);
 }
 
-static void gb__class_question(gb__buf *b, const gb_result *results, size_t count, size_t first,
-                               const gb_comparison *k)
+static void gb__class_row(gb__table *t, const gb_result *r, const gb_comparison *k)
 {
-    const gb_cell *c = gb__find_cell(&results[first], k->candidate);
-    const gb_comparison **found = calloc(count, sizeof(void *));
+    gb__cell(t, "%s", gb__class_name(r));
+    gb__cell(t, "%s", r->host.cpu_model);
+    gb__cell(t, "%d", r->host.cpus);
+    gb__ratio(t, k);
+    gb__cell(t, "%zu", r->warning_count);
+}
+
+// One whose interval is beside the median of all is named.
+static void gb__class_mark(gb__paper *p, gb__chart *chart, const gb_result *r, gb_interval ratio,
+                           double median)
+{
+    bool apart = ratio.lo > median || ratio.hi < median;
+    gb__phrase of, text;
+    gb__point mark = {.look = apart, .x = r->host.cpus, .y = ratio};
+    gb__copy(mark.name, sizeof mark.name, apart ? "different from the median" : "a machine");
+    gb__add_point(chart, &mark);
+    snprintf(text, sizeof text, "%.150s %.100s", gb__class_name(r), gb__ratio_text(of, ratio));
+    if (apart) gb__add_item(p, "different from it", text);
+}
+
+// What all machines say of what this one compared.
+static void gb__class_question(gb__paper *p, const gb_result *results, size_t count,
+                               const gb_result *of, const gb_comparison *k)
+{
+    const gb_cell *c = gb__find_cell(of, k->candidate);
+    const gb_result *end = results + count;
+    double *ratios = calloc(count, sizeof *ratios);
+    size_t n = 0, said[GB_UNCLEAR + 1] = {0};
     gb__chart chart = {.title = "The ratio against CPUs", .note = "A mark a machine, with the "
                        "95 % interval.", .x_unit = "CPUs", .y_unit = "ratio of req/s",
                        .scattered = true};
-    gb__table t = {.left = 2, .keys = 2};
-    gb__phrase words;
-    if (!found) b->failed = true;
-    gb__html(b, "<section>\n<h2>%s, %s: %s, %s against %s</h2>\n<ul>\n", c->scenario, c->path,
-             gb__class_words(&results[first], c, words), c->python,
-             gb__find_cell(&results[first], k->baseline)->python);
+    gb__table t = {.columns = 5, .left = 2, .keys = 2};
+    gb__phrase text;
+    gb__html(&p->text, "<h2>%s, %s: %s, %s against %s</h2>\n", c->scenario, c->path,
+             gb__class_words(of, c, text), c->python, gb__find_cell(of, k->baseline)->python);
     gb__heads(&t, (const char *const[]){"machine", "CPU", "CPUs", "ratio of req/s", "warnings",
                                         NULL});
-    t.columns = t.count;
-    for (size_t i = 0; i < count && !b->failed; i++) {
-        const gb_result *r = &results[i];
-        size_t from = 0;
-        found[i] = gb__class_ratio(r, &results[first], k, &from);
-        gb__cell(&t, "%s", gb__class_name(r));
-        gb__cell(&t, "%s", r->host.cpu_model);
-        gb__cell(&t, "%d", r->host.cpus);
-        gb__ratio(&t, found[i]);
-        gb__cell(&t, "%zu", r->warning_count);
+    for (const gb_result *r = results; r < end && ratios; r++) {
+        const gb_comparison *found = gb__class_ratio(r, of, k);
+        gb__class_row(&t, r, found);
+        if (!found || !isfinite(found->ratio.median)) continue;
+        said[found->verdict]++;
+        ratios[n++] = found->ratio.median;
     }
-    double median = b->failed ? (double)NAN : gb__class_median(found, count);
-    for (size_t i = 0; i < count && !b->failed; i++) {
-        bool apart = gb__is_apart(found[i], median);
-        gb__point p = {.look = apart, .x = results[i].host.cpus};
-        if (!found[i]) continue;
-        p.y = found[i]->ratio;
-        gb__copy(p.name, sizeof p.name, apart ? "different from the median" : "a machine");
-        gb__add_point(&chart, &p);
+    double median = gb__median(ratios, n);
+    gb__begin_list(p);
+    for (int v = GB_NO_DIFFERENCE; v <= GB_UNCLEAR; v++) {
+        snprintf(text, sizeof text, "%zu of %zu machines", said[v], n);
+        if (said[v]) gb__add_item(p, gb__verdicts[v], text);
     }
-    if (!b->failed) gb__class_say(b, results, found, count, median);
-    gb__buf_str(b, "</ul>\n");
-    if (chart.count > 1) gb__chart_draw(&chart, b);
-    else free(chart.points);
-    gb__table_html(&t, b, "Each machine compared with itself: rounds are paired there alone.");
-    gb__buf_str(b, "</section>\n");
-    free(found);
+    gb__add_item(p, "median of all", gb__ratio_text(text, (gb_interval){median, median, median}));
+    for (const gb_result *r = results; r < end; r++) {
+        const gb_comparison *found = gb__class_ratio(r, of, k);
+        if (found) gb__class_mark(p, &chart, r, found->ratio, median);
+    }
+    gb__end_list(p);
+    gb__chart_draw(&chart, &p->text);
+    gb__add_table(p, &t, "Each machine compared with itself: rounds are paired there alone.");
+    p->text.failed |= !ratios;
+    free(ratios);
 }
 
 GB_API gb_code gb_report_class(const gb_result *results, size_t count, FILE *out, gb_error *error)
 {
-    gb__buf b = {0};
+    gb__paper p = {.kind = GB__HTML};
     locale_t before = gb__use_point();
-    gb__page_open(&b, "Python with and without the GIL, on several machines");
-    gb__buf_str(&b, "</header>\n<main>\n");
-    for (size_t i = 0; i < count; i++) {
-        size_t from = 0;
-        const gb_result *r = &results[i];
-        for (const gb_comparison *k; (k = gb__class_ratio(r, r, NULL, &from));) {
-            bool known = false;
-            for (size_t j = 0, at = 0; j < i; j++, at = 0)
-                known |= gb__class_ratio(&results[j], &results[i], k, &at) != NULL;
-            if (!known) gb__class_question(&b, results, count, i, k);
+    gb__open_page(&p.text, "Python with and without the GIL, on several machines");
+    for (const gb_result *r = results; r < results + count; r++)
+        for (size_t i = 0; i < r->comparison_count; i++) {
+            const gb_comparison *k = &r->comparisons[i];
+            const gb_result *first = results;
+            while (first < r && !gb__class_ratio(first, r, k)) first++;
+            if (gb__class_ratio(first, r, k) == k) gb__class_question(&p, results, count, r, k);
         }
-    }
-    gb__buf_str(&b, "<section>\n<h2>Warnings</h2>\n<ul>\n");
+    gb__add_markup(&p, "<h2>Warnings</h2>\n");
+    gb__begin_list(&p);
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < results[i].warning_count; j++)
-            gb__html(&b, "<li>%s: %s.</li>\n", gb__class_name(&results[i]), results[i].warnings[j]);
-    gb__buf_str(&b, "</ul>\n</section>\n</main>\n</body>\n</html>\n");
+            gb__add_item(&p, gb__class_name(&results[i]), results[i].warnings[j]);
+    gb__end_list(&p);
+    gb__close_page(&p);
     gb__restore_locale(before);
-    return gb__write_out(&b, out, error);
+    return gb__write_out(&p.text, out, error);
 }
 
 // ================================================================================================

@@ -238,6 +238,7 @@ my @hostile = ("a\"b'c", '<script>alert(1)</script>', "new\nline\r\n", 'comma, "
 my $evil = result(pythons => [map { python($_, JSON::PP::false) } @hostile],
     cells => [map { cell($_, 1, 1) } @hostile], warnings => ["<b>\e[0m*x*\nWarning: forged"]);
 $_->{app} = $_->{path} = $_->{python} for @{ $evil->{cells} };
+$_->{workers} = 2 for @{ $evil->{cells} };
 $evil->{host}{cpu_model} = "\e[2Jcpu\n";
 file('evil.json', $json->encode($evil));
 ($out, $err, $status) = report(qw(evil.json --csv evil.csv --markdown evil.md --pyperf evil-pyperf
@@ -254,6 +255,7 @@ my @table = grep { /^\| / } split /\n/, slurp('evil.md');
 is(scalar @table, 2 + @hostile, 'a Markdown row a cell');
 is(scalar(grep { (() = s/\\.//gr =~ /\|/g) != 13 } @table), 0, 'of as many columns as its head');
 my $bare = slurp('evil.md') =~ s/^- \*\*|\*\*: //gmr =~ s/\\.//gr;
+like($bare, qr/^Workers: processes of /m, 'the method names builds, too');
 unlike($bare, qr{[<&`*_~@]|://|(?i)www\.}, 'and nothing in it is markup, or a link');
 for ('\_it\_', '\_\_b\_\_', 'http\://x.y/z', 'www\.x.y', 'a\@b.com') {
     like(slurp('evil.md'), qr/^\| \Q$_\E \| \Q$_\E \|/m, "but text: $_");
@@ -526,11 +528,26 @@ is("$status$err", '0', 'three machines');
 my $page = slurp('class.html');
 is_deeply([$page =~ /<h2>app, \/x: (.*?)</g], ['a thread a CPU, free against gil', 'best against best, free against gil'],
     'each question once');
-like($page, qr/<b>faster<\/b> on 3 of 3 machines/, 'what all see');
-like($page, qr/median of all is 3\.01x; <b>different<\/b> from it: cid\.json 6\.00x \[5\.40, 6\.60\]\.</,
+like($page, qr/<b>faster<\/b>: 3 of 3 machines</, 'what all see');
+like($page, qr/<b>median of all<\/b>: 3\.01x<.*<b>different from it<\/b>: cid\.json 6\.00x \[5\.40, 6\.60\]</s,
     'and where one is different');
 is(() = $page =~ /<\/svg> (?:different from the median|a machine)</g, 3,
     'the picture tells them apart, and names each kind once');
 is((report('ann.json', 'bob.json'))[2], 2, 'nor are two held against each other');
+
+# A free-threaded build with its GIL forced on is another question.
+for my $name ('dan', 'eve') {
+    my @cells = (cell('gil', 1, 1), cell('free', 1, 2), cell('forced', 1, 3));
+    my @comparisons = map {
+        { scenario => 'app', baseline => $cells[0]{id}, candidate => $cells[$_]{id},
+            metric => 'rps', ratio => interval($_ + 1), verdict => 'faster', rounds => 8 }
+    } 1, 2;
+    result_file("$name.json", cells => \@cells, comparisons => \@comparisons,
+        pythons => [python('gil', JSON::PP::false), python('free', JSON::PP::true),
+            python('forced', JSON::PP::true, gil => JSON::PP::true)], host => { hostname => $name });
+}
+report('dan.json', 'eve.json', '--html', 'forced.html');
+is_deeply([slurp('forced.html') =~ /<h2>[^<]*?(\w+) against gil<.*?median of all<\/b>: (.*?)</gs],
+    ['free', '2.00x', 'forced', '3.00x'], 'each arm is asked of all machines');
 
 done_testing();
