@@ -226,13 +226,12 @@
 //
 // From /proc over the server's whole process tree. Memory is that of the service, whoever else
 // runs: its anonymous pages, those that its processes share by fork once; and the resident pages of
-// the files that it maps (libpython, extensions), each file once, as much of it as the process has
-// that has most. To what is there at the window's end is added what each process had more at its
-// peak within the window. Beside it stand RSS and its peak, sums over processes in which a shared
-// page counts several times; PSS, which divides it by all who map it, strangers included; and USS,
-// the private pages. 1 MB is 1,000,000 bytes. CPU is user plus system time, of the server and of
-// the client apart, over the time between its two readings; where the client used up its own CPU it
-// may be the limit, and a warning says so.
+// each file that it maps (libpython, extensions) once, as much as the process has that has most. To
+// what is there at the window's end is added what each process had more at its peak within it.
+// Beside it stand RSS and its peak, in which a shared page counts in each process; PSS, which
+// divides it by all who map it, strangers included; and USS, the private pages. 1 MB is 1,000,000
+// bytes. CPU is user plus system time over the time between two readings. A client that used up its
+// own may be the limit, and a warning says so.
 //
 // WHERE A REQUEST'S TIME GOES
 //
@@ -252,13 +251,12 @@
 // world: how long, the line of Python that waits, and the line that had the GIL or stopped the
 // world or the object whose lock it is, by name where a module leads to it. To wait to be told (a
 // Condition, an Event, a queue) is kept apart, and noted only in the server's own threads.
-// libpython calls the C library's waiting functions through its own table, which is led to this
-// program; lines are read by the offsets that CPython has for debuggers. Each part of that is tried
-// at the start, and where it fails (another version, a libpython without a table or without
-// offsets) the report says so. Who has the GIL is looked up 1,400 times a second: shorter holds are
-// seen by chance. A free-threaded thread yields up to 40 times before it is parked, which counts as
-// its line's wait. Locks that C code of an extension has of its own aren't seen. "No line of
-// Python" holds the GIL where a thread is between requests, or in C. To note lines slows down who
+// libpython's calls of the C library's waiting functions are led to this program; lines are read by
+// the offsets that CPython has for debuggers. Each part of that is tried at the start, and where it
+// fails (another version, a static libpython) the report says so. Who has the GIL is looked up
+// 1,400 times a second: shorter holds are seen by chance; "no line of Python" has it between
+// requests, or in C. A free-threaded thread yields up to 40 times before it is parked, which counts
+// as its line's wait. Locks of an extension's own C code aren't seen. To note lines slows down who
 // waits, so compare counts waits only, and measures those rows once more, apart, whose requests
 // wait for over a tenth of their time, to say what for.
 //
@@ -278,8 +276,8 @@
 //
 // Without --threads and --workers the topologies are those that people run: 1 thread, a thread a
 // CPU and 64, and a process a CPU, on each build; of ASGI one event loop, and a worker a CPU of the
-// kind that suits the build. The default comparison begins with what matters most and leaves out
-// what eight rounds in two minutes have no room for; the report names it.
+// kind that suits the build. The default comparison begins with what matters most; what eight
+// rounds in two minutes have no room for is left out and named.
 //
 // Best against best: when the matrix is measured (in 6 rounds or more), each build's topology with
 // the most req/s (with a rate, the lowest p99) is measured again beside the other builds' best, in
@@ -321,9 +319,10 @@
 //
 // compare --server 'granian --interface wsgi --port {port} shop:app' --app shop.py:app measures
 // that server on each build as well: same client, same topology, alternating with ours. The
-// command is run by sh as `exec COMMAND`; {port}, {python}, {threads} and {workers} are replaced.
-// It runs with the build's directory first in PATH and is ready when its path answers. From outside
-// there is no anatomy, and of the GIL only CPython's warning that it came back.
+// command is run by sh as `exec COMMAND`; {port}, which it must have, {python}, {threads} and
+// {workers} are replaced: without the last two the usual topologies are one to it. The build's
+// directory comes first in its PATH, and it is ready when its path answers. From outside there is
+// no anatomy, and of the GIL only CPython's warning that it came back.
 //
 // ENVIRONMENTS
 //
@@ -360,7 +359,6 @@
 //
 // ERRORS, OWNERSHIP, THREADS
 //
-// A call that can fail returns a gb_code or NULL and writes a sentence into its gb_error.
 // Strings in configurations are borrowed for the call (gb_server_start and gb_service_start copy
 // what they keep). Configurations are structs in which zero means the default. Different
 // servers, loads and results may be used from different threads; one object by one thread at a
@@ -487,10 +485,8 @@ GB_API gb_interval gb_ratio_ci(const double *a, size_t a_count, const double *b,
 
 typedef struct gb_usage {
     size_t processes, threads;
-    uint64_t rss;                   // bytes now; a page shared by two processes counts twice
-    uint64_t rss_peak;              // bytes; sum of each process's highest RSS since gb_peak_reset
-    uint64_t pss, uss;              // bytes; 0 unless asked for with `exact`, as is the next
-    uint64_t service;               // bytes; the highest since gb_peak_reset, each page once
+    uint64_t rss, rss_peak;         // bytes now, and at most since gb_peak_reset
+    uint64_t pss, uss, service;     // bytes; 0 unless asked for with `exact`
     uint64_t at;                    // gb_now_ns() when the CPU time was read
     uint64_t user_ns, system_ns;    // CPU time since each process started
     uint64_t context_switches;      // voluntary and involuntary, of the threads that are alive
@@ -637,8 +633,7 @@ typedef struct gb_answer {
 typedef struct gb_load_result {
     double warmup_s;             // how long it was
     bool unsettled;              // the rate had not settled when it ended
-    double seconds;              // of the measured window: after a warm-up it is longer than asked
-                                 // for where answers take so long that it would hold few
+    double seconds;              // of the measured window; may be more than was asked for
     double drift;                // req/s of its second half by those of its first; 0: can't be said
     bool coarse;                 // answers came in bursts too far apart to know req/s from it
     uint64_t requests;           // answered well within it
@@ -650,9 +645,7 @@ typedef struct gb_load_result {
     uint64_t statuses[6];        // complete answers within it by class: [2] is 2xx; [5] is the rest
     gb_answer first_answer;      // to the first request of a mix
     double rps;                  // requests / seconds; after a warm-up counted softly, see METHOD
-    gb_histogram latency;        // of what was to start within it; with a rate from the intended
-                                 // start (corrected for coordinated omission). Of what is
-                                 // unanswered: at least so much
+    gb_histogram latency;        // of what was to start within it, see THE CLIENT
     gb_histogram uncorrected;    // with a rate: from the actual start; else empty
     uint64_t cpu_ns;             // CPU time of the client's threads in the window
     char first_error[256];       // one example in words; "" without errors
@@ -703,10 +696,10 @@ GB_API gb_code gb_pythons(const char *const *wanted, size_t count, gb_python **l
 GB_API gb_code gb_python_pair(gb_python pair[2], gb_error *error);
 
 // The C API of the interpreter that this process has loaded, for code that only calls: opaque
-// objects, no macros, no fields, so that one binary runs every build. Filled by gb_python_start;
-// gb_py.PyDict_New() is CPython's own function, with CPython's own rules (docs.python.org/3/c-api).
-// Only functions with the same prototype in every build belong here; tests/prototypes.c holds the
-// list against the Python.h of each build found.
+// objects, no macros, no fields, so that one binary runs every build. gb_py.PyDict_New() is
+// CPython's own function, with CPython's own rules (docs.python.org/3/c-api). Only functions with
+// the same prototype in every build belong here; tests/prototypes.c holds the list against the
+// Python.h of each build found.
 
 typedef struct _object PyObject;
 typedef struct _typeobject PyTypeObject;
@@ -751,9 +744,7 @@ typedef struct PyInterpreterConfig {
     X(int, PyInitConfig_HasOption, (PyInitConfig *, const char *))                                 \
     X(int, PyInitConfig_SetInt, (PyInitConfig *, const char *, int64_t))                           \
     X(int, PyInitConfig_SetStr, (PyInitConfig *, const char *, const char *))                      \
-    X(int, PyInitConfig_SetStrList, (PyInitConfig *, const char *, size_t, char *const *))         \
     X(int, PyInitConfig_GetError, (PyInitConfig *, const char **))                                 \
-    X(int, PyInitConfig_GetExitCode, (PyInitConfig *, int *))                                      \
     X(int, Py_InitializeFromInitConfig, (PyInitConfig *))                                          \
     X(int, Py_FinalizeEx, (void))                                                                  \
     X(void, PyOS_BeforeFork, (void))                                                               \
@@ -924,16 +915,13 @@ GB_API void gb_waits_end(gb_waits *waits);
 // GB_TASK is code that no server calls.
 typedef enum gb_interface { GB_AUTO, GB_WSGI, GB_ASGI, GB_C, GB_TASK } gb_interface;
 
-// What a worker is. A process, the way out of the GIL for twenty years: forked once the application
-// is loaded, so that they share its memory, or one that loads it itself. Or a group of threads, in
-// one interpreter, which a free-threaded build allows, or in an interpreter of its own, with a GIL
-// of its own where the build has one (PEP 684).
+// What a worker is: see THE SERVER.
 typedef enum gb_worker_model {
     GB_WORKERS_AUTO,              // GB_THREADS where the GIL is off, else GB_PROCESSES
-    GB_PROCESSES,
-    GB_THREADS,
-    GB_PROCESSES_EACH,
-    GB_SUBINTERPRETERS
+    GB_PROCESSES,                 // forked once the application is loaded
+    GB_THREADS,                   // groups of them in one interpreter
+    GB_PROCESSES_EACH,            // each loads the application
+    GB_SUBINTERPRETERS            // each with threads
 } gb_worker_model;
 
 #define GB_MAX_WORKERS 64
@@ -958,13 +946,9 @@ typedef struct gb_service_config {
     const int *cpus;          // cpu_count of them, that it may run on; default: the caller's
     int cpu_count;
     gb_server_config server;  // handler and user are for builtin:c alone
-    // Somebody else's server instead of this one: a command, run by sh as `exec COMMAND`. {port}
-    // (which it must have), {python}, {threads} and {workers} are replaced; the interpreter's
-    // directory comes first in its PATH.
-    const char *command;
+    const char *command;      // somebody else's server instead of this one: see there
     const char *ready_path;   // the command serves as soon as this answers; default "/json"
-    bool waits;               // who waits for what is noted during the window: see gb_round.waits;
-                              // it slows down those who wait
+    bool waits;               // who waits for what is noted during the window: see gb_round.waits
     bool sharing;             // with waits, of several threads: also, ahead of it, what they share
     const char *unshared;     // "shop.CACHE, shop.RATES": made immortal ahead of the window
     gb_process process;
@@ -978,10 +962,7 @@ GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *
 typedef struct gb_service gb_service;  // a child process that serves
 
 // Fails with GB_APP and the last line of the traceback (all of it goes to stderr) when the
-// application can't be imported. The child executes this program again, so that it contains nothing
-// of this process's memory; but it is forked, and contains all of it, where server.handler is a
-// function or this header is compiled into a shared library: then call it before there are threads
-// of your own. The child ends with the thread that started it.
+// application can't be imported. The child ends with the thread that started it.
 GB_API gb_service *gb_service_start(const gb_service_config *config, gb_error *error);
 GB_API int gb_service_port(const gb_service *service);
 GB_API int gb_service_pid(const gb_service *service);
@@ -1069,9 +1050,7 @@ typedef enum gb_metric {
     GB_METRIC_COUNT
 } gb_metric;
 
-// Of memory, GB_FASTER means less and GB_SLOWER more. There is no difference where the interval
-// lies within 1 % of 1; where neither can be said it is unclear, as it always is with fewer than 6
-// rounds.
+// See METHOD. Of memory, GB_FASTER means less and GB_SLOWER more.
 typedef enum gb_verdict { GB_NO_DIFFERENCE, GB_FASTER, GB_SLOWER, GB_UNCLEAR } gb_verdict;
 
 typedef struct gb_what_if {
@@ -1182,8 +1161,8 @@ typedef struct gb_plan {
     size_t scenario_count;
     const gb_peer *peers;         // default none
     size_t peer_count;
-    const int *threads;           // default 1 and 64; without `workers`, too, 1, one a CPU and 64,
-    size_t thread_count;          // and a process a CPU; of ASGI one loop, and a worker a CPU
+    const int *threads;           // default 1 and 64; without `workers`, too, see METHOD
+    size_t thread_count;
     const int *workers;           // default 1
     size_t worker_count;
     gb_worker_model worker_model;
@@ -1194,9 +1173,8 @@ typedef struct gb_plan {
     int rounds;                   // default: at most 60, or 200 with a precision
     double budget_s;              // no more rounds after so long, but 8 at least; default: 120
                                   // without `rounds` and `precision`, else any time
-    double precision;             // 0.02: no more rounds once each ratio's interval is within 2 %
-                                  // of its median; default: 0.02 without `rounds`, else 0.
-                                  // All this also holds for what was best, after the matrix
+    double precision;             // no more rounds once each ratio is known so well; default:
+                                  // 0.02 (2 %) without `rounds`, else 0
     gb_load_config load;          // of each cell, but for url, connections, CPUs and callbacks;
                                   // default 0.4 s after a warm-up of 0.15, threads: see CPUS;
                                   // `stop` ends early and keeps what was measured
@@ -1291,8 +1269,6 @@ GB_API gb_code gb_report_class(const gb_result *results, size_t count, FILE *out
 GB_API gb_code gb_report_pyperf(const gb_result *result, const char *directory, gb_error *error);
 // A file a cell, as gb_histogram_write writes it.
 GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_error *error);
-GB_API gb_code gb_load_report_json(const gb_load_config *config, const gb_load_result *result,
-                                   FILE *out, gb_error *error);
 
 typedef struct gb_bar {
     char label[128];              // as much as fits is shown
@@ -11348,44 +11324,37 @@ static void gb__on_stop_signal(int signal_number)
     errno = saved;
 }
 
-// Until the stop event is written or a worker has ended.
-static void gb__group_run(gb__group *g)
+// Until the stop event is written; a worker that has ended before is a failure.
+static gb_code gb__group_run(gb__group *g, gb_error *error)
 {
     struct pollfd p = {.fd = g->dispatcher.stop_event, .events = POLLIN};
-    for (int n; (n = poll(&p, 1, 250)) < 1 && gb__group_find_lost(g) < 0;)
+    int lost = -1;
+    for (int n; (n = poll(&p, 1, 250)) < 1 && (lost = gb__group_find_lost(g)) < 0;)
         if (n < 0) gb__hosted_signal(&g->loaded);
+    if (lost < 0) return GB_OK;
+    gb__fail(error, GB_APP, "the server's process has ended");
+    return gb__worker_gone(g, lost, GB_APP, error);
 }
 
-static gb_code gb__serve_group(const gb_service_config *config, int stop_event,
+// One that serves itself is what a group's workers are forked from, without workers.
+static gb_code gb__serve_until(const gb_service_config *config, int stop_event,
                                void (*on_ready)(void *, int), void *user, gb_error *error)
 {
-    gb__group g;
+    gb__group g = {.count = 0};
+    gb__hosted *h = &g.loaded;
     gb_error ended;
-    gb_code code = gb__group_start(&g, config, stop_event, error);
-    if (!code && on_ready) on_ready(user, g.dispatcher.port);
-    if (!code) gb__group_run(&g);
-    int lost = gb__group_find_lost(&g);
-    if (!code && lost >= 0) {
-        gb__fail(error, GB_APP, "the server's process has ended");
-        code = gb__worker_gone(&g, lost, GB_APP, error);
-    }
-    gb_code stopped = gb__group_stop(&g, &ended);
-    gb__hosted_stop(&g.loaded);
-    if (stopped && !code) *error = ended;
-    return code ? code : stopped;
-}
-
-static gb_code gb__serve_here(const gb_service_config *config, int stop_event,
-                              void (*on_ready)(void *, int), void *user, gb_error *error)
-{
-    gb__hosted h;
     const gb__place place = {.inbox = -1, .stop_event = stop_event};
-    gb_code code = gb__hosted_start(&h, config, &place, error);
-    if (!code && on_ready) on_ready(user, gb__hosted_port(&h));
-    if (!code) gb__hosted_run(&h);
-    if (!gb__hosted_stop(&h) && !code)
-        code = gb__fail(error, GB_APP, "the interpreter ended with an error");
-    return code;
+    bool group = gb__wants_processes(config);
+    gb_code stopped = GB_OK, code = group ? gb__group_start(&g, config, stop_event, error)
+                                          : gb__hosted_start(h, config, &place, error);
+    if (!code && on_ready) on_ready(user, group ? g.dispatcher.port : gb__hosted_port(h));
+    if (!code && group) code = gb__group_run(&g, error);
+    else if (!code) gb__hosted_run(h);
+    if (group) stopped = gb__group_stop(&g, &ended);
+    if (!gb__hosted_stop(h) && !stopped)
+        stopped = gb__fail(&ended, GB_APP, "the interpreter ended with an error");
+    if (!code && stopped) *error = ended;
+    return code ? code : stopped;
 }
 
 // Signals are caught, not blocked and awaited: a blocked one stays so in whatever process the
@@ -11409,9 +11378,7 @@ GB_API gb_code gb_serve(const gb_service_config *config, void (*on_ready)(void *
     sigemptyset(&stop.sa_mask);
     sigaction(SIGINT, &stop, &interrupt);
     sigaction(SIGTERM, &stop, &terminate);
-    code = gb__wants_processes(config)
-               ? gb__serve_group(config, stop_event, on_ready, user, error)
-               : gb__serve_here(config, stop_event, on_ready, user, error);
+    code = gb__serve_until(config, stop_event, on_ready, user, error);
     sigaction(SIGINT, &interrupt, NULL);
     sigaction(SIGTERM, &terminate, NULL);
     close(stop_event);
@@ -11483,11 +11450,13 @@ __attribute__((constructor)) static void gb__enter_as_child(void)
 // Starts a child of ours and waits until it serves.
 static gb_code gb__service_launch(gb_service *s, const gb_service_config *config, gb_error *error)
 {
+    static atomic_flag told = ATOMIC_FLAG_INIT;  // once is enough for all rounds
     gb__order order;
     gb_code code = gb__order_make(&order, config, error);
     if (!code) code = gb__service_spawn(s, gb__child_work, &order, -1, error);
     if (code) return code;
-    if (!gb__wait_sign(s, GB__NOTE_PATIENCE_S) && !gb__flag_is_set(s->stop))
+    if (!gb__wait_sign(s, GB__NOTE_PATIENCE_S) && !gb__flag_is_set(s->stop) &&
+        !atomic_flag_test_and_set(&told))
         fprintf(stderr, "gilbench: still importing %s" GB__SERVES_ITSELF "\n",
                 config->app ? config->app : "builtin:wsgi");
     return gb__service_await(s, error);
@@ -16166,8 +16135,8 @@ GB_API gb_code gb_report_json(const gb_result *result, int argc, char *const *ar
     return gb__json_write(&j, gb__result_keys, result, out, error);
 }
 
-GB_API gb_code gb_load_report_json(const gb_load_config *config, const gb_load_result *result,
-                                   FILE *out, gb_error *error)
+static gb_code gb__load_report_json(const gb_load_config *config, const gb_load_result *result,
+                                    FILE *out, gb_error *error)
 {
     gb__json j = {0};
     gb__load_summary s = {.url = config->url, .connections = config->connections,
@@ -18026,12 +17995,11 @@ typedef struct gb__arguments {
     gb_error error;                 // the first: whatever is read behind it has no effect
 } gb__arguments;
 
-static volatile sig_atomic_t gb__signalled;
 static bool gb__stop_flag;  // what the library polls
 
 static void gb__on_signal(int signal_number)
 {
-    gb__signalled = signal_number;
+    (void)signal_number;
     __atomic_store_n(&gb__stop_flag, true, __ATOMIC_RELAXED);
 }
 
@@ -18213,27 +18181,17 @@ static int gb__word_of(gb__arguments *a, int id, const char *const *words)
     return 0;
 }
 
-static gb_worker_model gb__model_of(gb__arguments *a)
-{
-    return (gb_worker_model)gb__word_of(a, GB__OPT_WORKER_MODEL, gb__worker_models);
-}
-
 static const char *gb__loop_of(gb__arguments *a)
 {
     static const char *const all[] = {"asyncio", "uvloop", "rloop", NULL};
     return a->value[GB__OPT_LOOP] ? all[gb__word_of(a, GB__OPT_LOOP, all)] : NULL;
 }
 
+// An application of one's own, which is there if it is a file.
 static void gb__check_app(gb__arguments *a, const char *app)
 {
     const char *colon = strrchr(app, ':'), *dir = *app == '/' ? NULL : a->value[GB__OPT_APP_DIR];
     char file[GB_PATH];
-    if (!strncmp(app, "builtin:", 8)) {
-        for (int i = GB_AUTO + 1; i <= GB_C; i++)
-            if (!strcmp(app + 8, gb__interfaces[i])) return;
-        gb__usage(a, "--app %s: the built-in ones are builtin:wsgi, builtin:asgi and builtin:c",
-                   app);
-    }
     if (!colon || colon == app || !colon[1])
         gb__usage(a, "--app %s: give FILE.py:NAME or module:NAME", app);
     if (a->error.code) return;
@@ -18248,17 +18206,20 @@ static void gb__check_app(gb__arguments *a, const char *app)
 // that is in C.
 static void gb__read_app(gb__arguments *a, const char **app, gb_interface *interface)
 {
-    int place = gb__word_of(a, GB__OPT_INTERFACE, gb__interfaces);
-    *interface = (gb_interface)place;
-    if (place == GB_TASK) gb__usage(a, "--interface task: that is `gilbench cpu`");
+    int asked = gb__word_of(a, GB__OPT_INTERFACE, gb__interfaces), own = GB_C;
+    *interface = (gb_interface)asked;
+    if (asked == GB_TASK) gb__usage(a, "--interface task: that is `gilbench cpu`");
     if (!a->value[GB__OPT_APP]) return;
     *app = a->value[GB__OPT_APP];
-    gb__check_app(a, *app);
     bool builtin = !strncmp(*app, "builtin:", 8);
-    bool has = builtin ? !strcmp(*app + 8, gb__interfaces[place]) : place != GB_C;
-    if (place != GB_AUTO && !has)
+    while (builtin && own && strcmp(*app + 8, gb__interfaces[own])) own--;
+    if (!own)
+        gb__usage(a, "--app %s: the built-in ones are builtin:wsgi, builtin:asgi and builtin:c",
+                   *app);
+    if (!builtin) gb__check_app(a, *app);
+    if (asked && builtin != (asked == own))
         gb__usage(a, "--interface %s: --app %s doesn't have it; leave one out",
-                   gb__interfaces[place], *app);
+                   gb__interfaces[asked], *app);
 }
 
 static gb_process gb__process_of(gb__arguments *a)
@@ -18357,7 +18318,7 @@ static gb_code gb__write_as(const gb__arguments *a, const gb__findings *w, int i
     if (id == GB__OPT_HTML) return gb_report_html(w->result, out, error);
     if (id == GB__OPT_HDR) return gb_histogram_write(&w->load->latency, out, error);
     if (w->result) return gb__write_json(a, w, out, error);
-    if (w->load) return gb_load_report_json(w->asked, w->load, out, error);
+    if (w->load) return gb__load_report_json(w->asked, w->load, out, error);
     return gb__report_pythons_json(w->pythons, w->python_count, out, error);
 }
 
@@ -18479,7 +18440,7 @@ static int gb__main_serve(gb__arguments *a)
     gb_service_config config = {
         .app = "builtin:wsgi", .process = gb__process_of(a), .loop = gb__loop_of(a),
         .workers = (int)gb__whole_of(a, GB__OPT_SERVE_WORKERS, GB_MAX_WORKERS, 0),
-        .worker_model = gb__model_of(a),
+        .worker_model = (gb_worker_model)gb__word_of(a, GB__OPT_WORKER_MODEL, gb__worker_models),
         .server = {.host = host, .threads = (int)gb__whole_of(a, GB__OPT_SERVE_THREADS, 4096, 1),
                    .max_body = gb__whole_of(a, GB__OPT_MAX_BODY, 1e15, 0)}};
     gb__read_app(a, &config.app, &config.interface);
@@ -18873,7 +18834,7 @@ static void gb__read_compare(gb__arguments *a, gb__comparing *c)
     *p = (gb_plan){
         .user = c, .process = gb__process_of(a), .loop = gb__loop_of(a),
         .scenarios = c->scenarios, .peers = c->peers, .models = c->models,
-        .worker_model = gb__model_of(a), .no_control = a->value[GB__OPT_NO_CONTROL],
+        .worker_model = (gb_worker_model)gb__word_of(a, GB__OPT_WORKER_MODEL, gb__worker_models), .no_control = a->value[GB__OPT_NO_CONTROL],
         .split = a->value[GB__OPT_SPLIT],
         .load.threads = (int)gb__whole_of(a, GB__OPT_CLIENT_THREADS, 1024, 0),
         .rounds = (int)gb__whole_of(a, GB__OPT_ROUNDS, 10000, 0),
@@ -19069,48 +19030,41 @@ GB__OPTIMIZE_AGAIN
 
 // gilbench is available under two licences; take the one you prefer.
 //
-// ------------------------------------------------------------------------------
 // ALTERNATIVE A - MIT License
 //
 // Copyright (c) 2026 gilbench authors
 //
-// Permission is hereby granted, free of charge, to any person obtaining a copy of
-// this software and associated documentation files (the "Software"), to deal in
-// the Software without restriction, including without limitation the rights to
-// use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies
-// of the Software, and to permit persons to whom the Software is furnished to do
-// so, subject to the following conditions:
+// Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
+// associated documentation files (the "Software"), to deal in the Software without restriction,
+// including without limitation the rights to use, copy, modify, merge, publish, distribute,
+// sublicense, and/or sell copies of the Software, and to permit persons to whom the Software is
+// furnished to do so, subject to the following conditions:
 //
-// The above copyright notice and this permission notice shall be included in all
-// copies or substantial portions of the Software.
+// The above copyright notice and this permission notice shall be included in all copies or
+// substantial portions of the Software.
 //
-// THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
-// IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
-// FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
-// AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
-// LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
-// OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
-// SOFTWARE.
+// THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+// NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+// NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM,
+// DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+// OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
 //
-// ------------------------------------------------------------------------------
 // ALTERNATIVE B - Public Domain (www.unlicense.org)
 //
 // This is free and unencumbered software released into the public domain.
 //
-// Anyone is free to copy, modify, publish, use, compile, sell, or distribute this
-// software, either in source code form or as a compiled binary, for any purpose,
-// commercial or non-commercial, and by any means.
+// Anyone is free to copy, modify, publish, use, compile, sell, or distribute this software, either
+// in source code form or as a compiled binary, for any purpose, commercial or non-commercial, and
+// by any means.
 //
-// In jurisdictions that recognize copyright laws, the author or authors of this
-// software dedicate any and all copyright interest in the software to the public
-// domain. We make this dedication for the benefit of the public at large and to
-// the detriment of our heirs and successors. We intend this dedication to be an
-// overt act of relinquishment in perpetuity of all present and future rights to
-// this software under copyright law.
+// In jurisdictions that recognize copyright laws, the author or authors of this software dedicate
+// any and all copyright interest in the software to the public domain. We make this dedication for
+// the benefit of the public at large and to the detriment of our heirs and successors. We intend
+// this dedication to be an overt act of relinquishment in perpetuity of all present and future
+// rights to this software under copyright law.
 //
-// THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
-// IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
-// FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
-// AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN
-// ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
-// WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+// THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT
+// NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+// NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+// LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN
+// CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
