@@ -12170,52 +12170,29 @@ static void gb__read_packages(gb_python *python)
     globfree(&found);
 }
 
-// Was this environment made from that build? "home = DIR" in pyvenv.cfg says where its python is.
-static bool gb__is_environment_of(const char *environment, const gb_python *python)
-{
-    char path[GB_PATH], home[GB_PATH] = "";
-    gb__buf text = {0};
-    if (!gb__path(path, "%s/ready", environment) || !gb__is_file(path, R_OK)) return false;
-    if (!gb__path(path, "%s/pyvenv.cfg", environment) || !gb__read_file(path, &text)) return false;
-    gb_slice dir = gb__between((gb_slice){text.data, text.len}, "home = ", "\n");
-    gb__path(home, "%.*s", (int)dir.len, dir.data);
-    gb__buf_free(&text);
-    gb__to_parent(home);
-    return *home && gb__same_file(home, python->base_prefix);
-}
-
-// The environment of this build that `make venvs` has made. It writes "ready" into it at the end,
-// so a half-finished one is none.
+// The environment of this build that `make venvs` has made, whose python leads to the build's. It
+// writes "ready" into it at the end, so a half-finished one is none.
 static bool gb__cached_environment(const gb_python *python, gb_python *found)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     char pattern[GB_PATH];
     glob_t all;
     bool own = cache && *cache, is = false;
-    if (!gb__path(pattern, "%s%s/gilbench/venv-*", own ? cache : home ? home : "",
+    if (!gb__path(pattern, "%s%s/gilbench/venv-*/ready", own ? cache : home ? home : "",
                   own ? "" : "/.cache") || glob(pattern, 0, NULL, &all))
         return false;
+    *found = *python;
     for (size_t i = 0; i < all.gl_pathc && !is; i++) {
-        if (!gb__is_environment_of(all.gl_pathv[i], python)) continue;
-        *found = *python;
-        is = gb__path(found->prefix, "%s", all.gl_pathv[i]) &&
-             gb__path(found->executable, "%s/bin/python", found->prefix);
+        gb__copy(found->prefix, sizeof found->prefix, all.gl_pathv[i]);
+        gb__to_parent(found->prefix);
+        if (!gb__path(found->executable, "%s/bin/python", found->prefix)) continue;
+        char *real = realpath(found->executable, NULL);
+        if (real) gb__to_parent(real), gb__to_parent(real);
+        is = real && gb__same_file(real, python->base_prefix);
+        free(real);
     }
     globfree(&all);
     return is;
-}
-
-// Replaces each build by its environment: all of them or none, or the builds would differ in more
-// than the lock. What is an environment already stays.
-static void gb__use_environments(gb_result *r)
-{
-    gb_python found;
-    for (int looked = 0; looked < 2; looked++)
-        for (gb_python *p = r->pythons; p < r->pythons + r->python_count; p++) {
-            if (strcmp(p->prefix, p->base_prefix)) continue;
-            if (!gb__cached_environment(p, &found)) return;
-            if (looked) *p = found;
-        }
 }
 
 static bool gb__all_have(const gb_result *r, const char *package)
@@ -12225,14 +12202,22 @@ static bool gb__all_have(const gb_result *r, const char *package)
     return true;
 }
 
+// Where packages are needed, replaces each build by its environment: all of them or none, or the
+// builds would differ in more than the lock. What is an environment already stays.
 static void gb__find_environments(const gb_plan *p, gb_result *r)
 {
+    gb_python found;
     bool need = p->peer_count;
     for (size_t i = 0; i < p->scenario_count; i++) {
         const char *package = p->scenarios[i].package;
         need |= package && !gb__all_have(r, package);
     }
-    if (need) gb__use_environments(r);
+    for (int looked = 0; looked < 2 && need; looked++)
+        for (gb_python *b = r->pythons; b < r->pythons + r->python_count; b++) {
+            if (strcmp(b->prefix, b->base_prefix)) continue;
+            if (!gb__cached_environment(b, &found)) return;
+            if (looked) *b = found;
+        }
 }
 
 // The application of a scenario: what it names, where every build can import it; else the fallback.
