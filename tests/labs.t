@@ -31,7 +31,7 @@ my %labs = (
             "    found = ask_database(n)\\n\"\n    \"    with prices: known[n] = found"]],
     '08' => [['counts = shared' => 'counts = results.setdefault(0, Counts())'],
         ['counts = shared' => 'counts = Counts()']],
-    '09' => [['        serving = False' => '        serving = 0'],
+    '09' => [['serve(some()), False' => 'serve(some()), 0'],
         ['    return sum(logged(handle)(n)' =>
             "    once = logged(handle)\\n\"\n    \"    return sum(once(n)"]],
     '10' => [["()\\n\"\n    \"    time.sleep(" => "()\\n\"\n    \"    asyncio.sleep("],
