@@ -20,7 +20,7 @@ static const char python[] =
     "        return seen\n"
     "    @n.setter\n"
     "    def n(self, value):\n"
-    "        self.value = value\n"
+    "        time.sleep(0.001); self.value = value\n"
     "counter, slow = Counter(), Slow()\n"
     "def run():\n"
     "    for _ in range(20000):\n"
@@ -52,8 +52,8 @@ int main(void)
     gb_bars(bars, 10, "", stdout);
     printf("\nWhy: n += 1 reads, adds and writes. %s lost %d, %s lost %d. A 0 proves nothing: the "
            "GIL\nchanges hands wherever reading or writing n runs more than an instruction, and "
-           "where reading\ntakes 1 ms, as from a database, %d of 1,000 are lost, on both builds "
-           "together.\n\n", pair[0].id, lost[0], pair[1].id, lost[1], slow);
+           "where reading\nand writing take 1 ms each, as in a database, %d of 1,000 are lost, "
+           "on both builds together.\n\n", pair[0].id, lost[0], pair[1].id, lost[1], slow);
     puts(!slow ? "PASS: nothing is lost, even where every read lets another thread in."
                : "To do: one thread at a time may read, add and write.");
     return slow > 0;

@@ -33,7 +33,7 @@ int main(void)
     gb_python pair[2];
     char dir[] = "/tmp/lab11-XXXXXX", command[3 * GB_PATH];
     int gil = 0, lost = 0;
-    puts("Predict: 4 threads call add() 50 times each. Where is the GIL on, and where is a call "
+    puts("Predict: 4 threads call add() 500 times each. Where is the GIL on, and where is a call "
          "lost?\n  1 says nothing of the GIL   2 says that it needs none   3 is yours\n");
     if (gb_python_pair(pair, &error)) return puts(error.text), 1;
     if (!mkdtemp(dir) || setenv("PYTHONPATH", dir, 1)) return perror(dir), 1;
@@ -43,10 +43,10 @@ int main(void)
                  i % 3 + 1, pair[i / 3].include, __FILE__, dir);
         if (system(command)) return puts("The module has to compile, where lab11.c is."), 1;
         gb_task_config task = {.python = &pair[i / 3], .workers = 4, .source = "import adder\n"
-            "def run():\n for _ in range(50): adder.add()\ndef answer(): return 201 - adder.add()"};
+            "def run():\n for _ in range(500): adder.add()\ndef answer(): return 2001 - adder.add()"};
         if (gb_task(&task, &r, &error)) return puts(error.text), 1;
         gil = r.gil.enabled_after_load, lost = atoi(r.answer);
-        printf("  %-9s variant %d   GIL %-3s %-12s %3d of 200 calls lost\n", pair[i / 3].id,
+        printf("  %-9s variant %d   GIL %-3s %-12s %4d of 2,000 calls lost\n", pair[i / 3].id,
                i % 3 + 1, gil ? "on" : "off", r.gil.reenabled_by, lost);
     }
     snprintf(command, sizeof command, "rm -r %s", dir);
