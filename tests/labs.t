@@ -22,7 +22,7 @@ my %labs = (
     '02' => [['        looked += 1' => '        looked += len([time.sleep(0.001)])'],
         ['    end = time.monotonic() + seconds' => '    return time.sleep(seconds) or 1']],
     '03' => [['yours[] = ""' => 'yours[] = "ask"'], ['yours[] = ""' => 'yours[] = "compute"']],
-    '04' => [['YOURS = 0.005' => 'YOURS = 0.01'], ['YOURS = 0.005' => 'YOURS = 0.0002']],
+    '04' => [['YOURS = 0.005' => 'YOURS = 0.01'], ['YOURS = 0.005' => 'YOURS = 0.00005']],
     '05' => [['    counter.n += 1' => '    with lock: n = counter.n\n    counter.n = n + 1'],
         ['    counter.n += 1' => '    with lock: counter.n += 1']],
     '06' => [['    return ONE' => '    return (ONE,)[0]'], ['    return ONE' => '    return object()']],
