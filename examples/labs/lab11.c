@@ -43,7 +43,7 @@ int main(void)
                  i % 3 + 1, pair[i / 3].include, __FILE__, dir);
         if (system(command)) return puts("The module has to compile, where lab11.c is."), 1;
         gb_task_config task = {.python = &pair[i / 3], .workers = 4, .source = "import adder\n"
-            "def run():\n for _ in range(500): adder.add()\ndef answer(): return 2001 - adder.add()"};
+            "def run():\n for _ in range(500): adder.add()\ndef answer(): return 2001-adder.add()"};
         if (gb_task(&task, &r, &error)) return puts(error.text), 1;
         gil = r.gil.enabled_after_load, lost = atoi(r.answer);
         printf("  %-9s variant %d   GIL %-3s %-12s %4d of 2,000 calls lost\n", pair[i / 3].id,
