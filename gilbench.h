@@ -7035,7 +7035,7 @@ GB__OPTIMIZE_AGAIN
 // ---- the application ----------------------------------------------------------------------------
 
 static const char gb__bootstrap[] =
-    "import gc, os, sys\n"
+    "import gc, io, os, sys\n"
     "def missing(error, name):\n"
     "    if 'relative import' in str(error):\n"
     "        error.msg += f'; write package.module:{name}, from where the package is'\n"
@@ -7107,23 +7107,26 @@ static const char gb__bootstrap[] =
     "        if not block:\n"
     "            raise StopIteration\n"
     "        return block\n"
+    "class Body(io.RawIOBase):\n"
+    "    def __init__(self, request):\n"
+    "        self.take = request.take\n"
+    "    def readable(self):\n"
+    "        return True\n"
+    "    def readinto(self, buffer):\n"
+    "        piece = self.take(len(buffer))\n"
+    "        buffer[:len(piece)] = piece\n"
+    "        return len(piece)\n"
+    "    def readall(self):\n"
+    "        return b''.join(iter(lambda: self.take(1 << 16), b''))\n"
+    "def wsgi_input(request=None):\n"
+    "    return io.BufferedReader(Body(request), 1 << 14) if request else io.BytesIO()\n"
     "def environ(host, port, threads, processes):\n"
     "    env = {'wsgi.version': (1, 0), 'wsgi.url_scheme': 'http', 'wsgi.errors': sys.stderr,\n"
     "      'wsgi.multithread': bool(threads), 'wsgi.multiprocess': bool(processes),\n"
     "      'wsgi.run_once': False, 'wsgi.input_terminated': True,\n"
     "      'wsgi.file_wrapper': FileWrapper, 'SERVER_SOFTWARE': 'gilbench/" GB_VERSION "',\n"
-    "      'SERVER_NAME': host, 'SERVER_PORT': str(port), 'SERVER_PROTOCOL': 'HTTP/1.1',\n"
-    "      'REQUEST_METHOD': 'GET', 'SCRIPT_NAME': '', 'QUERY_STRING': ''}\n"
-    "    return {sys.intern(k): v for k, v in env.items()}\n"
-    "class Templates:\n"
-    "    def __init__(self, host, port):\n"
-    "        self.versions = {'version': '3.0', 'spec_version': '2.3'}\n"
-    "        self.request = {'type': 'http.request', 'body': b'', 'more_body': False}\n"
-    "        self.disconnect = {'type': 'http.disconnect'}\n"
-    "        self.scope = {'type': 'http', 'asgi': None, 'http_version': '1.1',\n"
-    "          'server': (host, port), 'client': None, 'scheme': 'http', 'method': 'GET',\n"
-    "          'root_path': '', 'path': '/', 'raw_path': b'/', 'query_string': b'',\n"
-    "          'headers': [], 'state': {}}\n";
+    "      'SERVER_NAME': host, 'SERVER_PORT': str(port), 'SCRIPT_NAME': ''}\n"
+    "    return {sys.intern(k): v for k, v in env.items()}\n";
 
 // What an ordinary page costs in Python and its standard library: 0.25 ms on a core of 2026. Its
 // rows are made for it, as a database's are: global ones would have their references counted by all
@@ -7198,10 +7201,33 @@ static const char gb__builtin_asgi[] =
     "        event = (await receive())['type']\n"
     "        await send({'type': event + '.complete'})\n";
 
+// What WSGI and ASGI look up and set for every request. All interned: such strings are immortal in
+// a free-threaded build, where the threads would count references to these.
+#define GB__NAMES(X)                                                                               \
+    X(REQUEST_METHOD, "REQUEST_METHOD")                                                            \
+    X(PATH_INFO, "PATH_INFO")                                                                      \
+    X(QUERY_STRING, "QUERY_STRING")                                                                \
+    X(REQUEST_URI, "REQUEST_URI")                                                                  \
+    X(SERVER_PROTOCOL, "SERVER_PROTOCOL")                                                          \
+    X(REMOTE_ADDR, "REMOTE_ADDR")                                                                  \
+    X(REMOTE_PORT, "REMOTE_PORT")                                                                  \
+    X(INPUT, "wsgi.input")                                                                         \
+    X(CLOSE, "close")                                                                              \
+    X(TYPE, "type")                                                                                \
+    X(STATUS, "status")                                                                            \
+    X(HEADERS, "headers")                                                                          \
+    X(BODY, "body")                                                                                \
+    X(MORE_BODY, "more_body")
+
+#define GB__NAME(name, text) GB__NAME_##name,
+enum { GB__NAMES(GB__NAME) GB__NAME_COUNT };
+#undef GB__NAME
+
 // An application in the interpreter that this process has started. Attached while it is used.
 typedef struct gb__app {
     PyObject *bootstrap;  // the namespace of gb__bootstrap
     PyObject *object;
+    PyObject *names[GB__NAME_COUNT];
     gb_interface interface;
 } gb__app;
 
@@ -7247,6 +7273,9 @@ static gb_code gb__app_interface(gb__app *a, gb_interface wanted, const char *sp
 static gb_code gb__app_load(gb__app *a, const char *spec, gb_interface interface, gb_error *error)
 {
     *a = (gb__app){0};
+#define GB__NAME(name, text) a->names[GB__NAME_##name] = gb_py.PyUnicode_InternFromString(text);
+    GB__NAMES(GB__NAME)
+#undef GB__NAME
     a->bootstrap = gb__py_run(gb__bootstrap, "gilbench");
     if (!a->bootstrap) return gb__py_fail(error, GB_NO_PYTHON, "the interpreter is not complete");
     gb_code code = gb__app_object(a, spec, error);
@@ -7255,6 +7284,7 @@ static gb_code gb__app_load(gb__app *a, const char *spec, gb_interface interface
 
 static void gb__app_drop(gb__app *a)
 {
+    for (size_t i = 0; i < GB__NAME_COUNT; i++) gb__py_drop(a->names[i]);
     gb__py_drop(a->object);
     gb__py_drop(a->bootstrap);
 }
@@ -7314,10 +7344,11 @@ static int gb__add_field(gb__answer *a, gb__buf *b, PyObject *pair,
     return fate;
 }
 
-// Decodes the escapes of a path into `to`, which has room for all of it; how much it became.
-static size_t gb__percent_decode(gb_slice raw, char *to)
+// A path without its escapes, which are decoded into `to`, where it has any.
+static gb_slice gb__percent_decode(gb_slice raw, char to[GB_MAX_REQUEST_LINE])
 {
     size_t n = 0;
+    if (!memchr(raw.data, '%', raw.len)) return raw;
     for (size_t i = 0; i < raw.len; i++) {
         int high = -1, low = -1;
         if (raw.data[i] == '%' && i + 2 < raw.len) {
@@ -7328,34 +7359,19 @@ static size_t gb__percent_decode(gb_slice raw, char *to)
         to[n++] = escape ? (char)(high * 16 + low) : raw.data[i];
         if (escape) i += 2;
     }
-    return n;
+    return (gb_slice){to, n};
 }
 
 // ================================================================================================
 // >>wsgi
 // PEP 3333, whole.
 
-// The names of env's values, made once.
-#define GB__WSGI_KEYS(X)                                                                           \
-    X(REQUEST_METHOD)                                                                              \
-    X(PATH_INFO)                                                                                   \
-    X(QUERY_STRING)                                                                                \
-    X(REQUEST_URI)                                                                                 \
-    X(SERVER_PROTOCOL)                                                                             \
-    X(REMOTE_ADDR)                                                                                 \
-    X(REMOTE_PORT)                                                                                 \
-    X(CONTENT_TYPE)                                                                                \
-    X(CONTENT_LENGTH)                                                                              \
-    X(HTTP_HOST)
-
-#define GB__WSGI_KEY(name) GB__KEY_##name,
-enum { GB__WSGI_KEYS(GB__WSGI_KEY) GB__KEY_INPUT, GB__KEY_COUNT };
-#undef GB__WSGI_KEY
-
-// Fields that most clients send: their env keys are made once, too.
+// Fields that most clients send: their env keys are made once. The first two have no HTTP_.
+enum { GB__CONTENT_LENGTH, GB__CONTENT_TYPE, GB__HOST };
 #define GB__FIELD(text) {text, sizeof text - 1}
 static const gb_slice gb__common_fields[] = {
-    GB__FIELD("Host"), GB__FIELD("Accept"), GB__FIELD("User-Agent"), GB__FIELD("Accept-Encoding"),
+    GB__FIELD("Content-Length"), GB__FIELD("Content-Type"), GB__FIELD("Host"),
+    GB__FIELD("Accept"), GB__FIELD("User-Agent"), GB__FIELD("Accept-Encoding"),
     GB__FIELD("Accept-Language"), GB__FIELD("Connection"), GB__FIELD("Cookie"),
     GB__FIELD("Referer"), GB__FIELD("Origin"), GB__FIELD("Authorization"),
     GB__FIELD("Cache-Control"), GB__FIELD("If-None-Match"), GB__FIELD("If-Modified-Since"),
@@ -7367,10 +7383,9 @@ static const gb_slice gb__common_fields[] = {
 typedef struct gb__wsgi {
     gb__app *app;
     PyInterpreterState *interpreter;
-    PyObject *keys[GB__KEY_COUNT];
     PyObject *common[GB__COMMON_FIELDS];
-    PyObject *http10, *close;
-    PyTypeObject *start_response_type, *input_type, *list_type;  // list's own is borrowed
+    PyObject *input;  // borrowed, as is list's type
+    PyTypeObject *request_type, *list_type;
     _Atomic(struct gb__wsgi_call *) left;  // calls whose threads have ended
 } gb__wsgi;
 
@@ -7382,19 +7397,17 @@ typedef struct gb__wsgi_call {
     struct gb__wsgi_call *next;  // of those that have left
     PyThreadState *state;
     PyObject *env;       // what most requests have in common; each gets a copy
-    char peer[GB__PEER];  // whose address is in there
     pthread_mutex_t lock;
     // guarded by lock while the application runs
     uint64_t serial;
     gb_exchange *x;
     bool started;            // start_response was called
+    bool composes;           // adds the pieces of the body up, all of which are small
     gb__answer answer;
     gb__buf status, fields;
-    gb__buf ahead;           // of the body: read from the client but not by the application
-    size_t ahead_at;
 } gb__wsgi_call;
 
-// What start_response and wsgi.input objects hold, behind whatever a PyObject is in this build.
+// What the application has of it holds this, behind whatever a PyObject is in this build.
 typedef struct gb__wsgi_handle {
     gb__wsgi_call *call;
     uint64_t serial;
@@ -7414,8 +7427,9 @@ static void gb__attach(gb_exchange *x, PyThreadState *state, int phase)
     gb__lap(x, GB__PHASE_ATTACH);
 }
 
-static PyObject *gb__wsgi_new_handle(gb__wsgi_call *c, PyTypeObject *type)
+static PyObject *gb__wsgi_new_handle(gb__wsgi_call *c)
 {
+    PyTypeObject *type = c->wsgi->request_type;
     PyObject *object = gb_py.PyType_GenericAlloc(type, 0);
     gb__wsgi_handle *h = object ? gb_py.PyObject_GetTypeData(object, type) : NULL;
     if (h) *h = (gb__wsgi_handle){c, c->serial};
@@ -7444,115 +7458,38 @@ static gb__wsgi_call *gb__wsgi_take(PyObject *self)
     return NULL;
 }
 
-static PyObject *gb__wsgi_give(gb__wsgi_call *c, PyObject *result)
-{
-    pthread_mutex_unlock(&c->lock);
-    return result;
-}
-
 // ---- wsgi.input ---------------------------------------------------------------------------------
 
-// Reads more of the body into `ahead`: 1, 0 at its end, -1 with an exception.
-static int gb__wsgi_read_ahead(gb__wsgi_call *c, size_t size)
+// The next piece of the body, of `size` bytes at most; empty at its end.
+static PyObject *gb__wsgi_take_body(PyObject *self, PyObject *size)
 {
-    gb__buf *b = &c->ahead;
-    // What is left is a part of a line at most; moving it keeps a long body from piling up here.
-    gb__buf_consume(b, c->ahead_at);
-    c->ahead_at = 0;
-    if (!gb__buf_reserve(b, size)) {
-        gb_py.PyErr_NoMemory();
-        return -1;
-    }
+    int got;
+    gb_slice piece;
+    PyObject *bytes = NULL;
+    Py_ssize_t most = gb_py.PyLong_AsSsize_t(size);
+    gb__wsgi_call *c = most >= 0 || !gb_py.PyErr_Occurred() ? gb__wsgi_take(self) : NULL;
+    if (!c) return NULL;
     PyThreadState *state = gb__body_ready(c->x) ? NULL : gb__detach(c->x);
-    long n = gb_request_read(c->x, b->data + b->len, size);
+    while ((got = gb__body_piece(c->x, (size_t)most, &piece)) == GB__BODY_WAIT) gb__body_wait(c->x);
     if (state) gb__attach(c->x, state, GB__PHASE_READ);
-    if (n > 0) b->len += (size_t)n;
-    if (n >= 0) return n > 0;
-    gb_py.PyErr_Format(gb_py.PyExc_OSError, "the request's body can't be read: %s",
-                       c->x->body_error < 0 ? "the client is gone" : gb__reason(c->x->body_error));
-    return -1;
-}
-
-static PyObject *gb__wsgi_take_ahead(gb__wsgi_call *c, size_t n)
-{
-    PyObject *bytes =
-        gb_py.PyBytes_FromStringAndSize(c->ahead.data ? c->ahead.data + c->ahead_at : NULL,
-                                        (Py_ssize_t)n);
-    if (bytes) c->ahead_at += n;
+    if (got != GB__BODY_FAILED)
+        bytes = gb_py.PyBytes_FromStringAndSize(piece.data, (Py_ssize_t)piece.len);
+    else
+        gb_py.PyErr_Format(gb_py.PyExc_OSError, "the request's body can't be read: %s",
+                           c->x->body_error < 0 ? "the client is gone"
+                                                : gb__reason(c->x->body_error));
+    pthread_mutex_unlock(&c->lock);
     return bytes;
 }
 
-// The optional size argument of the read methods: absent, None and negative mean everything.
-static bool gb__wsgi_size(PyObject *arguments, size_t *size)
+// Its methods are CPython's, over the body's pieces.
+static PyObject *gb__wsgi_input(gb__wsgi_call *c)
 {
-    PyObject *given = NULL;
-    *size = SIZE_MAX;
-    if (!gb_py.PyArg_UnpackTuple(arguments, "read", 0, 1, &given)) return false;
-    if (!given || given == gb__py_none()) return true;
-    Py_ssize_t n = gb_py.PyLong_AsSsize_t(given);
-    if (n == -1 && gb_py.PyErr_Occurred()) return false;
-    if (n >= 0) *size = (size_t)n;
-    return true;
-}
-
-static PyObject *gb__wsgi_bytes(gb__wsgi_call *c, size_t size)
-{
-    int more = 1;
-    size_t have;
-    while ((have = c->ahead.len - c->ahead_at) < size && more > 0) {
-        size_t piece = size - have < GB__PREREAD_MAX ? size - have : GB__PREREAD_MAX;
-        more = gb__wsgi_read_ahead(c, piece);
-        if (more < 0) return NULL;
-    }
-    return gb__wsgi_take_ahead(c, have < size ? have : size);
-}
-
-static PyObject *gb__wsgi_read(PyObject *self, PyObject *arguments)
-{
-    size_t size;
-    gb__wsgi_call *c = gb__wsgi_size(arguments, &size) ? gb__wsgi_take(self) : NULL;
-    return c ? gb__wsgi_give(c, gb__wsgi_bytes(c, size)) : NULL;
-}
-
-static PyObject *gb__wsgi_line(gb__wsgi_call *c, size_t size)
-{
-    size_t searched = 0;
-    for (;;) {
-        size_t have = c->ahead.len - c->ahead_at, limit = have < size ? have : size;
-        const char *from = limit > searched ? c->ahead.data + c->ahead_at + searched : NULL;
-        const char *end = from ? memchr(from, '\n', limit - searched) : NULL;
-        if (end) return gb__wsgi_take_ahead(c, searched + (size_t)(end - from) + 1);
-        if (limit == size) return gb__wsgi_take_ahead(c, limit);
-        searched = limit;
-        int more = gb__wsgi_read_ahead(c, GB__READ_SIZE);
-        if (more < 0) return NULL;
-        if (!more) return gb__wsgi_take_ahead(c, limit);
-    }
-}
-
-static PyObject *gb__wsgi_readline(PyObject *self, PyObject *arguments)
-{
-    size_t size;
-    gb__wsgi_call *c = gb__wsgi_size(arguments, &size) ? gb__wsgi_take(self) : NULL;
-    return c ? gb__wsgi_give(c, gb__wsgi_line(c, size)) : NULL;
-}
-
-static PyObject *gb__wsgi_next(PyObject *self)
-{
-    Py_ssize_t len = 0;
-    char *data;
-    gb__wsgi_call *c = gb__wsgi_take(self);
-    PyObject *line = c ? gb__wsgi_give(c, gb__wsgi_line(c, SIZE_MAX)) : NULL;
-    if (!line || gb_py.PyBytes_AsStringAndSize(line, &data, &len) < 0 || len) return line;
-    gb_py.Py_DecRef(line);
-    return NULL;  // the end
-}
-
-// Of all lines: the server may ignore the hint (PEP 3333, "Input and Error Streams").
-static PyObject *gb__wsgi_readlines(PyObject *self, PyObject *arguments)
-{
-    size_t hint;
-    return gb__wsgi_size(arguments, &hint) ? gb_py.PySequence_List(self) : NULL;
+    if (c->x->body_done) return gb_py.PyObject_CallNoArgs(c->wsgi->input);
+    PyObject *request = gb__wsgi_new_handle(c);
+    PyObject *input = request ? gb_py.PyObject_CallOneArg(c->wsgi->input, request) : NULL;
+    gb__py_drop(request);
+    return input;
 }
 
 // ---- start_response -----------------------------------------------------------------------------
@@ -7696,6 +7633,10 @@ static int gb__wsgi_send(gb__wsgi_call *c, PyObject *piece)
     if (!gb__wsgi_begin(c)) return -1;
     gb_exchange *x = c->x;
     bool enough = x->bodyless || (x->counted && (uint64_t)len > x->answer_left);
+    if (c->composes) {
+        gb__answer_add(x, data, (size_t)len);
+        return !enough;
+    }
     x->may_not_wait = x->counted && (uint64_t)len >= x->answer_left;
     PyThreadState *state = x->may_not_wait ? NULL : gb__detach(x);
     bool sent = gb__answer_send(x, data, (size_t)len);
@@ -7721,6 +7662,25 @@ static PyObject *gb__wsgi_write(PyObject *self, PyObject *data)
     return NULL;
 }
 
+// A list, which is what most applications return, has a known length; one that is small is composed
+// in one go.
+static bool gb__wsgi_measure(gb__wsgi_call *c, PyObject *list)
+{
+    Py_ssize_t total = 0, len = 0, count = gb_py.PyList_Size(list);
+    if (c->x->state != GB__ANSWER_NONE || !c->started) return true;
+    for (Py_ssize_t i = 0; i < count; i++, total += len) {
+        char *data;
+        PyObject *piece = gb_py.PyList_GetItemRef(list, i);
+        bool ok = piece && !gb_py.PyBytes_AsStringAndSize(piece, &data, &len);
+        gb__py_drop(piece);
+        if (!ok) return false;
+    }
+    if (!c->answer.has_length) c->answer.content_length = (uint64_t)total;
+    c->answer.has_length = true;
+    c->composes = total <= GB__READ_SIZE;
+    return true;
+}
+
 static bool gb__wsgi_iterate(gb__wsgi_call *c, PyObject *result)
 {
     PyObject *iterator = gb_py.PyObject_GetIter(result), *piece;
@@ -7735,50 +7695,15 @@ static bool gb__wsgi_iterate(gb__wsgi_call *c, PyObject *result)
     return iterator && sent >= 0 && !gb_py.PyErr_Occurred();
 }
 
-// The length of all pieces together, which a list lets one know beforehand, or adds them to the
-// answer; -1 with an exception.
-static Py_ssize_t gb__wsgi_pieces(gb__wsgi_call *c, PyObject *list, Py_ssize_t count, bool add)
-{
-    Py_ssize_t total = 0, len = 0;
-    char *data;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *piece = gb_py.PyList_GetItemRef(list, i);
-        bool ok = piece && !gb_py.PyBytes_AsStringAndSize(piece, &data, &len);
-        if (ok && add) gb__answer_add(c->x, data, (size_t)len);
-        gb__py_drop(piece);
-        if (!ok) return -1;
-        total += len;
-    }
-    return total;
-}
-
-// A list, which is what most applications return, has a known length; a small one is composed in
-// one go. 1 when it was, 0 when it has to be iterated, -1 with an exception.
-static int gb__wsgi_compose_list(gb__wsgi_call *c, PyObject *list)
-{
-    if (c->x->state != GB__ANSWER_NONE || !c->started) return 0;
-    Py_ssize_t count = gb_py.PyList_Size(list), total = gb__wsgi_pieces(c, list, count, false);
-    if (total < 0) return -1;
-    if (!c->answer.has_length) {
-        c->answer.has_length = true;
-        c->answer.content_length = (uint64_t)total;
-    }
-    if (total > GB__READ_SIZE) return 0;
-    return gb__wsgi_begin(c) && gb__wsgi_pieces(c, list, count, true) >= 0 ? 1 : -1;
-}
-
-// Too little is an error of the application, and a 500 as long as nothing was sent.
-static bool gb__wsgi_complete(const gb_exchange *x)
-{
-    if (x->state == GB__ANSWER_FAILED || x->bodyless || !x->counted || !x->answer_left) return true;
-    return gb__reject("the body is shorter than its Content-Length");
-}
-
 static bool gb__wsgi_end(gb__wsgi_call *c)
 {
-    // There was no body.
-    if (c->started && c->x->state == GB__ANSWER_NONE) c->answer.has_length = true;
-    return c->x->state == GB__ANSWER_FAILED || (gb__wsgi_begin(c) && gb__wsgi_complete(c->x));
+    gb_exchange *x = c->x;
+    if (x->state == GB__ANSWER_FAILED) return true;
+    if (x->state == GB__ANSWER_NONE) c->answer.has_length = true;  // there was no body
+    if (!gb__wsgi_begin(c)) return false;
+    // Too little is an error of the application, and a 500 as long as nothing was sent.
+    return x->bodyless || !x->counted || !x->answer_left ||
+           gb__reject("the body is shorter than its Content-Length");
 }
 
 static bool gb__wsgi_answer(gb__wsgi_call *c, PyObject *result)
@@ -7786,10 +7711,9 @@ static bool gb__wsgi_answer(gb__wsgi_call *c, PyObject *result)
     gb__wsgi_lock(c);
     // Not a subclass of list: that may have an __iter__ of its own.
     bool list = gb_py.Py_TYPE(result) == c->wsgi->list_type;
-    int composed = list ? gb__wsgi_compose_list(c, result) : 0;
-    bool ok = composed > 0 && gb__wsgi_end(c);
+    bool ok = !list || gb__wsgi_measure(c, result);
     pthread_mutex_unlock(&c->lock);
-    if (composed || !gb__wsgi_iterate(c, result)) return ok;
+    if (!ok || !gb__wsgi_iterate(c, result)) return false;
     gb__wsgi_lock(c);
     ok = gb__wsgi_end(c);
     pthread_mutex_unlock(&c->lock);
@@ -7813,7 +7737,7 @@ static void gb__wsgi_close(gb__wsgi_call *c, PyObject *result, bool answered)
 {
     if (gb_py.Py_TYPE(result) == c->wsgi->list_type) return;  // it has none
     PyObject *raised = gb_py.PyErr_GetRaisedException(), *close = NULL;
-    if (gb_py.PyObject_GetOptionalAttr(result, c->wsgi->close, &close) > 0) {
+    if (gb_py.PyObject_GetOptionalAttr(result, c->wsgi->app->names[GB__NAME_CLOSE], &close) > 0) {
         if (answered) gb__wsgi_finish(c);
         PyObject *done = gb_py.PyObject_CallNoArgs(close);
         if (!done) gb_py.PyErr_WriteUnraisable(close);
@@ -7847,9 +7771,7 @@ static PyObject *gb__wsgi_text(gb_slice s)
 static PyObject *gb__wsgi_path(gb_slice raw)
 {
     char decoded[GB_MAX_REQUEST_LINE];
-    if (!raw.len || !memchr(raw.data, '%', raw.len)) return gb__wsgi_text(raw);
-    size_t len = gb__percent_decode(raw, decoded);
-    return gb__wsgi_text((gb_slice){decoded, len});
+    return gb__wsgi_text(gb__percent_decode(raw, decoded));
 }
 
 static const char *gb__wsgi_field_variable(gb__buf *text, gb_slice name)
@@ -7865,83 +7787,58 @@ static const char *gb__wsgi_field_variable(gb__buf *text, gb_slice name)
     return text->data;
 }
 
-// The key of a field, a new reference; None for one that must not be there: "a_b" and "a-b" would
-// be the same variable, and only one of them has passed whatever stands before the server.
 static PyObject *gb__wsgi_field_key(gb__wsgi_call *c, gb_slice name)
 {
-    gb__wsgi *w = c->wsgi;
-    PyObject *key = NULL;
-    if (memchr(name.data, '_', name.len)) return gb__py_new_none();
-    if (gb__slice_is_nocase(name, "content-type")) key = w->keys[GB__KEY_CONTENT_TYPE];
-    if (gb__slice_is_nocase(name, "content-length")) key = w->keys[GB__KEY_CONTENT_LENGTH];
     int common = gb__find_name(name, gb__common_fields, GB__COMMON_FIELDS);
-    if (common >= 0) key = w->common[common];
+    PyObject *key = common >= 0 ? c->wsgi->common[common] : NULL;
     if (key) return gb_py.Py_IncRef(key), key;
     const char *variable = gb__wsgi_field_variable(&c->fields, name);  // not in use yet
     return variable ? gb_py.PyUnicode_FromString(variable) : NULL;
 }
 
-// A field that is there twice is one value with a comma (RFC 9110, 5.3), but for cookies.
-static PyObject *gb__wsgi_join(PyObject *before, gb_slice name, PyObject *value)
-{
-    return gb_py.PyUnicode_FromFormat(gb__slice_is_nocase(name, "cookie") ? "%U; %U" : "%U,%U",
-                                      before, value);
-}
-
 static bool gb__wsgi_set_field(gb__wsgi_call *c, PyObject *env, gb_slice name, gb_slice value)
 {
+    // "a_b" and "a-b" would be the same variable, and only one of them has passed whatever stands
+    // before the server.
+    if (memchr(name.data, '_', name.len)) return true;
     PyObject *key = gb__wsgi_field_key(c, name), *before = NULL;
-    if (!key) return false;
-    bool none = key == gb__py_none();
-    PyObject *text = none ? NULL : gb__wsgi_text(value);
+    PyObject *text = key ? gb__wsgi_text(value) : NULL;
     int there = text ? gb_py.PyDict_SetDefaultRef(env, key, text, &before) : -1;
-    // The one Content-Length may be there twice with the same value.
-    if (there > 0 && key != c->wsgi->keys[GB__KEY_CONTENT_LENGTH] &&
-        !gb__set(env, key, gb__wsgi_join(before, name, text)))
+    // What is there twice is one value with a comma (RFC 9110, 5.3), but for cookies, and for the
+    // one Content-Length, which may be there twice with the same value.
+    const char *both = gb__slice_is_nocase(name, "cookie") ? "%U; %U" : "%U,%U";
+    if (there > 0 && key != c->wsgi->common[GB__CONTENT_LENGTH] &&
+        !gb__set(env, key, gb_py.PyUnicode_FromFormat(both, before, text)))
         there = -1;
     gb__py_drop(before);
     gb__py_drop(text);
-    gb_py.Py_DecRef(key);
-    return none || there >= 0;
-}
-
-// Clients are few, and mostly one: its address is made once, not for each request.
-static bool gb__wsgi_set_peer(gb__wsgi_call *c)
-{
-    const char *peer = c->x->conn->peer;
-    if (!strcmp(c->peer, peer)) return true;
-    PyObject *text = gb__wsgi_text(gb__slice(peer));
-    if (!gb__set(c->env, c->wsgi->keys[GB__KEY_REMOTE_ADDR], text)) return false;
-    memcpy(c->peer, peer, sizeof c->peer);
-    return true;
+    gb__py_drop(key);
+    return there >= 0;
 }
 
 static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
 {
-    gb__wsgi *w = c->wsgi;
+    PyObject *const *names = c->wsgi->app->names;
     gb_exchange *x = c->x;
     const gb__request *r = x->request;
-    gb_slice method = gb_request_method(x);
-    PyObject *env = gb__wsgi_set_peer(c) ? gb_py.PyDict_Copy(c->env) : NULL;
+    PyObject *env = gb_py.PyDict_Copy(c->env);
     if (!env) return NULL;
     bool ok =
-        (gb__slice_is(method, "GET") ||
-         gb__set(env, w->keys[GB__KEY_REQUEST_METHOD], gb__wsgi_text(method))) &&
-        gb__set(env, w->keys[GB__KEY_PATH_INFO], gb__wsgi_path(gb_request_path(x))) &&
-        gb__set(env, w->keys[GB__KEY_REQUEST_URI],
-                gb__wsgi_text(gb__request_slice(x, r->target))) &&
-        gb__set(env, w->keys[GB__KEY_REMOTE_PORT],
-                gb__wsgi_text(gb__slice(x->conn->peer_port))) &&
-        (!r->query.len || gb__set(env, w->keys[GB__KEY_QUERY_STRING],
-                                  gb__wsgi_text(gb_request_query(x)))) &&
-        (r->minor || !gb_py.PyDict_SetItem(env, w->keys[GB__KEY_SERVER_PROTOCOL], w->http10)) &&
-        gb__set(env, w->keys[GB__KEY_INPUT], gb__wsgi_new_handle(c, w->input_type));
+        gb__set(env, names[GB__NAME_REQUEST_METHOD], gb__wsgi_text(gb_request_method(x))) &&
+        gb__set(env, names[GB__NAME_PATH_INFO], gb__wsgi_path(gb_request_path(x))) &&
+        gb__set(env, names[GB__NAME_REQUEST_URI], gb__wsgi_text(gb__request_slice(x, r->target))) &&
+        gb__set(env, names[GB__NAME_REMOTE_ADDR], gb__wsgi_text(gb__slice(x->conn->peer))) &&
+        gb__set(env, names[GB__NAME_REMOTE_PORT], gb__wsgi_text(gb__slice(x->conn->peer_port))) &&
+        gb__set(env, names[GB__NAME_QUERY_STRING], gb__wsgi_text(gb_request_query(x))) &&
+        gb__set(env, names[GB__NAME_SERVER_PROTOCOL],
+                gb__wsgi_text(gb__slice(r->minor ? "HTTP/1.1" : "HTTP/1.0"))) &&
+        gb__set(env, names[GB__NAME_INPUT], gb__wsgi_input(c));
     for (size_t i = 0; ok && i < r->field_count; i++)
         ok = gb__wsgi_set_field(c, env, gb__request_slice(x, r->fields[i].name),
                                 gb__request_slice(x, r->fields[i].value));
     // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
     if (ok && r->authority.len)
-        ok = gb__set(env, w->keys[GB__KEY_HTTP_HOST],
+        ok = gb__set(env, c->wsgi->common[GB__HOST],
                      gb__wsgi_text(gb__request_slice(x, r->authority)));
     if (ok) return env;
     gb_py.Py_DecRef(env);
@@ -7953,8 +7850,7 @@ static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
 static bool gb__wsgi_call_app(gb__wsgi_call *c)
 {
     PyObject *env = gb__wsgi_environ(c);
-    PyObject *start =
-        env ? gb__wsgi_new_handle(c, c->wsgi->start_response_type) : NULL;
+    PyObject *start = env ? gb__wsgi_new_handle(c) : NULL;
     PyObject *arguments[] = {env, start};
     PyObject *result =
         start ? gb_py.PyObject_Vectorcall(c->wsgi->app->object, arguments, 2, NULL) : NULL;
@@ -7970,8 +7866,7 @@ static void gb__wsgi_handle_request(void *local, gb_exchange *x)
 {
     gb__wsgi_call *c = local;
     c->x = x;
-    c->started = false;
-    c->ahead.len = c->ahead_at = 0;
+    c->started = c->composes = false;
     gb__attach(x, c->state, GB__PHASE_READ);
     bool ok = gb__wsgi_call_app(c);
     gb__wsgi_lock(c);
@@ -7979,7 +7874,6 @@ static void gb__wsgi_handle_request(void *local, gb_exchange *x)
     pthread_mutex_unlock(&c->lock);
     if (!ok) gb__wsgi_failed(c);
     gb__detach(x);
-    if (c->ahead.cap > 4 * GB__PREREAD_MAX) gb__buf_free(&c->ahead);  // it was a large read()
     if (!ok || x->state == GB__ANSWER_FAILED) return;
     if (x->state != GB__ANSWER_FINISHED) gb__answer_end(x);
     gb__lap(x, GB__PHASE_WRITE);
@@ -7989,18 +7883,10 @@ static void gb__wsgi_handle_request(void *local, gb_exchange *x)
 
 static bool gb__wsgi_make_keys(gb__wsgi *w)
 {
-#define GB__WSGI_KEY(name)                                                                         \
-    w->keys[GB__KEY_##name] = gb_py.PyUnicode_InternFromString(#name);
-    GB__WSGI_KEYS(GB__WSGI_KEY)
-#undef GB__WSGI_KEY
-    w->keys[GB__KEY_INPUT] = gb_py.PyUnicode_InternFromString("wsgi.input");
-    w->http10 = gb_py.PyUnicode_InternFromString("HTTP/1.0");
-    w->close = gb_py.PyUnicode_InternFromString("close");
-    // Interned, all of them: such strings are immortal in a free-threaded build, where the threads
-    // would count references to these in every request.
     gb__buf text = {0};
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
         const char *variable = gb__wsgi_field_variable(&text, gb__common_fields[i]);
+        if (variable && i <= GB__CONTENT_TYPE) variable += strlen("HTTP_");
         w->common[i] = variable ? gb_py.PyUnicode_InternFromString(variable) : NULL;
     }
     gb__buf_free(&text);
@@ -8010,29 +7896,20 @@ static bool gb__wsgi_make_keys(gb__wsgi *w)
 static bool gb__wsgi_make_types(gb__wsgi *w)
 {
     // Slot numbers of CPython's stable ABI (Include/typeslots.h).
-    enum { TP_CALL = 50, TP_ITER = 62, TP_ITERNEXT = 63, TP_METHODS = 64 };
-    static PyMethodDef methods[] = {{"read", gb__wsgi_read, GB__METH_VARARGS, NULL},
-                                    {"readline", gb__wsgi_readline, GB__METH_VARARGS, NULL},
-                                    {"readlines", gb__wsgi_readlines, GB__METH_VARARGS, NULL},
+    enum { TP_CALL = 50, TP_METHODS = 64 };
+    static PyMethodDef methods[] = {{"take", gb__wsgi_take_body, GB__METH_O, NULL},
                                     {NULL, NULL, 0, NULL}};
-    void *call, *iter, *next;
+    void *call;
     // ISO C can't convert a function pointer to the void * that a slot holds; POSIX can.
     memcpy(&call, &(PyObject * (*[]) (PyObject *, PyObject *, PyObject *)){gb__wsgi_start_response},
            sizeof call);
-    memcpy(&iter, &gb_py.PyObject_SelfIter, sizeof iter);
-    memcpy(&next, &(PyObject * (*[]) (PyObject *)){gb__wsgi_next}, sizeof next);
-    PyType_Slot start_slots[] = {{TP_CALL, call}, {0, NULL}};
-    PyType_Slot input_slots[] = {
-        {TP_ITER, iter}, {TP_ITERNEXT, next}, {TP_METHODS, methods}, {0, NULL}};
-    PyType_Spec start = {"gilbench.start_response", -(int)sizeof(gb__wsgi_handle), 0, 0,
-                         start_slots};
-    PyType_Spec input = {"gilbench.input", -(int)sizeof(gb__wsgi_handle), 0, 0, input_slots};
-    w->start_response_type = (PyTypeObject *)gb_py.PyType_FromSpec(&start);
-    w->input_type = (PyTypeObject *)gb_py.PyType_FromSpec(&input);
+    PyType_Slot slots[] = {{TP_CALL, call}, {TP_METHODS, methods}, {0, NULL}};
+    PyType_Spec spec = {"gilbench.request", -(int)sizeof(gb__wsgi_handle), 0, 0, slots};
+    w->request_type = (PyTypeObject *)gb_py.PyType_FromSpec(&spec);
     PyObject *list = gb_py.PyList_New(0);
     w->list_type = list ? gb_py.Py_TYPE(list) : NULL;
     gb__py_drop(list);
-    return w->start_response_type && w->input_type && w->list_type;
+    return w->request_type && w->list_type;
 }
 
 // What env has in most requests. Each thread makes its own, so that free-threaded threads
@@ -8053,7 +7930,6 @@ static void gb__wsgi_leave(void *local)
     gb_py.PyThreadState_DeleteCurrent();
     gb__buf_free(&c->status);
     gb__buf_free(&c->fields);
-    gb__buf_free(&c->ahead);
     c->next = atomic_load(&c->wsgi->left);
     while (!atomic_compare_exchange_weak(&c->wsgi->left, &c->next, c)) continue;
 }
@@ -8083,8 +7959,8 @@ static bool gb__wsgi_enter(void *self, const gb_server *server, void **local, gb
 // Attached. `app` outlives the gateway.
 static gb_code gb__wsgi_open(gb__wsgi *w, gb__app *app, gb__gateway *gateway, gb_error *error)
 {
-    *w = (gb__wsgi){.app = app};
-    w->interpreter = gb_py.PyInterpreterState_Get();
+    *w = (gb__wsgi){.app = app, .interpreter = gb_py.PyInterpreterState_Get(),
+                    .input = gb_py.PyDict_GetItemString(app->bootstrap, "wsgi_input")};
     if (!gb__wsgi_make_keys(w) || !gb__wsgi_make_types(w))
         return gb__py_fail(error, GB_APP, "can't prepare WSGI");
     *gateway = (gb__gateway){.self = w, .enter = gb__wsgi_enter, .leave = gb__wsgi_leave,
@@ -8094,12 +7970,8 @@ static gb_code gb__wsgi_open(gb__wsgi *w, gb__app *app, gb__gateway *gateway, gb
 
 static void gb__wsgi_shut(gb__wsgi *w)
 {
-    for (size_t i = 0; i < GB__KEY_COUNT; i++) gb__py_drop(w->keys[i]);
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) gb__py_drop(w->common[i]);
-    gb__py_drop(w->http10);
-    gb__py_drop(w->close);
-    gb__py_drop((PyObject *)w->start_response_type);
-    gb__py_drop((PyObject *)w->input_type);
+    gb__py_drop((PyObject *)w->request_type);
 }
 
 // Once the interpreter has ended.
@@ -8127,39 +7999,33 @@ GB__OPTIMIZE_LESS
 static const char gb__asgi_bootstrap[] =
     "import asyncio, importlib, sys\n"
     "from asyncio import Task, sleep\n"
+    "from types import MethodType\n"
     "async def receive(call):\n"
-    "    while (message := call.receive()) is None:\n"
+    "    while (piece := call.receive()) is None:\n"
     "        await call.wait()\n"
-    "    return message\n"
+    "    if piece is False:\n"
+    "        return {'type': 'http.disconnect'}\n"
+    "    return {'type': 'http.request', 'body': piece, 'more_body': call.has_more()}\n"
     "async def send(call, message):\n"
     "    if call.send(message):\n"
     "        await sleep(0)  # others are to run, also where nobody listens any more\n"
     "        while call.is_full():\n"
     "            await call.wait()\n"
-    "async def run(app, scope, call, receive, send):\n"
+    "async def run(app, scope, call):\n"
     "    try:\n"
-    "        await app(scope, receive, send)\n"
+    "        await app(scope, MethodType(receive, call), MethodType(send, call))\n"
     "    except BaseException as error:\n"
     "        call.end(error)\n"
     "    else:\n"
     "        call.end(None)\n"
-    "def start(loop, app, scope, call, receive, send):\n"
-    "    return Task(run(app, scope, call, receive, send), loop=loop, eager_start=True)\n"
-    "def wait(loop, waiting):\n"
-    "    waiting[:] = [future for future in waiting if not future.done()]\n"
-    "    waiting.append(future := loop.create_future())\n"
-    "    return future\n"
-    "def wake(waiting):\n"
-    "    for future in waiting:\n"
-    "        if not future.done():\n"
-    "            future.set_result(None)\n"
     "class Worker:\n"
-    "    def __init__(self, app, loop):\n"
+    "    Event = asyncio.Event\n"
+    "    def __init__(self, app, loop, host, port):\n"
     "        module = importlib.import_module(loop)\n"
     "        self.runner = asyncio.Runner(loop_factory=module.new_event_loop)\n"
     "        self.loop = self.runner.get_loop()\n"
     "        self.app, self.state, self.supported, self.problem = app, {}, True, None\n"
-    "        self.descriptor = None\n"
+    "        self.server, self.descriptor = (host, port), None\n"
     "    async def lifespan(self):\n"
     "        scope = {'type': 'lifespan', 'state': self.state,\n"
     "                 'asgi': {'version': '3.0', 'spec_version': '2.0'}}\n"
@@ -8171,20 +8037,16 @@ static const char gb__asgi_bootstrap[] =
     "        finally:\n"
     "            self.supported = False\n"
     "            self.started.set()\n"
-    "            self.stopped.set()\n"
     "    async def send(self, message):\n"
     "        event = message['type']\n"
     "        if event in ('lifespan.startup.failed', 'lifespan.shutdown.failed'):\n"
-    "            self.problem = message.get('message', '') or 'no reason given'\n"
+    "            self.problem = message.get('message', '').strip() or 'no reason given'\n"
     "        if event.startswith('lifespan.startup.'):\n"
     "            self.started.set()\n"
-    "        elif event.startswith('lifespan.shutdown.'):\n"
-    "            self.stopped.set()\n"
-    "        else:\n"
+    "        elif not event.startswith('lifespan.shutdown.'):\n"
     "            raise RuntimeError(f'{event!r} is no message of a lifespan')\n"
     "    async def startup(self):\n"
-    "        self.inbox = asyncio.Queue()\n"
-    "        self.started, self.stopped = asyncio.Event(), asyncio.Event()\n"
+    "        self.inbox, self.started = asyncio.Queue(), asyncio.Event()\n"
     "        self.task = asyncio.create_task(self.lifespan())\n"
     "        self.inbox.put_nowait({'type': 'lifespan.startup'})\n"
     "        await self.started.wait()\n"
@@ -8195,12 +8057,17 @@ static const char gb__asgi_bootstrap[] =
     "            print('the application did not shut down:', self.problem, file=sys.stderr)\n"
     "    def start(self):\n"
     "        self.runner.run(self.startup())\n"
-    "        if self.problem is None:\n"
-    "            return None\n"
-    "        lines = self.problem.strip().splitlines()\n"
-    "        if len(lines) > 1:\n"
+    "        *more, last = (self.problem or '').splitlines() or [None]\n"
+    "        if more:\n"
     "            print(self.problem, file=sys.stderr)\n"
-    "        return lines[-1]\n"
+    "        return last\n"
+    "    def request(self, call, method, version, path, raw_path, query, headers, client):\n"
+    "        scope = {'type': 'http', 'asgi': {'version': '3.0', 'spec_version': '2.3'},\n"
+    "                 'http_version': version, 'server': self.server, 'client': client,\n"
+    "                 'scheme': 'http', 'method': method, 'root_path': '', 'path': path,\n"
+    "                 'raw_path': raw_path, 'query_string': query, 'headers': headers,\n"
+    "                 'state': self.state.copy()}\n"
+    "        return Task(run(self.app, scope, call), loop=self.loop, eager_start=True)\n"
     "    async def turns(self, descriptor, turn):\n"
     "        self.end, self.descriptor = self.loop.create_future(), descriptor\n"
     "        self.loop.add_reader(descriptor, turn)\n"
@@ -8221,26 +8088,6 @@ static const char gb__asgi_bootstrap[] =
     "        finally:\n"
     "            self.runner.close()\n";
 
-// Names of values, made once a worker.
-#define GB__ASGI_NAMES(X)                                                                          \
-    X(type)                                                                                        \
-    X(asgi)                                                                                        \
-    X(http_version)                                                                                \
-    X(method)                                                                                      \
-    X(path)                                                                                        \
-    X(raw_path)                                                                                    \
-    X(query_string)                                                                                \
-    X(headers)                                                                                     \
-    X(client)                                                                                      \
-    X(state)                                                                                       \
-    X(status)                                                                                      \
-    X(body)                                                                                        \
-    X(more_body)
-
-#define GB__ASGI_NAME(name) GB__NAME_##name,
-enum { GB__ASGI_NAMES(GB__ASGI_NAME) GB__NAME_COUNT };
-#undef GB__ASGI_NAME
-
 typedef struct gb__asgi {
     gb__app *app;
     const char *loop;        // the module that makes event loops
@@ -8254,16 +8101,7 @@ typedef struct gb__asgi_worker {
     PyThreadState *thread_state;
     gb__thread *thread;
     PyTypeObject *call_type;
-    PyObject *bootstrap;     // the namespace; these functions are in it
-    PyObject *receive, *send, *start, *wait, *wake;
-    PyObject *python;        // its Worker
-    PyObject *event_loop, *state;
-    PyObject *names[GB__NAME_COUNT];
-    PyObject *fields[GB__COMMON_FIELDS];  // their lower-case names
-    PyObject *scope, *versions;           // what is the same for every request, to be copied
-    PyObject *request_message, *disconnect_message;
-    PyObject *host;          // of the latest client, whose address is `peer`
-    char peer[GB__PEER];
+    PyObject *python, *request, *event;  // its Worker, and attributes of that
     size_t running;          // tasks that are not done
     bool drained;            // no connection is left, and none will come
 } gb__asgi_worker;
@@ -8275,7 +8113,7 @@ typedef struct gb__asgi_call {
     gb__asgi_worker *worker;
     gb_exchange *x;          // NULL once that is over
     PyObject *task;          // until it is done: asyncio itself forgets a task that waits
-    PyObject *waiting;       // a list of futures, of those who wait in receive or send; or NULL
+    PyObject *event;         // that those await who wait in receive or send; NULL before
     enum { GB__ASGI_START, GB__ASGI_BODY, GB__ASGI_DONE } stage;  // which message send expects
     bool received;           // all of the request's body
     bool told;               // receive has said http.disconnect
@@ -8308,7 +8146,7 @@ static void gb__asgi_call_dealloc(PyObject *self)
     PyTypeObject *type = gb_py.Py_TYPE(self);
     gb__asgi_call *c = gb_py.PyObject_GetTypeData(self, type);
     gb__buf_free(&c->fields);
-    gb__py_drop(c->waiting);
+    gb__py_drop(c->event);
     gb_py.PyObject_Free(self);
     gb_py.Py_DecRef((PyObject *)type);
 }
@@ -8330,29 +8168,28 @@ static gb__asgi_call *gb__asgi_call_new(gb__asgi_worker *w, gb_exchange *x)
 // Everybody looks again whether what they wait for is there.
 static void gb__asgi_wake(gb__asgi_call *c)
 {
-    PyObject *done = c->waiting ? gb_py.PyObject_CallOneArg(c->worker->wake, c->waiting) : NULL;
-    if (c->waiting && !done) gb_py.PyErr_WriteUnraisable(c->object);
+    PyObject *done = c->event ? gb_py.PyObject_CallMethod(c->event, "set", NULL) : NULL;
+    if (c->event && !done) gb_py.PyErr_WriteUnraisable(c->object);
     gb__py_drop(done);
 }
 
-// A future of its own for each who waits: one that is cancelled takes none of the others along.
 static PyObject *gb__asgi_wait(PyObject *self, PyObject *unused)
 {
     (void)unused;
     gb__asgi_call *c = gb__asgi_call_of(self);
     if (!c) return NULL;
-    if (!c->waiting) c->waiting = gb_py.PyList_New(0);
-    if (!c->waiting) return NULL;
+    if (!c->event) c->event = gb_py.PyObject_CallNoArgs(c->worker->event);
+    PyObject *done = c->event ? gb_py.PyObject_CallMethod(c->event, "clear", NULL) : NULL;
     if (c->x) gb__lap(c->x, GB__PHASE_APP);
-    PyObject *arguments[] = {c->worker->event_loop, c->waiting};
-    return gb_py.PyObject_Vectorcall(c->worker->wait, arguments, 2, NULL);
+    gb__py_drop(done);
+    return done ? gb_py.PyObject_CallMethod(c->event, "wait", NULL) : NULL;
 }
 
 static void gb__asgi_resume(void *local, gb_exchange *x)
 {
     (void)local;
     gb__asgi_call *c = x->call;
-    if (c->waiting) gb__lap(x, GB__PHASE_READ);
+    if (c->event) gb__lap(x, GB__PHASE_READ);
     gb__asgi_wake(c);
 }
 
@@ -8367,21 +8204,7 @@ static void gb__asgi_over(void *local, gb_exchange *x)
 
 // ---- receive ------------------------------------------------------------------------------------
 
-static PyObject *gb__asgi_message(gb__asgi_worker *w, gb_slice body, bool more)
-{
-    PyObject *message = gb_py.PyDict_Copy(w->request_message);
-    PyObject *bytes = body.len ? gb__asgi_bytes(body) : NULL;
-    bool ok = message && (!body.len || bytes) &&
-              (!bytes || !gb_py.PyDict_SetItem(message, w->names[GB__NAME_body], bytes)) &&
-              (!more || !gb_py.PyDict_SetItem(message, w->names[GB__NAME_more_body],
-                                              gb_py.Py_GetConstantBorrowed(GB__PY_TRUE)));
-    gb__py_drop(bytes);
-    if (ok) return message;
-    gb__py_drop(message);
-    return NULL;
-}
-
-// The next message, or None where it has to be waited for.
+// The next piece of the body, None where it has to be waited for, False once the client is gone.
 static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
 {
     (void)unused;
@@ -8393,12 +8216,17 @@ static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
     if (on && !c->received) got = gb__loop_read(c->x, &piece);
     else if (on && !gb__client_is_gone(c->x)) got = GB__BODY_WAIT;
     if (got == GB__BODY_WAIT) return gb__py_new_none();
-    if (got == GB__BODY_PIECE || got == GB__BODY_END) {
-        c->received = c->x->body_done;
-        return gb__asgi_message(c->worker, piece, !c->received);
-    }
-    c->told = true;
-    return gb_py.PyDict_Copy(c->worker->disconnect_message);
+    c->told = got == GB__BODY_FAILED;
+    if (c->told) return gb_py.PyBool_FromLong(0);
+    c->received = c->x->body_done;
+    return gb__asgi_bytes(piece);
+}
+
+static PyObject *gb__asgi_has_more(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    gb__asgi_call *c = gb__asgi_call_of(self);
+    return c ? gb_py.PyBool_FromLong(!c->received) : NULL;
 }
 
 // ================================================================================================
@@ -8415,7 +8243,7 @@ static bool gb__asgi_is(PyObject *text, const char *literal)
 // A value of the message, a new reference; NULL with *value where it has none. False: an exception.
 static bool gb__asgi_get(gb__asgi_call *c, PyObject *message, int name, PyObject **value)
 {
-    return gb_py.PyDict_GetItemRef(message, c->worker->names[name], value) >= 0;
+    return gb_py.PyDict_GetItemRef(message, c->worker->asgi->app->names[name], value) >= 0;
 }
 
 static bool gb__asgi_add_bytes(gb__buf *b, PyObject *bytes)
@@ -8468,9 +8296,9 @@ static bool gb__asgi_send_start(gb__asgi_call *c, PyObject *message)
     if (c->stage != GB__ASGI_START)
         return gb__raise(gb_py.PyExc_RuntimeError, "http.response.start was sent already");
     c->fields.len = 0;
-    bool ok = gb__asgi_get(c, message, GB__NAME_status, &status) &&
+    bool ok = gb__asgi_get(c, message, GB__NAME_STATUS, &status) &&
               gb__asgi_set_status(c, status) &&
-              gb__asgi_get(c, message, GB__NAME_headers, &headers) &&
+              gb__asgi_get(c, message, GB__NAME_HEADERS, &headers) &&
               (!headers || gb__asgi_add_fields(c, headers));
     gb__py_drop(status);
     gb__py_drop(headers);
@@ -8527,8 +8355,8 @@ static bool gb__asgi_send_body(gb__asgi_call *c, PyObject *message)
     if (c->stage != GB__ASGI_BODY)
         return gb__raise(gb_py.PyExc_RuntimeError,
                          "http.response.body came before http.response.start");
-    bool ok = gb__asgi_get(c, message, GB__NAME_body, &body) &&
-              gb__asgi_get(c, message, GB__NAME_more_body, &more_body);
+    bool ok = gb__asgi_get(c, message, GB__NAME_BODY, &body) &&
+              gb__asgi_get(c, message, GB__NAME_MORE_BODY, &more_body);
     int more = ok && more_body ? gb_py.PyObject_IsTrue(more_body) : 0;
     if (ok && body && !gb__py_is(body, GB__PY_BYTES_SUBCLASS)) {
         PyObject *bytes = gb_py.PyBytes_FromObject(body);  // of a bytearray or a memoryview
@@ -8546,7 +8374,7 @@ static bool gb__asgi_send_message(gb__asgi_call *c, PyObject *message)
     PyObject *type = NULL;
     if (!gb__py_is(message, GB__PY_DICT_SUBCLASS))
         return gb__raise(gb_py.PyExc_TypeError, "a message must be a dict");
-    if (!gb__asgi_get(c, message, GB__NAME_type, &type)) return false;
+    if (!gb__asgi_get(c, message, GB__NAME_TYPE, &type)) return false;
     bool text = type && gb__py_is(type, GB__PY_UNICODE_SUBCLASS), ok;
     if (text && gb__asgi_is(type, "http.response.start")) ok = gb__asgi_send_start(c, message);
     else if (text && gb__asgi_is(type, "http.response.body")) ok = gb__asgi_send_body(c, message);
@@ -8577,21 +8405,17 @@ static PyObject *gb__asgi_is_full(PyObject *self, PyObject *unused)
 static PyObject *gb__asgi_path(gb_slice raw)
 {
     char decoded[GB_MAX_REQUEST_LINE];
-    gb_slice path = raw;
-    if (memchr(raw.data, '%', raw.len))
-        path = (gb_slice){decoded, gb__percent_decode(raw, decoded)};
+    gb_slice path = gb__percent_decode(raw, decoded);
     return gb_py.PyUnicode_DecodeUTF8(path.data, (Py_ssize_t)path.len, "replace");
 }
 
 // A new reference. The name is made lower case in the request's own bytes: CPython shares its short
 // bytes objects, so nothing may ever be written into one.
-static PyObject *gb__asgi_field_name(gb__asgi_worker *w, const gb_exchange *x, gb__span span)
+static PyObject *gb__asgi_field_name(const gb_exchange *x, gb__span span)
 {
-    gb_slice name = gb__request_slice(x, span);
-    int common = gb__find_name(name, gb__common_fields, GB__COMMON_FIELDS);
-    if (common >= 0) return gb_py.Py_IncRef(w->fields[common]), w->fields[common];
-    for (char *c = x->in->data + span.at, *end = c + span.len; c < end; c++) *c = gb__lower(*c);
-    return gb__asgi_bytes(name);
+    char *name = x->in->data + span.at;
+    for (size_t i = 0; i < span.len; i++) name[i] = gb__lower(name[i]);
+    return gb__asgi_bytes((gb_slice){name, span.len});
 }
 
 // Takes over both references.
@@ -8605,7 +8429,7 @@ static bool gb__asgi_add_header(PyObject *list, PyObject *name, PyObject *value)
     return ok;
 }
 
-static PyObject *gb__asgi_headers(gb__asgi_worker *w, const gb_exchange *x)
+static PyObject *gb__asgi_headers(const gb_exchange *x)
 {
     const gb__request *r = x->request;
     PyObject *list = gb_py.PyList_New(0);
@@ -8617,7 +8441,7 @@ static PyObject *gb__asgi_headers(gb__asgi_worker *w, const gb_exchange *x)
     for (size_t i = 0; ok && i < r->field_count; i++) {
         const gb__field *f = &r->fields[i];
         if (absolute && gb__slice_is_nocase(gb__request_slice(x, f->name), "host")) continue;
-        ok = gb__asgi_add_header(list, gb__asgi_field_name(w, x, f->name),
+        ok = gb__asgi_add_header(list, gb__asgi_field_name(x, f->name),
                                  gb__asgi_bytes(gb__request_slice(x, f->value)));
     }
     if (ok) return list;
@@ -8625,16 +8449,12 @@ static PyObject *gb__asgi_headers(gb__asgi_worker *w, const gb_exchange *x)
     return NULL;
 }
 
-// Clients are few, and mostly one: its address is made once, not for each request.
-static PyObject *gb__asgi_client(gb__asgi_worker *w, const gb__conn *c)
+static PyObject *gb__asgi_client(const gb__conn *c)
 {
-    if (!w->host || strcmp(w->peer, c->peer)) {
-        gb__py_drop(w->host);
-        w->host = gb_py.PyUnicode_FromString(c->peer);
-        memcpy(w->peer, c->peer, sizeof w->peer);
-    }
+    PyObject *host = gb_py.PyUnicode_FromString(c->peer);
     PyObject *port = gb_py.PyLong_FromLong(strtol(c->peer_port, NULL, 10));
-    PyObject *pair = w->host && port ? gb_py.PyTuple_Pack(2, w->host, port) : NULL;
+    PyObject *pair = host && port ? gb_py.PyTuple_Pack(2, host, port) : NULL;
+    gb__py_drop(host);
     gb__py_drop(port);
     return pair;
 }
@@ -8646,28 +8466,6 @@ static PyObject *gb__asgi_method_name(const gb_exchange *x)
     for (size_t i = 0; i < len; i++)
         if (name[i] >= 'a' && name[i] <= 'z') name[i] = (char)(name[i] - 'a' + 'A');
     return gb_py.PyUnicode_DecodeLatin1(name, (Py_ssize_t)len, NULL);
-}
-
-static PyObject *gb__asgi_scope(gb__asgi_worker *w, const gb_exchange *x)
-{
-    gb_slice method = gb_request_method(x), path = gb_request_path(x), query = gb_request_query(x);
-    PyObject *scope = gb_py.PyDict_Copy(w->scope);
-    if (!scope) return NULL;
-    bool ok =
-        (gb__slice_is(method, "GET") ||
-         gb__set(scope, w->names[GB__NAME_method], gb__asgi_method_name(x))) &&
-        gb__set(scope, w->names[GB__NAME_asgi], gb_py.PyDict_Copy(w->versions)) &&
-        (x->minor || gb__set(scope, w->names[GB__NAME_http_version],
-                             gb_py.PyUnicode_FromString("1.0"))) &&
-        gb__set(scope, w->names[GB__NAME_path], gb__asgi_path(path)) &&
-        gb__set(scope, w->names[GB__NAME_raw_path], gb__asgi_bytes(path)) &&
-        (!query.len || gb__set(scope, w->names[GB__NAME_query_string], gb__asgi_bytes(query))) &&
-        gb__set(scope, w->names[GB__NAME_headers], gb__asgi_headers(w, x)) &&
-        gb__set(scope, w->names[GB__NAME_client], gb__asgi_client(w, x->conn)) &&
-        gb__set(scope, w->names[GB__NAME_state], gb_py.PyDict_Copy(w->state));
-    if (ok) return scope;
-    gb_py.Py_DecRef(scope);
-    return NULL;
 }
 
 // ---- one request --------------------------------------------------------------------------------
@@ -8747,16 +8545,20 @@ static PyObject *gb__asgi_end(PyObject *self, PyObject *raised)
 // Runs the application until it ends or waits for something; the task.
 static PyObject *gb__asgi_start(gb__asgi_call *c)
 {
-    gb__asgi_worker *w = c->worker;
-    PyObject *scope = gb__asgi_scope(w, c->x);
-    PyObject *receive = gb_py.PyMethod_New(w->receive, c->object);
-    PyObject *send = gb_py.PyMethod_New(w->send, c->object);
-    PyObject *arguments[] = {w->event_loop, w->asgi->app->object, scope, c->object, receive, send};
-    PyObject *task = scope && receive && send
-                         ? gb_py.PyObject_Vectorcall(w->start, arguments, 6, NULL) : NULL;
-    gb__py_drop(scope);
-    gb__py_drop(receive);
-    gb__py_drop(send);
+    const gb_exchange *x = c->x;
+    gb_slice path = gb_request_path(x);
+    gb_py.Py_IncRef(c->object);
+    PyObject *arguments[] = {c->object, gb__asgi_method_name(x),
+                             gb_py.PyUnicode_FromString(x->minor ? "1.1" : "1.0"),
+                             gb__asgi_path(path), gb__asgi_bytes(path),
+                             gb__asgi_bytes(gb_request_query(x)), gb__asgi_headers(x),
+                             gb__asgi_client(x->conn)};
+    size_t count = sizeof arguments / sizeof(PyObject *), made = 0;
+    for (size_t i = 0; i < count; i++) made += arguments[i] != NULL;
+    PyObject *task = made == count
+                         ? gb_py.PyObject_Vectorcall(c->worker->request, arguments, count, NULL)
+                         : NULL;
+    for (size_t i = 0; i < count; i++) gb__py_drop(arguments[i]);
     return task;
 }
 
@@ -8817,12 +8619,8 @@ static void gb__asgi_leave(void *local)
     PyObject *done = w->python ? gb_py.PyObject_CallMethod(w->python, "stop", NULL) : NULL;
     gb__py_show();
     gb__asgi_here = NULL;
-    PyObject *owned[] = {done, w->python, w->event_loop, w->state, w->scope, w->versions,
-                         w->request_message, w->disconnect_message, w->host, w->bootstrap,
-                         (PyObject *)w->call_type};
+    PyObject *owned[] = {done, w->python, w->request, w->event, (PyObject *)w->call_type};
     for (size_t i = 0; i < sizeof owned / sizeof(void *); i++) gb__py_drop(owned[i]);
-    for (size_t i = 0; i < GB__NAME_COUNT; i++) gb__py_drop(w->names[i]);
-    for (size_t i = 0; i < GB__COMMON_FIELDS; i++) gb__py_drop(w->fields[i]);
     if (w->thread_state == w->asgi->main_state) {
         gb_py.PyEval_SaveThread();
     } else {
@@ -8833,25 +8631,12 @@ static void gb__asgi_leave(void *local)
     free(w);
 }
 
-static bool gb__asgi_make_names(gb__asgi_worker *w)
-{
-#define GB__ASGI_NAME(name) w->names[GB__NAME_##name] = gb_py.PyUnicode_InternFromString(#name);
-    GB__ASGI_NAMES(GB__ASGI_NAME)
-#undef GB__ASGI_NAME
-    for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
-        char lower[32];
-        gb_slice name = gb__common_fields[i];
-        for (size_t j = 0; j < name.len; j++) lower[j] = gb__lower(name.data[j]);
-        w->fields[i] = gb__asgi_bytes((gb_slice){lower, name.len});
-    }
-    return !gb_py.PyErr_Occurred();
-}
-
 static bool gb__asgi_make_type(gb__asgi_worker *w)
 {
     // Slot numbers and a flag of CPython's stable ABI (Include/typeslots.h, Include/object.h).
     enum { TP_DEALLOC = 52, TP_METHODS = 64, DISALLOW_INSTANTIATION = 1 << 7 };
     static PyMethodDef methods[] = {{"receive", gb__asgi_receive, GB__METH_NOARGS, NULL},
+                                    {"has_more", gb__asgi_has_more, GB__METH_NOARGS, NULL},
                                     {"send", gb__asgi_send, GB__METH_O, NULL},
                                     {"is_full", gb__asgi_is_full, GB__METH_NOARGS, NULL},
                                     {"wait", gb__asgi_wait, GB__METH_NOARGS, NULL},
@@ -8866,37 +8651,18 @@ static bool gb__asgi_make_type(gb__asgi_worker *w)
     return w->call_type;
 }
 
-// The dicts that a request copies and fills in.
-static bool gb__asgi_make_templates(gb__asgi_worker *w, const gb_server *server)
-{
-    PyObject *type = gb_py.PyDict_GetItemString(w->asgi->app->bootstrap, "Templates");
-    PyObject *made = gb_py.PyObject_CallMethod(type, "__call__", "si", server->host, server->port);
-    if (!made) return false;
-    w->scope = gb_py.PyObject_GetAttrString(made, "scope");
-    w->versions = gb_py.PyObject_GetAttrString(made, "versions");
-    w->request_message = gb_py.PyObject_GetAttrString(made, "request");
-    w->disconnect_message = gb_py.PyObject_GetAttrString(made, "disconnect");
-    gb_py.Py_DecRef(made);
-    return w->scope && w->versions && w->request_message && w->disconnect_message;
-}
-
 static bool gb__asgi_prepare(gb__asgi_worker *w, const gb_server *server)
 {
-    w->bootstrap = gb__py_run(gb__asgi_bootstrap, "gilbench");
-    if (!w->bootstrap || !gb__asgi_make_type(w)) return false;
-    w->python = gb_py.PyObject_CallMethod(gb_py.PyDict_GetItemString(w->bootstrap, "Worker"),
-                                          "__call__", "Os", w->asgi->app->object,
-                                          w->asgi->loop);
+    PyObject *namespace = gb__py_run(gb__asgi_bootstrap, "gilbench");
+    if (!namespace) return false;
+    w->python = gb_py.PyObject_CallMethod(gb_py.PyDict_GetItemString(namespace, "Worker"),
+                                          "__call__", "Ossi", w->asgi->app->object, w->asgi->loop,
+                                          server->host, server->port);
+    gb_py.Py_DecRef(namespace);
     if (!w->python) return false;
-    w->receive = gb_py.PyDict_GetItemString(w->bootstrap, "receive");
-    w->send = gb_py.PyDict_GetItemString(w->bootstrap, "send");
-    w->start = gb_py.PyDict_GetItemString(w->bootstrap, "start");
-    w->wait = gb_py.PyDict_GetItemString(w->bootstrap, "wait");
-    w->wake = gb_py.PyDict_GetItemString(w->bootstrap, "wake");
-    w->event_loop = gb_py.PyObject_GetAttrString(w->python, "loop");
-    w->state = gb_py.PyObject_GetAttrString(w->python, "state");
-    return w->event_loop && w->state && gb__asgi_make_names(w) &&
-           gb__asgi_make_templates(w, server);
+    w->request = gb_py.PyObject_GetAttrString(w->python, "request");
+    w->event = gb_py.PyObject_GetAttrString(w->python, "Event");
+    return w->request && w->event && gb__asgi_make_type(w);
 }
 
 static bool gb__asgi_startup(gb__asgi_worker *w, gb_error *error)

@@ -652,7 +652,6 @@ def use_kept():
         attempt(KEPT["start_response"], "200 OK", []),
         attempt(KEPT["write"], b"x"),
         attempt(KEPT["input"].read),
-        attempt(KEPT["input"].read, 0),
         attempt(KEPT["input"].readline),
         attempt(KEPT["input"].readlines),
         attempt(next, KEPT["lines"]),
@@ -669,7 +668,7 @@ def forged(environ, start_response, query):
     """Objects of the server's types that the server did not make."""
     return answer(start_response, [
         attempt(lambda: type(start_response)()("200 OK", [])),
-        attempt(lambda: type(environ["wsgi.input"])().read()),
+        attempt(lambda: type(start_response)().take(1)),
         attempt(lambda: type("Mine", (type(start_response),), {})),
     ])
 
