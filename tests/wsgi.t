@@ -524,7 +524,7 @@ sub test_input {
             ['', 'on', "e\n", 'tw', "o\n", "\n"]],
         ['readline None,read 1,readlines' => ["one\n", 't', ["wo\n", "\n", "four\n", 'last']]],
         ['readlines,readlines' => [["one\n", "two\n", "\n", "four\n", 'last'], []]],
-        ['readlines 5,readlines 1,readlines 0,readlines' =>
+        ['readlines 6,readlines 2,readlines 0,readlines' =>
             [["one\n", "two\n"], ["\n", "four\n"], ['last'], []]],
         ['iter,iter,next' => [["one\n", "two\n", "\n", "four\n", 'last'], [], 'the end']],
         ['next,read 2,next,readlines -1' => ["one\n", 'tw', "o\n", ["\n", "four\n", 'last']]],
@@ -699,14 +699,13 @@ sub test_threads {
 
 sub test_kept {
     my ($s) = @_;
-    my $c = connection($s);
-    is(ask($c, 'POST /keep', body => 'x')->{body}, 'kept', 'objects kept after their request');
-    my $again = json_of(ask($c, 'POST /kept', body => 'of another request'));
+    is(ask($s, 'POST /keep', body => 'x', chunks => 1)->{body}, 'kept', 'objects kept after their request');
+    my $again = json_of(ask($s, 'POST /kept', body => 'of another request'));
     is("@$again", join(' ', ('RuntimeError') x 6), '... raise RuntimeError in the next')
         or diag("@$again");
     is_deeply(json_of(get($s, '/forged')), [qw(RuntimeError RuntimeError TypeError)],
         'objects that the server did not make');
-    ask($s, 'POST /keep', body => 'x');
+    ask($s, 'POST /keep', body => 'x', chunks => 1);
 }
 
 # How many descriptors the server's epoll watches.
