@@ -60,7 +60,6 @@
 //     >>proc           memory and CPU from /proc
 //     >>cpus           which CPUs the server and the client have
 //     >>host           facts of the machine
-//     >>sampler        memory, watched during a measurement
 //     >>http           request and response parsers, chunked coding
 //     >>net            sockets
 //     >>server         what a server is made of, and who owns which part
@@ -2068,8 +2067,7 @@ GB__OPTIMIZE_LESS
 
 // ================================================================================================
 // >>proc
-// Memory and CPU from /proc. Parsing is pure (text in, numbers out); the readers above it belong to
-// whoever calls them, and a sampler's fields to its thread from start to stop.
+// Memory and CPU from /proc. Parsing is pure (text in, numbers out).
 // A process may vanish between any two reads: it is left out, and only a missing root is an error.
 
 // ---- parsing ------------------------------------------------------------------------------------
@@ -2099,6 +2097,7 @@ static bool gb__parse_stat(const char *text, gb__stat *stat)
 {
     uint64_t numbers[17];
     const char *rest = strrchr(text, ')');
+    errno = EPROTO;
     if (!rest || strlen(rest) < 4 || !gb__parse_numbers(rest + 3, numbers, 17)) return false;
     stat->parent = (int)numbers[0];
     stat->user = numbers[10];
@@ -2173,12 +2172,6 @@ static gb__machine_time gb__parse_machine_time(const char *stat)
         return (gb__machine_time){0, 0};
     return (gb__machine_time){gb__ticks_ns(ticks[0] + ticks[1] + ticks[2]),
                               gb__ticks_ns(ticks[7])};
-}
-
-// Pages that came from the swap and went there, since boot.
-static uint64_t gb__parse_swapped(const char *vmstat)
-{
-    return gb__proc_number(vmstat, "pswpin") + gb__proc_number(vmstat, "pswpout");
 }
 
 // "150000 100000" is 1.5 CPUs; "max 100000" is no limit.
@@ -2389,45 +2382,29 @@ static bool gb__add_exact(int pid, gb__buf *text, gb__files *files, gb_usage *us
     usage->uss += gb__parse_uss(text->data);
     usage->service += gb__proc_bytes(text->data, "Pss_Anon");
     if (gb__proc_read(text, pid, "smaps")) gb__parse_smaps(text->data, files);
-    // At its peak in the window it had so much more than now; that is gone, so it was anonymous.
-    if (gb__proc_read(text, pid, "status")) {
-        uint64_t now = gb__proc_bytes(text->data, "VmRSS");
-        uint64_t peak = gb__proc_bytes(text->data, "VmHWM");
-        usage->service += peak > now ? peak - now : 0;
-    }
     return true;
+}
+
+// What it had more at its peak in the window than now is gone, so it was anonymous.
+static void gb__add_resident(int pid, gb__buf *text, bool exact, gb_usage *usage)
+{
+    if (!gb__proc_read(text, pid, "status")) return;
+    uint64_t now = gb__proc_bytes(text->data, "VmRSS");
+    uint64_t peak = gb__proc_bytes(text->data, "VmHWM");
+    usage->rss += now;
+    usage->rss_peak += peak;
+    if (exact && peak > now) usage->service += peak - now;
 }
 
 // False (and errno) when the process is gone.
 static bool gb__add_process(int pid, gb__buf *text, gb_usage *usage)
 {
     gb__stat stat;
-    if (!gb__proc_read(text, pid, "stat")) return false;
-    if (!gb__parse_stat(text->data, &stat)) {
-        errno = EPROTO;
-        return false;
-    }
+    if (!gb__proc_read(text, pid, "stat") || !gb__parse_stat(text->data, &stat)) return false;
     usage->processes++;
     usage->threads += stat.threads;
     gb__add_cpu(pid, &stat, usage);
     return true;
-}
-
-static gb_code gb__usage_exact(const gb__processes *tree, gb__buf *text, gb_usage *usage,
-                               gb_error *error)
-{
-    gb__files files = {0};
-    gb_code code = GB_OK;
-    for (size_t i = 0; i < tree->count && !code; i++) {
-        int pid = tree->items[i].pid;
-        if (!gb__add_exact(pid, text, &files, usage))
-            code = gb__fail(error, GB_SYSTEM,
-                            "can't read /proc/%d/smaps_rollup: %s; the memory of a process needs "
-                            "its own user, or root", pid, strerror(errno));
-    }
-    for (size_t i = 0; i < files.count; i++) usage->service += files.items[i].most;
-    free(files.items);
-    return code;
 }
 
 // CPU time first, of all processes at once: it is divided by the time between two of these moments,
@@ -2435,25 +2412,26 @@ static gb_code gb__usage_exact(const gb__processes *tree, gb__buf *text, gb_usag
 static gb_code gb__usage_read(const gb__processes *tree, bool exact, gb__buf *text,
                               gb_usage *usage, gb_error *error)
 {
-    for (size_t i = 0; i < tree->count; i++) {
-        int pid = tree->items[i].pid;
-        if (!gb__add_process(pid, text, usage)) {
-            if (i) continue;
+    gb__files files = {0};
+    gb_code code = GB_OK;
+    for (size_t i = 0; i < tree->count; i++)
+        if (!gb__add_process(tree->items[i].pid, text, usage) && !i)
             return gb__fail(error, GB_SYSTEM,
                             "can't read /proc/%d/stat: %s; the process has ended, or /proc isn't "
-                            "mounted", pid, strerror(errno));
-        }
-    }
+                            "mounted", tree->items[i].pid, strerror(errno));
     usage->at = gb_now_ns();
-    for (size_t i = 0; i < tree->count; i++) {
+    for (size_t i = 0; i < tree->count && !code; i++) {
         int pid = tree->items[i].pid;
-        if (gb__proc_read(text, pid, "status")) {
-            usage->rss += gb__proc_bytes(text->data, "VmRSS");
-            usage->rss_peak += gb__proc_bytes(text->data, "VmHWM");
-        }
+        gb__add_resident(pid, text, exact, usage);
         gb__add_switches(pid, text, usage);
+        if (exact && !gb__add_exact(pid, text, &files, usage))
+            code = gb__fail(error, GB_SYSTEM,
+                            "can't read /proc/%d/smaps_rollup: %s; the memory of a process needs "
+                            "its own user, or root", pid, strerror(errno));
     }
-    return exact ? gb__usage_exact(tree, text, usage, error) : GB_OK;
+    for (size_t i = 0; i < files.count; i++) usage->service += files.items[i].most;
+    free(files.items);
+    return code;
 }
 
 GB_API gb_code gb_usage_read(int pid, bool exact, gb_usage *usage, gb_error *error)
@@ -2472,24 +2450,56 @@ GB_API gb_code gb_usage_read(int pid, bool exact, gb_usage *usage, gb_error *err
 
 // Writing "5" brings the high-water mark down to what is resident now. Where that isn't permitted
 // (another user's process, a read-only /proc) the peak counts from the start of the process.
-static void gb__peak_reset(int pid)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/clear_refs", pid);
-    FILE *out = fopen(path, "we");
-    if (!out) return;
-    fputs("5", out);
-    fclose(out);
-}
-
 GB_API void gb_peak_reset(int pid)
 {
     gb__processes tree = {0};
     gb__buf text = {0};
     gb__tree_read(&tree, pid, &text);
-    for (size_t i = 0; i < tree.count; i++) gb__peak_reset(tree.items[i].pid);
+    for (size_t i = 0; i < tree.count; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d/clear_refs", tree.items[i].pid);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd < 0) continue;
+        (void)!write(fd, "5", 1);
+        close(fd);
+    }
     gb__processes_free(&tree);
     gb__buf_free(&text);
+}
+
+// ---- memory over time ---------------------------------------------------------------------------
+
+// What a tree has resident: whoever measures it takes a sample now and then. It shares the machine
+// with what is measured, so a sample is one small file for each process.
+typedef struct gb__sampler {
+    int pid;
+    gb__processes tree;
+    gb__buf text;
+    uint64_t rescan;  // when to look for new processes, which is what costs
+    uint64_t samples, rss_sum, rss_last;
+} gb__sampler;
+
+// A sample in which nobody is left isn't one of zero bytes: it is none.
+static void gb__sample(gb__sampler *s)
+{
+    uint64_t rss = 0, now = gb_now_ns();
+    if (now >= s->rescan) {
+        gb__tree_read(&s->tree, s->pid, &s->text);
+        s->rescan = now + GB__NS;
+    }
+    for (size_t i = 0; i < s->tree.count; i++)
+        if (gb__proc_read(&s->text, s->tree.items[i].pid, "statm"))
+            rss += gb__parse_statm(s->text.data, (uint64_t)sysconf(_SC_PAGESIZE));
+    if (!rss) return;
+    s->samples++;
+    s->rss_sum += rss;
+    s->rss_last = rss;
+}
+
+static void gb__sampler_free(gb__sampler *s)
+{
+    gb__processes_free(&s->tree);
+    gb__buf_free(&s->text);
 }
 
 // ================================================================================================
@@ -2708,7 +2718,9 @@ GB_API void gb_host_read(gb_host *host)
     if (gb__read_file("/proc/meminfo", &text))
         host->memory = gb__proc_bytes(text.data, "MemTotal");
     host->steal_ns = gb__machine_time_read(&text).steal_ns;
-    if (gb__read_file("/proc/vmstat", &text)) host->swapped_pages = gb__parse_swapped(text.data);
+    if (gb__read_file("/proc/vmstat", &text))
+        host->swapped_pages = gb__proc_number(text.data, "pswpin") +
+                              gb__proc_number(text.data, "pswpout");
     gb__cpus_here(&cpus);
     host->cpus = cpus.count ? cpus.count : (int)sysconf(_SC_NPROCESSORS_ONLN);
     host->threads_per_core = cpus.per_core;
@@ -2718,102 +2730,6 @@ GB_API void gb_host_read(gb_host *host)
         host->cgroup_cpus = gb__cgroup_cpus("/sys/fs/cgroup", gb__proc_value(text.data, "0"),
                                             &text);
     gb__buf_free(&text);
-}
-
-// ================================================================================================
-// >>sampler
-// A thread that watches the memory of a tree of processes while it is measured.
-
-#define GB__SAMPLE_S 0.05
-#define GB__RESCAN_NS GB__NS  // workers come and go rarely; looking for them is what costs
-
-// Watches the RSS of a tree. It shares the machine with what is measured, so a sample is one small
-// file for each process and no more. It stays where it is while it runs: its thread points to it.
-typedef struct gb__sampler {
-    bool running;
-    pthread_t thread;
-    int stop_fd;
-    int pid;
-    uint64_t interval_ns;
-    // The thread's alone until it has ended:
-    gb__processes tree;
-    gb__buf text;
-    uint64_t samples, rss_sum;
-    _Atomic uint64_t rss_last;  // others may look at it at any time
-} gb__sampler;
-
-// A sample in which nobody is left isn't one of zero bytes: it is none.
-static void gb__sample(gb__sampler *s)
-{
-    uint64_t rss = 0;
-    for (size_t i = 0; i < s->tree.count; i++)
-        if (gb__proc_read(&s->text, s->tree.items[i].pid, "statm"))
-            rss += gb__parse_statm(s->text.data, (uint64_t)sysconf(_SC_PAGESIZE));
-    if (!rss) return;
-    s->samples++;
-    s->rss_sum += rss;
-    atomic_store_explicit(&s->rss_last, rss, memory_order_relaxed);
-}
-
-// Waits until `deadline`; true when the sampler was stopped before.
-static bool gb__sampler_wait(const gb__sampler *s, uint64_t deadline)
-{
-    struct pollfd stop = {s->stop_fd, POLLIN, 0};
-    uint64_t now = gb_now_ns();
-    struct timespec left = gb__timespec(deadline > now ? deadline - now : 0);
-    return ppoll(&stop, 1, &left, NULL) > 0;
-}
-
-static void *gb__sampler_main(void *argument)
-{
-    gb__sampler *s = argument;
-    uint64_t now = gb_now_ns(), rescan = now, next = now;
-    do {
-        now = gb_now_ns();
-        if (now >= rescan) {
-            gb__tree_read(&s->tree, s->pid, &s->text);
-            rescan = now + GB__RESCAN_NS;
-        }
-        gb__sample(s);
-        // After a hiccup the schedule starts anew instead of catching up in a burst.
-        next += s->interval_ns;
-        if (next <= now) next = now + s->interval_ns;
-    } while (!gb__sampler_wait(s, next));
-    return NULL;
-}
-
-static gb_code gb__sampler_start(gb__sampler *s, int pid, double interval_s, gb_error *error)
-{
-    sigset_t all, before;
-    *s = (gb__sampler){.pid = pid};
-    s->interval_ns = gb__seconds_ns(interval_s > 0 ? interval_s : GB__SAMPLE_S);
-    s->stop_fd = eventfd(0, EFD_CLOEXEC);
-    if (s->stop_fd < 0)
-        return gb__fail(error, GB_SYSTEM, "the memory sampler got no eventfd: %s",
-                        strerror(errno));
-    // A signal has to reach the thread that waits for it, never this one.
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    int failed = pthread_create(&s->thread, NULL, gb__sampler_main, s);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    s->running = !failed;
-    if (!failed) return GB_OK;
-    close(s->stop_fd);
-    return gb__fail(error, GB_SYSTEM, "the memory sampler got no thread: %s", strerror(failed));
-}
-
-// Ends it at once. Gives the mean of the sum of the tree's RSS, in bytes; 0 when nothing was seen,
-// or the sampler wasn't running.
-static uint64_t gb__sampler_stop(gb__sampler *s)
-{
-    if (!s->running) return 0;
-    while (eventfd_write(s->stop_fd, 1) && errno == EINTR) continue;
-    pthread_join(s->thread, NULL);
-    close(s->stop_fd);
-    gb__processes_free(&s->tree);
-    gb__buf_free(&s->text);
-    s->running = false;
-    return s->samples ? s->rss_sum / s->samples : 0;
 }
 
 GB__OPTIMIZE_AGAIN
@@ -11346,7 +11262,6 @@ typedef struct gb__measuring {
     gb_usage before, after, exact;
     gb__machine_time machine;  // spent in the window, as is the next
     uint64_t own_ns;           // of this process
-    uint64_t rss_mean;
     gb__reply reply;
     gb_code code;
     gb_error error;
@@ -11380,7 +11295,8 @@ static void gb__on_window(void *user, bool end)
     if (!end) {
         m->code = gb__ask(m->service, GB__ASK_BEGIN, &m->reply, &m->error);
         gb_peak_reset(pid);
-        if (!m->code) m->code = gb__sampler_start(&m->sampler, pid, 0, &m->error);
+        m->sampler.pid = pid;
+        gb__sample(&m->sampler);
         // The machine's time and the server's in one order at both ends: the same time between.
         gb__measure_machine(m);
         if (!m->code) m->code = gb_usage_read(pid, false, &m->before, &m->error);
@@ -11389,7 +11305,7 @@ static void gb__on_window(void *user, bool end)
     gb__measure_machine(m);
     if (!m->code) m->code = gb_usage_read(pid, false, &m->after, &m->error);
     if (!m->code) m->code = gb__ask(m->service, GB__ASK_END, &m->reply, &m->error);
-    m->rss_mean = gb__sampler_stop(&m->sampler);
+    gb__sampler_free(&m->sampler);
     if (!m->code) m->code = gb_usage_read(pid, true, &m->exact, &m->error);
 }
 
@@ -11398,7 +11314,7 @@ static double gb__mb(uint64_t bytes)
     return (double)bytes / 1e6;
 }
 
-#define GB__TIMELINE_STEP_S 0.05  // as often as memory is sampled
+#define GB__TIMELINE_STEP_S 0.05
 
 // Makes room at the end of a timeline: two of its steps become one.
 static void gb__timeline_halve(gb_round *r)
@@ -11423,9 +11339,9 @@ static void gb__on_progress(void *user, const gb_load_progress *now)
     } else if (seconds >= m->round->timeline.step_s) {
         if (m->round->timeline.count == GB_TIMELINE) gb__timeline_halve(m->round);
         int i = m->round->timeline.count++;
-        uint64_t rss = atomic_load_explicit(&m->sampler.rss_last, memory_order_relaxed);
+        gb__sample(&m->sampler);
         m->round->timeline.rps[i] = (double)(now->answered - m->at.answered) / seconds;
-        m->round->timeline.rss_mb[i] = gb__mb(rss);
+        m->round->timeline.rss_mb[i] = gb__mb(m->sampler.rss_last);
         m->at = *now;
     }
 }
@@ -11475,7 +11391,7 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
     r->latency_ms = gb__latency_ms(&load->latency);
     r->uncorrected_ms = gb__latency_ms(&load->uncorrected);
     r->memory_mb.service = gb__mb(m->exact.service);
-    r->memory_mb.rss = gb__mb(m->rss_mean);
+    r->memory_mb.rss = m->sampler.samples ? gb__mb(m->sampler.rss_sum / m->sampler.samples) : 0;
     r->memory_mb.rss_peak = gb__mb(m->exact.rss_peak);
     r->memory_mb.pss = gb__mb(m->exact.pss);
     r->memory_mb.uss = gb__mb(m->exact.uss);

@@ -66,8 +66,7 @@ static void test_host_texts(void)
     is_u64(spent.steal_ns, gb__ticks_ns(88), "steal");
     is_u64(spent.busy_ns, gb__ticks_ns(1 + 2 + 3), "user, nice and system");
     is_u64(gb__parse_machine_time("cpu  1 2 3 4\n").steal_ns, 0, "a kernel without steal");
-    is_u64(gb__parse_swapped("nr_free 1\npswpin 20\npswpout 3\npgfault 5\n"), 23, "swapped");
-    is_u64(gb__parse_swapped("nr_free 1\n"), 0, "a kernel without swap");
+    is_u64(gb__proc_number("nr_free 1\npswpin 20\npswpout 3\n", "pswpin"), 20, "vmstat");
     ok(gb__slice_is(gb__proc_value(v1, "0"), "/"), "cgroup v2 beside v1");
     ok(gb__slice_is(gb__proc_value(v2, "0"), "/user.slice/x:y.scope"), "a colon in the path");
     near(gb__parse_quota("150000 100000\n"), 1.5, 0, "a CPU and a half");
@@ -533,56 +532,31 @@ static size_t open_files(void)
 
 static void test_sampler(void)
 {
-    gb__sampler s = {0};
     size_t open_before = open_files();
     family f = start_family();
+    gb__sampler s = {.pid = f.child};
     tell(&f, 's');
     uint64_t before = usage_of(&f, false).rss;
-    is_u64(gb__sampler_stop(&s), 0, "a sampler that never ran");
-    uint64_t cpu = thread_cpu_ns();
-    is_u64((uint64_t)gb__sampler_start(&s, f.child, 0.002, NULL), GB_OK, "started");
-    usleep(200000);
+    gb__sample(&s);
+    near((double)s.rss_last, (double)before, 2 * MIB, "what the child has resident");
     tell(&f, 'm');
-    usleep(200000);
-    uint64_t highest = usage_of(&f, false).rss, mean = gb__sampler_stop(&s);
-    ok(s.samples > 10, "%llu samples in 0.4 s", (unsigned long long)s.samples);
-    ok(mean > before + 4 * MIB && mean < highest - 4 * MIB, "the mean is between");
-    ok(thread_cpu_ns() - cpu < GB__NS / 5, "starting and stopping it costs us nothing");
-    gb__sampler_start(&s, f.child, 3600, NULL);
-    usleep(20000);
-    uint64_t start = gb_now_ns();
-    mean = gb__sampler_stop(&s);
-    ok(gb_now_ns() - start < GB__NS, "it doesn't wait for the hour to end");
-    ok(s.samples == 1 && mean == s.rss_last, "one sample is its own mean");
+    gb__sample(&s);
+    near((double)(s.rss_last - before) / MIB, 32, 4, "32 MiB more");
+    near((double)s.rss_sum, (double)(2 * before + 32 * MIB), 8 * MIB, "both are in the sum");
+    tell(&f, 'g');
+    gb__sample(&s);
+    near((double)(s.rss_last - before) / MIB, 32, 4, "new processes are looked for once a second");
+    s.rescan = 0;
+    gb__sample(&s);
+    ok(s.rss_last > before + 62 * MIB, "then they are in it");
     close(f.to);
     waitpid(f.child, NULL, 0);
-    gb__sampler_start(&s, f.child, 0, NULL);
-    mean = gb__sampler_stop(&s);
-    is_u64(mean + s.samples, 0, "nobody there: no samples, no zeros in the mean");
+    s.samples = s.rss_sum = 0;
+    gb__sample(&s);
+    is_u64(s.rss_sum + s.samples, 0, "nobody there: no sample, no zero in the mean");
+    gb__sampler_free(&s);
     close(f.from);
     is_u64(open_files(), open_before, "no descriptor is left");
-}
-
-static void *cycle(void *unused)
-{
-    gb__sampler s;
-    for (int i = 0; i < 20; i++) {
-        gb__sampler_start(&s, getpid(), 0.001, NULL);
-        usleep(1000);
-        if (!gb__sampler_stop(&s)) return NULL;
-    }
-    return unused;
-}
-
-// For the thread sanitizer, above all: two samplers that come and go.
-static void test_sampler_threads(void)
-{
-    pthread_t threads[2];
-    void *fine[2] = {NULL, NULL};
-    for (int i = 0; i < 2; i++)
-        if (pthread_create(&threads[i], NULL, cycle, &fine)) return;
-    for (int i = 0; i < 2; i++) pthread_join(threads[i], &fine[i]);
-    ok(fine[0] && fine[1], "samplers come and go");
 }
 
 static void test_host(void)
@@ -617,7 +591,6 @@ int main(void)
     test_end(&f);
     test_threads();
     test_sampler();
-    test_sampler_threads();
     test_host();
     test_placement();
     test_affinity();

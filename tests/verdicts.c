@@ -199,7 +199,8 @@ static void test_figures(void)
     m.exact = (gb_usage){.service = 5000000, .rss_peak = 6000000, .pss = 4000000, .uss = 3000000};
     m.machine = (gb__machine_time){.busy_ns = GB__NS * 5 / 4, .steal_ns = GB__NS / 50};
     m.own_ns = GB__NS / 4;
-    m.rss_mean = 5500000;
+    m.sampler.samples = 3;
+    m.sampler.rss_sum = 16500000;
     m.reply.stats.collections = 3;
     m.reply.stats.pause_ms = 2.5;
     gb_histogram_init(&load.latency, 3, NULL);
@@ -249,7 +250,7 @@ static void test_timeline(void)
 {
     gb_round r = {.timeline = {.step_s = 0.05}};
     gb_measure_config config = {.path = "/"};
-    gb__measuring m = {.config = &config, .round = &r};
+    gb__measuring m = {.config = &config, .round = &r, .sampler.pid = getpid()};
     for (int i = 0; i <= 1200; i++) {
         gb_load_progress now = {.seconds = i / 100., .in_window = i > 20};
         now.answered = (uint64_t)(i < 600 ? i : 3 * i - 1200);
@@ -258,6 +259,8 @@ static void test_timeline(void)
     near(r.timeline.count * r.timeline.step_s, 11.8, 0.8, "a timeline of the whole window");
     near(r.timeline.rps[1], 100, 1, "at its begin");
     near(r.timeline.rps[r.timeline.count - 1], 300, 1, "and at its end");
+    ok(r.timeline.rss_mb[r.timeline.count - 1] > 0.5, "with the memory of each step");
+    gb__sampler_free(&m.sampler);
 }
 
 // ---- hand-made results --------------------------------------------------------------------------
