@@ -1725,11 +1725,6 @@ static uint64_t gb__bucket_low(int sub_bits, size_t bucket)
     return (uint64_t)(bucket - ((size_t)shift << (sub_bits - 1))) << shift;
 }
 
-static uint64_t gb__bucket_width(int sub_bits, size_t bucket)
-{
-    return 1ull << gb__bucket_shift(sub_bits, bucket);
-}
-
 GB_API gb_code gb_histogram_init(gb_histogram *h, int digits, gb_error *error)
 {
     // The smallest power of two of linear steps whose upper half still resolves 10^digits.
@@ -1800,8 +1795,7 @@ static uint64_t gb__walk_to(gb__walk *walk, uint64_t rank)
     const gb_histogram *h = walk->histogram;
     while (walk->seen < rank && walk->next < h->length) walk->seen += h->counts[walk->next++];
     if (!walk->next) return h->min;
-    uint64_t low = gb__bucket_low(h->sub_bits, walk->next - 1);
-    uint64_t high = low + gb__bucket_width(h->sub_bits, walk->next - 1) - 1;
+    uint64_t high = gb__bucket_low(h->sub_bits, walk->next) - 1;
     if (high > h->max) return h->max;
     return high < h->min ? h->min : high;
 }
@@ -1838,8 +1832,8 @@ static double gb__histogram_stddev(const gb_histogram *h)
 {
     double mean = gb_histogram_mean(h), squares = 0;
     for (size_t i = 0; i < h->length; i++) {
-        uint64_t half = gb__bucket_width(h->sub_bits, i) / 2;
-        double middle = (double)(gb__bucket_low(h->sub_bits, i) + half);
+        uint64_t ends = gb__bucket_low(h->sub_bits, i) + gb__bucket_low(h->sub_bits, i + 1);
+        double middle = (double)(ends / 2);
         squares += (double)h->counts[i] * (middle - mean) * (middle - mean);
     }
     return h->total ? gb__sqrt(squares / (double)h->total) : 0;
@@ -2766,7 +2760,7 @@ typedef struct gb__request {
 } gb__request;
 
 typedef struct gb__response {
-    int status;
+    int status, minor;
     size_t head_len;
     bool has_length, chunked, keep_alive;
     uint64_t content_length;
@@ -2842,15 +2836,14 @@ static int gb__next_line(const char *data, size_t len, size_t limit, size_t *at,
     return GB__LINE_OK;
 }
 
-// absolute-form (RFC 9112, 3.2.2): the origin is ours whatever it says, the rest is the path.
-static gb_slice gb__skip_origin(gb_slice target)
+// Of a target in absolute form, else empty.
+static gb_slice gb__authority(gb_slice target)
 {
-    if (target.len < 7 || !gb__slice_is_nocase((gb_slice){target.data, 7}, "http://"))
-        return target;
-    gb_slice rest = {target.data + 7, target.len - 7};
-    size_t n = 0;
-    while (n < rest.len && rest.data[n] != '/' && rest.data[n] != '?') n++;
-    return (gb_slice){rest.data + n, rest.len - n};
+    size_t begin = strlen("http://"), end = begin;
+    if (target.len < begin || !gb__slice_is_nocase((gb_slice){target.data, begin}, "http://"))
+        return (gb_slice){target.data, 0};
+    while (end < target.len && target.data[end] != '/' && target.data[end] != '?') end++;
+    return (gb_slice){target.data + begin, end - begin};
 }
 
 static int gb__parse_request_line(gb__request *r, const char *data, gb_slice line)
@@ -2865,19 +2858,17 @@ static int gb__parse_request_line(gb__request *r, const char *data, gb_slice lin
         return 400;
     if (version.data[5] != '1' || version.data[7] > '1') return 505;
     if (gb__slice_is(method, "CONNECT")) return 501;
-    gb_slice local = gb__skip_origin(target);
-    bool absolute = local.data != target.data;
+    // The origin is ours whatever it says, the rest is the path (RFC 9112, 3.2.2).
+    gb_slice authority = gb__authority(target);
+    size_t origin = authority.len ? (size_t)(authority.data - target.data) + authority.len : 0;
     bool asterisk = gb__slice_is(target, "*") && gb__slice_is(method, "OPTIONS");
-    if (!absolute && *target.data != '/' && !asterisk) return 400;
-    gb__split(local, '?', &path, &query);
+    if (!origin && *target.data != '/' && !asterisk) return 400;
+    if (!gb__all(authority, gb__is_host_char)) return 400;
+    gb__split((gb_slice){target.data + origin, target.len - origin}, '?', &path, &query);
     r->minor = version.data[7] - '0';
     r->method = gb__span_of(data, method);
     r->target = gb__span_of(data, target);
-    if (absolute) {
-        gb_slice authority = {target.data + 7, (size_t)(local.data - target.data) - 7};
-        if (!authority.len || !gb__all(authority, gb__is_host_char)) return 400;
-        r->authority = gb__span_of(data, authority);
-    }
+    r->authority = gb__span_of(data, authority);
     r->path = gb__span_of(data, path);
     r->query = gb__span_of(data, query);
     return 0;
@@ -2913,22 +2904,26 @@ static int gb__each_element(gb_slice list, int (*each)(gb_slice element, void *u
     return result;
 }
 
-static int gb__connection_option(gb_slice option, void *keep_alive)
-{
-    if (gb__slice_is_nocase(option, "close")) {
-        *(bool *)keep_alive = false;
-        return 1;  // wins over any other option
-    }
-    if (gb__slice_is_nocase(option, "keep-alive")) *(bool *)keep_alive = true;
-    return 0;
-}
-
 // What has been seen of a head.
 typedef struct gb__head_seen {
     int hosts;
     unsigned once;  // of the fields that may be there only once
-    bool coding, chunked, other_coding, close;
+    bool coding, chunked, other_coding, close, keep_alive;
 } gb__head_seen;
+
+static int gb__connection_option(gb_slice option, void *user)
+{
+    gb__head_seen *seen = user;
+    seen->close |= gb__slice_is_nocase(option, "close");
+    seen->keep_alive |= gb__slice_is_nocase(option, "keep-alive");
+    return 0;
+}
+
+// "close" wins over any other option (RFC 9112, 9.3).
+static bool gb__is_kept(const gb__head_seen *seen, int minor)
+{
+    return !seen->close && (minor || seen->keep_alive);
+}
 
 // Only chunked, once and last, says where a message ends (RFC 9112, 6.3).
 static int gb__transfer_coding(gb_slice coding, void *user)
@@ -2968,7 +2963,7 @@ static int gb__request_field(gb__request *r, gb__head_seen *seen, gb_slice name,
     }
     if (gb__is_repeated(seen, name)) return 400;
     if (gb__slice_is_nocase(name, "connection"))
-        seen->close |= gb__each_element(value, gb__connection_option, &r->keep_alive) != 0;
+        gb__each_element(value, gb__connection_option, seen);
     if (gb__slice_is_nocase(name, "expect")) {
         if (!gb__slice_is_nocase(value, "100-continue")) return 417;
         r->expect_continue = r->minor > 0;
@@ -2982,7 +2977,7 @@ static int gb__check_framing(gb__request *r, const gb__head_seen *seen)
     if (seen->coding && (r->has_length || !seen->chunked || !r->minor)) return 400;
     if (seen->other_coding) return 501;
     r->chunked = seen->chunked;
-    if (seen->close) r->keep_alive = false;
+    r->keep_alive = gb__is_kept(seen, r->minor);
     return 0;
 }
 
@@ -2991,7 +2986,6 @@ static int gb__parse_fields(gb__request *r, const char *data, size_t len, size_t
     gb__head_seen seen = {0};
     gb_slice line, name, value;
     size_t start = at;
-    r->keep_alive = r->minor > 0;
     for (;;) {
         int got = gb__next_line(data, len, GB_MAX_HEAD - (at - start), &at, &line);
         if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
@@ -3045,25 +3039,17 @@ static int gb__malformed(gb__response *r, const char *problem)
 static int gb__response_field(gb__response *r, gb__head_seen *seen, const char *data, gb_slice name,
                               gb_slice value)
 {
-    // Only these four matter here; their first letters keep the rest of a head cheap.
-    switch (*name.data | 0x20) {
-    case 't':
-        if (!gb__slice_is_nocase(name, "transfer-encoding")) break;
+    if (gb__slice_is_nocase(name, "transfer-encoding")) {
         if (gb__each_element(value, gb__transfer_coding, seen) || seen->other_coding)
             return gb__malformed(r, "the answer's transfer coding is another than chunked");
         r->chunked = seen->chunked;
-        break;
-    case 'c':
-        if (gb__slice_is_nocase(name, "content-length") &&
-            !gb__parse_length(value, &r->has_length, &r->content_length))
-            return gb__malformed(r, "the answer has two lengths, or one that is no number");
-        if (gb__slice_is_nocase(name, "connection"))
-            gb__each_element(value, gb__connection_option, &r->keep_alive);
-        break;
-    case 'l':
-        if (gb__slice_is_nocase(name, "location")) r->location = gb__span_of(data, value);
-        break;
     }
+    if (gb__slice_is_nocase(name, "content-length") &&
+        !gb__parse_length(value, &r->has_length, &r->content_length))
+        return gb__malformed(r, "the answer has two lengths, or one that is no number");
+    if (gb__slice_is_nocase(name, "connection"))
+        gb__each_element(value, gb__connection_option, seen);
+    if (gb__slice_is_nocase(name, "location")) r->location = gb__span_of(data, value);
     return 0;
 }
 
@@ -3077,7 +3063,7 @@ static bool gb__parse_status_line(gb__response *r, gb_slice line)
         return false;
     r->status = (int)status;
     gb_slice reason = {line.data + 12, line.len - 12};
-    r->keep_alive = line.data[7] != '0';
+    r->minor = line.data[7] - '0';
     return r->status >= 100 && (!reason.len || *reason.data == ' ') &&
            gb__all(reason, gb__is_value_char);
 }
@@ -3118,12 +3104,14 @@ static int gb__parse_response(gb__response *r, char *data, size_t len)
         else if (gb__response_field(r, &seen, data, name, value)) return 1;
     }
     r->head_len = at;
+    r->keep_alive = gb__is_kept(&seen, r->minor);
     if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
     return got == GB__LINE_OK ? 0 : gb__malformed(r, problems[got]);
 }
 
-// The chunked coding (RFC 9112, 7.1), decoded where it lies. Zero it to begin.
-typedef struct gb__chunked {
+// How far a body has been read, decoded where it lies: so many bytes, or the chunked coding
+// (RFC 9112, 7.1), which begins with zeros.
+typedef struct gb__framing {
     enum {
         GB__CHUNK_SIZE,
         GB__CHUNK_SIZE_END,  // behind a size, or an extension's quotes
@@ -3136,10 +3124,23 @@ typedef struct gb__chunked {
         GB__CHUNK_TRAILER_NAME, GB__CHUNK_TRAILER_VALUE, GB__CHUNK_TRAILER_LF,
         GB__CHUNK_LAST_LF, GB__CHUNK_DONE, GB__CHUNK_BAD
     } state;
+    bool counted;     // not chunked
     bool tolerant;    // of an answer's size lines: nobody forwards what is read here
-    uint64_t left;    // of the chunk
+    uint64_t left;    // of all, or of the chunk
     size_t overhead;  // bytes since the last data: digits, extensions and trailers are limited
-} gb__chunked;
+} gb__framing;
+
+static gb__framing gb__frame(bool chunked, uint64_t length)
+{
+    if (chunked) return (gb__framing){.state = GB__CHUNK_SIZE};
+    return (gb__framing){.state = length ? GB__CHUNK_DATA : GB__CHUNK_DONE, .counted = true,
+                         .left = length};
+}
+
+static bool gb__is_over(const gb__framing *f)
+{
+    return f->state == GB__CHUNK_DONE;
+}
 
 static int gb__hex_digit(char c)
 {
@@ -3187,7 +3188,7 @@ static unsigned gb__chunk_next(unsigned state, char byte)
 }
 
 // One byte of framing, that is, of anything but data.
-static void gb__chunk_byte(gb__chunked *c, char byte)
+static void gb__chunk_byte(gb__framing *c, char byte)
 {
     int digit = gb__hex_digit(byte);
     if (c->state == GB__CHUNK_DATA_LF && byte == '\n') {
@@ -3206,18 +3207,18 @@ static void gb__chunk_byte(gb__chunked *c, char byte)
 }
 
 // Consumes up to `len` bytes and says how many; *content is the next piece of data among them, or
-// empty when there is none. The body is over in the states DONE and BAD.
-static size_t gb__chunked_next(gb__chunked *c, const char *in, size_t len, gb_slice *content)
+// empty when there is none. Nothing more is read in the states DONE and BAD.
+static size_t gb__read_framed(gb__framing *f, const char *in, size_t len, gb_slice *content)
 {
     size_t at = 0;
     *content = (gb_slice){in, 0};
-    while (at < len && c->state < GB__CHUNK_DONE && c->state != GB__CHUNK_DATA)
-        gb__chunk_byte(c, in[at++]);
-    if (c->state != GB__CHUNK_DATA || at == len) return at;
-    size_t n = len - at < c->left ? len - at : (size_t)c->left;
+    while (at < len && f->state < GB__CHUNK_DONE && f->state != GB__CHUNK_DATA)
+        gb__chunk_byte(f, in[at++]);
+    if (f->state != GB__CHUNK_DATA || at == len) return at;
+    size_t n = len - at < f->left ? len - at : (size_t)f->left;
     *content = (gb_slice){in + at, n};
-    c->left -= n;
-    if (!c->left) c->state = GB__CHUNK_DATA_CR;
+    f->left -= n;
+    if (!f->left) f->state = f->counted ? GB__CHUNK_DONE : GB__CHUNK_DATA_CR;
     return at + n;
 }
 
@@ -3500,15 +3501,13 @@ struct gb_exchange {
     gb__buf *in;            // its thread's; its connection's once the loop goes on without it
     size_t head_len;        // of the request's head, in `in`
     int minor;              // of HTTP/1.x
-    bool is_head, body_chunked;
+    bool is_head;
     bool expects_continue;  // and wasn't told to go on yet
     // the request's body
     size_t at;              // of its next byte in `in`
-    uint64_t body_left;     // by Content-Length
+    gb__framing body;
     uint64_t body_seen;
     uint64_t body_patience; // ns that the client may still keep it waiting
-    gb__chunked chunked;
-    bool body_done;
     int body_error;         // a status to answer with, or -1: the client is gone
     // the answer
     gb__answer_state state;
@@ -3712,23 +3711,13 @@ static void gb__receive(gb__conn *c, gb__buf *b, size_t size)
 // The next piece of the body among the bytes that are there, at most `size` of it.
 static gb_slice gb__body_next(gb_exchange *x, size_t size)
 {
-    gb__buf *in = x->in;
-    size_t n = in->len - x->at < size ? in->len - x->at : size;
-    gb_slice piece = {in->data + x->at, n};
-    if (x->body_chunked) {
-        x->at += gb__chunked_next(&x->chunked, in->data + x->at, n, &piece);
-        x->body_done = x->chunked.state == GB__CHUNK_DONE;
-        if (x->chunked.state == GB__CHUNK_BAD) x->body_error = 400;
-    } else {
-        if (piece.len > x->body_left) piece.len = (size_t)x->body_left;
-        x->at += piece.len;
-        x->body_left -= piece.len;
-        x->body_done = !x->body_left;
-    }
+    gb_slice piece;
+    size_t n = x->in->len - x->at < size ? x->in->len - x->at : size;
+    x->at += gb__read_framed(&x->body, x->in->data + x->at, n, &piece);
     x->body_seen += piece.len;
     // A chunk that would go beyond the limit needn't be waited for.
-    if (!x->body_error && x->body_seen + x->chunked.left > x->thread->server->config.max_body)
-        x->body_error = 413;
+    if (x->body.state == GB__CHUNK_BAD) x->body_error = 400;
+    else if (x->body_seen + x->body.left > x->thread->server->config.max_body) x->body_error = 413;
     return piece;
 }
 
@@ -3738,7 +3727,7 @@ static int gb__body_piece(gb_exchange *x, size_t size, gb_slice *piece)
 {
     gb__conn *c = x->conn;
     *piece = (gb_slice){"", 0};
-    while (!x->body_done && !x->body_error) {
+    while (!gb__is_over(&x->body) && !x->body_error) {
         if (x->at < x->in->len) {
             *piece = gb__body_next(x, size);
             if (piece->len && !x->body_error) return GB__BODY_PIECE;
@@ -3759,8 +3748,8 @@ static int gb__body_piece(gb_exchange *x, size_t size, gb_slice *piece)
 // a chunk's framing alone.
 static bool gb__body_ready(const gb_exchange *x)
 {
-    if (x->body_done || x->body_error) return true;
-    return x->at < x->in->len && (!x->body_chunked || x->chunked.state == GB__CHUNK_DATA);
+    if (gb__is_over(&x->body) || x->body_error) return true;
+    return x->at < x->in->len && x->body.state == GB__CHUNK_DATA;
 }
 
 static bool gb__send_continue(gb_exchange *x)
@@ -3816,7 +3805,7 @@ static void gb__add_date(gb__thread *t)
 
 typedef struct gb__answer {
     int status;
-    gb_slice status_line;  // "200 OK"
+    gb_slice reason;       // of an application; default: IANA's
     gb_slice fields;       // complete lines of the application, without Content-Length
     bool has_length;       // content_length is known
     bool length_given;     // by the application, which knows it also where there is no body
@@ -3851,13 +3840,16 @@ static void gb__answer_begin(gb_exchange *x, const gb__answer *a)
     x->counted = a->has_length;
     x->answer_left = a->content_length;
     // A body that nobody read stands where the next request would begin.
-    if (!x->body_done && (x->expects_continue || x->body_chunked ||
-                          x->at + x->body_left > x->in->len))
+    if (!gb__is_over(&x->body) && (x->expects_continue || !x->body.counted ||
+                                   x->at + x->body.left > x->in->len))
         x->close = true;
     if (x->thread->stopping) x->close = true;
     out->len = 0;
     gb__buf_str(out, "HTTP/1.1 ");
-    gb__buf_add(out, a->status_line.data, a->status_line.len);
+    gb__buf_u64(out, (uint64_t)a->status);
+    gb__buf_str(out, " ");
+    if (a->reason.data) gb__buf_add(out, a->reason.data, a->reason.len);
+    else gb__buf_str(out, gb__reason(a->status));
     gb__buf_str(out, "\r\n");
     gb__buf_add(out, a->fields.data, a->fields.len);
     if (!a->date_in_fields) gb__add_date(x->thread);
@@ -3922,22 +3914,9 @@ static void gb__answer_end(gb_exchange *x)
     if (gb__flush(x, NULL, 0)) x->state = complete ? GB__ANSWER_FINISHED : GB__ANSWER_FAILED;
 }
 
-// "200 OK"; valid as long as `text` is.
-static gb_slice gb__status_line(char text[64], int status)
-{
-    const char digits[] = {(char)('0' + status / 100 % 10), (char)('0' + status / 10 % 10),
-                           (char)('0' + status % 10), ' '};
-    const char *reason = gb__reason(status);
-    size_t len = strlen(reason);
-    memcpy(text, digits, sizeof digits);
-    memcpy(text + sizeof digits, reason, len + 1);
-    return (gb_slice){text, len + sizeof digits};
-}
-
 GB_API void gb_respond(gb_exchange *x, int status, const char *content_type, const void *body,
                        size_t size)
 {
-    char line[64];
     gb__buf *text = &x->thread->text;
     if (x->state != GB__ANSWER_NONE) return;
     text->len = 0;
@@ -3947,8 +3926,7 @@ GB_API void gb_respond(gb_exchange *x, int status, const char *content_type, con
         gb__buf_str(text, "\r\n");
     }
     if (text->failed) return;
-    gb__answer a = {.status = status, .status_line = gb__status_line(line, status),
-                    .fields = {text->data, text->len},
+    gb__answer a = {.status = status, .fields = {text->data, text->len},
                     .has_length = true, .content_length = size};
     gb__lap(x, GB__PHASE_APP);
     gb__answer_begin(x, &a);
@@ -3989,14 +3967,13 @@ static gb_exchange *gb__exchange_begin(gb__thread *t, gb__conn *c, uint64_t sinc
     *x = (gb_exchange){.thread = t, .conn = c, .request = &t->request, .in = &t->in, .lap = since,
                        .timed = gb__is_to_be_timed(t), .minor = r->minor,
                        .expects_continue = r->expect_continue,
-                       .body_chunked = r->chunked, .body_left = r->content_length};
+                       .body = gb__frame(r->chunked, r->content_length)};
     memcpy(x->waited, gb__waited, sizeof x->waited);
     // The thread's clock is a system call of half a microsecond.
     x->clocked = x->timed && !gb__rng_below(&t->chance, 8);
     if (x->clocked) x->cpu = gb__clock_ns(CLOCK_THREAD_CPUTIME_ID);
     x->at = x->head_len = r->head_len;
     x->is_head = gb__slice_is(gb_request_method(x), "HEAD");
-    x->body_done = !r->chunked && !x->body_left;
     x->body_patience = gb__patience_ns(x);
     x->close = !r->keep_alive || t->stopping;
     t->out.len = 0;
@@ -4264,7 +4241,7 @@ static void gb__conn_next(gb_exchange *x)
 {
     gb__conn *c = x->conn;
     gb__buf *pending = &c->pending;
-    size_t end = x->at + (size_t)x->body_left;
+    size_t end = x->at + (size_t)x->body.left;
     gb__buf_consume(pending, end < pending->len ? end : pending->len);
     if (!pending->len) gb__buf_free(pending);
     c->deadline = gb__idle_deadline(x->thread->server, x->lap);
@@ -4279,7 +4256,7 @@ static bool gb__settle(gb_exchange *x)
     if (x->unsent.len && !c->deadline) c->deadline = gb_now_ns() + gb__patience_ns(x);
     if (x->state < GB__ANSWER_FINISHED || (x->state == GB__ANSWER_FINISHED && x->unsent.len))
         return true;
-    bool unread = !x->body_done || x->at < x->in->len || c->readable;
+    bool unread = !gb__is_over(&x->body) || x->at < x->in->len || c->readable;
     gb__exchange_over(x);
     if (x->state == GB__ANSWER_FAILED || (x->close && !unread)) gb__conn_close(x->thread, c);
     else if (x->close) gb__conn_linger(x->thread, c);
@@ -4334,7 +4311,7 @@ static bool gb__answer_request(gb__thread *t, gb__conn *c, uint64_t since)
     gb_server *s = t->server;
     gb_exchange *x = gb__exchange_begin(t, c, since);
     // Room to read the body into, and now: a handler holds slices of the head, which may not move.
-    if (!x->body_done && !gb__buf_reserve(&t->in, GB__READ_SIZE)) {
+    if (!gb__is_over(&x->body) && !gb__buf_reserve(&t->in, GB__READ_SIZE)) {
         gb__refuse(x, -1);
         return false;
     }
@@ -4382,7 +4359,7 @@ static void gb__serve_input(gb__thread *t, gb__conn *c, uint64_t since)
         c->partial = false;
         if (!gb__answer_request(t, c, since)) return;
         // What is behind the request's body, read or not, is the next request.
-        gb__buf_consume(in, c->exchange.at + (size_t)c->exchange.body_left);
+        gb__buf_consume(in, c->exchange.at + (size_t)c->exchange.body.left);
         since = c->exchange.lap;
     }
     gb__keep_input(t, c, since);
@@ -4814,26 +4791,20 @@ GB_API void gb_server_stop(gb_server *s)
 
 // ---- what the threads saw in a window -----------------------------------------------------------
 
-static void gb__server_window_begin(gb_server *s)
-{
-    for (int i = 0; i < s->config.threads; i++) {
-        gb__thread *t = &s->threads[i];
-        pthread_mutex_lock(&t->stats_lock);
-        t->requests = 0;
-        for (int p = 0; p < GB__PHASES; p++) gb_histogram_reset(&t->phases[p]);
-        pthread_mutex_unlock(&t->stats_lock);
-    }
-}
-
-// Adds up what the threads have seen: their requests, and each phase to one of the histograms.
-static uint64_t gb__server_window(gb_server *s, gb_histogram phases[GB__PHASES])
+// Adds up what the threads have seen since the last call: their requests, and each phase to one of
+// the histograms, if there are any.
+static uint64_t gb__server_window(gb_server *s, gb_histogram *phases)
 {
     uint64_t requests = 0;
     for (int i = 0; i < s->config.threads; i++) {
         gb__thread *t = &s->threads[i];
         pthread_mutex_lock(&t->stats_lock);
         requests += t->requests;
-        for (int p = 0; p < GB__PHASES; p++) gb_histogram_merge(&phases[p], &t->phases[p]);
+        t->requests = 0;
+        for (int p = 0; p < GB__PHASES; p++) {
+            if (phases) gb_histogram_merge(&phases[p], &t->phases[p]);
+            gb_histogram_reset(&t->phases[p]);
+        }
         pthread_mutex_unlock(&t->stats_lock);
     }
     return requests;
@@ -4871,8 +4842,8 @@ typedef struct gb__link {
     uint64_t intended, started;
     uint64_t retry_at;
     gb__response head;
-    uint64_t body_left, body_size;
-    gb__chunked chunked;
+    uint64_t body_size;
+    gb__framing body;
     gb__buf pending;      // a part of a head, or the last of a body that is searched
     struct gb__link *next_idle;
 } gb__link;
@@ -5315,35 +5286,17 @@ static void gb__link_content(gb__client_thread *t, gb__link *l, const char *data
     b->len = keep;
 }
 
-// The part of the body in these bytes; how many of them belong to it, or -1 when it is malformed.
-static ssize_t gb__link_body(gb__client_thread *t, gb__link *l, const char *data, size_t len)
-{
-    size_t at = 0;
-    if (!l->head.chunked) {
-        at = len < l->body_left ? len : (size_t)l->body_left;
-        l->body_left -= at;
-        gb__link_content(t, l, data, at);
-        return (ssize_t)at;
-    }
-    while (at < len && l->chunked.state < GB__CHUNK_DONE) {
-        gb_slice piece;
-        at += gb__chunked_next(&l->chunked, data + at, len - at, &piece);
-        gb__link_content(t, l, piece.data, piece.len);
-    }
-    return l->chunked.state == GB__CHUNK_BAD ? -1 : (ssize_t)at;
-}
-
 static void gb__link_expect_body(const gb__client *c, gb__link *l)
 {
     l->has_head = true;
-    l->chunked = (gb__chunked){.tolerant = true};
     if (c->requests[l->asked].is_head || !gb__status_has_body(l->head.status)) {
         l->head.chunked = false;
         l->head.has_length = true;
         l->head.content_length = 0;
     }
     // Without a length to the close, unless it is chunked.
-    l->body_left = l->head.has_length ? l->head.content_length : UINT64_MAX;
+    l->body = gb__frame(l->head.chunked, l->head.has_length ? l->head.content_length : UINT64_MAX);
+    l->body.tolerant = true;
 }
 
 // A server's answers to one request have the same head for a second at a time, and to compare it is
@@ -5388,17 +5341,19 @@ static ssize_t gb__link_head(gb__client_thread *t, gb__link *l, char *data, size
 
 static void gb__link_input(gb__client_thread *t, gb__link *l, char *data, size_t len, uint64_t now)
 {
-    ssize_t used = 0, head = 0;
+    ssize_t head = l->has_head ? 0 : gb__link_head(t, l, data, len, now);
+    size_t at = head > 0 ? (size_t)head : 0;
     const char *problem = NULL;
-    if (!l->has_head) {
-        head = gb__link_head(t, l, data, len, now);
-        if (!head) return;
+    while (l->has_head && at < len && l->body.state < GB__CHUNK_DONE) {
+        gb_slice piece;
+        at += gb__read_framed(&l->body, data + at, len - at, &piece);
+        gb__link_content(t, l, piece.data, piece.len);
     }
-    if (head >= 0) used = gb__link_body(t, l, data + head, len - (size_t)head);
     if (head < 0) problem = l->head.problem;
-    else if (used < 0) problem = "a chunk of the answer is malformed";
-    else if (l->head.chunked ? l->chunked.state != GB__CHUNK_DONE : l->body_left) return;
-    else if ((size_t)(head + used) < len) problem = "more came than the answer's length";
+    else if (!l->has_head) return;
+    else if (l->body.state == GB__CHUNK_BAD) problem = "a chunk of the answer is malformed";
+    else if (!gb__is_over(&l->body)) return;
+    else if (at < len) problem = "more came than the answer's length";
     if (problem) gb__link_broken(t, l, &t->part.errors.malformed, problem);
     else gb__link_answered(t, l, now);
 }
@@ -5410,7 +5365,6 @@ static void gb__link_closed(gb__client_thread *t, gb__link *l, int why)
         close(l->fd);
         l->fd = -1;
     } else if (!why && l->has_head && !l->head.chunked && !l->head.has_length) {
-        l->body_left = 0;
         gb__link_answered(t, l, gb_now_ns());
     } else if (!why && (l->has_head || l->pending.len)) {
         gb__link_broken(t, l, &t->part.errors.truncated, "closed in the middle of an answer");
@@ -7528,7 +7482,7 @@ static PyObject *gb__wsgi_start_response(PyObject *self, PyObject *arguments, Py
 static bool gb__wsgi_begin(gb__wsgi_call *c)
 {
     if (!c->started) return gb__raise(gb_py.PyExc_AssertionError, "start_response was not called");
-    c->answer.status_line = (gb_slice){c->status.data, c->status.len};
+    c->answer.reason = (gb_slice){c->status.data + 4, c->status.len - 4};
     c->answer.fields = (gb_slice){c->fields.data, c->fields.len};
     if (c->x->state == GB__ANSWER_NONE) gb__answer_begin(c->x, &c->answer);
     return true;
@@ -8040,7 +7994,6 @@ typedef struct gb__asgi_call {
     bool told;               // receive has said http.disconnect
     bool ended;              // the application has returned
     gb__answer answer;
-    char status[64];
     gb__buf fields;
 } gb__asgi_call;
 
@@ -8139,7 +8092,7 @@ static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
     if (got == GB__BODY_WAIT) return gb__py_new_none();
     c->told = got == GB__BODY_FAILED;
     if (c->told) return gb_py.PyBool_FromLong(0);
-    c->received = c->x->body_done;
+    c->received = gb__is_over(&c->x->body);
     return gb__asgi_bytes(piece);
 }
 
@@ -8206,8 +8159,7 @@ static bool gb__asgi_set_status(gb__asgi_call *c, PyObject *status)
     long code = status ? gb_py.PyLong_AsLong(status) : 0;
     if (gb_py.PyErr_Occurred()) return false;
     if (code < 200 || code > 999) return gb__reject("the status must be from 200 to 999");
-    c->answer = (gb__answer){.status = (int)code,
-                             .status_line = gb__status_line(c->status, (int)code)};
+    c->answer = (gb__answer){.status = (int)code};
     return true;
 }
 
@@ -9963,7 +9915,7 @@ static gb_code gb__hosted_window_begin(gb__hosted *h, gb_error *error)
         if (h->config.waits) gb_waits_begin(NULL);
         gb__interpreter_detach(state);
     }
-    for (int i = 0; i < h->count; i++) gb__server_window_begin(h->servers[i]);
+    for (int i = 0; i < h->count; i++) gb__server_window(h->servers[i], NULL);
     atomic_store(&gb__gc_collections, 0);
     atomic_store(&gb__gc_pause_ns, 0);
     return code;

@@ -91,7 +91,7 @@ static const char *response_rules(const char *data, size_t len, size_t step)
 // ---- the chunked coding ----
 
 typedef struct decoded {
-    gb__chunked state;
+    gb__framing state;
     size_t used;
     size_t len;
     uint64_t sum;       // of the content, each byte by its place
@@ -112,7 +112,7 @@ static void decode_piece(decoded *d, const char *data, size_t len)
     size_t at = 0;
     while (at < len && d->state.state < GB__CHUNK_DONE && !d->broken) {
         gb_slice piece;
-        size_t n = gb__chunked_next(&d->state, data + at, len - at, &piece);
+        size_t n = gb__read_framed(&d->state, data + at, len - at, &piece);
         if (!n || n > len - at) d->broken = "a decoder that takes nothing, or too much";
         else if (piece.data < data + at || piece.data + piece.len > data + at + n)
             d->broken = "content from outside of the input";

@@ -55,7 +55,7 @@ static void test_buckets(void)
         size_t last = gb__bucket(sub_bits, GB__HOUR);
         uint64_t next = 0;
         for (size_t i = 0; i <= last; i++) {
-            uint64_t low = gb__bucket_low(sub_bits, i), high = low + gb__bucket_width(sub_bits, i);
+            uint64_t low = gb__bucket_low(sub_bits, i), high = gb__bucket_low(sub_bits, i + 1);
             fine = fine && low == next && gb__bucket(sub_bits, low) == i &&
                    gb__bucket(sub_bits, high - 1) == i;
             next = high;
