@@ -3566,7 +3566,7 @@ struct gb__thread {
     gb__conn *conn;         // the one that it has taken; NULL once that is closed
     bool stopping;          // as of the last take: answer with Connection: close
     void *local;            // the gateway's
-    gb__buf in, out, text;
+    gb__buf in, out;
     gb__request request;
     time_t date_second;
     char date[96];
@@ -3806,6 +3806,7 @@ static void gb__add_date(gb__thread *t)
 typedef struct gb__answer {
     int status;
     gb_slice reason;       // of an application; default: IANA's
+    const char *content_type;  // of an answer in C, else NULL
     gb_slice fields;       // complete lines of the application, without Content-Length
     bool has_length;       // content_length is known
     bool length_given;     // by the application, which knows it also where there is no body
@@ -3852,6 +3853,11 @@ static void gb__answer_begin(gb_exchange *x, const gb__answer *a)
     else gb__buf_str(out, gb__reason(a->status));
     gb__buf_str(out, "\r\n");
     gb__buf_add(out, a->fields.data, a->fields.len);
+    if (a->content_type) {
+        gb__buf_str(out, "Content-Type: ");
+        gb__buf_str(out, a->content_type);
+        gb__buf_str(out, "\r\n");
+    }
     if (!a->date_in_fields) gb__add_date(x->thread);
     gb__add_framing(x, a);
     gb__buf_str(out, "\r\n");
@@ -3917,16 +3923,8 @@ static void gb__answer_end(gb_exchange *x)
 GB_API void gb_respond(gb_exchange *x, int status, const char *content_type, const void *body,
                        size_t size)
 {
-    gb__buf *text = &x->thread->text;
     if (x->state != GB__ANSWER_NONE) return;
-    text->len = 0;
-    if (content_type) {
-        gb__buf_str(text, "Content-Type: ");
-        gb__buf_str(text, content_type);
-        gb__buf_str(text, "\r\n");
-    }
-    if (text->failed) return;
-    gb__answer a = {.status = status, .fields = {text->data, text->len},
+    gb__answer a = {.status = status, .content_type = content_type,
                     .has_length = true, .content_length = size};
     gb__lap(x, GB__PHASE_APP);
     gb__answer_begin(x, &a);
@@ -4274,13 +4272,6 @@ static void gb__refuse(gb_exchange *x, int status)
     gb__settle(x);
 }
 
-// The client was too slow with a request.
-static void gb__refuse_late(gb__thread *t, gb__conn *c)
-{
-    gb__parse_request(&t->request, "", 0);  // there is none to speak of
-    gb__refuse(gb__exchange_begin(t, c, gb_now_ns()), 408);
-}
-
 // A handler has returned: what it left open ends here.
 static void gb__conclude(gb_exchange *x)
 {
@@ -4378,9 +4369,14 @@ static void gb__serve_idle(gb__thread *t, gb__conn *c, uint64_t now)
     if (t->conn != c || c->busy || c->lingering) return;
     // By what was read so far: the rest may have come in time, while all threads were busy.
     if (in->len > before) late = c->partial && c->deadline <= now;
-    if (c->readable) c->again = true;
-    else if (late && c->partial) gb__refuse_late(t, c);
-    else if (late || c->gone || t->stopping) gb__conn_close(t, c);
+    if (c->readable) {
+        c->again = true;
+    } else if (late && c->partial) {
+        gb__parse_request(&t->request, "", 0);  // there is none to speak of
+        gb__refuse(gb__exchange_begin(t, c, gb_now_ns()), 408);
+    } else if (late || c->gone || t->stopping) {
+        gb__conn_close(t, c);
+    }
 }
 
 static void gb__serve_lingering(gb__thread *t, gb__conn *c, uint64_t now)
@@ -4491,17 +4487,6 @@ static bool gb__take_next(gb__thread *t)
 // ================================================================================================
 // >>loop
 // Loop mode: what a gateway calls that runs its own event loop, all in the thread of that loop.
-
-static bool gb__client_is_gone(const gb_exchange *x)
-{
-    return x->conn->gone;
-}
-
-// Whether some of the answer waits for the socket.
-static bool gb__is_full(const gb_exchange *x)
-{
-    return x->unsent.len;
-}
 
 // The next piece of the request's body, valid until the next call, or GB__BODY_END. On
 // GB__BODY_WAIT resume() is called when it pays to try again; GB__BODY_FAILED ended the exchange.
@@ -4646,7 +4631,6 @@ static void gb__server_free(gb_server *s)
         gb__thread *t = &s->threads[i];
         gb__buf_free(&t->in);
         gb__buf_free(&t->out);
-        gb__buf_free(&t->text);
         for (int p = 0; p < GB__PHASES; p++) gb_histogram_free(&t->phases[p]);
         pthread_mutex_destroy(&t->stats_lock);
         sem_destroy(&t->wake);
@@ -5030,8 +5014,7 @@ static gb_code gb__describe_requests(const gb_load_config *k, char *text, size_t
 
 static bool gb__in_window(const gb__client *c, uint64_t now)
 {
-    return now >= atomic_load_explicit(&c->begin, memory_order_relaxed) &&
-           now < atomic_load_explicit(&c->end, memory_order_relaxed);
+    return now >= atomic_load(&c->begin) && now < atomic_load(&c->end);
 }
 
 // Counts, unless it was before the window; what is in flight at the end of that can still fail.
@@ -5044,7 +5027,7 @@ static void gb__load_error(gb__client_thread *t, const gb__link *l, uint64_t *co
     int n = l->state == GB__LINK_BUSY ? q->line < 80 ? q->line : 80 : 0;
     char *example = t->part.first_error;
     uint64_t now = gb_now_ns();
-    if (now < atomic_load_explicit(&t->client->begin, memory_order_relaxed)) return;
+    if (now < atomic_load(&t->client->begin)) return;
     ++*counter;
     t->last_end = now;
     if (*example) return;
@@ -5089,7 +5072,7 @@ static uint64_t gb__next_start(const gb__client_thread *t, uint64_t now)
 // it has or gets a ticket, once it is due. Else the connection is done.
 static bool gb__link_wanted(gb__client_thread *t, gb__link *l, uint64_t start, uint64_t now)
 {
-    bool wanted = start < atomic_load_explicit(&t->client->end, memory_order_relaxed);
+    bool wanted = start < atomic_load(&t->client->end);
     if (wanted && !l->ticket && start <= now) wanted = l->ticket = gb__take_ticket(t->client);
     if (!wanted) gb__link_done(t, l);
     return wanted;
@@ -5109,40 +5092,37 @@ static void gb__connect_failed(gb__client_thread *t, gb__link *l, const char *wh
 static void gb__link_connect(gb__client_thread *t, gb__link *l, uint64_t now)
 {
     if (!gb__link_wanted(t, l, gb__next_start(t, now), now)) return;
-    l->fd = gb__connect(t->client->address);
-    if (l->fd < 0) {
-        gb__connect_failed(t, l, strerror(errno));
-        return;
-    }
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.ptr = l};
     l->state = GB__LINK_CONNECTING;
     l->ended = false;
     l->started = now;
-    if (epoll_ctl(t->epoll, EPOLL_CTL_ADD, l->fd, &event))
+    l->fd = gb__connect(t->client->address);
+    if (l->fd < 0 || epoll_ctl(t->epoll, EPOLL_CTL_ADD, l->fd, &event))
         gb__connect_failed(t, l, strerror(errno));
+}
+
+static void gb__link_broken(gb__client_thread *t, gb__link *l, uint64_t *counter, const char *how)
+{
+    gb__load_error(t, l, counter, "%s", how);
+    gb__link_down(l, gb_now_ns());
 }
 
 static void gb__link_send(gb__client_thread *t, gb__link *l)
 {
     const gb__buf *request = &t->client->requests[l->asked].text;
+    char byte;
     while (l->sent < request->len) {
         ssize_t n = send(l->fd, request->data + l->sent, request->len - l->sent,
                          MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) {
-            l->sent += (size_t)n;
-        } else if (errno != EINTR) {
-            if (errno == EAGAIN) return;  // EPOLLOUT goes on with it
-            int saved = errno;
-            char byte;
-            // The server may have said why it takes no more: what has arrived has an event to come.
-            if (recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
-            errno = saved;
-            gb__load_error(t, l, &t->part.errors.write, "write: %s", strerror(errno));
-            gb__link_down(l, gb_now_ns() + GB__RETRY_NS);
-            return;
-        }
+        if (n > 0) l->sent += (size_t)n;
+        else if (errno != EINTR) break;
     }
+    if (l->sent == request->len || errno == EAGAIN) return;  // EPOLLOUT goes on with it
+    int why = errno;
+    // The server may have said why it takes no more: what has arrived has an event to come.
+    if (recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0) return;
+    gb__link_broken(t, l, &t->part.errors.write, strerror(why));
 }
 
 // The request whose turn it is: the one that is owed most. So each has its share in any short
@@ -5200,9 +5180,8 @@ static void gb__link_next(gb__client_thread *t, gb__link *l, uint64_t now)
 // on the ramp at either end of the window only in part, by a curve without kinks.
 static double gb__weight(const gb__client *c, uint64_t now)
 {
-    uint64_t ramp = atomic_load_explicit(&c->ramp, memory_order_relaxed);
-    uint64_t since = now - atomic_load_explicit(&c->begin, memory_order_relaxed);
-    uint64_t left = atomic_load_explicit(&c->end, memory_order_relaxed) - now;
+    uint64_t ramp = atomic_load(&c->ramp);
+    uint64_t since = now - atomic_load(&c->begin), left = atomic_load(&c->end) - now;
     uint64_t inside = since < left ? since : left;
     double x = inside < ramp ? (double)inside / (double)ramp : 1;
     return x * x * (3 - 2 * x);
@@ -5212,11 +5191,9 @@ static double gb__weight(const gb__client *c, uint64_t now)
 // or else the slow answers at its end would be missing.
 static void gb__count_answer(gb__client_thread *t, const gb__link *l, uint64_t now)
 {
-    uint64_t before = atomic_load_explicit(&t->answered, memory_order_relaxed);
-    atomic_store_explicit(&t->answered, before + 1, memory_order_relaxed);  // nobody else writes
-    uint64_t took = now - l->started;
-    if (!before || took < atomic_load_explicit(&t->shortest, memory_order_relaxed))
-        atomic_store_explicit(&t->shortest, took, memory_order_relaxed);
+    uint64_t took = now - l->started, shortest = atomic_load(&t->shortest);
+    atomic_fetch_add(&t->answered, 1);
+    if (!shortest || took < shortest) atomic_store(&t->shortest, took);
     if (took > t->longest) t->longest = took;
     if (gb__in_window(t->client, now)) {
         t->part.requests++;
@@ -5262,12 +5239,6 @@ static void gb__link_answered(gb__client_thread *t, gb__link *l, uint64_t now)
         gb__link_down(l, now);
         gb__link_connect(t, l, now);
     }
-}
-
-static void gb__link_broken(gb__client_thread *t, gb__link *l, uint64_t *counter, const char *how)
-{
-    gb__load_error(t, l, counter, "%s", how);
-    gb__link_down(l, gb_now_ns());
 }
 
 // A piece of the body. Of what was searched stays what may be the start of the expected text.
@@ -5421,7 +5392,7 @@ static void gb__link_event(gb__client_thread *t, gb__link *l, uint32_t events)
 // those are done.
 static void gb__follow_schedule(gb__client_thread *t, uint64_t now)
 {
-    uint64_t end = atomic_load_explicit(&t->client->end, memory_order_relaxed);
+    uint64_t end = atomic_load(&t->client->end);
     while (t->idle && (gb__next_start(t, now) <= now || gb__next_start(t, now) >= end)) {
         gb__link *l = t->idle;
         t->idle = l->next_idle;
@@ -5496,7 +5467,7 @@ static void *gb__client_main(void *arg)
         now = gb_now_ns();
         if (t->interval_ns > 0) gb__follow_schedule(t, now);
         if (now >= t->next_check) gb__check_links(t, now);
-        end = atomic_load_explicit(&t->client->end, memory_order_relaxed);
+        end = atomic_load(&t->client->end);
         // Read here: the calling thread may look so late that this one is gone.
         if (now >= end && !t->cpu_ns) t->cpu_ns = gb__clock_ns(CLOCK_THREAD_CPUTIME_ID);
     } while (now < end || (t->done < t->link_count && now - end < gb__drain_ns(t)));
@@ -5604,8 +5575,7 @@ static double gb__pace_rate(const gb__pace *p, size_t from, size_t to)
 static uint64_t gb__answered(const gb__client *c)
 {
     uint64_t answered = 0;
-    for (int i = 0; i < c->started; i++)
-        answered += atomic_load_explicit(&c->threads[i].answered, memory_order_relaxed);
+    for (int i = 0; i < c->started; i++) answered += atomic_load(&c->threads[i].answered);
     return answered;
 }
 
@@ -8088,7 +8058,7 @@ static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
     int got = GB__BODY_FAILED;
     bool on = c->x && c->stage != GB__ASGI_DONE;
     if (on && !c->received) got = gb__loop_read(c->x, &piece);
-    else if (on && !gb__client_is_gone(c->x)) got = GB__BODY_WAIT;
+    else if (on && !c->x->conn->gone) got = GB__BODY_WAIT;
     if (got == GB__BODY_WAIT) return gb__py_new_none();
     c->told = got == GB__BODY_FAILED;
     if (c->told) return gb_py.PyBool_FromLong(0);
@@ -8263,14 +8233,14 @@ static PyObject *gb__asgi_send(PyObject *self, PyObject *message)
     gb__asgi_call *c = gb__asgi_call_of(self);
     if (!c) return NULL;
     if (c->x && c->stage != GB__ASGI_DONE && !gb__asgi_send_message(c, message)) return NULL;
-    return gb_py.PyBool_FromLong(c->x ? gb__is_full(c->x) : c->stage != GB__ASGI_DONE);
+    return gb_py.PyBool_FromLong(c->x ? c->x->unsent.len > 0 : c->stage != GB__ASGI_DONE);
 }
 
 static PyObject *gb__asgi_is_full(PyObject *self, PyObject *unused)
 {
     (void)unused;
     gb__asgi_call *c = gb__asgi_call_of(self);
-    return c ? gb_py.PyBool_FromLong(c->x && gb__is_full(c->x)) : NULL;
+    return c ? gb_py.PyBool_FromLong(c->x && c->x->unsent.len) : NULL;
 }
 
 // ---- the scope ----------------------------------------------------------------------------------
@@ -8396,7 +8366,7 @@ static void gb__asgi_ended(gb__asgi_call *c, PyObject *raised)
     if (raised && !gb__asgi_is_of_leaving(c, raised)) {
         gb_py.PyErr_DisplayException(raised);
         gb__asgi_hint_once(c->worker->asgi, raised);
-    } else if (!raised && x && x->state < GB__ANSWER_FINISHED && !gb__client_is_gone(x)) {
+    } else if (!raised && x && x->state < GB__ANSWER_FINISHED && !x->conn->gone) {
         fprintf(stderr, "gilbench: the application returned without a complete answer\n");
     }
     if (x && x->state < GB__ANSWER_FINISHED) gb__lap(x, GB__PHASE_APP);
