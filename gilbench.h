@@ -7324,7 +7324,7 @@ static PyObject *gb__wsgi_input(gb__wsgi_call *c)
 {
     gb_exchange *x = c->x;
     gb_slice body;
-    bool whole = !x->body_chunked && x->body_left <= x->in->len - x->at;
+    bool whole = x->body.counted && x->body.left <= x->in->len - x->at;
     if (whole) gb__body_piece(x, SIZE_MAX, &body);
     PyObject *from = whole ? gb_py.PyBytes_FromStringAndSize(body.data, (Py_ssize_t)body.len)
                            : gb__wsgi_new_handle(c);
@@ -7676,7 +7676,7 @@ static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
         (!query.len || gb__set(env, names[GB__NAME_QUERY_STRING], gb__wsgi_text(query))) &&
         (r->minor || gb__set(env, names[GB__NAME_SERVER_PROTOCOL],
                              gb__wsgi_text(gb__slice("HTTP/1.0")))) &&
-        (x->body_done || gb__set(env, names[GB__NAME_INPUT], gb__wsgi_input(c)));
+        (gb__is_over(&x->body) || gb__set(env, names[GB__NAME_INPUT], gb__wsgi_input(c)));
     for (size_t i = 0; ok && i < r->field_count; i++)
         ok = gb__wsgi_set_field(c, env, gb__request_slice(x, r->fields[i].name),
                                 gb__request_slice(x, r->fields[i].value));
