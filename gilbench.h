@@ -14828,22 +14828,17 @@ static void gb__csv_figure(gb__table *t, double value)
     gb__cell(t, "%s", isfinite(value) ? gb__exact(text, value) : "");
 }
 
-static void gb__csv_keys(gb__table *t, const gb_result *r, const gb_cell *c, const char *against)
+// A cell's figures, or where there is a pair what it says of them.
+static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c, const gb__pair *p)
 {
     gb__cell(t, "%s", c->id);
-    gb__cell(t, "%s", against);
+    gb__cell(t, "%s", p ? p->baseline->id : "");
     gb__cell(t, "%s", c->scenario);
     gb__row_keys(t, r, c);
     gb__cell(t, "%s", gb__interfaces[c->interface]);
     gb__cell(t, "%d", c->connections);
     gb__csv_figure(t, c->rate > 0 ? c->rate : (double)NAN);
     gb__cell(t, "%zu", c->round_count);
-}
-
-// A cell's figures, or where there is a pair what it says of them.
-static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c, const gb__pair *p)
-{
-    gb__csv_keys(t, r, c, p ? p->baseline->id : "");
     for (size_t i = 0; i < GB__COLUMNS; i++) {
         size_t m = gb__metric_at(gb__columns[i].offset);
         bool summed = m < GB_METRIC_COUNT;
@@ -15095,28 +15090,18 @@ static bool gb__read_text(gb__reader *r, char *to, size_t size)
     return gb__eat(r, "\"");
 }
 
-static const char *gb__pass_digits(const char *s)
-{
-    return s + strspn(s, "0123456789");
-}
-
-// The number at `at`, still in characters. NULL data if it is none (RFC 8259, section 6).
+// The number at `at`, still in characters. NULL data if it is none (RFC 8259, section 6): of what
+// strtod takes, JSON has no hexadecimal one, no "01", ".5" and "1.", and no infinity.
 static gb_slice gb__number_text(const char *at)
 {
-    const char *s = at + (*at == '-'), *digits = s;
-    s = *s == '0' ? s + 1 : gb__pass_digits(s);
-    bool fine = s > digits;
-    if (*s == '.') {
-        digits = s + 1;
-        s = gb__pass_digits(digits);
-        fine &= s > digits;
-    }
-    if (*s == 'e' || *s == 'E') {
-        digits = s + 1 + (s[1] == '+' || s[1] == '-');
-        s = gb__pass_digits(digits);
-        fine &= s > digits;
-    }
-    return fine ? (gb_slice){at, (size_t)(s - at)} : (gb_slice){NULL, 0};
+    static const char digits[] = "0123456789";
+    const char *s = at + (*at == '-');
+    size_t len = (size_t)(s - at) + strspn(s, "0123456789.eE+-"), whole = strspn(s, digits);
+    char *end;
+    strtod(at, &end);
+    bool fine = whole && (*s != '0' || whole == 1) && end == at + len &&
+                (s[whole] != '.' || strspn(s + whole + 1, digits));
+    return fine ? (gb_slice){at, len} : (gb_slice){NULL, 0};
 }
 
 static bool gb__read_number_text(gb__reader *r, gb_slice *number)
@@ -15241,8 +15226,10 @@ typedef struct gb__key {
 #define GB__NAMED(kind, of, member, ...) {GB__PLACE(kind, of, member), .key = __VA_ARGS__}
 #define GB__PART(of, table, name)                                                                  \
     {.key = (name), .more = (table), .size = sizeof(of), .type = GB__IS_OBJECT}
-#define GB__SERIES(of, member, name, length, limit, element)                                       \
-    GB__NAMED(SERIES, of, member, name, .more = &(element), .most = (limit),                       \
+#define GB__OBJECT(of, member, name, table, flag)                                                  \
+    GB__NAMED(OBJECT, of, member, name, .more = (table), .flags = (flag))
+#define GB__SERIES(of, member, name, length, limit, element, flag)                                 \
+    GB__NAMED(SERIES, of, member, name, .more = &(element), .most = (limit), .flags = (flag),      \
               .count = offsetof(of, length))
 #define GB__LIST(of, array, element, limit)                                                        \
     {.key = #array "s", .more = &(element), .offset = offsetof(of, array##s),                      \
@@ -15262,9 +15249,6 @@ static const gb__key gb__figure_element = {.size = sizeof(double), .type = GB__I
 static const gb__key gb__interval_keys[] = {
     GB__KEY(FIGURE, gb_interval, median),
     GB__NAMED(PAIR, gb_interval, lo, "ci95", .more = &gb__figure_element), GB__END};
-
-#define GB__INTERVAL(of, member, name)                                                             \
-    GB__NAMED(OBJECT, of, member, name, .more = gb__interval_keys)
 
 static const gb__key gb__latency_keys[] = {
     GB__KEY(NUMBER, gb_latency, mean), GB__KEY(NUMBER, gb_latency, p50),
@@ -15311,16 +15295,13 @@ static const gb__key gb__cpu_keys[] = {
     GB__NAMED(NUMBER, gb_round, cpu.server_cores, "server_cores"), GB__END};
 
 static const gb__key gb__anatomy_keys[] = {
-    GB__NAMED(OBJECT, gb_round, anatomy_us.read, "read", .more = gb__phase_keys),
-    GB__NAMED(OBJECT, gb_round, anatomy_us.attach_wait, "attach_wait", .more = gb__phase_keys),
-    GB__NAMED(OBJECT, gb_round, anatomy_us.app, "app", .more = gb__phase_keys),
-    GB__NAMED(OBJECT, gb_round, anatomy_us.write, "write", .more = gb__phase_keys),
-    GB__NAMED(OBJECT, gb_round, anatomy_us.lock_wait, "lock_wait", .more = gb__phase_keys,
-              .flags = GB__OMITTED),
-    GB__NAMED(OBJECT, gb_round, anatomy_us.world_wait, "world_wait", .more = gb__phase_keys,
-              .flags = GB__OMITTED),
-    GB__NAMED(OBJECT, gb_round, anatomy_us.off_cpu, "off_cpu", .more = gb__phase_keys,
-              .flags = GB__OMITTED),
+    GB__OBJECT(gb_round, anatomy_us.read, "read", gb__phase_keys, 0),
+    GB__OBJECT(gb_round, anatomy_us.attach_wait, "attach_wait", gb__phase_keys, 0),
+    GB__OBJECT(gb_round, anatomy_us.app, "app", gb__phase_keys, 0),
+    GB__OBJECT(gb_round, anatomy_us.write, "write", gb__phase_keys, 0),
+    GB__OBJECT(gb_round, anatomy_us.lock_wait, "lock_wait", gb__phase_keys, GB__OMITTED),
+    GB__OBJECT(gb_round, anatomy_us.world_wait, "world_wait", gb__phase_keys, GB__OMITTED),
+    GB__OBJECT(gb_round, anatomy_us.off_cpu, "off_cpu", gb__phase_keys, GB__OMITTED),
     GB__NAMED(BOOL, gb_round, all_waits, "all_waits", .flags = GB__OMITTED), GB__END};
 
 static const gb__key gb__gc_keys[] = {
@@ -15333,10 +15314,9 @@ static const gb__key gb__gil_keys[] = {
 
 static const gb__key gb__timeline_keys[] = {
     GB__NAMED(NUMBER, gb_round, timeline.step_s, "step_s"),
-    GB__SERIES(gb_round, timeline.rps, "rps", timeline.count, GB_TIMELINE, gb__number_element),
+    GB__SERIES(gb_round, timeline.rps, "rps", timeline.count, GB_TIMELINE, gb__number_element, 0),
     GB__SERIES(gb_round, timeline.rss_mb, "rss_mb", timeline.count, GB_TIMELINE,
-               gb__number_element),
-    GB__END};
+               gb__number_element, 0), GB__END};
 
 #define GB__STATUS(class)                                                                          \
     {.key = #class "xx", .offset = (class) * sizeof(uint64_t), .type = GB__IS_COUNT}
@@ -15370,9 +15350,9 @@ static const gb__key gb__round_keys[] = {
     GB__KEY(TEXT, gb_round, problem),
     GB__KEY(COUNT, gb_round, requests),
     GB__KEY(COUNT, gb_round, unanswered),
-    GB__NAMED(OBJECT, gb_round, errors, "errors", .more = gb__error_keys),
-    GB__NAMED(OBJECT, gb_round, statuses, "statuses", .more = gb__status_keys),
-    GB__NAMED(OBJECT, gb_round, first_answer, "first_answer", .more = gb__answer_keys),
+    GB__OBJECT(gb_round, errors, "errors", gb__error_keys, 0),
+    GB__OBJECT(gb_round, statuses, "statuses", gb__status_keys, 0),
+    GB__OBJECT(gb_round, first_answer, "first_answer", gb__answer_keys, 0),
     GB__NAMED(TEXT, gb_round, first_error, "first_error", .flags = GB__OMITTED),
     GB__NAMED(TEXT, gb_round, redirect, "redirect", .flags = GB__OMITTED),
     GB__KEY(NUMBER, gb_round, warmup_s),
@@ -15382,9 +15362,8 @@ static const gb__key gb__round_keys[] = {
     GB__KEY(NUMBER, gb_round, drift),
     GB__KEY(NUMBER, gb_round, seconds),
     GB__KEY(NUMBER, gb_round, rps),
-    GB__NAMED(OBJECT, gb_round, latency_ms, "latency_ms", .more = gb__latency_keys),
-    GB__NAMED(OBJECT, gb_round, uncorrected_ms, "uncorrected_latency_ms",
-              .more = gb__latency_keys, .flags = GB__OMITTED),
+    GB__OBJECT(gb_round, latency_ms, "latency_ms", gb__latency_keys, 0),
+    GB__OBJECT(gb_round, uncorrected_ms, "uncorrected_latency_ms", gb__latency_keys, GB__OMITTED),
     GB__PART(gb_round, gb__memory_keys, "memory_mb"),
     GB__PART(gb_round, gb__cpu_keys, "cpu"),
     GB__PART(gb_round, gb__anatomy_keys, "anatomy_us"),
@@ -15394,33 +15373,31 @@ static const gb__key gb__round_keys[] = {
     GB__KEY(NUMBER, gb_round, steal_ms),
     GB__KEY(NUMBER, gb_round, other_cores),
     GB__SERIES(gb_round, requests_per_worker, "requests_per_worker", workers, GB_MAX_WORKERS,
-               gb__count_element),
+               gb__count_element, 0),
     GB__NAMED(CHOICE, gb_round, interface, "interface", .more = gb__interfaces),
     GB__NAMED(TEXT, gb_round, answer, "answer", .flags = GB__OMITTED),
     GB__PART(gb_round, gb__timeline_keys, "timeline"),
     GB__NAMED(BOOL, gb_round, waits.noted, "waits_noted", .flags = GB__OMITTED),
-    GB__NAMED(OBJECT, gb_round, waits.ms, "waits_ms", .more = gb__waited_keys,
-              .flags = GB__OMITTED),
-    GB__NAMED(SERIES, gb_round, waits.list, "waits", .more = &gb__wait_element, .most = GB_WAITS,
-              .count = offsetof(gb_round, waits.count), .flags = GB__OMITTED),
+    GB__OBJECT(gb_round, waits.ms, "waits_ms", gb__waited_keys, GB__OMITTED),
+    GB__SERIES(gb_round, waits.list, "waits", waits.count, GB_WAITS, gb__wait_element, GB__OMITTED),
     GB__NAMED(TEXT, gb_round, waits.problem, "waits_problem", .flags = GB__OMITTED),
     GB__NAMED(BOOL, gb_round, waits.counts_seen, "counts_seen", .flags = GB__OMITTED),
-    GB__NAMED(SERIES, gb_round, waits.shared, "shared", .more = &gb__shared_element,
-              .most = GB_SHARED, .count = offsetof(gb_round, waits.shared_count),
-              .flags = GB__OMITTED), GB__END};
+    GB__SERIES(gb_round, waits.shared, "shared", waits.shared_count, GB_SHARED,
+               gb__shared_element, GB__OMITTED), GB__END};
 static const gb__key gb__round_element = GB__PART(gb_round, gb__round_keys, NULL);
 
 static const gb__key gb__summary_keys[] = {
-    GB__INTERVAL(gb_cell, summary[GB_RPS], "rps"),
-    GB__INTERVAL(gb_cell, summary[GB_LATENCY_MEAN], "latency_ms.mean"),
-    GB__INTERVAL(gb_cell, summary[GB_LATENCY_P50], "latency_ms.p50"),
-    GB__INTERVAL(gb_cell, summary[GB_LATENCY_P99], "latency_ms.p99"),
-    GB__INTERVAL(gb_cell, summary[GB_MEMORY], "memory_mb.service"),
-    GB__INTERVAL(gb_cell, summary[GB_RSS_PEAK], "memory_mb.rss_peak"),
-    GB__INTERVAL(gb_cell, summary[GB_PSS], "memory_mb.pss"), GB__END};
+    GB__OBJECT(gb_cell, summary[GB_RPS], "rps", gb__interval_keys, 0),
+    GB__OBJECT(gb_cell, summary[GB_LATENCY_MEAN], "latency_ms.mean", gb__interval_keys, 0),
+    GB__OBJECT(gb_cell, summary[GB_LATENCY_P50], "latency_ms.p50", gb__interval_keys, 0),
+    GB__OBJECT(gb_cell, summary[GB_LATENCY_P99], "latency_ms.p99", gb__interval_keys, 0),
+    GB__OBJECT(gb_cell, summary[GB_MEMORY], "memory_mb.service", gb__interval_keys, 0),
+    GB__OBJECT(gb_cell, summary[GB_RSS_PEAK], "memory_mb.rss_peak", gb__interval_keys, 0),
+    GB__OBJECT(gb_cell, summary[GB_PSS], "memory_mb.pss", gb__interval_keys, 0), GB__END};
 
 static const gb__key gb__what_if_keys[] = {
-    GB__KEY(TEXT, gb_what_if, objects), GB__INTERVAL(gb_what_if, ratio, "ratio"),
+    GB__KEY(TEXT, gb_what_if, objects),
+    GB__OBJECT(gb_what_if, ratio, "ratio", gb__interval_keys, 0),
     GB__NAMED(CHOICE, gb_what_if, verdict, "verdict", .more = gb__verdicts),
     GB__NAMED(INT, gb_what_if, rounds, "rounds", .most = GB__MAX_ROUNDS), GB__END};
 
@@ -15443,7 +15420,7 @@ static const gb__key gb__cell_keys[] = {
     GB__KEY(BOOL, gb_cell, broken),
     GB__KEY(BOOL, gb_cell, best),
     GB__LIST(gb_cell, round, gb__round_element, GB__MAX_ROUNDS),
-    GB__NAMED(OBJECT, gb_cell, what_if, "what_if", .more = gb__what_if_keys, .flags = GB__OMITTED),
+    GB__OBJECT(gb_cell, what_if, "what_if", gb__what_if_keys, GB__OMITTED),
     {.key = "noted_rounds", .more = &gb__round_element, .offset = offsetof(gb_cell, noted_rounds),
      .size = sizeof(void *), .count = offsetof(gb_cell, noted_round_count), .type = GB__IS_LIST,
      .most = 1, .flags = GB__OMITTED},
@@ -15502,9 +15479,9 @@ static const gb__key gb__method_keys[] = {
     GB__NAMED(INT, gb_method, client_threads, "client_threads", .most = GB__MAX_COUNT),
     GB__KEY(COUNT, gb_method, seed),
     GB__SERIES(gb_method, cpus.server_cpus, "server_cpus", cpus.server_cpu_count, GB_MAX_CPUS,
-               gb__cpu_element),
+               gb__cpu_element, 0),
     GB__SERIES(gb_method, cpus.client_cpus, "client_cpus", cpus.client_cpu_count, GB_MAX_CPUS,
-               gb__cpu_element),
+               gb__cpu_element, 0),
     GB__NAMED(BOOL, gb_method, waits, "waits", .flags = GB__OMITTED), GB__END};
 
 static const gb__key gb__comparison_keys[] = {
@@ -15512,7 +15489,7 @@ static const gb__key gb__comparison_keys[] = {
     GB__NAMED(TEXT, gb_comparison, baseline, "baseline", .flags = GB__NEEDED),
     GB__NAMED(TEXT, gb_comparison, candidate, "candidate", .flags = GB__NEEDED),
     GB__NAMED(NAME, gb_comparison, metric, "metric", .flags = GB__NEEDED),
-    GB__INTERVAL(gb_comparison, ratio, "ratio"),
+    GB__OBJECT(gb_comparison, ratio, "ratio", gb__interval_keys, 0),
     GB__NAMED(CHOICE, gb_comparison, verdict, "verdict", .more = gb__verdicts),
     GB__NAMED(INT, gb_comparison, rounds, "rounds", .most = GB__MAX_ROUNDS),
     GB__KEY(BOOL, gb_comparison, gil_back), GB__END};
@@ -15527,11 +15504,11 @@ static const gb__key gb__warning_element = {.size = sizeof *((gb_result *)0)->wa
 static const gb__key gb__scaling_keys[] = {
     GB__KEY(NAME, gb__scaling, scenario), GB__KEY(NAME, gb__scaling, python),
     GB__KEY(NAME, gb__scaling, server), GB__KEY(NAME, gb__scaling, by),
-    GB__SERIES(gb__scaling, counts, "counts", count, GB__MOST_RUNGS, gb__number_element),
-    GB__INTERVAL(gb__scaling, of[GB__LAMBDA], "lambda"),
-    GB__INTERVAL(gb__scaling, of[GB__SIGMA], "sigma"),
-    GB__INTERVAL(gb__scaling, of[GB__KAPPA], "kappa"),
-    GB__INTERVAL(gb__scaling, of[GB__PEAK], "peak"), GB__END};
+    GB__SERIES(gb__scaling, counts, "counts", count, GB__MOST_RUNGS, gb__number_element, 0),
+    GB__OBJECT(gb__scaling, of[GB__LAMBDA], "lambda", gb__interval_keys, 0),
+    GB__OBJECT(gb__scaling, of[GB__SIGMA], "sigma", gb__interval_keys, 0),
+    GB__OBJECT(gb__scaling, of[GB__KAPPA], "kappa", gb__interval_keys, 0),
+    GB__OBJECT(gb__scaling, of[GB__PEAK], "peak", gb__interval_keys, 0), GB__END};
 
 #define GB__SCHEMA(text)                                                                           \
     {.key = "schema", .more = (text), .type = GB__IS_SCHEMA, .flags = GB__NEEDED}
@@ -15547,8 +15524,8 @@ static const gb__key gb__result_keys[] = {
     {.key = "argv", .type = GB__IS_COMMAND},
     {.key = "answer", .type = GB__IS_ANSWER},
     {.key = "scaling", .type = GB__IS_SCALING},
-    GB__NAMED(OBJECT, gb_result, plan, "plan", .more = gb__method_keys, .flags = GB__OMITTED),
-    GB__NAMED(OBJECT, gb_result, host, "host", .more = gb__host_keys),
+    GB__OBJECT(gb_result, plan, "plan", gb__method_keys, GB__OMITTED),
+    GB__OBJECT(gb_result, host, "host", gb__host_keys, 0),
     GB__LIST(gb_result, python, gb__python_element, GB__MAX_PYTHONS),
     GB__LIST(gb_result, cell, gb__cell_element, GB__MAX_CELLS),
     GB__LIST(gb_result, comparison, gb__comparison_element, GB__MAX_COMPARISONS),
@@ -15584,15 +15561,14 @@ static const gb__key gb__load_keys[] = {
     GB__LOADED(COUNT, started),
     GB__LOADED(BOOL, rate_missed),
     GB__LOADED(COUNT, unanswered),
-    GB__NAMED(OBJECT, gb__load_summary, result.errors, "errors", .more = gb__error_keys),
-    GB__NAMED(OBJECT, gb__load_summary, result.statuses, "statuses", .more = gb__status_keys),
-    GB__NAMED(OBJECT, gb__load_summary, result.first_answer, "first_answer",
-              .more = gb__answer_keys),
+    GB__OBJECT(gb__load_summary, result.errors, "errors", gb__error_keys, 0),
+    GB__OBJECT(gb__load_summary, result.statuses, "statuses", gb__status_keys, 0),
+    GB__OBJECT(gb__load_summary, result.first_answer, "first_answer", gb__answer_keys, 0),
     GB__LOADED(NUMBER, rps),
     GB__LOADED(COUNT, bytes),
-    GB__NAMED(OBJECT, gb__load_summary, latency_ms, "latency_ms", .more = gb__latency_keys),
-    GB__NAMED(OBJECT, gb__load_summary, uncorrected_ms, "uncorrected_latency_ms",
-              .more = gb__latency_keys, .flags = GB__OMITTED),
+    GB__OBJECT(gb__load_summary, latency_ms, "latency_ms", gb__latency_keys, 0),
+    GB__OBJECT(gb__load_summary, uncorrected_ms, "uncorrected_latency_ms", gb__latency_keys,
+               GB__OMITTED),
     GB__KEY(NUMBER, gb__load_summary, cpu_us_per_request), GB__END};
 
 // ================================================================================================
@@ -15638,10 +15614,7 @@ static void gb__json_value(gb__json *j, const gb__key *k, const char *base);
 static void gb__json_array(gb__json *j, const gb__key *element, const char *at, size_t n)
 {
     gb__json_open(j, "[");
-    for (size_t i = 0; i < n; i++) {
-        gb__json_key(j, NULL);
-        gb__json_value(j, element, at + i * element->size);
-    }
+    for (size_t i = 0; i < n; i++) gb__json_value(j, element, at + i * element->size);
     gb__json_close(j, "]");
 }
 
@@ -15672,6 +15645,7 @@ static void gb__json_value(gb__json *j, const gb__key *k, const char *base)
 {
     const char *at = base + k->offset, *const *names = k->more;
     const gb_python *python = (const void *)base;
+    gb__json_key(j, k->key);
     switch (k->type) {
     case GB__IS_TEXT: gb__json_quote(&j->text, *at || !k->more ? at : k->more); break;
     case GB__IS_NAME: gb__json_quote(&j->text, gb__pointer_at(at)); break;
@@ -15713,11 +15687,8 @@ static bool gb__json_omits(const gb__key *k, const char *at)
 static void gb__json_object(gb__json *j, const gb__key *keys, const char *base)
 {
     gb__json_open(j, "{");
-    for (const gb__key *k = keys; k->key; k++) {
-        if (gb__json_omits(k, base + k->offset)) continue;
-        gb__json_key(j, k->key);
-        gb__json_value(j, k, base);
-    }
+    for (const gb__key *k = keys; k->key; k++)
+        if (!gb__json_omits(k, base + k->offset)) gb__json_value(j, k, base);
     gb__json_close(j, "}");
 }
 
@@ -16242,19 +16213,12 @@ static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *roun
 static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
                             const gb__series *series, size_t which)
 {
-    bool any = false;
-    char name[256], cpus[16] = "";
-    for (size_t i = 0; i < c->round_count; i++)
-        any |= gb__pyperf_value(series, which, &c->rounds[i]) > 0;
-    if (!any) return;
+    char name[256], cpus[16] = "", topology[32] = "best";  // whichever that is, on each build
+    if (!(gb__median_at(c, series->values[which].offset) > 0)) return;
     if (c->server_cpus) snprintf(cpus, sizeof cpus, "-s%d", c->server_cpus);
-    if (c->best)  // whichever topology that is, on each build
-        snprintf(name, sizeof name, "%s/best-c%d%s%s", c->scenario, c->connections, cpus,
-                 series->values[which].name);
-    else
-        snprintf(name, sizeof name, "%s%s%s/w%d-t%d-c%d%s%s", c->scenario, *c->server ? " " : "",
-                 c->server, c->workers, c->threads, c->connections, cpus,
-                 series->values[which].name);
+    if (!c->best) snprintf(topology, sizeof topology, "w%d-t%d", c->workers, c->threads);
+    snprintf(name, sizeof name, "%s%s%s/%s-c%d%s%s", c->scenario, *c->server ? " " : "", c->server,
+             topology, c->connections, cpus, series->values[which].name);
     const gb__pyperf_member metadata[] = {
         {"name", name, 0},
         {"unit", series->unit, 0},
@@ -16278,7 +16242,8 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
     gb__json_close(j, "}");
 }
 
-static void gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p,
+// False where there is nothing to show.
+static bool gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p,
                              const gb__series *series)
 {
     const gb__pyperf_member metadata[] = {
@@ -16307,7 +16272,7 @@ static void gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p
     gb__json_close(j, "]");
     gb__json_close(j, "}");
     gb__buf_str(&j->text, "\n");
-    if (!any) j->text.len = 0;
+    return any;
 }
 
 static gb_code gb__pyperf_file(const gb_result *r, size_t n, const gb__series *series,
@@ -16315,18 +16280,12 @@ static gb_code gb__pyperf_file(const gb_result *r, size_t n, const gb__series *s
 {
     gb__json j = {0};
     locale_t before = gb__use_point();
-    gb__pyperf_build(&j, r, &r->pythons[n], series);
+    bool any = gb__pyperf_build(&j, r, &r->pythons[n], series);
     gb__restore_locale(before);
-    if (!j.text.len && !j.text.failed) {
-        gb__buf_free(&j.text);
-        return GB_OK;
-    }
-    FILE *out = gb__create_in(directory, r->pythons[n].id, n, series->end, error);
-    if (!out) {
-        gb__buf_free(&j.text);
-        return GB_SYSTEM;
-    }
-    return gb__close_in(out, directory, gb__write_out(&j.text, out, error), error);
+    FILE *out = any ? gb__create_in(directory, r->pythons[n].id, n, series->end, error) : NULL;
+    if (out) return gb__close_in(out, directory, gb__write_out(&j.text, out, error), error);
+    gb__buf_free(&j.text);
+    return any ? GB_SYSTEM : GB_OK;
 }
 
 GB_API gb_code gb_report_pyperf(const gb_result *result, const char *directory, gb_error *error)
@@ -16635,7 +16594,6 @@ typedef struct gb__scene {
     const gb_result *result;
     const gb_cell *first;  // the smallest; NULL: there are none
     bool threads, connections, cpus;
-    double most, control;  // req/s: of the Pythons, of the control
 } gb__scene;
 
 static int gb__size(const gb_cell *c)
@@ -16643,9 +16601,11 @@ static int gb__size(const gb_cell *c)
     return c->workers * c->threads * (c->server_cpus ? c->server_cpus : 1);
 }
 
+// The best is there twice. What is without Python may be many times as fast, and would squeeze the
+// others at the foot.
 static bool gb__is_in_scene(const gb_cell *c, const char *scenario)
 {
-    return !strcmp(c->scenario, scenario) && !c->best;  // which is there twice
+    return !strcmp(c->scenario, scenario) && !c->best && !gb__cell_is_control(c);
 }
 
 static gb__scene gb__scene_of(const gb_result *r, const char *scenario)
@@ -16653,14 +16613,12 @@ static gb__scene gb__scene_of(const gb_result *r, const char *scenario)
     gb__scene s = {.result = r};
     const gb_cell *any = NULL;
     for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++) {
-        double *most = gb__cell_is_control(c) ? &s.control : &s.most;
         if (!gb__is_in_scene(c, scenario)) continue;
         if (!any) any = c;
         if (!s.first || gb__size(c) < gb__size(s.first)) s.first = c;
         s.threads |= c->threads != any->threads;
         s.connections |= c->connections != any->connections;
         s.cpus |= c->server_cpus != any->server_cpus;
-        if (c->summary[GB_RPS].hi > *most) *most = c->summary[GB_RPS].hi;
     }
     return s;
 }
@@ -16692,7 +16650,7 @@ static void gb__add_limit(gb__chart *k, const gb__scene *s)
     const gb_cell *one = s->first;
     int cpus = gb__server_cpus(s->result, one->server_cpus), from = s->cpus ? cpus : 1;
     gb__point p = {.look = GB__LOOKS + 1};
-    if (!gb__is_busy(one) || one->threads * one->workers > 1 || gb__cell_is_control(one)) return;
+    if (!gb__is_busy(one) || one->threads * one->workers > 1) return;
     if (s->cpus)
         snprintf(p.name, sizeof p.name, "in proportion to %.64s on %d CPU%s", one->python, from,
                  from > 1 ? "s" : "");
@@ -16706,28 +16664,20 @@ static void gb__add_limit(gb__chart *k, const gb__scene *s)
     }
 }
 
-// What is without Python may be many times as fast, and must not squeeze the others at the foot.
 static void gb__throughput_figure(gb__buf *b, const gb__scene *s)
 {
-    const gb_cell *first = s->first;
+    const gb_result *r = s->result;
     gb__phrase title;
     gb__line note;
-    gb__small text;
     gb__chart k = {.title = title, .note = note, .y_unit = "req/s", .linear = s->cpus,
                    .x_unit = s->cpus ? "CPUs of the server" : s->threads ? "threads" : "workers"};
-    bool beyond = s->most > 0 && s->control > 2 * s->most;
-    snprintf(title, sizeof title, "%.90s: %.120s", first->scenario, first->path);
-    int n = snprintf(note, sizeof note, "%.80s, %d connections: %smedians and their 95 %% "
-                     "intervals.", first->app, first->connections,
-                     s->cpus ? "on each number of CPUs the fastest row of one worker's threads, "
-                               "and of several workers; " : "");
-    if (beyond)
-        snprintf(note + n, sizeof note - (size_t)n,
-                 " The C handler, at up to %s, is beyond this scale.",
-                 gb__number(text, s->control));
-    for (const gb_cell *c = s->result->cells; c < s->result->cells + s->result->cell_count; c++)
-        if (gb__is_in_scene(c, first->scenario) && !(beyond && gb__cell_is_control(c)))
-            gb__add_cell_point(&k, s, c);
+    snprintf(title, sizeof title, "%.90s: %.120s", s->first->scenario, s->first->path);
+    snprintf(note, sizeof note, "%.80s, %d connections: %smedians and their 95 %% intervals.",
+             s->first->app, s->first->connections,
+             s->cpus ? "on each number of CPUs the fastest row of one worker's threads, and of "
+                       "several workers; " : "");
+    for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++)
+        if (gb__is_in_scene(c, s->first->scenario)) gb__add_cell_point(&k, s, c);
     gb__add_limit(&k, s);
     gb__chart_draw(&k, b);
 }
