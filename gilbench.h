@@ -240,8 +240,8 @@
 // write: of one request in four, picked at random, off_cpu of one in 32. They add up to the
 // request's time. Of an event loop's requests each has what the loop waits for while it is on; what
 // an executor's thread waits for is off_cpu there. Garbage collections and their pauses are counted
-// beside them. Where the waits of an interpreter can't be followed (see below) attach_wait is the
-// first of a WSGI request, and the others are "-".
+// beside them. Where the waits of an interpreter can't be followed (see below) attach_wait is a WSGI
+// request's at its beginning and after it was read or written; the others, and ASGI's, are "-".
 //
 // WHO WAITS FOR WHAT
 //
@@ -252,10 +252,12 @@
 // Condition, an Event, a queue) is kept apart, and noted only in the server's own threads.
 // libpython's calls of the C library's waiting functions are led to this program; lines are read by
 // the offsets that CPython has for debuggers. Each part of that is tried at the start, and where it
-// fails (another version, a static libpython) the report says so. Who has the GIL is looked up
-// 1,400 times a second: shorter holds are seen by chance; "no line of Python" has it between
-// requests, or in C. A free-threaded thread yields up to 40 times before it is parked, which counts
-// as its line's wait. Locks of an extension's own C code aren't seen. To note lines slows down who
+// fails (another version, a static libpython) the report says so. Where a sandbox forbids
+// process_vm_readv, the lines that make others wait are left out; of workers with interpreters of
+// their own (subinterpreters) all is. Who has the GIL is looked up 1,400 times a second: shorter
+// holds are seen by chance; "no line of Python" has it between requests, or in C. A free-threaded
+// thread yields up to 40 times before it is parked, which counts as its line's wait. Locks that an
+// extension takes from the C library aren't seen; from PyThread_allocate_lock, without a name. To note lines slows down who
 // waits, so compare counts waits only, and measures those rows once more, apart, whose requests
 // wait for over a tenth of their time, to say what for.
 //
@@ -9928,7 +9930,7 @@ static void gb__hosted_stats(gb__hosted *h, gb__window_stats *s)
     for (int i = 0; i < h->own_count; i++) gb__interpreter_stats(h, &h->own[i], s);
     if (h->own && h->config.waits)
         gb__copy(s->waits.problem, sizeof s->waits.problem,
-                 "waits for the GIL of a subinterpreter aren't followed");
+                 "they aren't followed in interpreters of the workers' own");
 }
 
 // Nothing is served any more.
@@ -14130,7 +14132,8 @@ static void gb__say_waits(gb__sentences *a, const gb_cell *c)
     if (!r || !r->waits.count || !(all > 0)) return;
     const gb_wait *w = r->waits.list;
     double share = w->kind < GB_WAIT_EVENT ? 100 * us[GB__PHASE_ATTACH + w->kind] / all : 0;
-    if (share < 1 || !gb__begin(a)) return;
+    bool known = w->kind == GB_WAIT_LOCK || !*r->waits.problem;
+    if (share < 1 || !known || !gb__begin(a)) return;
     gb__words(a, "With %s a request on %s waits %.0f %% of its time for %s: ",
               gb__topology_words(c, text), c->python, share, gb__waited_for[w->kind]);
     const char *holder = *w->holder ? w->holder : "no line of Python";
@@ -17116,7 +17119,7 @@ static void gb__wait_row_cells(gb__table *t, const gb_round *r, const gb_wait *w
     gb__cell(t, "%s", words[w->kind]);
     if (w->kind == GB_WAIT_GIL)
         gb__cell(t, most < 99.5 ? "%s (%.0f %%)" : "%s",
-                 *w->holder ? w->holder : "no line of Python", most);
+                 *w->holder ? w->holder : *r->waits.problem ? "-" : "no line of Python", most);
     else
         gb__cell(t, "%s%s%s", w->holder, *w->holder && *w->object ? ", " : "", w->object);
     gb__cell(t, "%s", gb__number(text, w->ms * 1e3 / (double)r->requests));
@@ -17152,9 +17155,11 @@ static void gb__add_wait_table(gb__paper *p, const gb_result *result, const gb_c
     gb__small rps;
     snprintf(about, sizeof about, "%.100s on %.100s, %d x %d", c->path, gb__name(result, c, name),
              c->workers, c->threads);
-    snprintf(text, sizeof text, "%s req/s; %s%s", gb__number(rps, r->rps),
-             *r->waits.problem ? "waits can't be seen: " : "of a request's time it waited ",
-             *r->waits.problem ? r->waits.problem : gb__waited_text(r, waited));
+    const char *problem = r->waits.problem;
+    snprintf(text, sizeof text, "%s req/s; %s%s%s%s", gb__number(rps, r->rps),
+             r->waits.noted ? "of a request's time it waited " : "waits can't be seen",
+             r->waits.noted ? gb__waited_text(r, waited) : "",
+             !*problem ? "" : r->waits.noted ? "; " : ": ", problem);
     gb__begin_list(p);
     gb__add_item(p, about, text);
     gb__end_list(p);

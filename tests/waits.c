@@ -4,6 +4,11 @@
 #include "gilbench.h"
 #include "tap.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
 static const char planted[] =
     "import sys, types\n"
     "planted = sys.modules['planted'] = types.ModuleType('planted')\n"
@@ -90,6 +95,21 @@ static void child(const gb_python *python, const char *call, seen *s)
     else gb__py_show(), s->code = GB_APP;
 }
 
+// A sandbox may not let a process read memory through the kernel, not even its own.
+static bool forbid_reading(void)
+{
+    struct sock_filter is_it[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {sizeof is_it / sizeof *is_it, is_it};
+    return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+           !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static bool sandboxed;
+
 static seen watch(const gb_python *python, const char *call)
 {
     seen s = {.code = GB_SYSTEM};
@@ -98,7 +118,7 @@ static seen watch(const gb_python *python, const char *call)
     fflush(stdout);
     pid_t pid = fork();
     if (!pid) {
-        child(python, call, &s);
+        if (!sandboxed || forbid_reading()) child(python, call, &s);
         _exit(write(pair[1], &s, sizeof s) != sizeof s);
     }
     close(pair[1]);
@@ -159,10 +179,22 @@ static void test_forked(const gb_python *python)
        python->id, round.answer, error.text);
 }
 
+static void test_sandbox(const gb_python *python)
+{
+    sandboxed = true;
+    seen s = watch(python, python->free_threaded ? "locked, locked" : "waits, holds");
+    const gb_wait *w = s.waits.list;
+    sandboxed = false;
+    ok(!s.code && s.waits.noted && strstr(w->waiter, python->free_threaded ? " locked" : " waits") &&
+       !*w->holder && strstr(s.waits.problem, "process_vm_readv"),
+       "%s: in a sandbox its own lines are there, and why the others aren't", python->id);
+}
+
 static void test_build(const gb_python *python)
 {
     test_clock(python);
     test_forked(python);
+    test_sandbox(python);
     seen s = watch(python, "idles, idles");
     double ms = s.waits.ms[GB_WAIT_LOCK] + s.waits.ms[GB_WAIT_EVENT];
     ok(!s.code && s.waits.noted && ms < 0.1 * s.wall_ms, "%s: to wait to be told is no contention",
