@@ -240,8 +240,8 @@
 // write: of one request in four, picked at random, off_cpu of one in 32. They add up to the
 // request's time. Of an event loop's requests each has what the loop waits for while it is on; what
 // an executor's thread waits for is off_cpu there. Garbage collections and their pauses are counted
-// beside them. Where the waits of an interpreter can't be followed (see below) attach_wait is a WSGI
-// request's at its beginning and after it was read or written; the others, and ASGI's, are "-".
+// beside them. Where the waits of an interpreter can't be followed (see below) attach_wait is that of
+// WSGI at a request's beginning, and after it was read or written; all others are "-".
 //
 // WHO WAITS FOR WHAT
 //
@@ -257,9 +257,9 @@
 // their own (subinterpreters) all is. Who has the GIL is looked up 1,400 times a second: shorter
 // holds are seen by chance; "no line of Python" has it between requests, or in C. A free-threaded
 // thread yields up to 40 times before it is parked, which counts as its line's wait. Locks that an
-// extension takes from the C library aren't seen; from PyThread_allocate_lock, without a name. To note lines slows down who
-// waits, so compare counts waits only, and measures those rows once more, apart, whose requests
-// wait for over a tenth of their time, to say what for.
+// extension takes from the C library aren't seen; from PyThread_allocate_lock, without a name. To
+// note lines slows down who waits, so compare counts waits only, and measures those rows once more,
+// apart, whose requests wait for over a tenth of their time, to say what for.
 //
 // Of WSGI without a GIL `why` also names the objects whose references threads count that don't own
 // them: the counts of all objects are read again and again ahead of the window, under load. How
@@ -8974,8 +8974,8 @@ static int gb__lead_calls(const struct link_map *l)
 
 // ---- what was noted, in words -------------------------------------------------------------------
 
-// What objects are called: by what leads to them from a module, or else by what has them. So are the
-// codes found that addresses are of.
+// What objects are called: by what leads to them from a module, or else by what has them. The code
+// that was at an address is found in the same way.
 static const char gb__search_helper[] =
     "import _thread, gc, sys, time\n"
     "def attributes(o):\n"
@@ -8998,10 +8998,11 @@ static const char gb__search_helper[] =
     "    module = f'{t.__module__}.' if t.__flags__ & of_c and t.__module__ != 'builtins' else ''\n"
     "    return f'{module}{t.__name__} {path(o, owners)}'\n"
     "def search(wanted):\n"
-    "    owners, found, end = {}, {}, time.monotonic() + 2\n"
+    "    owners, found, end = {}, {}, time.thread_time() + 2\n"
+    "    leaves = str, int, float, bytes, bool, type(None)\n"
     "    def look(objects, owner):\n"
     "        for o in objects:\n"
-    "            if id(o) not in owners and (type(o) is not str or id(o) in wanted):\n"
+    "            if id(o) not in owners and (type(o) not in leaves or id(o) in wanted):\n"
     "                owners[id(o)] = owner\n"
     "                if id(o) in wanted:\n"
     "                    found[id(o)] = o\n"
@@ -9015,7 +9016,7 @@ static const char gb__search_helper[] =
     "            owners = {id(o): None for o in todo if id(o) not in wanted} | owners\n"
     "        below = []\n"
     "        for o in todo:\n"
-    "            if len(found) == len(wanted) or time.monotonic() > end:\n"
+    "            if len(found) == len(wanted) or time.thread_time() > end:\n"
     "                break\n"
     "            code = type(o) is type(search.__code__)\n"
     "            below += look(o.co_consts if code else gc.get_referents(o), o)\n"
@@ -9067,7 +9068,7 @@ static const char gb__report_helper[] =
     "    def at(code, of):\n"
     "        if not code:\n"
     "            return NOWHERE[of], ''\n"
-    "        return place(found[code], of) if code in found else ('code that is no more', '')\n"
+    "        return place(found[code], of) if code in found else ('code that was not found', '')\n"
     "    pairs, waits = {}, {}\n"
     "    found, owners = search({i for row in rows for i in (row[1], row[2], row[4]) if i > 2})\n"
     "    for kind, o, *spots, count, ms in rows:\n"

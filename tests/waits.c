@@ -182,7 +182,8 @@ static void test_forked(const gb_python *python)
 static void test_sandbox(const gb_python *python)
 {
     sandboxed = true;
-    seen s = watch(python, python->free_threaded ? "locked, locked" : "waits, holds");
+    seen s = watch(python, python->free_threaded ? "locked, locked, locked, locked"
+                                                 : "waits, holds");
     const gb_wait *w = s.waits.list;
     sandboxed = false;
     ok(!s.code && s.waits.noted && strstr(w->waiter, python->free_threaded ? " locked" : " waits") &&
