@@ -11907,13 +11907,13 @@ static void gb__add_cells(const gb_plan *p, gb_result *r, const gb_scenario *s, 
 
 // The size that a task is measured with: a job of that size, so many of them, is done in time. Its
 // kind's own where a size is given, or where sizes don't change the time much.
-static int gb__task_size(const gb__task_kind *kind, const gb_python *python, double jobs)
+static int gb__task_size(const gb_plan *p, const gb__task_kind *kind, double jobs)
 {
     char task[32];
     gb_round r;
     int size = kind->probe;
     snprintf(task, sizeof task, "%s:%d", kind->name, size);
-    gb_task_config config = {.python = python, .task = task};
+    gb_task_config config = {.python = p->pythons, .task = task, .stop = p->load.stop};
     if (!kind->probe || gb_task(&config, &r, NULL)) return kind->size;
     // A step of fib is another number more, a bubble sort's cost goes with the square of its size.
     for (double s = r.seconds, next; size < kind->size; s = next) {
@@ -11935,7 +11935,7 @@ static void gb__task_name(const gb_plan *p, gb_scenario *s, char app[GB_PATH], c
     gb__copy(path, GB_PATH, gb__basename(s->app));
     for (size_t i = 0; i < p->thread_count; i++)
         jobs += (p->split ? 1 : p->threads[i]) * (double)(p->python_count * p->model_count);
-    if (kind && !strchr(s->app, ':')) size = gb__task_size(kind, &p->pythons[0], jobs);
+    if (kind && !strchr(s->app, ':')) size = gb__task_size(p, kind, jobs);
     if (kind) snprintf(app, GB_PATH, "%s:%d", kind->name, size);
     if (kind) snprintf(path, GB_PATH, "%s(%d)%s", kind->name, size, p->split ? " split" : "");
     s->app = app;
