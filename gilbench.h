@@ -1949,14 +1949,6 @@ static double gb__bootstrap_tail(size_t n)
     return 0.025 - (0.1959 - 0.255 / (double)n) / (double)n;
 }
 
-// A figure, and what its resamples, of n values, leave between their tails.
-static gb_interval gb__between_tails(double *resampled, size_t n, double figure)
-{
-    size_t cut = (size_t)(gb__bootstrap_tail(n) * GB__RESAMPLES);
-    qsort(resampled, GB__RESAMPLES, sizeof *resampled, gb__compare_doubles);
-    return (gb_interval){figure, resampled[cut], resampled[GB__RESAMPLES - 1 - cut]};
-}
-
 // Of the ratio of two samples' medians, or, without a `base`, of the median of `values`.
 static gb_interval gb__resampled(const double *base, size_t base_count, const double *values,
                                  size_t n, uint64_t seed)
@@ -1970,10 +1962,13 @@ static gb_interval gb__resampled(const double *base, size_t base_count, const do
             double by = base ? gb__resampled_median(before, drawn, base_count, &seed) : 1;
             medians[i] = gb__resampled_median(after, drawn, n, &seed) / by;
         }
+        qsort(medians, GB__RESAMPLES, sizeof *medians, gb__compare_doubles);
         size_t fewest = base && base_count < n ? base_count : n;
-        double median = gb__median_sorted(after, n);
-        if (base) median /= gb__median_sorted(before, base_count);
-        interval = gb__between_tails(medians, fewest, median);
+        size_t cut = (size_t)(gb__bootstrap_tail(fewest) * GB__RESAMPLES);
+        interval.median = gb__median_sorted(after, n);
+        if (base) interval.median /= gb__median_sorted(before, base_count);
+        interval.lo = medians[cut];
+        interval.hi = medians[GB__RESAMPLES - 1 - cut];
     }
     free(drawn);
     free(before);
@@ -2028,35 +2023,6 @@ static void gb__law_fit(double of[GB__LAW_FIGURES], const double *n, const doubl
     double peak = of[GB__SIGMA] < 1 - 1e-9 ? (double)INFINITY : 1;
     if (of[GB__KAPPA] > 0) peak = gb__sqrt((1 - of[GB__SIGMA]) / of[GB__KAPPA]);
     of[GB__PEAK] = peak > 1 ? peak : 1;
-}
-
-// The fit of the medians, with intervals from rounds that are drawn whole. x has the `count`
-// values of a round in a row. false: there is no memory.
-static bool gb__law_ci(gb_interval of[GB__LAW_FIGURES], const double *n, const double *x,
-                       size_t count, size_t rounds, uint64_t seed)
-{
-    double (*all)[GB__RESAMPLES] = calloc(GB__LAW_FIGURES, sizeof *all), fit[GB__LAW_FIGURES];
-    double *values = calloc(rounds, sizeof *values), *medians = calloc(count, sizeof *medians);
-    size_t *drawn = calloc(rounds, sizeof *drawn);
-    bool fine = all && values && medians && drawn;
-    for (size_t i = 0; i <= GB__RESAMPLES && fine; i++) {  // the last is all rounds as they are
-        for (size_t k = 0; k < rounds; k++)
-            drawn[k] = i < GB__RESAMPLES ? gb__rng_below(&seed, rounds) : k;
-        for (size_t j = 0; j < count; j++) {
-            for (size_t k = 0; k < rounds; k++) values[k] = x[drawn[k] * count + j];
-            qsort(values, rounds, sizeof *values, gb__compare_doubles);
-            medians[j] = gb__median_sorted(values, rounds);
-        }
-        gb__law_fit(fit, n, medians, count);
-        for (int f = 0; f < GB__LAW_FIGURES && i < GB__RESAMPLES; f++) all[f][i] = fit[f];
-    }
-    for (int f = 0; f < GB__LAW_FIGURES && fine; f++)
-        of[f] = gb__between_tails(all[f], rounds, fit[f]);
-    free(drawn);
-    free(medians);
-    free(values);
-    free(all);
-    return fine;
 }
 
 GB__OPTIMIZE_LESS
@@ -14040,40 +14006,45 @@ static int gb__find_series(const gb_result *r, const gb_cell *first, bool by_thr
             strcmp(c->python, first->python) || strcmp(c->server, first->server) ||
             !(c->summary[GB_RPS].median > 0) || gb__gil_is_back(r, c))
             continue;
-        if (!n && c != first) return 0;
+        if (c < first) return 0;
         of[n] = c;
         n += gb__count_of(c, by_threads) <= most;
     }
     return n;
 }
 
-// Fits the law to the rows of which `first` is the first: if they are enough, to those whose
-// threads have a CPU each. Returns how many rows there are.
+// Fits the law to the rows of which `first` is the first, where they are enough to those whose
+// threads have a CPU each; within each round, as ratios are taken. Returns how many rows there are.
 static int gb__scaling_of(const gb_result *r, const gb_cell *first, bool by_threads, gb__scaling *s)
 {
     const gb_cell *of[GB__MOST_RUNGS];
     const int cpus = gb__server_cpus(r, first->server_cpus);
     int found = gb__find_series(r, first, by_threads, INT_MAX, of), n;
-    size_t rounds = 0;
+    size_t all = first->round_count, rounds = 0;
     *s = (gb__scaling){first->scenario, first->python, first->server,
                        by_threads ? "threads" : "workers", .count = 0};
     if (found < GB__LAW_COUNTS || cpus < GB__LAW_CPUS) return found;
     n = gb__find_series(r, first, by_threads, cpus, of);
     if (n < GB__LAW_COUNTS) n = gb__find_series(r, first, by_threads, INT_MAX, of);
-    double *x = calloc(first->round_count + 1, (size_t)n * sizeof *x), *at = x;
-    for (size_t i = 0; x && i < first->round_count; i++) {
+    double *fits = calloc(all + 1, GB__LAW_FIGURES * sizeof *fits);
+    for (size_t i = 0; fits && i < all; i++) {
+        double x[GB__MOST_RUNGS], fit[GB__LAW_FIGURES];
         bool whole = true;
-        for (int j = 0; j < n; j++) {
-            const gb_round *round = &of[j]->rounds[i];
-            whole = whole && i < of[j]->round_count && !*round->problem && round->rps > 0;
-            at[j] = whole ? round->rps : 0;
+        for (int j = 0; j < n && whole; j++) {
+            x[j] = i < of[j]->round_count ? of[j]->rounds[i].rps : 0;
+            whole = x[j] > 0 && !*of[j]->rounds[i].problem;
             s->counts[j] = gb__count_of(of[j], by_threads);
             if (s->counts[j] > s->most) s->most = s->counts[j];
         }
-        if (whole) at += n, rounds++;
+        if (!whole) continue;
+        gb__law_fit(fit, s->counts, x, (size_t)n);
+        for (size_t f = 0; f < GB__LAW_FIGURES; f++) fits[f * all + rounds] = fit[f];
+        rounds++;
     }
-    if (rounds && gb__law_ci(s->of, s->counts, x, (size_t)n, rounds, r->plan.seed)) s->count = n;
-    free(x);
+    for (size_t f = 0; f < GB__LAW_FIGURES && rounds; f++)
+        s->of[f] = gb_median_ci(fits + f * all, rounds, r->plan.seed);
+    if (rounds) s->count = n;
+    free(fits);
     return found;
 }
 
@@ -14615,7 +14586,7 @@ static double gb__figure(const gb_cell *c, const gb__column *k)
 typedef struct gb__view {
     const gb_result *result;
     gb_metric memory;  // the peak of RSS where a file is too old for anything better
-    bool rates, sources, reported, tasks;  // some cell has one, or is one
+    bool rates, sources, reported, tasks, published;  // some cell has one, or is one
     bool connections;               // they differ
     bool page;                      // it is for one, which has room
     bool known[GB__COLUMNS];        // of some cell
@@ -14631,6 +14602,7 @@ static gb__view gb__look_up(const gb_result *r, bool page)
         v.connections |= c->connections != r->cells->connections;
         v.sources |= *c->source != 0;
         v.tasks |= c->interface == GB_TASK;
+        v.published |= !strncmp(c->path, "fib(", 4) || !strncmp(c->path, "bubble(", 7);
         v.reported |= gb__reported_of(r, c) != NULL;
         for (size_t k = 0; k < GB__COLUMNS; k++)
             v.known[k] = v.known[k] || isfinite(gb__figure(c, &gb__columns[k]));
@@ -16984,7 +16956,11 @@ static const char gb__reported_note[] =
 static const char gb__task_note[] =
     "Tasks: req/s are jobs a second, ms the time of a job (split: until its last share is done), "
     "threads the workers, which are what the variant says, else threads; req/s against 1 thread "
-    "are the speed-up. Reported by M. Grinberg (\"Python 3.14 Is Here. How Fast Is It?\", October "
+    "are the speed-up.";
+
+// Beside these two tasks.
+static const char gb__published_note[] =
+    "fib and bubble: reported by M. Grinberg (\"Python 3.14 Is Here. How Fast Is It?\", October "
     "2025; a laptop of Intel and one of Apple, mean of 3 runs), here as retold by engineered.at: "
     "fib(40) takes 3.14 6.49 s; with 4 threads, each doing the whole job, its free-threaded build "
     "is 3.1x as fast in fib(40) and 2.0x in bubble(10000), whose numbers were random. Another "
@@ -17033,6 +17009,7 @@ static void gb__add_method(gb__paper *p, const gb__view *v)
         gb__add_paragraph(p, "What has an @ is from a result of that name. Rounds of two results "
                           "aren't paired: there the ratio is one of medians.");
     if (v->tasks) gb__add_paragraph(p, gb__task_note);
+    if (v->published) gb__add_paragraph(p, gb__published_note);
     if (v->reported) gb__add_paragraph(p, gb__reported_note);
 }
 

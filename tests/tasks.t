@@ -55,6 +55,7 @@ ok($against{"cpu-mine.py:work/$_"}, "compared: $_") for
     "$ft/w1-t2-c0 / cpu-mine.py:work/$ft processes/w1-t2-c0";
 like($err, qr{at work}, 'what a task prints is seen');
 like($out, qr{Tasks: req/s are jobs a second}, 'the report says what its columns mean');
+unlike($out, qr{Grinberg}, 'without the figures published of other tasks');
 is((said($gilbench, 'report', 'work.json'))[0], $out, 'and is the same again from its file');
 is(scalar(() = slurp('work.csv') =~ m{^cpu-mine}mg), @cells + keys %against, 'CSV has its rows');
 like(slurp('work.html'), qr{mine\.py:work}, 'HTML has it');
@@ -102,13 +103,14 @@ for (['bad', qr{worker [12]: ValueError: planted}], ['exits', qr{worker [12]: Sy
 
 my %answers = ('fib:15' => 610, 'bubble:60' => 30, 'json:2' => 10, 'page:1' => 634,
     'alloc:2' => 100, 'shared:2000' => 1024, 'private:2000' => 1024);
-(undef, $err, $status, $r) = measured('all.json', '--threads', '2',
+($out, $err, $status, $r) = measured('all.json', '--threads', '2',
     map { ('--task', $_) } sort keys %answers);
 is($status, 0, 'the built-in tasks') or diag($err);
 for my $c (@{$r->{cells}}) {
     my ($want, $got) = ($answers{$c->{app}}, $c->{rounds}[0]{answer});
     is($got, $want, "$c->{id}: its answer");
 }
+like($out, qr{^fib and bubble: reported by M\. Grinberg}m, 'beside which what was published stands');
 (undef, undef, $status, $r) = measured('shares.json', '--threads', '2', '--split',
     map { ('--task', $_) } grep { !/bubble/ } sort keys %answers);
 is($status, 0, 'all but bubble can be split');
