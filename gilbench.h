@@ -2699,23 +2699,19 @@ GB__OPTIMIZE_AGAIN
 // ================================================================================================
 // >>http
 // HTTP/1.1 messages (RFC 9110, RFC 9112): parsers over bytes that the caller keeps, and the text of
-// heads. Pure: no sockets, no allocation but a buffer's. Offsets, not pointers, so that the bytes
-// may move between two calls. Where the RFC leaves a choice a request gets the strict one, because
-// two readers that differ about where a message ends are what request smuggling lives on.
+// heads. Pure: no sockets, no allocation. What was parsed points into the bytes. Where the RFC
+// leaves a choice a request gets the strict one, because two readers that differ about where a
+// message ends are what request smuggling lives on.
 
 enum { GB__PARTIAL = -1 };  // parsers: more bytes are needed; 0 is done, above 0 a status to answer
 
-typedef struct gb__span {
-    uint32_t at, len;
-} gb__span;
-
 typedef struct gb__field {
-    gb__span name, value;
+    gb_slice name, value;
 } gb__field;
 
 typedef struct gb__request {
-    gb__span method, target, path, query;
-    gb__span authority;      // of an absolute-form target
+    gb_slice method, target, path, query;
+    gb_slice authority;      // of an absolute-form target
     int minor;  // of HTTP/1.x
     size_t field_count;
     size_t head_len;         // the body starts here
@@ -2732,7 +2728,7 @@ typedef struct gb__response {
     size_t head_len;
     bool has_length, chunked, keep_alive;
     uint64_t content_length;
-    gb__span location;
+    gb_slice location;
     const char *problem;     // why it is malformed
 } gb__response;
 
@@ -2765,16 +2761,6 @@ __attribute__((always_inline)) static inline bool gb__all(gb_slice s, bool (*is)
     for (size_t i = 0; i < s.len; i++)
         if (!is((unsigned char)s.data[i])) return false;
     return true;
-}
-
-static gb_slice gb__at(const char *data, gb__span span)
-{
-    return (gb_slice){data + span.at, span.len};
-}
-
-static gb__span gb__span_of(const char *data, gb_slice s)
-{
-    return (gb__span){(uint32_t)(s.data - data), (uint32_t)s.len};
 }
 
 // Splits at the first `c`; without one, *before is all of it and the result is false.
@@ -2814,39 +2800,37 @@ static gb_slice gb__authority(gb_slice target)
     return (gb_slice){target.data + begin, end - begin};
 }
 
-static int gb__parse_request_line(gb__request *r, const char *data, gb_slice line)
+static int gb__parse_request_line(gb__request *r, gb_slice line)
 {
-    gb_slice method, rest, target, version, path, query;
-    if (!gb__split(line, ' ', &method, &rest) || !gb__split(rest, ' ', &target, &version))
+    gb_slice rest, target, version;
+    if (!gb__split(line, ' ', &r->method, &rest) || !gb__split(rest, ' ', &target, &version))
         return 400;
-    if (!method.len || !gb__all(method, gb__is_token_char)) return 400;
+    if (!r->method.len || !gb__all(r->method, gb__is_token_char)) return 400;
     if (!target.len || !gb__all(target, gb__is_target_char)) return 400;
     if (version.len != 8 || memcmp(version.data, "HTTP/", 5) || version.data[6] != '.' ||
         !isdigit((unsigned char)version.data[5]) || !isdigit((unsigned char)version.data[7]))
         return 400;
     if (version.data[5] != '1' || version.data[7] > '1') return 505;
-    if (gb__slice_is(method, "CONNECT")) return 501;
+    if (gb__slice_is(r->method, "CONNECT")) return 501;
     // The origin is ours whatever it says, the rest is the path (RFC 9112, 3.2.2).
-    gb_slice authority = gb__authority(target);
-    size_t origin = authority.len ? (size_t)(authority.data - target.data) + authority.len : 0;
-    bool asterisk = gb__slice_is(target, "*") && gb__slice_is(method, "OPTIONS");
+    gb_slice a = gb__authority(target);
+    size_t origin = a.len ? (size_t)(a.data - target.data) + a.len : 0;
+    bool asterisk = gb__slice_is(target, "*") && gb__slice_is(r->method, "OPTIONS");
     if (!origin && *target.data != '/' && !asterisk) return 400;
-    if (!gb__all(authority, gb__is_host_char)) return 400;
-    gb__split((gb_slice){target.data + origin, target.len - origin}, '?', &path, &query);
+    if (!gb__all(a, gb__is_host_char)) return 400;
+    gb__split((gb_slice){target.data + origin, target.len - origin}, '?', &r->path, &r->query);
     r->minor = version.data[7] - '0';
-    r->method = gb__span_of(data, method);
-    r->target = gb__span_of(data, target);
-    r->authority = gb__span_of(data, authority);
-    r->path = gb__span_of(data, path);
-    r->query = gb__span_of(data, query);
+    r->target = target;
+    r->authority = a;
     return 0;
 }
 
-static bool gb__parse_field(gb_slice line, gb_slice *name, gb_slice *value)
+static bool gb__parse_field(gb_slice line, gb__field *f)
 {
-    if (!gb__split(line, ':', name, value)) return false;
-    *value = gb__slice_trim(*value);
-    return name->len && gb__all(*name, gb__is_token_char) && gb__all(*value, gb__is_value_char);
+    if (!gb__split(line, ':', &f->name, &f->value)) return false;
+    f->value = gb__slice_trim(f->value);
+    return f->name.len && gb__all(f->name, gb__is_token_char) &&
+           gb__all(f->value, gb__is_value_char);
 }
 
 // A second Content-Length is tolerated only when it says the same (RFC 9112, 6.3).
@@ -2952,7 +2936,8 @@ static int gb__check_framing(gb__request *r, const gb__head_seen *seen)
 static int gb__parse_fields(gb__request *r, const char *data, size_t len, size_t at)
 {
     gb__head_seen seen = {0};
-    gb_slice line, name, value;
+    gb_slice line;
+    gb__field field;
     size_t start = at;
     for (;;) {
         int got = gb__next_line(data, len, GB_MAX_HEAD - (at - start), &at, &line);
@@ -2960,11 +2945,10 @@ static int gb__parse_fields(gb__request *r, const char *data, size_t len, size_t
         if (got == GB__LINE_LONG || at - start > GB_MAX_HEAD) return 431;
         if (got == GB__LINE_BAD) return 400;
         if (!line.len) break;
-        if (!gb__parse_field(line, &name, &value)) return 400;  // obs-fold too: no token there
+        if (!gb__parse_field(line, &field)) return 400;  // obs-fold too: no token there
         if (r->field_count == GB_MAX_HEADERS) return 431;
-        r->fields[r->field_count++] =
-            (gb__field){gb__span_of(data, name), gb__span_of(data, value)};
-        int status = gb__request_field(r, &seen, name, value);
+        r->fields[r->field_count++] = field;
+        int status = gb__request_field(r, &seen, field.name, field.value);
         if (status) return status;
     }
     r->head_len = at;
@@ -2985,7 +2969,7 @@ static int gb__parse_request(gb__request *r, const char *data, size_t len)
 {
     gb_slice line = {0};
     size_t at = gb__empty_lines(data, len);
-    // Everything but the field table, which is 2 KiB that nobody reads beyond field_count.
+    // Everything but the field table, which is 4 KiB that nobody reads beyond field_count.
     memset(r, 0, offsetof(gb__request, fields));
     r->minor = 1;
     if (at > GB_MAX_REQUEST_LINE) return 400;
@@ -2993,7 +2977,7 @@ static int gb__parse_request(gb__request *r, const char *data, size_t len)
     int got = gb__next_line(data, len, GB_MAX_REQUEST_LINE, &at, &line);
     if (got == GB__LINE_PARTIAL) return GB__PARTIAL;
     if (got != GB__LINE_OK) return got == GB__LINE_LONG ? 414 : 400;
-    int status = gb__parse_request_line(r, data, line);
+    int status = gb__parse_request_line(r, line);
     return status ? status : gb__parse_fields(r, data, len, at);
 }
 
@@ -3004,8 +2988,7 @@ static int gb__malformed(gb__response *r, const char *problem)
 }
 
 // What a field means for the answer; above 0 when it contradicts itself.
-static int gb__response_field(gb__response *r, gb__head_seen *seen, const char *data, gb_slice name,
-                              gb_slice value)
+static int gb__response_field(gb__response *r, gb__head_seen *seen, gb_slice name, gb_slice value)
 {
     if (gb__slice_is_nocase(name, "transfer-encoding")) {
         if (gb__each_element(value, gb__transfer_coding, seen) || seen->other_coding)
@@ -3017,7 +3000,7 @@ static int gb__response_field(gb__response *r, gb__head_seen *seen, const char *
         return gb__malformed(r, "the answer has two lengths, or one that is no number");
     if (gb__slice_is_nocase(name, "connection"))
         gb__each_element(value, gb__connection_option, seen);
-    if (gb__slice_is_nocase(name, "location")) r->location = gb__span_of(data, value);
+    if (gb__slice_is_nocase(name, "location")) r->location = value;
     return 0;
 }
 
@@ -3059,17 +3042,18 @@ static int gb__parse_response(gb__response *r, char *data, size_t len)
         [GB__LINE_LONG] = "the answer's head is too long",
         [GB__LINE_BAD] = "a field in the answer's head is malformed"};
     gb__head_seen seen = {0};
-    gb_slice line, name, value;
+    gb_slice line;
+    gb__field field;
     size_t at = 0;
-    *r = (gb__response){0};
+    *r = (gb__response){.location = {"", 0}};
     int got = gb__next_line(data, len, GB_MAX_HEAD, &at, &line);
     if (got == GB__LINE_BAD || (got == GB__LINE_OK && !gb__parse_status_line(r, line)))
         return gb__malformed(r, "the answer was not HTTP/1.x");
     while (got == GB__LINE_OK) {
         got = gb__next_field(data, len, &at, &line);
         if (got != GB__LINE_OK || !line.len) break;
-        if (!gb__parse_field(line, &name, &value)) got = GB__LINE_BAD;
-        else if (gb__response_field(r, &seen, data, name, value)) return 1;
+        if (!gb__parse_field(line, &field)) got = GB__LINE_BAD;
+        else if (gb__response_field(r, &seen, field.name, field.value)) return 1;
     }
     r->head_len = at;
     r->keep_alive = gb__is_kept(&seen, r->minor);
@@ -3625,36 +3609,29 @@ static bool gb__put(gb_exchange *x, struct iovec *iov, int count)
 
 // ---- the request --------------------------------------------------------------------------------
 
-static gb_slice gb__request_slice(const gb_exchange *x, gb__span span)
-{
-    return gb__at(x->in->data, span);
-}
-
 GB_API gb_slice gb_request_method(const gb_exchange *x)
 {
-    return gb__request_slice(x, x->request->method);
+    return x->request->method;
 }
 
 GB_API gb_slice gb_request_path(const gb_exchange *x)
 {
-    gb_slice path = gb__request_slice(x, x->request->path);
+    gb_slice path = x->request->path;
     return path.len ? path : (gb_slice){"/", 1};  // "http://host" has none
 }
 
 GB_API gb_slice gb_request_query(const gb_exchange *x)
 {
-    return gb__request_slice(x, x->request->query);
+    return x->request->query;
 }
 
 GB_API gb_slice gb_request_header(const gb_exchange *x, const char *name)
 {
     const gb__request *r = x->request;
     // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
-    if (r->authority.len && gb__slice_is_nocase(gb__slice(name), "host"))
-        return gb__request_slice(x, r->authority);
+    if (r->authority.len && gb__slice_is_nocase(gb__slice(name), "host")) return r->authority;
     for (size_t i = 0; i < r->field_count; i++)
-        if (gb__slice_is_nocase(gb__request_slice(x, r->fields[i].name), name))
-            return gb__request_slice(x, r->fields[i].value);
+        if (gb__slice_is_nocase(r->fields[i].name, name)) return r->fields[i].value;
     return (gb_slice){"", 0};
 }
 
@@ -4269,11 +4246,6 @@ static bool gb__answer_request(gb__thread *t, gb__conn *c, uint64_t since)
 {
     gb_server *s = t->server;
     gb_exchange *x = gb__exchange_begin(t, c, since);
-    // Room to read the body into, and now: a handler holds slices of the head, which may not move.
-    if (!gb__is_over(&x->body) && !gb__buf_reserve(&t->in, GB__READ_SIZE)) {
-        gb__refuse(x, -1);
-        return false;
-    }
     x->handled = true;
     s->gateway.handle(t->local, x);
     if (!gb__is_loop(s)) gb__conclude(x);
@@ -4308,6 +4280,11 @@ static void gb__serve_input(gb__thread *t, gb__conn *c, uint64_t since)
 {
     gb__buf *in = &t->in;
     while (gb__buf_consume(in, gb__empty_lines(in->data, in->len)), in->len) {
+        // With room to read a body into: the head may not move any more, once it is parsed.
+        if (!gb__buf_reserve(in, GB__READ_SIZE)) {
+            gb__conn_close(t, c);
+            return;
+        }
         int status = gb__parse_request(&t->request, in->data, in->len);
         if (!status && t->request.content_length > t->server->config.max_body) status = 413;
         if (status > 0) {
@@ -4915,12 +4892,12 @@ static gb_code gb__compose_request(const gb_load_config *k, const gb__url *u, co
     gb__buf_str(b, " HTTP/1.1\r\n");
     for (size_t i = 0; i < k->header_count + q->header_count; i++) {
         const char *line = i < k->header_count ? k->headers[i] : q->headers[i - k->header_count];
-        gb_slice name, value;
-        if (!gb__parse_field(gb__slice(line), &name, &value))
+        gb__field f;
+        if (!gb__parse_field(gb__slice(line), &f))
             return gb__fail(error, GB_USAGE, "\"%s\" is not a header: give \"Name: value\"", line);
-        has_host |= gb__slice_is_nocase(name, "host");
-        framed |= gb__slice_is_nocase(name, "content-length") ||
-                  gb__slice_is_nocase(name, "transfer-encoding");
+        has_host |= gb__slice_is_nocase(f.name, "host");
+        framed |= gb__slice_is_nocase(f.name, "content-length") ||
+                  gb__slice_is_nocase(f.name, "transfer-encoding");
         if (framed && q->body)
             return gb__fail(error, GB_USAGE, "\"%s\" and a body exclude each other: the body's "
                             "length is sent with it", line);
@@ -5252,6 +5229,7 @@ static int gb__parse_head(gb__turn *t, gb__response *r, char *data, size_t len)
     known->len = 0;
     gb__buf_add(known, data, r->head_len);
     t->known = *r;
+    t->known.location.len = 0;  // its bytes won't be there
     return 0;
 }
 
@@ -5272,8 +5250,7 @@ static ssize_t gb__link_head(gb__client_thread *t, gb__link *l, char *data, size
         at += l->head.head_len;
     }
     if (l->head.status / 100 == 3 && !*t->part.redirect)
-        snprintf(t->part.redirect, sizeof t->part.redirect, "%.*s", (int)l->head.location.len,
-                 data + at + l->head.location.at);
+        gb__copy_slice(t->part.redirect, sizeof t->part.redirect, l->head.location);
     gb__link_expect_body(t->client, l);
     return (ssize_t)(at + l->head.head_len);
 }
@@ -7638,7 +7615,7 @@ static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
         (gb__slice_is(method, "GET") ||
          gb__set(env, names[GB__NAME_REQUEST_METHOD], gb__wsgi_text(method))) &&
         gb__set(env, names[GB__NAME_PATH_INFO], gb__wsgi_path(gb_request_path(x))) &&
-        gb__set(env, names[GB__NAME_REQUEST_URI], gb__wsgi_text(gb__request_slice(x, r->target))) &&
+        gb__set(env, names[GB__NAME_REQUEST_URI], gb__wsgi_text(r->target)) &&
         gb__set(env, names[GB__NAME_REMOTE_ADDR], gb__wsgi_text(gb__slice(x->conn->peer))) &&
         gb__set(env, names[GB__NAME_REMOTE_PORT], gb__wsgi_text(gb__slice(x->conn->peer_port))) &&
         (!query.len || gb__set(env, names[GB__NAME_QUERY_STRING], gb__wsgi_text(query))) &&
@@ -7646,12 +7623,10 @@ static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
                              gb__wsgi_text(gb__slice("HTTP/1.0")))) &&
         (gb__is_over(&x->body) || gb__set(env, names[GB__NAME_INPUT], gb__wsgi_input(c)));
     for (size_t i = 0; ok && i < r->field_count; i++)
-        ok = gb__wsgi_set_field(c, env, gb__request_slice(x, r->fields[i].name),
-                                gb__request_slice(x, r->fields[i].value));
+        ok = gb__wsgi_set_field(c, env, r->fields[i].name, r->fields[i].value);
     // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
     if (ok && r->authority.len)
-        ok = gb__set(env, c->wsgi->common[GB__HOST],
-                     gb__wsgi_text(gb__request_slice(x, r->authority)));
+        ok = gb__set(env, c->wsgi->common[GB__HOST], gb__wsgi_text(r->authority));
     if (ok) return env;
     gb_py.Py_DecRef(env);
     return NULL;
@@ -8222,11 +8197,11 @@ static PyObject *gb__asgi_path(gb_slice raw)
 
 // A new reference. The name is made lower case in the request's own bytes: CPython shares its short
 // bytes objects, so nothing may ever be written into one.
-static PyObject *gb__asgi_field_name(const gb_exchange *x, gb__span span)
+static PyObject *gb__asgi_field_name(const gb_exchange *x, gb_slice name)
 {
-    char *name = x->in->data + span.at;
-    for (size_t i = 0; i < span.len; i++) name[i] = gb__lower(name[i]);
-    return gb__asgi_bytes((gb_slice){name, span.len});
+    char *bytes = x->in->data + (name.data - x->in->data);
+    for (size_t i = 0; i < name.len; i++) bytes[i] = gb__lower(bytes[i]);
+    return gb__asgi_bytes(name);
 }
 
 // Takes over both references.
@@ -8248,12 +8223,11 @@ static PyObject *gb__asgi_headers(const gb_exchange *x)
     bool absolute = r->authority.len, ok = list != NULL;
     if (absolute)
         ok = ok && gb__asgi_add_header(list, gb__asgi_bytes(gb__slice("host")),
-                                       gb__asgi_bytes(gb__request_slice(x, r->authority)));
+                                       gb__asgi_bytes(r->authority));
     for (size_t i = 0; ok && i < r->field_count; i++) {
         const gb__field *f = &r->fields[i];
-        if (absolute && gb__slice_is_nocase(gb__request_slice(x, f->name), "host")) continue;
-        ok = gb__asgi_add_header(list, gb__asgi_field_name(x, f->name),
-                                 gb__asgi_bytes(gb__request_slice(x, f->value)));
+        if (absolute && gb__slice_is_nocase(f->name, "host")) continue;
+        ok = gb__asgi_add_header(list, gb__asgi_field_name(x, f->name), gb__asgi_bytes(f->value));
     }
     if (ok) return list;
     gb__py_drop(list);
@@ -8272,8 +8246,9 @@ static PyObject *gb__asgi_client(const gb__conn *c)
 
 static PyObject *gb__asgi_method_name(const gb_exchange *x)
 {
-    char *name = x->in->data + x->request->method.at;
-    size_t len = x->request->method.len;
+    gb_slice method = x->request->method;
+    char *name = x->in->data + (method.data - x->in->data);
+    size_t len = method.len;
     for (size_t i = 0; i < len; i++)
         if (name[i] >= 'a' && name[i] <= 'z') name[i] = (char)(name[i] - 'a' + 'A');
     return gb_py.PyUnicode_DecodeLatin1(name, (Py_ssize_t)len, NULL);

@@ -25,20 +25,21 @@ static char *fenced(const char *data, size_t len)
 
 // ---- requests ----
 
-static bool within(gb__span span, size_t end)
+static bool within(gb_slice s, const char *data, size_t end)
 {
-    return span.at <= end && span.len <= end - span.at;
+    return !s.len || (s.data >= data && s.data + s.len <= data + end);
 }
 
-static const char *request_spans(const gb__request *r)
+static const char *request_parts(const gb__request *r, const char *data)
 {
-    const gb__span parts[] = {r->method, r->target, r->path, r->query, r->authority};
+    const gb_slice parts[] = {r->method, r->target, r->path, r->query, r->authority};
     if (r->field_count > GB_MAX_HEADERS) return "more fields than there is room for";
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (!within(parts[i], r->head_len)) return "a part of the request line outside of the head";
+        if (!within(parts[i], data, r->head_len))
+            return "a part of the request line outside of the head";
     for (size_t i = 0; i < r->field_count; i++)
-        if (!r->fields[i].name.len || !within(r->fields[i].name, r->head_len) ||
-            !within(r->fields[i].value, r->head_len))
+        if (!r->fields[i].name.len || !within(r->fields[i].name, data, r->head_len) ||
+            !within(r->fields[i].value, data, r->head_len))
             return "a field outside of the head";
     return NULL;
 }
@@ -49,15 +50,16 @@ static const char *request_done(const gb__request *r, const char *data, size_t l
     if (memcmp(data + r->head_len - 4, "\r\n\r\n", 4)) return "a head without its end";
     if (r->chunked && r->has_length) return "two ideas of where the body ends";
     if (!r->has_length && r->content_length) return "a length from nowhere";
-    return request_spans(r);
+    return request_parts(r, data);
 }
 
 static const char *request_rules(const char *data, size_t len, size_t step)
 {
     gb__request whole, part;
-    int status = gb__parse_request(&whole, fenced(data, len), len);
+    const char *copy = fenced(data, len);
+    int status = gb__parse_request(&whole, copy, len);
     if (status != GB__PARTIAL && status && (status < 400 || status > 599)) return "an odd status";
-    const char *broken = status ? NULL : request_done(&whole, data, len);
+    const char *broken = status ? NULL : request_done(&whole, copy, len);
     for (size_t n = 0; n < len && !broken; n += step) {
         int early = gb__parse_request(&part, fenced(data, n), n);
         if (early == GB__PARTIAL) continue;
@@ -72,13 +74,14 @@ static const char *request_rules(const char *data, size_t len, size_t step)
 static const char *response_rules(const char *data, size_t len, size_t step)
 {
     gb__response whole, part;
-    int status = gb__parse_response(&whole, fenced(data, len), len);
+    char *copy = fenced(data, len);
+    int status = gb__parse_response(&whole, copy, len);
     const char *broken = NULL;
     if (!status && (whole.head_len > len || memcmp(data + whole.head_len - 4, "\r\n\r\n", 4)))
         broken = "an answer's head without its end";
     if (!status && (whole.status < 100 || whole.status > 999)) broken = "an odd answer";
     if (status > 0 && !whole.problem) broken = "an answer refused without a reason";
-    if (!status && !within(whole.location, whole.head_len)) broken = "a location out of the head";
+    if (!status && !within(whole.location, copy, whole.head_len)) broken = "a location out of the head";
     for (size_t n = 0; n < len && !broken; n += step) {
         int early = gb__parse_response(&part, fenced(data, n), n);
         if (early == GB__PARTIAL) continue;
