@@ -14978,13 +14978,8 @@ static bool gb__eat(gb__reader *r, const char *token)
 // Four hexadecimal digits; -1 if they aren't.
 static int gb__hex4(const char *s)
 {
-    int value = 0;
-    for (int i = 0; i < 4; i++) {
-        int digit = gb__hex_digit(s[i]);
-        if (digit < 0) return -1;
-        value = value * 16 + digit;
-    }
-    return value;
+    if (strspn(s, "0123456789abcdefABCDEF") < 4) return -1;
+    return (int)strtol((const char[5]){s[0], s[1], s[2], s[3]}, NULL, 16);
 }
 
 // \uXXXX, or two of them for a character beyond 16 bits; `at` is at the first digit.
@@ -15819,9 +15814,9 @@ static bool gb__read_schema(gb__reader *r, const char *schema)
                    schema);
 }
 
-static bool gb__fill_histogram(gb__reader *r, const gb__sparse *s, gb_histogram *h)
+static bool gb__fill_histogram(gb__reader *r, const char *at, const gb__sparse *s, gb_histogram *h)
 {
-    if (s->digits < 1) return gb__bad(r, r->at, "\"digits\" must be 1, 2 or 3");
+    if (s->digits < 1) return gb__bad(r, at, "\"digits\" must be 1, 2 or 3");
     if (!gb__take_memory(r, gb__bucket(11, GB__HOUR) * sizeof *h->counts)) return false;
     r->code = gb_histogram_init(h, s->digits, r->error);
     if (r->code) return false;
@@ -15831,24 +15826,21 @@ static bool gb__fill_histogram(gb__reader *r, const gb__sparse *s, gb_histogram 
     for (size_t i = 0; i < s->bucket_count; i++) {
         uint64_t count = s->buckets[i][1];
         if (count > s->total - h->total)
-            return gb__bad(r, r->at, "\"%s\" contradicts itself", r->key);
+            return gb__bad(r, at, "\"%s\" contradicts itself", r->key);
         h->counts[gb__bucket_of(h, s->buckets[i][0])] += count;
         h->total += count;
     }
     return (h->total == s->total && h->total && h->min <= h->max &&
             h->counts[gb__bucket_of(h, h->min)] && h->counts[gb__bucket_of(h, h->max)]) ||
-           gb__bad(r, r->at, "\"%s\" contradicts itself", r->key);
+           gb__bad(r, at, "\"%s\" contradicts itself", r->key);
 }
 
 static bool gb__read_histogram(gb__reader *r, gb_histogram *h)
 {
     gb__sparse s = {0};
     const char *at = r->at;
-    bool fine = gb__read_object(r, gb__sparse_keys, (char *)&s);
-    const char *after = r->at;
-    if (fine) r->at = at;
-    fine = fine && gb__fill_histogram(r, &s, h);
-    if (fine) r->at = after;
+    bool fine = gb__read_object(r, gb__sparse_keys, (char *)&s) &&
+                gb__fill_histogram(r, at, &s, h);
     free(s.buckets);
     return fine;
 }
@@ -16644,10 +16636,10 @@ static void gb__throughput_figure(gb__buf *b, const gb__scene *s)
 // usual colour blindness, and by shapes and dashes without any colour.
 static const char gb__style[] =
     ":root{color-scheme:light dark;--bg:#fcfcfa;--ink:#1b2127;--mute:#58626c;--rule:#d8dde1;"
-    "--box:#eef1f3;--good:#0a6a4c;--bad:#a62828;--b0:#0b61a8;--b1:#b04a00;--b2:#00715b;"
+    "--good:#0a6a4c;--bad:#a62828;--b0:#0b61a8;--b1:#b04a00;--b2:#00715b;"
     "--b3:#96387a;--b4:#6b5500;--k:#5a646e}\n"
     "@media screen and (prefers-color-scheme:dark){:root{--bg:#14171a;--ink:#e6e9eb;"
-    "--mute:#a4aeb7;--rule:#333a41;--box:#22282d;--good:#5fd3a8;--bad:#ff9b92;"
+    "--mute:#a4aeb7;--rule:#333a41;--good:#5fd3a8;--bad:#ff9b92;"
     "--b0:#74b6f4;--b1:#f4a25c;--b2:#4fcfa8;--b3:#e895c8;--b4:#d8c15a;--k:#a0abb5}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0 auto;max-width:76rem;padding:2rem clamp(.9rem,4vw,2.5rem) 4rem;color:var(--ink);"
@@ -16675,7 +16667,6 @@ static const char gb__style[] =
     "vertical-align:bottom;white-space:normal}tr :last-child{padding-right:.1rem}"
     ".s{text-align:left}.name{display:inline-block;font-size:.82rem;color:var(--c);"
     "margin-right:.7rem}\n"
-    ".note{background:var(--box);border-left:3px solid var(--bad);padding:.6rem .9rem}\n"
     "@media print{:root{font-size:9pt;--bg:#fff}*{print-color-adjust:exact}body{max-width:none;"
     "padding:0}.scroll{overflow:visible}table{font-size:6pt}th,td{padding:.2rem .3rem .2rem 0}"
     "h2{break-after:avoid}}\n";
@@ -16800,19 +16791,21 @@ static void gb__add_table(gb__paper *p, gb__table *t, const char *caption)
     gb__table_free(t);
 }
 
-static void gb__open_page(gb__buf *b, const char *title)
+static void gb__open_paper(gb__paper *p, const char *title)
 {
-    gb__html(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
-             "style-src 'unsafe-inline'; img-src data:\">\n<link rel=\"icon\" href=\"data:,\">\n"
-             "<title>%s - gilbench</title>\n<style>\n", title);
-    gb__buf_str(b, gb__style);
-    gb__buf_str(b, gb__picture_style);
-    gb__html(b, "</style>\n</head>\n<body>\n<main>\n<h1>%s</h1>\n", title);
+    gb__buf *b = &p->text;
+    if (p->kind == GB__MARKDOWN) gb__buf_printf(b, "## %s\n\n", title);
+    if (p->kind != GB__HTML) return;
+    gb__buf_printf(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                   "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+                   "style-src 'unsafe-inline'; img-src data:\">\n"
+                   "<link rel=\"icon\" href=\"data:,\">\n<title>%s - gilbench</title>\n<style>\n"
+                   "%s%s</style>\n</head>\n<body>\n<main>\n<h1>%s</h1>\n",
+                   title, gb__style, gb__picture_style, title);
 }
 
-static void gb__close_page(gb__paper *p)
+static void gb__close_paper(gb__paper *p)
 {
     gb__add_markup(p, "<p class=\"mute\">Made by gilbench " GB_VERSION ".</p>\n</main>\n</body>\n"
                    "</html>\n");
@@ -16824,18 +16817,6 @@ static void gb__close_page(gb__paper *p)
 // kind of paper.
 
 // ---- the answer, the builds ---------------------------------------------------------------------
-
-static void gb__add_title(gb__paper *p, const gb_result *r)
-{
-    gb__buf title = {0};
-    gb__buf_str(&title, r->python_count ? "" : "A measurement");
-    for (size_t i = r->python_count; i--;)
-        gb__buf_printf(&title, i > 1 ? "%s, " : i ? "%s against " : "%s", r->pythons[i].id);
-    if (p->kind == GB__HTML && title.data) gb__open_page(&p->text, title.data);
-    if (p->kind == GB__MARKDOWN) gb__buf_str(&p->text, "## What free-threading does here\n\n");
-    p->text.failed |= title.failed;
-    gb__buf_free(&title);
-}
 
 static void gb__add_sentence(gb__paper *p, const char *text)
 {
@@ -16860,9 +16841,6 @@ static void gb__add_pictures(gb__buf *b, const gb_result *r)
         if (scene.first) gb__throughput_figure(b, &scene);
     }
     gb__buf_str(b, "</div>\n");
-    if (r->warning_count)
-        gb__buf_printf(b, "<p class=\"note\">Before you rely on it, read <a href=\"#warnings\">%zu "
-                       "warning%s</a>.</p>\n", r->warning_count, &"s"[r->warning_count == 1]);
 }
 
 static void gb__add_answer(gb__paper *p, const gb_result *r)
@@ -17022,7 +17000,7 @@ static void gb__add_warnings(gb__paper *p, const gb_result *r)
     char text[600];
     if (!r->warning_count) return;
     gb__buf_str(&p->text, "\n");
-    gb__add_markup(p, "<h2 id=\"warnings\">Warnings</h2>\n<ul>\n");
+    gb__add_markup(p, "<h2>Warnings</h2>\n<ul>\n");
     for (size_t i = 0; i < r->warning_count; i++) {
         size_t more = gb__warnings_like(r, i);
         if (!more) continue;
@@ -17176,7 +17154,7 @@ static void gb__add_result(gb__paper *p, const gb_result *r)
 {
     gb__view v = gb__look_up(r, p->kind == GB__HTML);
     gb__table t;
-    gb__add_title(p, r);
+    gb__open_paper(p, "What free-threading does here");
     if (!r->plan.waits) gb__add_answer(p, r);
     gb__add_builds(p, r);
     if (r->plan.waits) {
@@ -17190,7 +17168,7 @@ static void gb__add_result(gb__paper *p, const gb_result *r)
         gb__add_method(p, &v);
     }
     gb__add_warnings(p, r);
-    gb__close_page(p);
+    gb__close_paper(p);
 }
 
 static gb_code gb__write_paper(gb__paper *p, void (*add)(gb__paper *, const gb_result *),
@@ -17347,7 +17325,7 @@ GB_API gb_code gb_report_class(const gb_result *results, size_t count, FILE *out
 {
     gb__paper p = {.kind = GB__HTML};
     locale_t before = gb__use_point();
-    gb__open_page(&p.text, "Python with and without the GIL, on several machines");
+    gb__open_paper(&p, "Python with and without the GIL, on several machines");
     for (const gb_result *r = results; r < results + count; r++)
         for (size_t i = 0; i < r->comparison_count; i++) {
             const gb_comparison *k = &r->comparisons[i];
@@ -17361,7 +17339,7 @@ GB_API gb_code gb_report_class(const gb_result *results, size_t count, FILE *out
         for (size_t j = 0; j < results[i].warning_count; j++)
             gb__add_item(&p, gb__class_name(&results[i]), results[i].warnings[j]);
     gb__end_list(&p);
-    gb__close_page(&p);
+    gb__close_paper(&p);
     gb__restore_locale(before);
     return gb__write_out(&p.text, out, error);
 }
