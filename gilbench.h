@@ -1262,8 +1262,8 @@ GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *erro
 // The results of several machines on one page: what the ratio of the builds is on each. None of
 // them is held against another.
 GB_API gb_code gb_report_class(const gb_result *results, size_t count, FILE *out, gb_error *error);
-// A file a build for `python -m pyperf compare_to`, and another with its memory, into a directory
-// that is made where it isn't there.
+// A file a build for `python -m pyperf compare_to`, into a directory that is made where it isn't
+// there.
 GB_API gb_code gb_report_pyperf(const gb_result *result, const char *directory, gb_error *error);
 // A file a cell, as gb_histogram_write writes it.
 GB_API gb_code gb_report_hdr(const gb_result *result, const char *directory, gb_error *error);
@@ -16076,37 +16076,6 @@ static gb_code gb__make_directory(const char *directory, gb_error *error)
 // ---- pyperf (its documentation: "pyperf JSON") --------------------------------------------------
 // One run is a round, which had a server process of its own; one value is what the round came to.
 // Lower has to be better, so throughput is the time a request took of the server's: 1 / (req/s).
-// Memory has a file of its own, because a comparison of two files also sums up all that is in them.
-
-// What a file is about: figures of a round.
-typedef struct gb__series {
-    const char *end, *unit;
-    size_t count;
-    struct {
-        const char *name;  // behind that of the cell
-        size_t offset;     // in gb_round
-    } values[3];
-} gb__series;
-
-static const gb__series gb__pyperf_time = {
-    ".json", "second", 1, {{"", offsetof(gb_round, rps)}}};
-static const gb__series gb__pyperf_memory = {
-    "+memory.json", "byte", 3, {{" memory", offsetof(gb_round, memory_mb.service)},
-                                {" peak RSS", offsetof(gb_round, memory_mb.rss_peak)},
-                                {" PSS", offsetof(gb_round, memory_mb.pss)}}};
-
-static double gb__whole_bytes(double mb)
-{
-    return mb > 0 ? (double)(uint64_t)(mb * 1e6 + 0.5) : 0;
-}
-
-// In the file's unit; 0 where there is none.
-static double gb__pyperf_value(const gb__series *series, size_t which, const gb_round *r)
-{
-    double figure = gb__round_figure(r, series->values[which].offset);
-    if (*r->problem || !(figure > 0)) return 0;
-    return series == &gb__pyperf_time ? 1 / figure : gb__whole_bytes(figure);
-}
 
 typedef struct gb__pyperf_member {
     const char *key, *text;
@@ -16131,40 +16100,39 @@ static void gb__pyperf_metadata(gb__json *j, const gb__pyperf_member *members, s
     gb__json_close(j, "}");
 }
 
-static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *round, double value)
+static void gb__pyperf_run(gb__json *j, const gb_result *r, const gb_round *round)
 {
     char date[32] = "";
+    if (*round->problem || !(round->rps > 0)) return;
     if (strlen(r->started) == 20)  // 2026-01-02T03:04:05Z
         snprintf(date, sizeof date, "%.10s %.8s", r->started, r->started + 11);
     const gb__pyperf_member metadata[] = {
         {"date", date, 0},
         {"duration", NULL, round->seconds},
-        {"mem_max_rss", NULL, gb__whole_bytes(round->memory_mb.rss_peak)}};
+        {"mem_max_rss", NULL, (double)(uint64_t)(round->memory_mb.rss_peak * 1e6 + 0.5)}};
     gb__json_key(j, NULL);
     gb__json_open(j, "{");
     gb__json_key(j, "values");
-    gb__json_open(j, "[");
-    gb__json_key(j, NULL);
-    gb__json_number(j, value);
-    gb__json_close(j, "]");
+    gb__buf_str(&j->text, "[");
+    gb__json_number(j, 1 / round->rps);
+    gb__buf_str(&j->text, "]");
     gb__pyperf_metadata(j, metadata, sizeof metadata / sizeof *metadata);
     gb__json_close(j, "}");
 }
 
 // A benchmark; none where there is no round to show. Its name is the same in both files of a
 // comparison, so that pyperf pairs them: the cell without its build.
-static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
-                            const gb__series *series, size_t which)
+static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c)
 {
     char name[256], cpus[16] = "", topology[32] = "best";  // whichever that is, on each build
-    if (!(gb__median_at(c, series->values[which].offset) > 0)) return;
+    if (!(gb__median_at(c, offsetof(gb_round, rps)) > 0)) return;
     if (c->server_cpus) snprintf(cpus, sizeof cpus, "-s%d", c->server_cpus);
     if (!c->best) snprintf(topology, sizeof topology, "w%d-t%d", c->workers, c->threads);
-    snprintf(name, sizeof name, "%s%s%s/%s-c%d%s%s", c->scenario, *c->server ? " " : "", c->server,
-             topology, c->connections, cpus, series->values[which].name);
+    snprintf(name, sizeof name, "%s%s%s/%s-c%d%s", c->scenario, *c->server ? " " : "", c->server,
+             topology, c->connections, cpus);
     const gb__pyperf_member metadata[] = {
         {"name", name, 0},
-        {"unit", series->unit, 0},
+        {"unit", "second", 0},
         {"server_app", c->app, 0},
         {"server_path", c->path, 0},
         {"server_interface", gb__interfaces[c->interface], 0},
@@ -16177,17 +16145,13 @@ static void gb__pyperf_cell(gb__json *j, const gb_result *r, const gb_cell *c,
     gb__pyperf_metadata(j, metadata, sizeof metadata / sizeof *metadata);
     gb__json_key(j, "runs");
     gb__json_open(j, "[");
-    for (size_t i = 0; i < c->round_count; i++) {
-        double value = gb__pyperf_value(series, which, &c->rounds[i]);
-        if (value > 0) gb__pyperf_run(j, r, &c->rounds[i], value);
-    }
+    for (size_t i = 0; i < c->round_count; i++) gb__pyperf_run(j, r, &c->rounds[i]);
     gb__json_close(j, "]");
     gb__json_close(j, "}");
 }
 
 // False where there is nothing to show.
-static bool gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p,
-                             const gb__series *series)
+static bool gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p)
 {
     const gb__pyperf_member metadata[] = {
         {"python_implementation", "cpython", 0},
@@ -16208,9 +16172,7 @@ static bool gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p
     gb__json_key(j, "benchmarks");
     gb__json_open(j, "[");
     for (size_t i = 0; i < r->cell_count; i++)
-        for (size_t k = 0; k < series->count; k++)
-            if (!strcmp(r->cells[i].python, p->id))
-                gb__pyperf_cell(j, r, &r->cells[i], series, k);
+        if (!strcmp(r->cells[i].python, p->id)) gb__pyperf_cell(j, r, &r->cells[i]);
     bool any = j->comma;
     gb__json_close(j, "]");
     gb__json_close(j, "}");
@@ -16218,14 +16180,14 @@ static bool gb__pyperf_build(gb__json *j, const gb_result *r, const gb_python *p
     return any;
 }
 
-static gb_code gb__pyperf_file(const gb_result *r, size_t n, const gb__series *series,
-                               const char *directory, gb_error *error)
+static gb_code gb__pyperf_file(const gb_result *r, size_t n, const char *directory,
+                               gb_error *error)
 {
     gb__json j = {0};
     locale_t before = gb__use_point();
-    bool any = gb__pyperf_build(&j, r, &r->pythons[n], series);
+    bool any = gb__pyperf_build(&j, r, &r->pythons[n]);
     gb__restore_locale(before);
-    FILE *out = any ? gb__create_in(directory, r->pythons[n].id, n, series->end, error) : NULL;
+    FILE *out = any ? gb__create_in(directory, r->pythons[n].id, n, ".json", error) : NULL;
     if (out) return gb__close_in(out, directory, gb__write_out(&j.text, out, error), error);
     gb__buf_free(&j.text);
     return any ? GB_SYSTEM : GB_OK;
@@ -16234,10 +16196,8 @@ static gb_code gb__pyperf_file(const gb_result *r, size_t n, const gb__series *s
 GB_API gb_code gb_report_pyperf(const gb_result *result, const char *directory, gb_error *error)
 {
     gb_code code = gb__make_directory(directory, error);
-    for (size_t i = 0; i < result->python_count && !code; i++) {
-        code = gb__pyperf_file(result, i, &gb__pyperf_time, directory, error);
-        if (!code) code = gb__pyperf_file(result, i, &gb__pyperf_memory, directory, error);
-    }
+    for (size_t i = 0; i < result->python_count && !code; i++)
+        code = gb__pyperf_file(result, i, directory, error);
     return code;
 }
 
