@@ -793,7 +793,6 @@ typedef struct PyInterpreterConfig {
     X(PyObject *, PyUnicode_InternFromString, (const char *))                                      \
     X(PyObject *, PyUnicode_DecodeLatin1, (const char *, Py_ssize_t, const char *))                \
     X(PyObject *, PyUnicode_DecodeUTF8, (const char *, Py_ssize_t, const char *))                  \
-    X(int, PyUnicode_EqualToUTF8AndSize, (PyObject *, const char *, Py_ssize_t))                   \
     X(PyObject *, PyUnicode_AsLatin1String, (PyObject *))                                          \
     X(const char *, PyUnicode_AsUTF8AndSize, (PyObject *, Py_ssize_t *))                           \
     X(PyObject *, PyBytes_FromStringAndSize, (const char *, Py_ssize_t))                           \
@@ -816,9 +815,7 @@ typedef struct PyInterpreterConfig {
     X(int, PyDict_SetItem, (PyObject *, PyObject *, PyObject *))                                   \
     X(int, PyDict_SetItemString, (PyObject *, const char *, PyObject *))                           \
     X(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                                \
-    X(int, PyDict_GetItemRef, (PyObject *, PyObject *, PyObject **))                               \
     X(int, PyDict_SetDefaultRef, (PyObject *, PyObject *, PyObject *, PyObject **))                \
-    X(PyObject *, PySequence_Tuple, (PyObject *))                                                  \
     X(int, PyErr_CheckSignals, (void))                                                             \
     X(void, PyErr_Clear, (void))                                                                   \
     X(void, PyErr_DisplayException, (PyObject *))                                                  \
@@ -3756,6 +3753,8 @@ typedef struct gb__answer {
     bool has_length;       // content_length is known
     bool length_given;     // by the application, which knows it also where there is no body
     bool date_in_fields;
+    bool closes;           // the application says that the connection is to end
+    char dropped[32];      // the first field of its that was left out
     uint64_t content_length;
 } gb__answer;
 
@@ -5821,9 +5820,6 @@ enum {
 };
 #define GB__PY_LIST_SUBCLASS (1ul << 25)
 #define GB__PY_TUPLE_SUBCLASS (1ul << 26)
-#define GB__PY_BYTES_SUBCLASS (1ul << 27)
-#define GB__PY_UNICODE_SUBCLASS (1ul << 28)
-#define GB__PY_DICT_SUBCLASS (1ul << 29)
 
 static PyObject *gb__py_none(void)  // borrowed
 {
@@ -6932,47 +6928,41 @@ static const char gb__bootstrap[] =
 // The article's two endpoints have answers that are there already, as the C handler's are: the cost
 // of json.dumps is no property of a build's server side. They are constants of code, which are
 // immortal in a free-threaded build. /query is the page behind a wait of 5 ms.
+#define GB__ROUTES                                                                                 \
+    "def route(path):\n"                                                                           \
+    "    if path == '/json':\n"                                                                    \
+    "        return True, 0, b'{\"message\": \"Hello World\"}'\n"                                  \
+    "    if path == '/io':\n"                                                                      \
+    "        return True, 0.01, b'{\"status\": \"done\"}'\n"                                       \
+    "    if path == '/page' or path == '/query':\n"                                                \
+    "        return True, 0.005 if path == '/query' else 0, None\n"                                \
+    "    return False, 0, b'not found\\n'\n"
+
 static const char gb__builtin_wsgi[] =
-    GB__PAGE
+    GB__PAGE GB__ROUTES
     "import time\n"
     "def app(environ, start_response):\n"
-    "    path = environ['PATH_INFO']\n"
+    "    found, delay, body = route(environ['PATH_INFO'])\n"
+    "    if delay:\n"
+    "        time.sleep(delay)\n"
+    "    body = body or page()\n"
     "    status, kind = '200 OK', 'application/json'\n"
-    "    if path == '/json':\n"
-    "        body = b'{\"message\": \"Hello World\"}'\n"
-    "    elif path == '/io':\n"
-    "        time.sleep(0.01)\n"
-    "        body = b'{\"status\": \"done\"}'\n"
-    "    elif path == '/page':\n"
-    "        body = page()\n"
-    "    elif path == '/query':\n"
-    "        time.sleep(0.005)\n"
-    "        body = page()\n"
-    "    else:\n"
-    "        status, kind, body = '404 Not Found', 'text/plain', b'not found\\n'\n"
+    "    if not found:\n"
+    "        status, kind = '404 Not Found', 'text/plain'\n"
     "    start_response(status, [('Content-Type', kind), ('Content-Length', str(len(body)))])\n"
     "    return [body]\n";
 
 static const char gb__builtin_asgi[] =
-    GB__PAGE
+    GB__PAGE GB__ROUTES
     "import asyncio\n"
     "async def app(scope, receive, send):\n"
     "    if scope['type'] == 'lifespan':\n"
     "        return await lifespan(receive, send)\n"
-    "    path = scope['path']\n"
-    "    status, kind = 200, b'application/json'\n"
-    "    if path == '/json':\n"
-    "        body = b'{\"message\": \"Hello World\"}'\n"
-    "    elif path == '/io':\n"
-    "        await asyncio.sleep(0.01)\n"
-    "        body = b'{\"status\": \"done\"}'\n"
-    "    elif path == '/page':\n"
-    "        body = page()\n"
-    "    elif path == '/query':\n"
-    "        await asyncio.sleep(0.005)\n"
-    "        body = page()\n"
-    "    else:\n"
-    "        status, kind, body = 404, b'text/plain', b'not found\\n'\n"
+    "    found, delay, body = route(scope['path'])\n"
+    "    if delay:\n"
+    "        await asyncio.sleep(delay)\n"
+    "    body = body or page()\n"
+    "    status, kind = (200, b'application/json') if found else (404, b'text/plain')\n"
     "    headers = [(b'content-type', kind), (b'content-length', b'%d' % len(body))]\n"
     "    await send({'type': 'http.response.start', 'status': status, 'headers': headers})\n"
     "    await send({'type': 'http.response.body', 'body': body})\n"
@@ -6982,33 +6972,10 @@ static const char gb__builtin_asgi[] =
     "        event = (await receive())['type']\n"
     "        await send({'type': event + '.complete'})\n";
 
-// What WSGI and ASGI look up and set for every request. All interned: such strings are immortal in
-// a free-threaded build, where the threads would count references to these.
-#define GB__NAMES(X)                                                                               \
-    X(REQUEST_METHOD, "REQUEST_METHOD")                                                            \
-    X(PATH_INFO, "PATH_INFO")                                                                      \
-    X(QUERY_STRING, "QUERY_STRING")                                                                \
-    X(REQUEST_URI, "REQUEST_URI")                                                                  \
-    X(SERVER_PROTOCOL, "SERVER_PROTOCOL")                                                          \
-    X(REMOTE_ADDR, "REMOTE_ADDR")                                                                  \
-    X(REMOTE_PORT, "REMOTE_PORT")                                                                  \
-    X(INPUT, "wsgi.input")                                                                         \
-    X(CLOSE, "close")                                                                              \
-    X(TYPE, "type")                                                                                \
-    X(STATUS, "status")                                                                            \
-    X(HEADERS, "headers")                                                                          \
-    X(BODY, "body")                                                                                \
-    X(MORE_BODY, "more_body")
-
-#define GB__NAME(name, text) GB__NAME_##name,
-enum { GB__NAMES(GB__NAME) GB__NAME_COUNT };
-#undef GB__NAME
-
 // An application in the interpreter that this process has started. Attached while it is used.
 typedef struct gb__app {
     PyObject *bootstrap;  // the namespace of gb__bootstrap
     PyObject *object;
-    PyObject *names[GB__NAME_COUNT];
     gb_interface interface;
 } gb__app;
 
@@ -7054,9 +7021,6 @@ static gb_code gb__app_interface(gb__app *a, gb_interface wanted, const char *sp
 static gb_code gb__app_load(gb__app *a, const char *spec, gb_interface interface, gb_error *error)
 {
     *a = (gb__app){0};
-#define GB__NAME(name, text) a->names[GB__NAME_##name] = gb_py.PyUnicode_InternFromString(text);
-    GB__NAMES(GB__NAME)
-#undef GB__NAME
     a->bootstrap = gb__py_run(gb__bootstrap, "gilbench");
     if (!a->bootstrap) return gb__py_fail(error, GB_NO_PYTHON, "the interpreter is not complete");
     gb_code code = gb__app_object(a, spec, error);
@@ -7065,7 +7029,6 @@ static gb_code gb__app_load(gb__app *a, const char *spec, gb_interface interface
 
 static void gb__app_drop(gb__app *a)
 {
-    for (size_t i = 0; i < GB__NAME_COUNT; i++) gb__py_drop(a->names[i]);
     gb__py_drop(a->object);
     gb__py_drop(a->bootstrap);
 }
@@ -7095,7 +7058,12 @@ static int gb__check_field(gb__answer *a, gb_slice name, gb_slice value)
         return gb__reject("a header's name is empty or has a character it can't have");
     if (!gb__all(value, gb__is_value_char))
         return gb__reject("a header's value has a control character");
-    if (gb__is_hop_by_hop(name)) return GB__FIELD_DROP;  // the connection is the server's
+    if (gb__is_hop_by_hop(name)) {  // the connection is the server's
+        if (!*a->dropped) gb__copy_slice(a->dropped, sizeof a->dropped, name);
+        a->closes |= gb__slice_is_nocase(name, "connection") &&
+                     gb__slice_is_nocase(gb__slice_trim(value), "close");
+        return GB__FIELD_DROP;
+    }
     if (gb__slice_is_nocase(name, "content-length")) {
         if (a->has_length || !gb__slice_u64(gb__slice_trim(value), &a->content_length))
             return gb__reject("Content-Length is not one number");
@@ -7106,23 +7074,48 @@ static int gb__check_field(gb__answer *a, gb_slice name, gb_slice value)
     return GB__FIELD_KEEP;
 }
 
-// Adds an application's (name, value) as a line of its answer, unless it is bad or the server's:
-// what becomes of it, and both texts. `add` adds the bytes of one.
-static int gb__add_field(gb__answer *a, gb__buf *b, PyObject *pair,
-                         bool (*add)(gb__buf *, PyObject *), gb_slice *name, gb_slice *value)
+static bool gb__add_bytes(gb__buf *b, PyObject *bytes)
+{
+    char *data;
+    Py_ssize_t len;
+    if (gb_py.PyBytes_AsStringAndSize(bytes, &data, &len) < 0) return false;
+    gb__buf_add(b, data, (size_t)len);
+    return true;
+}
+
+// Adds an application's (name, value) as a line of its answer, unless it is bad or the server's.
+// `add` adds the bytes of one of them.
+static bool gb__add_field(gb__answer *a, gb__buf *b, PyObject *pair,
+                          bool (*add)(gb__buf *, PyObject *))
 {
     size_t start = b->len;
-    if (!add(b, gb_py.PyTuple_GetItem(pair, 0))) return GB__FIELD_BAD;
+    if (!gb__py_is(pair, GB__PY_TUPLE_SUBCLASS) || gb_py.PyTuple_Size(pair) != 2)
+        return gb__raise(gb_py.PyExc_TypeError, "headers must be (name, value) tuples");
+    if (!add(b, gb_py.PyTuple_GetItem(pair, 0))) return false;
     size_t colon = b->len;
     gb__buf_str(b, ": ");
-    if (!add(b, gb_py.PyTuple_GetItem(pair, 1))) return GB__FIELD_BAD;
+    if (!add(b, gb_py.PyTuple_GetItem(pair, 1))) return false;
     gb__buf_str(b, "\r\n");
-    if (b->failed) return gb_py.PyErr_NoMemory(), GB__FIELD_BAD;
-    *name = (gb_slice){b->data + start, colon - start};
-    *value = (gb_slice){b->data + colon + 2, b->len - colon - 4};
-    int fate = gb__check_field(a, *name, *value);
+    if (b->failed) return gb_py.PyErr_NoMemory(), false;
+    int fate = gb__check_field(a, (gb_slice){b->data + start, colon - start},
+                               (gb_slice){b->data + colon + 2, b->len - colon - 4});
     if (fate != GB__FIELD_KEEP) b->len = start;
-    return fate;
+    return fate != GB__FIELD_BAD;
+}
+
+static bool gb__add_fields(gb__answer *a, gb__buf *b, PyObject *headers,
+                           bool (*add)(gb__buf *, PyObject *))
+{
+    if (!gb__py_is(headers, GB__PY_LIST_SUBCLASS))
+        return gb__raise(gb_py.PyExc_TypeError, "headers must be a list");
+    Py_ssize_t n = gb_py.PyList_Size(headers);
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *pair = gb_py.PyList_GetItemRef(headers, i);
+        bool ok = pair && gb__add_field(a, b, pair, add);
+        gb__py_drop(pair);
+        if (!ok) return false;
+    }
+    return true;
 }
 
 // A path without its escapes, which are decoded into `to`, where it has any.
@@ -7147,6 +7140,22 @@ static gb_slice gb__percent_decode(gb_slice raw, char to[GB_MAX_REQUEST_LINE])
 // >>wsgi
 // PEP 3333, whole.
 
+// What is set and looked up for every request.
+#define GB__WSGI_NAMES(X)                                                                          \
+    X(REQUEST_METHOD, "REQUEST_METHOD")                                                            \
+    X(PATH_INFO, "PATH_INFO")                                                                      \
+    X(QUERY_STRING, "QUERY_STRING")                                                                \
+    X(REQUEST_URI, "REQUEST_URI")                                                                  \
+    X(SERVER_PROTOCOL, "SERVER_PROTOCOL")                                                          \
+    X(REMOTE_ADDR, "REMOTE_ADDR")                                                                  \
+    X(REMOTE_PORT, "REMOTE_PORT")                                                                  \
+    X(INPUT, "wsgi.input")                                                                         \
+    X(CLOSE, "close")
+
+#define GB__WSGI_NAME(name, text) GB__NAME_##name,
+enum { GB__WSGI_NAMES(GB__WSGI_NAME) GB__NAME_COUNT };
+#undef GB__WSGI_NAME
+
 // Fields that most clients send: their env keys are made once. The first two have no HTTP_.
 enum { GB__CONTENT_LENGTH, GB__CONTENT_TYPE, GB__HOST };
 #define GB__FIELD(text) {text, sizeof text - 1}
@@ -7164,9 +7173,11 @@ static const gb_slice gb__common_fields[] = {
 typedef struct gb__wsgi {
     gb__app *app;
     PyInterpreterState *interpreter;
-    PyObject *common[GB__COMMON_FIELDS];
-    PyObject *bytes_io, *stream;  // borrowed, as is list's type
-    PyTypeObject *request_type, *list_type;
+    PyObject *names[GB__NAME_COUNT];
+    PyObject *common[GB__COMMON_FIELDS];  // the keys of those
+    PyTypeObject *request_type;
+    PyTypeObject *list_type;  // this and the rest are borrowed
+    PyObject *environ, *bytes_io, *stream;
     _Atomic(struct gb__wsgi_call *) left;  // calls whose threads have ended
 } gb__wsgi;
 
@@ -7235,8 +7246,7 @@ static gb__wsgi_call *gb__wsgi_take(PyObject *self)
         if (h->serial == h->call->serial) return h->call;
         pthread_mutex_unlock(&h->call->lock);
     }
-    gb_py.PyErr_SetString(gb_py.PyExc_RuntimeError, "the request of this object is over");
-    return NULL;
+    return gb__raise(gb_py.PyExc_RuntimeError, "the request of this object is over"), NULL;
 }
 
 // ---- wsgi.input ---------------------------------------------------------------------------------
@@ -7289,37 +7299,19 @@ static bool gb__wsgi_add_text(gb__buf *b, PyObject *text)
     if (!utf8) return false;
     bool ascii = true;
     for (Py_ssize_t i = 0; i < len; i++) ascii &= (unsigned char)utf8[i] < 0x80;
-    if (ascii) {
-        gb__buf_add(b, utf8, (size_t)len);
-    } else {
-        char *bytes;
-        PyObject *latin1 = gb_py.PyUnicode_AsLatin1String(text);
-        if (!latin1) return false;
-        if (!gb_py.PyBytes_AsStringAndSize(latin1, &bytes, &len))
-            gb__buf_add(b, bytes, (size_t)len);
-        gb_py.Py_DecRef(latin1);
-    }
-    if (b->failed) gb_py.PyErr_NoMemory();
-    return !b->failed;
+    if (ascii) return gb__buf_add(b, utf8, (size_t)len), true;
+    PyObject *latin1 = gb_py.PyUnicode_AsLatin1String(text);
+    bool ok = latin1 && gb__add_bytes(b, latin1);
+    gb__py_drop(latin1);
+    return ok;
 }
 
-static void gb__wsgi_warn(gb_slice name)
+static void gb__wsgi_warn(const char *field)
 {
     static atomic_flag warned = ATOMIC_FLAG_INIT;
     if (!atomic_flag_test_and_set(&warned))
-        fprintf(stderr, "gilbench: the application's field %.*s was dropped, as every one that is "
-                "about the connection: that is the server's (PEP 3333)\n",
-                (int)name.len, name.data);
-}
-
-static bool gb__wsgi_add_field(gb__wsgi_call *c, PyObject *pair)
-{
-    gb_slice name, value;
-    if (!gb__py_is(pair, GB__PY_TUPLE_SUBCLASS) || gb_py.PyTuple_Size(pair) != 2)
-        return gb__raise(gb_py.PyExc_TypeError, "headers must be (name, value) tuples");
-    int fate = gb__add_field(&c->answer, &c->fields, pair, gb__wsgi_add_text, &name, &value);
-    if (fate == GB__FIELD_DROP && gb__is_hop_by_hop(name)) gb__wsgi_warn(name);
-    return fate != GB__FIELD_BAD;
+        fprintf(stderr, "gilbench: the application's field %s was dropped, as every one that is "
+                "about the connection: that is the server's (PEP 3333)\n", field);
 }
 
 static bool gb__wsgi_set_status(gb__wsgi_call *c, PyObject *status)
@@ -7341,16 +7333,10 @@ static bool gb__wsgi_set_head(gb__wsgi_call *c, PyObject *status, PyObject *head
 {
     c->fields.len = 0;
     c->answer = (gb__answer){0};
-    if (!gb__wsgi_set_status(c, status)) return false;
-    if (!gb__py_is(headers, GB__PY_LIST_SUBCLASS))
-        return gb__raise(gb_py.PyExc_TypeError, "headers must be a list");
-    Py_ssize_t n = gb_py.PyList_Size(headers);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *pair = gb_py.PyList_GetItemRef(headers, i);
-        bool ok = pair && gb__wsgi_add_field(c, pair);
-        gb__py_drop(pair);
-        if (!ok) return false;
-    }
+    if (!gb__wsgi_set_status(c, status) ||
+        !gb__add_fields(&c->answer, &c->fields, headers, gb__wsgi_add_text))
+        return false;
+    if (*c->answer.dropped) gb__wsgi_warn(c->answer.dropped);
     return true;
 }
 
@@ -7524,7 +7510,7 @@ static void gb__wsgi_close(gb__wsgi_call *c, PyObject *result, bool answered)
 {
     if (gb_py.Py_TYPE(result) == c->wsgi->list_type) return;  // it has none
     PyObject *raised = gb_py.PyErr_GetRaisedException(), *close = NULL;
-    if (gb_py.PyObject_GetOptionalAttr(result, c->wsgi->app->names[GB__NAME_CLOSE], &close) > 0) {
+    if (gb_py.PyObject_GetOptionalAttr(result, c->wsgi->names[GB__NAME_CLOSE], &close) > 0) {
         if (answered) gb__wsgi_finish(c);
         PyObject *done = gb_py.PyObject_CallNoArgs(close);
         if (!done) gb_py.PyErr_WriteUnraisable(close);
@@ -7605,7 +7591,7 @@ static bool gb__wsgi_set_field(gb__wsgi_call *c, PyObject *env, gb_slice name, g
 
 static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
 {
-    PyObject *const *names = c->wsgi->app->names;
+    PyObject *const *names = c->wsgi->names;
     gb_exchange *x = c->x;
     const gb__request *r = x->request;
     gb_slice method = gb_request_method(x), query = gb_request_query(x);
@@ -7668,9 +7654,15 @@ static void gb__wsgi_handle_request(void *local, gb_exchange *x)
 
 // ---- setting up ---------------------------------------------------------------------------------
 
-static bool gb__wsgi_make_keys(gb__wsgi *w)
+// Interned, all of them: such strings are immortal in a free-threaded build, where the threads
+// would count references to these in every request.
+static bool gb__wsgi_make_names(gb__wsgi *w)
 {
     gb__buf text = {0};
+#define GB__WSGI_NAME(name, text)                                                                  \
+    w->names[GB__NAME_##name] = gb_py.PyUnicode_InternFromString(text);
+    GB__WSGI_NAMES(GB__WSGI_NAME)
+#undef GB__WSGI_NAME
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) {
         const char *variable = gb__wsgi_field_variable(&text, gb__common_fields[i]);
         if (variable && i <= GB__CONTENT_TYPE) variable += strlen("HTTP_");
@@ -7680,7 +7672,7 @@ static bool gb__wsgi_make_keys(gb__wsgi *w)
     return !gb_py.PyErr_Occurred();
 }
 
-static bool gb__wsgi_make_types(gb__wsgi *w)
+static bool gb__wsgi_make_type(gb__wsgi *w)
 {
     // Slot numbers of CPython's stable ABI (Include/typeslots.h).
     enum { TP_CALL = 50, TP_METHODS = 64 };
@@ -7693,19 +7685,7 @@ static bool gb__wsgi_make_types(gb__wsgi *w)
     PyType_Slot slots[] = {{TP_CALL, call}, {TP_METHODS, methods}, {0, NULL}};
     PyType_Spec spec = {"gilbench.request", -(int)sizeof(gb__wsgi_handle), 0, 0, slots};
     w->request_type = (PyTypeObject *)gb_py.PyType_FromSpec(&spec);
-    PyObject *list = gb_py.PyList_New(0);
-    w->list_type = list ? gb_py.Py_TYPE(list) : NULL;
-    gb__py_drop(list);
-    return w->request_type && w->list_type;
-}
-
-// What env has in most requests. Each thread makes its own, so that free-threaded threads
-// don't count references to the same objects.
-static PyObject *gb__wsgi_base_environ(const gb__wsgi *w, const gb_server *server)
-{
-    PyObject *make = gb_py.PyDict_GetItemString(w->app->bootstrap, "environ");
-    return gb_py.PyObject_CallMethod(make, "__call__", "siii", server->host, server->port,
-                                     server->place.multithread, server->place.multiprocess);
+    return w->request_type;
 }
 
 static void gb__wsgi_leave(void *local)
@@ -7735,7 +7715,10 @@ static bool gb__wsgi_enter(void *self, const gb_server *server, void **local, gb
     c->wsgi = w;
     pthread_mutex_init(&c->lock, NULL);
     gb_py.PyEval_RestoreThread(c->state);
-    c->env = gb__wsgi_base_environ(w, server);
+    // What env has in most requests. Each thread makes its own, so that free-threaded threads
+    // don't count references to the same objects.
+    c->env = gb_py.PyObject_CallMethod(w->environ, "__call__", "siii", server->host, server->port,
+                                       server->place.multithread, server->place.multiprocess);
     bool ok = c->env != NULL;
     if (!ok) gb__py_fail(error, GB_APP, "can't prepare a thread");
     gb_py.PyEval_SaveThread();
@@ -7747,9 +7730,12 @@ static bool gb__wsgi_enter(void *self, const gb_server *server, void **local, gb
 static gb_code gb__wsgi_open(gb__wsgi *w, gb__app *app, gb__gateway *gateway, gb_error *error)
 {
     *w = (gb__wsgi){.app = app, .interpreter = gb_py.PyInterpreterState_Get(),
+                    .list_type = (PyTypeObject *)gb_py.PyDict_GetItemString(
+                        gb_py.PyEval_GetBuiltins(), "list"),
+                    .environ = gb_py.PyDict_GetItemString(app->bootstrap, "environ"),
                     .bytes_io = gb_py.PyDict_GetItemString(app->bootstrap, "BytesIO"),
                     .stream = gb_py.PyDict_GetItemString(app->bootstrap, "stream")};
-    if (!gb__wsgi_make_keys(w) || !gb__wsgi_make_types(w))
+    if (!gb__wsgi_make_names(w) || !gb__wsgi_make_type(w))
         return gb__py_fail(error, GB_APP, "can't prepare WSGI");
     *gateway = (gb__gateway){.self = w, .enter = gb__wsgi_enter, .leave = gb__wsgi_leave,
                              .handle = gb__wsgi_handle_request};
@@ -7758,6 +7744,7 @@ static gb_code gb__wsgi_open(gb__wsgi *w, gb__app *app, gb__gateway *gateway, gb
 
 static void gb__wsgi_shut(gb__wsgi *w)
 {
+    for (size_t i = 0; i < GB__NAME_COUNT; i++) gb__py_drop(w->names[i]);
     for (size_t i = 0; i < GB__COMMON_FIELDS; i++) gb__py_drop(w->common[i]);
     gb__py_drop((PyObject *)w->request_type);
 }
@@ -7783,11 +7770,11 @@ GB__OPTIMIZE_LESS
 // in the loop of their request. Everything of a worker belongs to its thread, functions and types
 // included, so that several of them can run in one free-threaded interpreter.
 
-// Run once a worker.
+// Run once a worker. What waits to send yields first, also where nobody listens any more: others
+// are to run.
 static const char gb__asgi_bootstrap[] =
-    "import asyncio, importlib, sys\n"
-    "from asyncio import Task, sleep\n"
-    "from types import MethodType\n"
+    "import importlib, sys\n"
+    "from asyncio import Event, Queue, Runner, Task, sleep, wait\n"
     "async def receive(call):\n"
     "    while (piece := call.receive()) is None:\n"
     "        await call.wait()\n"
@@ -7795,56 +7782,56 @@ static const char gb__asgi_bootstrap[] =
     "        return {'type': 'http.disconnect'}\n"
     "    return {'type': 'http.request', 'body': piece, 'more_body': call.has_more()}\n"
     "async def send(call, message):\n"
-    "    if call.send(message):\n"
-    "        await sleep(0)  # others are to run, also where nobody listens any more\n"
+    "    kind = message['type']\n"
+    "    if kind == 'http.response.start':\n"
+    "        headers = [*map(tuple, message.get('headers', ()))]\n"
+    "        full = call.start(message['status'], headers)\n"
+    "    elif kind == 'http.response.body':\n"
+    "        full = call.body(message.get('body', b''), message.get('more_body'))\n"
+    "    else:\n"
+    "        raise RuntimeError(f'{kind!r} is no message of an answer')\n"
+    "    if full:\n"
+    "        await sleep(0)\n"
     "        while call.is_full():\n"
     "            await call.wait()\n"
     "async def run(app, scope, call):\n"
     "    try:\n"
-    "        await app(scope, MethodType(receive, call), MethodType(send, call))\n"
+    "        await app(scope, receive.__get__(call), send.__get__(call))\n"
     "    except BaseException as error:\n"
     "        call.end(error)\n"
     "    else:\n"
     "        call.end(None)\n"
     "class Worker:\n"
-    "    Event = asyncio.Event\n"
+    "    Event = Event\n"
     "    def __init__(self, app, loop, host, port):\n"
     "        module = importlib.import_module(loop)\n"
-    "        self.runner = asyncio.Runner(loop_factory=module.new_event_loop)\n"
+    "        self.runner = Runner(loop_factory=module.new_event_loop)\n"
     "        self.loop = self.runner.get_loop()\n"
-    "        self.app, self.state, self.supported, self.problem = app, {}, True, None\n"
-    "        self.server, self.descriptor = (host, port), None\n"
+    "        self.app, self.state, self.server = app, {}, (host, port)\n"
+    "        self.problem = self.descriptor = None\n"
     "    async def lifespan(self):\n"
     "        scope = {'type': 'lifespan', 'state': self.state,\n"
     "                 'asgi': {'version': '3.0', 'spec_version': '2.0'}}\n"
     "        try:\n"
     "            await self.app(scope, self.inbox.get, self.send)\n"
     "        except Exception as error:\n"
-    "            if self.started.is_set() and self.problem is None:\n"
+    "            if self.started.is_set() and not self.problem:\n"
     "                sys.excepthook(type(error), error, error.__traceback__)\n"
     "        finally:\n"
-    "            self.supported = False\n"
     "            self.started.set()\n"
     "    async def send(self, message):\n"
     "        event = message['type']\n"
-    "        if event in ('lifespan.startup.failed', 'lifespan.shutdown.failed'):\n"
-    "            self.problem = message.get('message', '').strip() or 'no reason given'\n"
     "        if event.startswith('lifespan.startup.'):\n"
     "            self.started.set()\n"
     "        elif not event.startswith('lifespan.shutdown.'):\n"
     "            raise RuntimeError(f'{event!r} is no message of a lifespan')\n"
-    "    async def startup(self):\n"
-    "        self.inbox, self.started = asyncio.Queue(), asyncio.Event()\n"
-    "        self.task = asyncio.create_task(self.lifespan())\n"
-    "        self.inbox.put_nowait({'type': 'lifespan.startup'})\n"
-    "        await self.started.wait()\n"
-    "    async def shutdown(self):\n"
-    "        self.inbox.put_nowait({'type': 'lifespan.shutdown'})\n"
-    "        await asyncio.wait((self.task,), timeout=5)\n"
-    "        if self.problem is not None:\n"
-    "            print('the application did not shut down:', self.problem, file=sys.stderr)\n"
+    "        if event.endswith('.failed'):\n"
+    "            self.problem = message.get('message', '').strip() or 'no reason given'\n"
     "    def start(self):\n"
-    "        self.runner.run(self.startup())\n"
+    "        self.inbox, self.started = Queue(), Event()\n"
+    "        self.inbox.put_nowait({'type': 'lifespan.startup'})\n"
+    "        self.task = self.loop.create_task(self.lifespan())\n"
+    "        self.runner.run(self.started.wait())\n"
     "        *more, last = (self.problem or '').splitlines() or [None]\n"
     "        if more:\n"
     "            print(self.problem, file=sys.stderr)\n"
@@ -7870,11 +7857,13 @@ static const char gb__asgi_bootstrap[] =
     "    def stop(self):\n"
     "        if self.descriptor is not None:\n"
     "            self.loop.remove_reader(self.descriptor)\n"
-    "        try:\n"
-    "            if self.supported and self.problem is None:\n"
-    "                self.runner.run(self.shutdown())\n"
-    "        finally:\n"
-    "            self.runner.close()\n";
+    "        with self.runner:\n"
+    "            if self.task.done() or self.problem:\n"
+    "                return\n"
+    "            self.inbox.put_nowait({'type': 'lifespan.shutdown'})\n"
+    "            self.runner.run(wait((self.task,), timeout=5))\n"
+    "            if self.problem:\n"
+    "                print('the application did not shut down:', self.problem, file=sys.stderr)\n";
 
 typedef struct gb__asgi {
     gb__app *app;
@@ -8022,75 +8011,13 @@ static PyObject *gb__asgi_has_more(PyObject *self, PyObject *unused)
 
 // ---- send ---------------------------------------------------------------------------------------
 
-static bool gb__asgi_is(PyObject *text, const char *literal)
-{
-    return gb_py.PyUnicode_EqualToUTF8AndSize(text, literal, (Py_ssize_t)strlen(literal));
-}
-
-// A value of the message, a new reference; NULL with *value where it has none. False: an exception.
-static bool gb__asgi_get(gb__asgi_call *c, PyObject *message, int name, PyObject **value)
-{
-    return gb_py.PyDict_GetItemRef(message, c->worker->asgi->app->names[name], value) >= 0;
-}
-
-static bool gb__asgi_add_bytes(gb__buf *b, PyObject *bytes)
-{
-    char *data;
-    Py_ssize_t len;
-    if (gb_py.PyBytes_AsStringAndSize(bytes, &data, &len) < 0) return false;
-    gb__buf_add(b, data, (size_t)len);
-    return true;
-}
-
-static bool gb__asgi_add_field(gb__asgi_call *c, PyObject *pair)
-{
-    gb_slice name, value;
-    if (gb_py.PyTuple_Size(pair) != 2) return gb__reject("a header must have a name and a value");
-    int fate = gb__add_field(&c->answer, &c->fields, pair, gb__asgi_add_bytes, &name, &value);
-    // Of the connection the application may say that it is to end.
-    if (fate == GB__FIELD_DROP && gb__slice_is_nocase(name, "connection"))
-        c->x->close |= gb__slice_is_nocase(gb__slice_trim(value), "close");
-    return fate != GB__FIELD_BAD;
-}
-
-static bool gb__asgi_add_fields(gb__asgi_call *c, PyObject *headers)
-{
-    PyObject *iterator = gb_py.PyObject_GetIter(headers), *item;
-    bool ok = iterator != NULL;
-    while (ok && (item = gb_py.PyIter_Next(iterator))) {
-        PyObject *pair = gb_py.PySequence_Tuple(item);  // the same, where it is one
-        ok = pair && gb__asgi_add_field(c, pair);
-        gb__py_drop(pair);
-        gb_py.Py_DecRef(item);
-    }
-    gb__py_drop(iterator);
-    return ok && !gb_py.PyErr_Occurred();
-}
-
 static bool gb__asgi_set_status(gb__asgi_call *c, PyObject *status)
 {
-    long code = status ? gb_py.PyLong_AsLong(status) : 0;
+    long code = gb_py.PyLong_AsLong(status);
     if (gb_py.PyErr_Occurred()) return false;
     if (code < 200 || code > 999) return gb__reject("the status must be from 200 to 999");
     c->answer = (gb__answer){.status = (int)code};
     return true;
-}
-
-static bool gb__asgi_send_start(gb__asgi_call *c, PyObject *message)
-{
-    PyObject *status = NULL, *headers = NULL;
-    if (c->stage != GB__ASGI_START)
-        return gb__raise(gb_py.PyExc_RuntimeError, "http.response.start was sent already");
-    c->fields.len = 0;
-    bool ok = gb__asgi_get(c, message, GB__NAME_STATUS, &status) &&
-              gb__asgi_set_status(c, status) &&
-              gb__asgi_get(c, message, GB__NAME_HEADERS, &headers) &&
-              (!headers || gb__asgi_add_fields(c, headers));
-    gb__py_drop(status);
-    gb__py_drop(headers);
-    c->answer.fields = (gb_slice){c->fields.data, c->fields.len};
-    if (ok) c->stage = GB__ASGI_BODY;
-    return ok;
 }
 
 // Writes a piece of the body, with the head before the first and the end behind the last.
@@ -8121,10 +8048,10 @@ static bool gb__asgi_is_short(const gb__asgi_call *c, size_t len, bool more)
 
 static bool gb__asgi_send_bytes(gb__asgi_call *c, PyObject *bytes, bool more)
 {
-    char *data = NULL;
-    Py_ssize_t len = 0;
+    char *data;
+    Py_ssize_t len;
     gb_exchange *x = c->x;
-    if (bytes && gb_py.PyBytes_AsStringAndSize(bytes, &data, &len) < 0) return false;
+    if (gb_py.PyBytes_AsStringAndSize(bytes, &data, &len) < 0) return false;
     if (gb__asgi_is_short(c, (size_t)len, more))
         return gb__raise(gb_py.PyExc_RuntimeError, "the body is shorter than its Content-Length");
     gb__lap(x, GB__PHASE_APP);
@@ -8135,48 +8062,50 @@ static bool gb__asgi_send_bytes(gb__asgi_call *c, PyObject *bytes, bool more)
     return true;
 }
 
-static bool gb__asgi_send_body(gb__asgi_call *c, PyObject *message)
+// What comes behind a complete answer, or for nobody, is ignored.
+static bool gb__asgi_is_open(const gb__asgi_call *c)
 {
-    PyObject *body = NULL, *more_body = NULL;
+    return c->x && c->stage != GB__ASGI_DONE;
+}
+
+// Whether to wait before the next message.
+static PyObject *gb__asgi_sent(const gb__asgi_call *c)
+{
+    return gb_py.PyBool_FromLong(c->x ? c->x->unsent.len > 0 : c->stage != GB__ASGI_DONE);
+}
+
+static PyObject *gb__asgi_send_start(PyObject *self, PyObject *arguments)
+{
+    PyObject *status, *headers;
+    gb__asgi_call *c = gb__asgi_call_of(self);
+    if (!c || !gb_py.PyArg_UnpackTuple(arguments, "start", 2, 2, &status, &headers)) return NULL;
+    if (!gb__asgi_is_open(c)) return gb__asgi_sent(c);
+    if (c->stage != GB__ASGI_START)
+        return gb__raise(gb_py.PyExc_RuntimeError, "http.response.start was sent already"), NULL;
+    c->fields.len = 0;
+    if (!gb__asgi_set_status(c, status) ||
+        !gb__add_fields(&c->answer, &c->fields, headers, gb__add_bytes))
+        return NULL;
+    c->answer.fields = (gb_slice){c->fields.data, c->fields.len};
+    c->x->close |= c->answer.closes;
+    c->stage = GB__ASGI_BODY;
+    return gb__asgi_sent(c);
+}
+
+static PyObject *gb__asgi_send_body(PyObject *self, PyObject *arguments)
+{
+    PyObject *body, *more_body;
+    gb__asgi_call *c = gb__asgi_call_of(self);
+    if (!c || !gb_py.PyArg_UnpackTuple(arguments, "body", 2, 2, &body, &more_body)) return NULL;
+    if (!gb__asgi_is_open(c)) return gb__asgi_sent(c);
     if (c->stage != GB__ASGI_BODY)
         return gb__raise(gb_py.PyExc_RuntimeError,
-                         "http.response.body came before http.response.start");
-    bool ok = gb__asgi_get(c, message, GB__NAME_BODY, &body) &&
-              gb__asgi_get(c, message, GB__NAME_MORE_BODY, &more_body);
-    int more = ok && more_body ? gb_py.PyObject_IsTrue(more_body) : 0;
-    if (ok && body && !gb__py_is(body, GB__PY_BYTES_SUBCLASS)) {
-        PyObject *bytes = gb_py.PyBytes_FromObject(body);  // of a bytearray or a memoryview
-        gb_py.Py_DecRef(body);
-        ok = (body = bytes);
-    }
-    ok = ok && more >= 0 && gb__asgi_send_bytes(c, body, more);
-    gb__py_drop(body);
-    gb__py_drop(more_body);
-    return ok;
-}
-
-static bool gb__asgi_send_message(gb__asgi_call *c, PyObject *message)
-{
-    PyObject *type = NULL;
-    if (!gb__py_is(message, GB__PY_DICT_SUBCLASS))
-        return gb__raise(gb_py.PyExc_TypeError, "a message must be a dict");
-    if (!gb__asgi_get(c, message, GB__NAME_TYPE, &type)) return false;
-    bool text = type && gb__py_is(type, GB__PY_UNICODE_SUBCLASS), ok;
-    if (text && gb__asgi_is(type, "http.response.start")) ok = gb__asgi_send_start(c, message);
-    else if (text && gb__asgi_is(type, "http.response.body")) ok = gb__asgi_send_body(c, message);
-    else ok = gb__raise(gb_py.PyExc_RuntimeError, "a message's type must be http.response.start or "
-                        "http.response.body");
-    gb__py_drop(type);
-    return ok;
-}
-
-// Whether to wait. What comes behind a complete answer, or for nobody, is ignored.
-static PyObject *gb__asgi_send(PyObject *self, PyObject *message)
-{
-    gb__asgi_call *c = gb__asgi_call_of(self);
-    if (!c) return NULL;
-    if (c->x && c->stage != GB__ASGI_DONE && !gb__asgi_send_message(c, message)) return NULL;
-    return gb_py.PyBool_FromLong(c->x ? c->x->unsent.len > 0 : c->stage != GB__ASGI_DONE);
+                         "http.response.body came before http.response.start"), NULL;
+    int more = gb_py.PyObject_IsTrue(more_body);
+    PyObject *bytes = more < 0 ? NULL : gb_py.PyBytes_FromObject(body);  // itself, where it is some
+    bool ok = bytes && gb__asgi_send_bytes(c, bytes, more);
+    gb__py_drop(bytes);
+    return ok ? gb__asgi_sent(c) : NULL;
 }
 
 static PyObject *gb__asgi_is_full(PyObject *self, PyObject *unused)
@@ -8423,7 +8352,8 @@ static bool gb__asgi_make_type(gb__asgi_worker *w)
     enum { TP_DEALLOC = 52, TP_METHODS = 64, DISALLOW_INSTANTIATION = 1 << 7 };
     static PyMethodDef methods[] = {{"receive", gb__asgi_receive, GB__METH_NOARGS, NULL},
                                     {"has_more", gb__asgi_has_more, GB__METH_NOARGS, NULL},
-                                    {"send", gb__asgi_send, GB__METH_O, NULL},
+                                    {"start", gb__asgi_send_start, GB__METH_VARARGS, NULL},
+                                    {"body", gb__asgi_send_body, GB__METH_VARARGS, NULL},
                                     {"is_full", gb__asgi_is_full, GB__METH_NOARGS, NULL},
                                     {"wait", gb__asgi_wait, GB__METH_NOARGS, NULL},
                                     {"end", gb__asgi_end, GB__METH_O, NULL},

@@ -336,8 +336,8 @@ sub test_mistakes {
     like($stderr, qr/Traceback.*ValueError: \Q$_\E/s, "stderr has the traceback: $_")
         for 'before the start', 'after the start';
     is_deeply(json(get($s, '/misuse')),
-        [qw(RuntimeError RuntimeError RuntimeError TypeError RuntimeError ValueError TypeError
-            ValueError ValueError TypeError ValueError ValueError RuntimeError TypeError)],
+        [qw(RuntimeError RuntimeError KeyError TypeError RuntimeError KeyError TypeError
+            ValueError TypeError TypeError ValueError ValueError RuntimeError TypeError)],
         'messages out of order, of no type, and with headers that can not be');
 }
 

@@ -286,7 +286,7 @@ async def keeps(scope, receive, send):
 @atexit.register
 def at_exit():
     for receive, send in kept[:1]:
-        print('atexit:', outcome(receive().send, None), outcome(send({}).send, None), file=sys.stderr)
+        print('atexit:', outcome(receive().send, None), outcome(send({'type': 'http.response.body'}).send, None), file=sys.stderr)
 
 
 # ---- mistakes

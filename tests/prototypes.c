@@ -101,9 +101,6 @@ _Static_assert(offsetof(PyType_Spec, slots) == offsetof(gb_PyType_Spec, slots), 
     X(GB__METH_O, METH_O)                                                                          \
     X(GB__PY_LIST_SUBCLASS, Py_TPFLAGS_LIST_SUBCLASS)                                              \
     X(GB__PY_TUPLE_SUBCLASS, Py_TPFLAGS_TUPLE_SUBCLASS)                                            \
-    X(GB__PY_BYTES_SUBCLASS, Py_TPFLAGS_BYTES_SUBCLASS)                                            \
-    X(GB__PY_UNICODE_SUBCLASS, Py_TPFLAGS_UNICODE_SUBCLASS)                                        \
-    X(GB__PY_DICT_SUBCLASS, Py_TPFLAGS_DICT_SUBCLASS)                                              \
     X(50, Py_tp_call)                                                                              \
     X(52, Py_tp_dealloc)                                                                           \
     X(62, Py_tp_iter)                                                                              \
