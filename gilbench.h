@@ -1581,7 +1581,8 @@ typedef char gb__small[32];
 // A figure for people: three significant digits, or the whole part where that shows more.
 static const char *gb__number(gb__small text, double value)
 {
-    int digits = value >= 99.95 ? 0 : value >= 9.995 ? 1 : value >= 0.9995 ? 2 : value > 0 ? 3 : 0;
+    double size = fabs(value);
+    int digits = size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : size > 0 ? 3 : 0;
     if (value < 999.5 || !(value < 1e12)) {
         snprintf(text, sizeof(gb__small), !isfinite(value) ? "-" : value < 1e12 ? "%.*f" : "%.*g",
                  digits, value);
@@ -12571,9 +12572,10 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         gb__warn(r, "%s: the GIL came back (%s does not declare that it runs without): its rows "
                  "say nothing about free-threading", variant, modules);
     if (outliers)
-        gb__warn(r, "%s: %zu of %zu rounds are far from the median of %s req/s, the farthest "
-                 "with %s (they count)", c->id, outliers, c->round_count, gb__number(a, median),
-                 gb__number(b, farthest));
+        gb__warn(r, "%s: %zu of %zu rounds %s far from the median of %s req/s, the farthest with "
+                 "%s (%s)", c->id, outliers, c->round_count, outliers == 1 ? "is" : "are",
+                 gb__number(a, median), gb__number(b, farthest),
+                 outliers == 1 ? "it counts" : "they count");
     gb__warn_rate(r, c);
     gb__warn_answers(r, c);
     if (unsettled)
@@ -13603,9 +13605,8 @@ static void gb__tell_figure(gb__sentences *a, gb_interval i, const char *unit)
 static bool gb__is_row(const gb_result *r, const gb_cell *first, const gb_cell *c)
 {
     double rps = c->summary[GB_RPS].median;
-    return !strcmp(c->scenario, first->scenario) && !*c->server && rps > 0 && isfinite(rps) &&
-           c->connections == first->connections && c->server_cpus == first->server_cpus &&
-           gb__first_round(c) && !gb__gil_is_back(r, c);
+    return !strcmp(c->scenario, first->scenario) && gb__same_load(c, first) && !*c->server &&
+           rps > 0 && isfinite(rps) && gb__first_round(c) && !gb__gil_is_back(r, c);
 }
 
 // Its place in a->builds; -1: it is of none of them.
@@ -13742,8 +13743,10 @@ static void gb__say_own(gb__sentences *a, const gb__ladder *l)
 // The winners' rows are of rounds that didn't choose them.
 static void gb__say_best(gb__sentences *a, const gb__ladder *l)
 {
+    const bool jobs = l->first->interface == GB_TASK;
     static const gb_metric metrics[] = {GB_RPS, GB_LATENCY_P99, GB_MEMORY};
-    static const char *const of[] = {" the requests", " the p99", " the memory"};
+    const char *const of[] = {jobs ? " the jobs" : " the requests", " the p99", " the memory"};
+    const size_t first = l->metric != GB_RPS;  // a rate fixes the requests
     const gb_cell *rows[2];
     gb__phrase topology;
     for (int build = 0; build < 2; build++) {
@@ -13756,13 +13759,13 @@ static void gb__say_best(gb__sentences *a, const gb__ladder *l)
     for (int build = 0; build < 2; build++) {
         const gb_cell *c = rows[build];
         gb__small rps, p99, mb;
-        gb__words(a, "%s %s with %s: %s req/s, p99 %s ms, %s MB", build ? ";" : ":", c->python,
+        gb__words(a, "%s %s with %s: %s %s/s, p99 %s ms, %s MB", build ? ";" : ":", c->python,
                   gb__topology_words(c, topology), gb__number(rps, c->summary[GB_RPS].median),
-                  gb__number(p99, c->summary[GB_LATENCY_P99].median),
+                  jobs ? "jobs" : "req", gb__number(p99, c->summary[GB_LATENCY_P99].median),
                   gb__number(mb, c->summary[GB_MEMORY].median));
     }
-    for (size_t i = 0; i < 3; i++) {
-        gb__words(a, i ? "; " : ". That is ");
+    for (size_t i = first; i < 3; i++) {
+        gb__words(a, i > first ? "; " : ". That is ");
         gb__tell_ratio(a, rows[0], rows[1], metrics[i], of[i]);
     }
     gb__words(a, ".");
@@ -14070,16 +14073,16 @@ static void gb__say_scenarios(gb__sentences *a)
 static void gb__say_changes(gb__sentences *a)
 {
     const gb_result *r = a->result;
-    size_t n[4] = {0}, all = 0;
+    size_t n[4] = {0};
     for (size_t i = 0; i < r->comparison_count; i++) {
         const gb_comparison *k = &r->comparisons[i];
         const gb_cell *c = gb__find_cell(r, k->candidate), *b = gb__find_cell(r, k->baseline);
         if (!c || !b || !strcmp(c->source, b->source)) continue;
         if (strcmp(k->metric, gb__metrics[c->rate > 0 ? GB_LATENCY_P99 : GB_RPS].name)) continue;
         n[k->verdict]++;
-        all++;
     }
-    gb__begin(a);
+    size_t all = n[GB_FASTER] + n[GB_SLOWER] + n[GB_NO_DIFFERENCE] + n[GB_UNCLEAR];
+    if (!all || !gb__begin(a)) return;
     gb__words(a, "Against the first result, of %zu row%s that both have: %zu faster, %zu slower, "
               "%zu no difference, %zu unclear.", all, &"s"[all == 1], n[GB_FASTER], n[GB_SLOWER],
               n[GB_NO_DIFFERENCE], n[GB_UNCLEAR]);

@@ -381,7 +381,8 @@ static void test_numbers(void)
                    {9.994, "9.99"}, {9.996, "10.0"},
                    {12.34, "12.3"}, {99.96, "100"},
                    {123.4, "123"}, {999.4, "999"}, {999.6, "1,000"}, {41200, "41,200"},
-                   {1234567, "1,234,567"}, {NAN, "-"}, {INFINITY, "-"}, {1e300, "1e+300"}};
+                   {1234567, "1,234,567"}, {-0.0123, "-0.012"}, {-5.6, "-5.60"},
+                   {NAN, "-"}, {INFINITY, "-"}, {1e300, "1e+300"}};
     gb__small text;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         is_str(gb__number(text, numbers[i].value), numbers[i].text, "%g", numbers[i].value);
