@@ -13214,8 +13214,9 @@ static void gb__warn_session(gb_result *into, const gb_result *from, const char 
     gb__warn_other(into, source, "frequency governor", a->governor, b->governor);
     gb__warn_other(into, source, "version of gilbench", into->gilbench, from->gilbench);
     gb__warn_other_figure(into, source, "number of CPUs", a->cpus, b->cpus);
-    gb__warn_other_figure(into, source, "number of GB", (double)(a->memory / 1000000000),
-                          (double)(b->memory / 1000000000));
+    gb__warn_other_figure(into, source, "number of GB of memory",
+                          (int)((double)a->memory / 1e9 + 0.5),
+                          (int)((double)b->memory / 1e9 + 0.5));
     if (!(m->duration_s > 0 && n->duration_s > 0)) return;  // an older file doesn't say how
     gb__warn_other(into, source, "event loop", m->loop, n->loop);
     gb__warn_other(into, source, "expected text", m->expect, n->expect);
