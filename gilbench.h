@@ -9989,6 +9989,7 @@ static bool gb__wait_sign(const gb_service *s, double patience_s)
     return true;
 }
 
+// What the child has told of is its failure here, and stays in the reply.
 static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s,
                               const char *remedy, gb_error *error)
 {
@@ -10004,8 +10005,8 @@ static gb_code gb__wait_reply(gb_service *s, gb__reply *reply, double patience_s
                         (n < 0 && errno == EINTR)))
         if (n > 0) at += n;
     gb__stats_open(&reply->stats);
-    if (at == end) return GB_OK;
-    return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
+    if (at != end) return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
+    return reply->error.code ? gb__fail(error, reply->error.code, "%s", reply->error.text) : GB_OK;
 }
 
 static gb_code gb__ask(gb_service *s, char what, gb__reply *reply, gb_error *error)
@@ -10013,12 +10014,7 @@ static gb_code gb__ask(gb_service *s, char what, gb__reply *reply, gb_error *err
     if (s->socket < 0) return GB_OK;  // somebody else's server answers HTTP only
     if (send(s->socket, &what, 1, MSG_NOSIGNAL) != 1)
         return gb__fail(error, GB_MEASUREMENT, "the server's process has ended");
-    gb_code code = gb__wait_reply(s, reply, GB__STOP_PATIENCE_S, "", error);
-    if (!code && reply->error.code) {
-        code = reply->error.code;
-        *error = reply->error;
-    }
-    return code;
+    return gb__wait_reply(s, reply, GB__STOP_PATIENCE_S, "", error);
 }
 
 // The child's status once it has ended; -1 when it didn't within its time and was killed.
@@ -10603,16 +10599,13 @@ static gb_code gb__service_await(gb_service *s, gb_error *error)
 {
     gb__reply reply = {0};
     gb_code code = gb__wait_reply(s, &reply, GB__START_PATIENCE_S, GB__SERVES_ITSELF, error);
-    if (!code && !reply.error.code) {
-        s->port = reply.port;
-        return GB_OK;
-    }
-    if (!code && error) *error = reply.error;
+    s->port = reply.port;
+    if (!code) return GB_OK;
     close(s->socket);
-    int status = gb__reap(s->pid, code ? 0.2 : GB__STOP_PATIENCE_S);
-    if (code && status > 0) code = gb__describe_end(status, error);
+    int status = gb__reap(s->pid, reply.error.code ? GB__STOP_PATIENCE_S : 0.2);
+    if (!reply.error.code && status > 0) gb__describe_end(status, error);
     s->pid = 0;
-    return code ? code : reply.error.code;
+    return code;
 }
 
 // ================================================================================================
@@ -11387,10 +11380,8 @@ static gb_code gb__task_order(gb__order *o, const gb_task_config *config, gb_err
     if (!config->python || !config->python->usable)
         return gb__fail(error, GB_NO_PYTHON, "%s", config->python ? config->python->problem
                                                                   : "no interpreter to measure");
-    if (child.workers < 1 || child.workers > GB_MAX_WORKERS)
-        return gb__fail(error, GB_USAGE, "%d workers: from 1 to %d can work", child.workers,
-                        GB_MAX_WORKERS);
-    gb_code code = source ? GB_OK : gb__check_task(task, config->split, error);
+    gb_code code = gb__check_service(&child, error);
+    if (!code && !source) code = gb__check_task(task, config->split, error);
     if (!code) code = gb__order_make(o, &child, error);
     if (code) return code;
     o->split = config->split;
@@ -11402,14 +11393,7 @@ static gb_code gb__task_order(gb__order *o, const gb_task_config *config, gb_err
     return GB_OK;
 }
 
-// The child's next reply, however long that takes.
-static gb_code gb__task_reply(gb__measuring *m, gb_error *error)
-{
-    gb_code code = gb__wait_reply(m->service, &m->reply, 1e6, "", error);
-    if (code || !m->reply.error.code) return code;
-    *error = m->reply.error;
-    return error->code;
-}
+#define GB__TASK_PATIENCE_S 1e6  // a job may take as long as it likes
 
 // Jobs are what requests are elsewhere, and the end of the last is that of the window.
 static gb_code gb__task_fill(gb__measuring *m, const gb_task_config *config, gb_error *error)
@@ -11441,12 +11425,13 @@ static gb_code gb__task_fill(gb__measuring *m, const gb_task_config *config, gb_
 static gb_code gb__task_measure(gb__measuring *m, const gb_task_config *config, gb_error *error)
 {
     const char go = GB__ASK_GO;
-    gb_code code = gb__task_reply(m, error);
+    gb_code code = gb__wait_reply(m->service, &m->reply, GB__TASK_PATIENCE_S, "", error);
     if (code) return code;
     gb__on_window(m, false);
     if (!m->code && send(m->service->socket, &go, 1, MSG_NOSIGNAL) != 1)
         m->code = gb__fail(&m->error, GB_MEASUREMENT, "the task's process has ended");
-    if (!m->code) m->code = gb__task_reply(m, &m->error);
+    if (!m->code)
+        m->code = gb__wait_reply(m->service, &m->reply, GB__TASK_PATIENCE_S, "", &m->error);
     gb__on_window(m, true);
     if (!m->code) return gb__task_fill(m, config, error);
     *error = m->error;
