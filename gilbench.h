@@ -9864,7 +9864,7 @@ static bool gb__tell(int socket, const gb__reply *reply)
     return true;
 }
 
-// The next thing the parent asks; GB__ASK_STOP when it is gone, too.
+// The next thing the parent asks; GB__ASK_STOP when it has hung up or is gone.
 static char gb__hear(int socket)
 {
     char ask;
@@ -10749,14 +10749,14 @@ static gb_code gb__group_ask(gb__group *g, char ask, gb__window_stats *stats, gb
     return GB_OK;
 }
 
+// A worker ends when its parent is gone for it, whatever it was telling.
 static gb_code gb__group_stop(gb__group *g, gb_error *error)
 {
-    const char stop = GB__ASK_STOP;
     gb_code code = GB_OK;
     gb__begin_stop(g->dispatcher.stop_event);
     gb__dispatcher_join(&g->dispatcher);
     for (int i = 0; i < g->count; i++)
-        if (g->workers[i].pid) send(g->workers[i].socket, &stop, 1, MSG_NOSIGNAL);
+        if (g->workers[i].pid) shutdown(g->workers[i].socket, SHUT_RDWR);
     for (int i = 0; i < g->count; i++) {
         gb_service *w = &g->workers[i];
         if (!w->pid) continue;
@@ -10984,13 +10984,12 @@ GB_API int gb_service_pid(const gb_service *service)
 // *late tells that it had to be killed, which is no failure.
 static gb_code gb__service_end(gb_service *service, double patience_s, bool *late, gb_error *error)
 {
-    char stop = GB__ASK_STOP;
     gb_code code;
     *late = false;
     if (service->socket < 0) {
         code = gb__peer_stop(service, late, error);
     } else {
-        send(service->socket, &stop, 1, MSG_NOSIGNAL);
+        shutdown(service->socket, SHUT_RDWR);
         int status = gb__reap(service->pid, patience_s);
         *late = gb__ended_late(status);
         code = gb__describe_end(status, error);

@@ -190,6 +190,13 @@ subtest 'a worker that ends while serving' => sub {
 
 subtest 'an application that does not come up' => sub {
     save('broken.py', "import nothing_of_that_name\n");
+    save('unstarted.py', <<"PYTHON");
+import atexit
+atexit.register(lambda: open('$top/ends', 'a').write('x'))
+async def app(scope, receive, send):
+    await receive()
+    await send({'type': 'lifespan.startup.failed', 'message': 'no database today'})
+PYTHON
     for my $model (sort keys %models) {
         my @options = (@gil, '--workers', 3, '--worker-model', $model);
         my $s = serve(@options, '--app', "$top/broken.py:app");
@@ -197,9 +204,13 @@ subtest 'an application that does not come up' => sub {
         is(scalar(() = slurp($s->{err}) =~ /^gilbench: .*nothing_of_that_name/mg), 1, 'one line');
         is(scalar(() = slurp($s->{err}) =~ /^Traceback/mg), $model eq 'processes-each' ? 3 : 1,
             'and one traceback each that loads it');
-        $s = serve(@options, '--app', "$app:no_start", '--interface', 'asgi');
+        unlink "$top/ends";
+        $s = serve(@options, '--app', "$top/unstarted.py:app", '--interface', 'asgi');
         is(ended($s), 1, "$model: no startup, status 1");
         like(slurp($s->{err}), qr/^gilbench: .*no database today/m, 'its message');
+        my $loads = $models{$model}[1];
+        is(length slurp("$top/ends"), $loads + ($model eq 'processes' ? 3 : 0),
+            'none of them had to be killed');
     }
 };
 

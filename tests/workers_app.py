@@ -51,8 +51,3 @@ async def asgi(scope, receive, send):
     await send({'type': 'http.response.start', 'status': 200,
                 'headers': [(b'content-length', str(len(body)).encode())]})
     await send({'type': 'http.response.body', 'body': body})
-
-
-async def no_start(scope, receive, send):
-    await receive()
-    await send({'type': 'lifespan.startup.failed', 'message': 'no database today'})
