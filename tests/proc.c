@@ -549,6 +549,7 @@ static void test_sampler(void)
     s.rescan = 0;
     gb__sample(&s);
     ok(s.rss_last > before + 62 * MIB, "then they are in it");
+    tell(&f, 'k');
     close(f.to);
     waitpid(f.child, NULL, 0);
     s.samples = s.rss_sum = 0;

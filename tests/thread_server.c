@@ -1,6 +1,6 @@
 // The server and its clients in one process: handlers that read bodies; clients that are slow,
-// quiet, many or gone; stopping under load. Timeouts are short where one must pass; nothing asserts
-// that something was quick.
+// quiet, many or gone; stopping under load; servers as workers of one process. Timeouts are short
+// where one must pass; nothing asserts that something was quick.
 #define GILBENCH_IMPLEMENTATION
 #include "gilbench.h"
 #include "tap.h"
@@ -927,6 +927,80 @@ static int open_descriptors(void)
     return n;
 }
 
+// ---- groups of threads in one process, fed by a dispatcher ----
+
+#define WORKERS 3
+
+static gb_load_result load_workers(int port, int connections)
+{
+    char url[64];
+    gb_error error = {0};
+    gb_load_result result = {0};
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/json", port);
+    gb_load_config config = {.url = url, .connections = connections, .duration_s = 0.3,
+                             .warmup_s = 0.05};
+    if (gb_load(&config, &result, &error)) diag("load: %s", error.text);
+    return result;
+}
+
+static void test_workers(int threads)
+{
+    gb__hosted h;
+    gb_error error = {0};
+    gb_service_config config = {.app = "builtin:c", .workers = WORKERS,
+                                .worker_model = GB_THREADS, .server = {.threads = threads}};
+    gb_code code = gb__hosted_start(&h, &config, NULL, &error);
+    if (!ok(!code, "%d workers of %d threads start", WORKERS, threads)) diag("%s", error.text);
+    gb__hosted_window_begin(&h, NULL);
+    gb_load_result result = load_workers(gb__hosted_port(&h), 30);
+    ok(result.requests > 0, "they answer");
+    static gb__window_stats stats;
+    stats = (gb__window_stats){0};
+    gb__hosted_stats(&h, &stats);
+    is_u64((uint64_t)stats.workers, WORKERS, "each tells");
+    for (int i = 0; i < WORKERS; i++) ok(stats.requests[i] > 0, "worker %d has answered", i + 1);
+    gb_load_free(&result);
+    ok(gb__hosted_stop(&h), "they stop");
+}
+
+static void *load_meanwhile(void *arg)
+{
+    gb_load_result result = load_workers(*(int *)arg, 12);
+    gb_load_free(&result);
+    return NULL;
+}
+
+static void test_workers_again(void)
+{
+    int stopped = 0;
+    for (int i = 0; i < 8; i++) {
+        gb__hosted h;
+        gb_error error = {0};
+        pthread_t client;
+        gb_service_config config = {.app = "builtin:c", .workers = WORKERS,
+                                    .worker_model = GB_THREADS, .server = {.threads = 1 + i % 2}};
+        if (gb__hosted_start(&h, &config, NULL, &error)) diag("%s", error.text);
+        int port = gb__hosted_port(&h);
+        bool loaded = i % 2 && !pthread_create(&client, NULL, load_meanwhile, &port);
+        if (loaded) gb__sleep_until(gb_now_ns() + GB__NS / 10);
+        stopped += gb__hosted_stop(&h);
+        if (loaded) pthread_join(client, NULL);
+    }
+    is_u64((uint64_t)stopped, 8, "stops, also under load");
+}
+
+static void test_workers_port(void)
+{
+    gb__hosted h;
+    gb_error error = {0};
+    int fd = gb__listen("127.0.0.1", 0, &error);
+    gb_service_config config = {.app = "builtin:c", .workers = WORKERS,
+                                .server = {.port = gb__bound_port(fd)}};
+    ok(gb__hosted_start(&h, &config, NULL, &error) == GB_NETWORK, "a port that is taken is refused");
+    gb__hosted_stop(&h);
+    close(fd);
+}
+
 int main(void)
 {
     several_mib = pattern(4 * MIB);
@@ -959,6 +1033,10 @@ int main(void)
     test_overdue(2);
     test_computing();
     test_timed();
+    test_workers(1);
+    test_workers(4);
+    test_workers_again();
+    test_workers_port();
     is_u64((uint64_t)open_descriptors(), (uint64_t)before, "no descriptor is left open");
     free(several_mib);
     return tap_end();
