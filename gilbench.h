@@ -823,7 +823,7 @@ typedef struct PyInterpreterConfig {
     X(void, PyErr_SetString, (PyObject *, const char *))                                           \
     X(PyObject *, PyErr_Format, (PyObject *, const char *, ...))                                   \
     X(PyObject *, PyErr_NoMemory, (void))                                                          \
-    X(int, PyErr_ExceptionMatches, (PyObject *))                                                   \
+    X(int, PyErr_GivenExceptionMatches, (PyObject *, PyObject *))                                  \
     X(PyObject *, PyErr_GetRaisedException, (void))                                                \
     X(void, PyErr_SetRaisedException, (PyObject *))                                                \
     X(void, PyErr_WriteUnraisable, (PyObject *))                                                   \
@@ -7057,6 +7057,11 @@ static int gb__check_field(gb__answer *a, gb_slice name, gb_slice value)
     return GB__FIELD_KEEP;
 }
 
+static PyObject *gb__latin1(gb_slice s)
+{
+    return gb_py.PyUnicode_DecodeLatin1(s.data, (Py_ssize_t)s.len, NULL);
+}
+
 static bool gb__add_bytes(gb__buf *b, PyObject *bytes)
 {
     char *data;
@@ -7179,7 +7184,7 @@ typedef struct gb__wsgi_call {
     bool started;            // start_response was called
     bool composes;           // adds the pieces of the body up, all of which are small
     gb__answer answer;
-    gb__buf status, fields;
+    gb__buf status, fields;  // env's uncommon names, too, while it is made
 } gb__wsgi_call;
 
 // What the application has of it holds this, behind whatever a PyObject is in this build.
@@ -7504,31 +7509,12 @@ static void gb__wsgi_close(gb__wsgi_call *c, PyObject *result, bool answered)
     if (raised) gb_py.PyErr_SetRaisedException(raised);
 }
 
-static void gb__wsgi_failed(gb__wsgi_call *c)
-{
-    gb__py_show();
-    // With the head on its way there is only one way to tell the client: a truncated answer.
-    if (c->x->state <= GB__ANSWER_COMPOSED) c->x->state = GB__ANSWER_NONE;
-    else c->x->state = GB__ANSWER_FAILED;
-}
-
 // ================================================================================================
 // >>environ
 // The rest of WSGI: a request's environ, one call of the application, and what a thread and an
 // interpreter need for it.
 
 // ---- env ----------------------------------------------------------------------------------------
-
-static PyObject *gb__wsgi_text(gb_slice s)
-{
-    return gb_py.PyUnicode_DecodeLatin1(s.data, (Py_ssize_t)s.len, NULL);
-}
-
-static PyObject *gb__wsgi_path(gb_slice raw)
-{
-    char decoded[GB_MAX_REQUEST_LINE];
-    return gb__wsgi_text(gb__percent_decode(raw, decoded));
-}
 
 static const char *gb__wsgi_field_variable(gb__buf *text, gb_slice name)
 {
@@ -7543,32 +7529,26 @@ static const char *gb__wsgi_field_variable(gb__buf *text, gb_slice name)
     return text->data;
 }
 
-static PyObject *gb__wsgi_field_key(gb__wsgi_call *c, gb_slice name)
-{
-    int common = gb__find_name(name, gb__common_fields, GB__COMMON_FIELDS);
-    PyObject *key = common >= 0 ? c->wsgi->common[common] : NULL;
-    if (key) return gb_py.Py_IncRef(key), key;
-    const char *variable = gb__wsgi_field_variable(&c->fields, name);  // not in use yet
-    return variable ? gb_py.PyUnicode_FromString(variable) : NULL;
-}
-
 static bool gb__wsgi_set_field(gb__wsgi_call *c, PyObject *env, gb_slice name, gb_slice value)
 {
     // "a_b" and "a-b" would be the same variable, and only one of them has passed whatever stands
     // before the server.
     if (memchr(name.data, '_', name.len)) return true;
-    PyObject *key = gb__wsgi_field_key(c, name), *before = NULL;
-    PyObject *text = key ? gb__wsgi_text(value) : NULL;
+    int common = gb__find_name(name, gb__common_fields, GB__COMMON_FIELDS);
+    const char *variable = common < 0 ? gb__wsgi_field_variable(&c->fields, name) : NULL;
+    PyObject *made = variable ? gb_py.PyUnicode_FromString(variable) : NULL, *before = NULL;
+    PyObject *key = common < 0 ? made : c->wsgi->common[common];
+    PyObject *text = key ? gb__latin1(value) : NULL;
     int there = text ? gb_py.PyDict_SetDefaultRef(env, key, text, &before) : -1;
     // What is there twice is one value with a comma (RFC 9110, 5.3), but for cookies, and for the
     // one Content-Length, which may be there twice with the same value.
     const char *both = gb__slice_is_nocase(name, "cookie") ? "%U; %U" : "%U,%U";
-    if (there > 0 && key != c->wsgi->common[GB__CONTENT_LENGTH] &&
+    if (there > 0 && common != GB__CONTENT_LENGTH &&
         !gb__set(env, key, gb_py.PyUnicode_FromFormat(both, before, text)))
         there = -1;
     gb__py_drop(before);
     gb__py_drop(text);
-    gb__py_drop(key);
+    gb__py_drop(made);
     return there >= 0;
 }
 
@@ -7577,25 +7557,27 @@ static PyObject *gb__wsgi_environ(gb__wsgi_call *c)
     PyObject *const *names = c->wsgi->names;
     gb_exchange *x = c->x;
     const gb__request *r = x->request;
+    char decoded[GB_MAX_REQUEST_LINE];
+    gb_slice path = gb__percent_decode(gb_request_path(x), decoded);
     gb_slice method = gb_request_method(x), query = gb_request_query(x);
     PyObject *env = gb_py.PyDict_Copy(c->env);
     if (!env) return NULL;
     bool ok =
         (gb__slice_is(method, "GET") ||
-         gb__set(env, names[GB__NAME_REQUEST_METHOD], gb__wsgi_text(method))) &&
-        gb__set(env, names[GB__NAME_PATH_INFO], gb__wsgi_path(gb_request_path(x))) &&
-        gb__set(env, names[GB__NAME_REQUEST_URI], gb__wsgi_text(r->target)) &&
-        gb__set(env, names[GB__NAME_REMOTE_ADDR], gb__wsgi_text(gb__slice(x->conn->peer))) &&
-        gb__set(env, names[GB__NAME_REMOTE_PORT], gb__wsgi_text(gb__slice(x->conn->peer_port))) &&
-        (!query.len || gb__set(env, names[GB__NAME_QUERY_STRING], gb__wsgi_text(query))) &&
+         gb__set(env, names[GB__NAME_REQUEST_METHOD], gb__latin1(method))) &&
+        gb__set(env, names[GB__NAME_PATH_INFO], gb__latin1(path)) &&
+        gb__set(env, names[GB__NAME_REQUEST_URI], gb__latin1(r->target)) &&
+        gb__set(env, names[GB__NAME_REMOTE_ADDR], gb__latin1(gb__slice(x->conn->peer))) &&
+        gb__set(env, names[GB__NAME_REMOTE_PORT], gb__latin1(gb__slice(x->conn->peer_port))) &&
+        (!query.len || gb__set(env, names[GB__NAME_QUERY_STRING], gb__latin1(query))) &&
         (r->minor || gb__set(env, names[GB__NAME_SERVER_PROTOCOL],
-                             gb__wsgi_text(gb__slice("HTTP/1.0")))) &&
+                             gb__latin1(gb__slice("HTTP/1.0")))) &&
         (gb__is_over(&x->body) || gb__set(env, names[GB__NAME_INPUT], gb__wsgi_input(c)));
     for (size_t i = 0; ok && i < r->field_count; i++)
         ok = gb__wsgi_set_field(c, env, r->fields[i].name, r->fields[i].value);
     // The authority of an absolute-form target replaces the Host field (RFC 9112, 3.2.2).
     if (ok && r->authority.len)
-        ok = gb__set(env, c->wsgi->common[GB__HOST], gb__wsgi_text(r->authority));
+        ok = gb__set(env, c->wsgi->common[GB__HOST], gb__latin1(r->authority));
     if (ok) return env;
     gb_py.Py_DecRef(env);
     return NULL;
@@ -7628,7 +7610,11 @@ static void gb__wsgi_handle_request(void *local, gb_exchange *x)
     gb__wsgi_lock(c);
     c->serial++;
     pthread_mutex_unlock(&c->lock);
-    if (!ok) gb__wsgi_failed(c);
+    if (!ok) {
+        gb__py_show();
+        // With the head on its way there is only one way to tell the client: a truncated answer.
+        x->state = x->state <= GB__ANSWER_COMPOSED ? GB__ANSWER_NONE : GB__ANSWER_FAILED;
+    }
     gb__detach(x);
     if (!ok || x->state == GB__ANSWER_FAILED) return;
     if (x->state != GB__ANSWER_FINISHED) gb__answer_end(x);
@@ -7819,10 +7805,10 @@ static const char gb__asgi_bootstrap[] =
     "        if more:\n"
     "            print(self.problem, file=sys.stderr)\n"
     "        return last\n"
-    "    def request(self, call, method, version, path, raw_path, query, headers, client):\n"
+    "    def request(self, call, method, version, path, raw_path, query, headers, *client):\n"
     "        scope = {'type': 'http', 'asgi': {'version': '3.0', 'spec_version': '2.3'},\n"
     "                 'http_version': version, 'server': self.server, 'client': client,\n"
-    "                 'scheme': 'http', 'method': method, 'root_path': '', 'path': path,\n"
+    "                 'scheme': 'http', 'method': method.upper(), 'root_path': '', 'path': path,\n"
     "                 'raw_path': raw_path, 'query_string': query, 'headers': headers,\n"
     "                 'state': self.state.copy()}\n"
     "        return Task(run(self.app, scope, call), loop=self.loop, eager_start=True)\n"
@@ -8100,13 +8086,6 @@ static PyObject *gb__asgi_is_full(PyObject *self, PyObject *unused)
 
 // ---- the scope ----------------------------------------------------------------------------------
 
-static PyObject *gb__asgi_path(gb_slice raw)
-{
-    char decoded[GB_MAX_REQUEST_LINE];
-    gb_slice path = gb__percent_decode(raw, decoded);
-    return gb_py.PyUnicode_DecodeUTF8(path.data, (Py_ssize_t)path.len, "replace");
-}
-
 // A new reference. The name is made lower case in the request's own bytes: CPython shares its short
 // bytes objects, so nothing may ever be written into one.
 static PyObject *gb__asgi_field_name(const gb_exchange *x, gb_slice name)
@@ -8146,26 +8125,6 @@ static PyObject *gb__asgi_headers(const gb_exchange *x)
     return NULL;
 }
 
-static PyObject *gb__asgi_client(const gb__conn *c)
-{
-    PyObject *host = gb_py.PyUnicode_FromString(c->peer);
-    PyObject *port = gb_py.PyLong_FromLong(strtol(c->peer_port, NULL, 10));
-    PyObject *pair = host && port ? gb_py.PyTuple_Pack(2, host, port) : NULL;
-    gb__py_drop(host);
-    gb__py_drop(port);
-    return pair;
-}
-
-static PyObject *gb__asgi_method_name(const gb_exchange *x)
-{
-    gb_slice method = x->request->method;
-    char *name = x->in->data + (method.data - x->in->data);
-    size_t len = method.len;
-    for (size_t i = 0; i < len; i++)
-        if (name[i] >= 'a' && name[i] <= 'z') name[i] = (char)(name[i] - 'a' + 'A');
-    return gb_py.PyUnicode_DecodeLatin1(name, (Py_ssize_t)len, NULL);
-}
-
 // ---- one request --------------------------------------------------------------------------------
 
 // What CPython and its libraries say of an object that belongs to another event loop.
@@ -8195,10 +8154,7 @@ static bool gb__asgi_is_of_leaving(const gb__asgi_call *c, PyObject *raised)
 {
     bool answered = c->stage == GB__ASGI_DONE;
     if (!c->told && (c->x || answered)) return false;
-    gb_py.Py_IncRef(raised);
-    gb_py.PyErr_SetRaisedException(raised);
-    bool of_system = gb_py.PyErr_ExceptionMatches(gb_py.PyExc_OSError);
-    gb_py.PyErr_Clear();
+    bool of_system = gb_py.PyErr_GivenExceptionMatches(raised, gb_py.PyExc_OSError);
     return of_system || (!answered && c->told && !c->received);
 }
 
@@ -8244,13 +8200,16 @@ static PyObject *gb__asgi_end(PyObject *self, PyObject *raised)
 static PyObject *gb__asgi_start(gb__asgi_call *c)
 {
     const gb_exchange *x = c->x;
-    gb_slice path = gb_request_path(x);
+    char decoded[GB_MAX_REQUEST_LINE];
+    gb_slice raw = gb_request_path(x), path = gb__percent_decode(raw, decoded);
     gb_py.Py_IncRef(c->object);
-    PyObject *arguments[] = {c->object, gb__asgi_method_name(x),
-                             gb_py.PyUnicode_FromString(x->minor ? "1.1" : "1.0"),
-                             gb__asgi_path(path), gb__asgi_bytes(path),
-                             gb__asgi_bytes(gb_request_query(x)), gb__asgi_headers(x),
-                             gb__asgi_client(x->conn)};
+    PyObject *arguments[] = {
+        c->object, gb__latin1(gb_request_method(x)),
+        gb__latin1(gb__slice(x->minor ? "1.1" : "1.0")),
+        gb_py.PyUnicode_DecodeUTF8(path.data, (Py_ssize_t)path.len, "replace"), gb__asgi_bytes(raw),
+        gb__asgi_bytes(gb_request_query(x)), gb__asgi_headers(x),
+        gb__latin1(gb__slice(x->conn->peer)),
+        gb_py.PyLong_FromLong(strtol(x->conn->peer_port, NULL, 10))};
     size_t count = sizeof arguments / sizeof(PyObject *), made = 0;
     for (size_t i = 0; i < count; i++) made += arguments[i] != NULL;
     PyObject *task = made == count
@@ -8287,9 +8246,7 @@ static PyObject *gb__asgi_turn(PyObject *self, PyObject *unused)
     (void)unused;
     if (gb__loop_turn(w->thread) || w->drained) return gb__py_new_none();
     w->drained = true;
-    if (!w->running) gb__asgi_finish_if_drained(w);
-    else return gb_py.PyObject_CallMethod(w->python, "finish", "i", GB__STOP_GRACE_S);
-    return gb__py_new_none();
+    return gb_py.PyObject_CallMethod(w->python, "finish", "i", w->running ? GB__STOP_GRACE_S : 0);
 }
 
 static void gb__asgi_run(void *local, gb__thread *thread)
@@ -9500,10 +9457,9 @@ static _Atomic uint64_t gb__gc_collections, gb__gc_pause_ns;
 static PyObject *gb__gc_event(PyObject *self, PyObject *arguments)
 {
     static _Thread_local uint64_t began;
-    PyObject *phase = NULL, *info = NULL;
+    PyObject *phase = gb_py.PyTuple_GetItem(arguments, 0);
+    const char *text = phase ? gb_py.PyUnicode_AsUTF8AndSize(phase, NULL) : NULL;
     (void)self;
-    if (!gb_py.PyArg_UnpackTuple(arguments, "gc", 2, 2, &phase, &info)) return NULL;
-    const char *text = gb_py.PyUnicode_AsUTF8AndSize(phase, NULL);
     atomic_store(&gb__collecting, text && !strcmp(text, "start"));
     if (atomic_load(&gb__collecting)) {
         began = gb_now_ns();
