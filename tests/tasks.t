@@ -17,6 +17,8 @@ def share(share, shares):
     return sum(range(share, 20000, shares))
 def bad():
     raise ValueError('planted')
+def second(share, shares):
+    if share: raise ValueError('planted')
 def exits():
     sys.exit(3)
 def dies():
@@ -64,6 +66,7 @@ like(slurp('work.html'), qr{mine\.py:work}, 'HTML has it');
 my $text = slurp('work.json');
 for my $host (qw(ann bob cyd)) {
     (my $theirs = $text) =~ s{"hostname": ?"[^"]*"}{"hostname": "$host"};
+    $theirs =~ s{"cpus": ?\d+}{"cpus": 2};
     save("$host.json", $theirs);
 }
 my @class = map { "$_.json" } qw(ann bob cyd);
@@ -81,6 +84,18 @@ like($page, qr{<li><b>median of all</b>: \d\.\d\dx</li>\n</ul>},
     'with the median, from which none differs');
 like($page, qr{<li><b>cyd\.json</b>: fewer than 6 rounds}, 'with its warnings');
 unlike($page, qr{\@(?:ann|bob|cyd)}, 'and nobody is held against another');
+like($page, qr{<h2>cpu-mine\S+ mine\.py:work: a thread a CPU, },
+    'as many threads as CPUs are one question');
+unlike($page, qr{different from}, 'and none is said to differ');
+my $dan = decode_json(slurp('cyd.json'));
+$dan->{host}{hostname} = 'dan';
+for my $ratio (map { $_->{ratio} } @{$dan->{comparisons}}) {
+    $_ *= 1000 for $ratio->{median}, @{$ratio->{ci95}};
+}
+save('dan.json', encode_json($dan));
+said($gilbench, 'report', @class, 'dan.json', '--html', 'class.html');
+is(scalar(() = slurp('class.html') =~ m{<li><b>different from it</b>: dan\.json \d}g), 8,
+    'one whose interval is beside the median of all is named');
 ($out) = said($gilbench, 'report', 'ann.json', 'ann.json', 'ann.json');
 like($out, qr{\@ann}, 'those of one machine are, as ever');
 
@@ -91,11 +106,12 @@ is($r->{cells}[0]{rounds}[0]{requests}, 1, 'are one job');
 is($r->{cells}[0]{rounds}[0]{answer}, '99990000', 'of which the first worker has the first share');
 
 # A worker that fails is no fast worker.
-for (['bad', qr{worker [12]: ValueError: planted}], ['exits', qr{worker [12]: SystemExit: 3}],
+for (['bad', qr{worker [12]: ValueError: planted}],
+    ['second', qr{worker 2: ValueError: planted}, '--split'], ['exits', qr{worker [12]: SystemExit: 3}],
     ['dies', qr{process was ended by signal 6}], ['none', qr{no attribute 'none'}]) {
-    my ($name, $why) = @$_;
+    my ($name, $why, @how) = @$_;
     (undef, $err, $status, $r) = measured("$name.json", '--task', "mine.py:$name", '--threads', '2',
-        '--model', 'threads,processes');
+        '--model', 'threads,processes', @how);
     is($status, 1, "$name fails");
     like($err, qr{^gilbench: .*$why}m, 'and says why');
     is(scalar(grep { $_->{problem} } map { @{$_->{rounds}} } @{$r->{cells}}), 4, 'in every row');
@@ -110,7 +126,7 @@ for my $c (@{$r->{cells}}) {
     my ($want, $got) = ($answers{$c->{app}}, $c->{rounds}[0]{answer});
     is($got, $want, "$c->{id}: its answer");
 }
-like($out, qr{^fib and bubble: reported by M\. Grinberg}m, 'beside which what was published stands');
+like($out, qr{^fib and bubble: reported by M\. Grinberg}m, 'beside what was published of them');
 (undef, undef, $status, $r) = measured('shares.json', '--threads', '2', '--split',
     map { ('--task', $_) } grep { !/bubble/ } sort keys %answers);
 is($status, 0, 'all but bubble can be split');
