@@ -1,6 +1,6 @@
 # The labs compile, and each grades itself: as it is given and with a wrong solution it says what is
-# to do, with the right one PASS. GILBENCH_LABS=20 runs all of them so often, JOBS at a time, each on
-# two CPUs of its own where there are more than two; else three are run once.
+# to do, with the right one PASS. GILBENCH_LABS=20 runs all of them so often, JOBS at a time, which
+# part the CPUs: by default into two for each; else three are run once.
 use strict;
 use warnings;
 use FindBin;
@@ -78,11 +78,12 @@ sub built {
     return { lab => $lab, variant => $variant, program => $program, good => 0 };
 }
 
-# The next of them in a place, which has the CPUs that no other place has.
+# The next of them in a place, which has CPUs that no other place has, where there are enough.
 sub begin {
     my ($place, $of) = @_;
-    my @own = @cpus[2 * $place, 2 * $place + 1];
-    my @on = @cpus > 2 && defined $own[1] ? ('taskset', '-c', join ',', @own) : ();
+    my $n = int(@cpus / $jobs);
+    my @on = $n < 2 || $jobs < 2 ? ()
+        : ('taskset', '-c', join ',', @cpus[$n * $place .. $n * $place + $n - 1]);
     return { %{start(@on, $of->{program})}, of => $of, until => time + 300 };
 }
 
