@@ -15882,7 +15882,7 @@ enum { GB__LONGEST_NAME = 180 };
 
 // A file's name from the id of element n. "/" becomes "~"; an id that needed more than that, or is
 // too long, is told from others by "+n". Neither character is left of any id, so no two are equal.
-static void gb__add_file_name(gb__buf *b, const char *id, size_t n)
+static void gb__file_name(char name[GB__LONGEST_NAME + 24], const char *id, size_t n)
 {
     size_t len = strlen(id);
     bool fine = len && len <= GB__LONGEST_NAME && *id != '.' && *id != '-';
@@ -15891,24 +15891,20 @@ static void gb__add_file_name(gb__buf *b, const char *id, size_t n)
         bool usual = (isascii(id[i]) && isalnum(id[i])) || strchr("._-@,=", id[i]);
         bool keep = usual && (i || fine);
         fine &= keep || id[i] == '/';
-        gb__buf_add(b, keep ? &id[i] : id[i] == '/' ? "~" : "_", 1);
+        name[i] = keep ? id[i] : id[i] == '/' ? '~' : '_';
     }
-    if (!fine) gb__buf_printf(b, "+%zu", n + 1);
+    name[len] = 0;
+    if (!fine) snprintf(name + len, 24, "+%zu", n + 1);
 }
 
 static FILE *gb__create_in(const char *directory, const char *id, size_t n, const char *end,
                            gb_error *error)
 {
-    gb__buf path = {0};
-    FILE *out = NULL;
-    gb__buf_str(&path, directory);
-    gb__buf_str(&path, "/");
-    gb__add_file_name(&path, id, n);
-    gb__buf_str(&path, end);
-    if (path.failed) gb__fail_memory(error);
-    else if (!(out = fopen(path.data, "we")))
-        gb__fail(error, GB_SYSTEM, "%.900s: %s", path.data, strerror(errno));
-    gb__buf_free(&path);
+    char path[GB_PATH], name[GB__LONGEST_NAME + 24];
+    gb__file_name(name, id, n);
+    errno = ENAMETOOLONG;
+    FILE *out = gb__path(path, "%s/%s%s", directory, name, end) ? fopen(path, "we") : NULL;
+    if (!out) gb__fail(error, GB_SYSTEM, "%.900s: %s", path, strerror(errno));
     return out;
 }
 
@@ -16129,18 +16125,17 @@ enum {
     GB__BESIDE = 10
 };
 
-// A build's colour and shape, by its number, so that nobody needs the colour; behind those are the
-// control's, and those of a limit, which has no marks.
+// A build's colour and shape, by its number, so that nobody needs the colour; the last is that of a
+// limit, which has no marks.
 enum { GB__LOOKS = 5 };
 
 static const struct {
     const char *class, *shape;
-} gb__looks[GB__LOOKS + 2] = {{"b0", "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0"},
+} gb__looks[GB__LOOKS + 1] = {{"b0", "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0"},
                               {"b1", "M-3.5-3.5h7v7h-7z"},
                               {"b2", "M0-5L5 4H-5z"},
                               {"b3", "M0-5L5 0 0 5-5 0z"},
                               {"b4", "M0 5L5-4H-5z"},
-                              {"k", "M-4-4L4 4M-4 4L4-4"},
                               {"k", "M0 0"}};
 
 typedef struct gb__point {
@@ -16342,12 +16337,6 @@ static void gb__chart_draw(gb__chart *k, gb__buf *b)
 // What a page has of a scenario: one picture, req/s against the CPUs that the server had or, where
 // all rows had as many, against what serves.
 
-static size_t gb__look(const gb_result *r, const gb_cell *c)
-{
-    const gb_python *python = gb__find_python(r, c->python);
-    return python ? (size_t)(python - r->pythons) % GB__LOOKS : GB__LOOKS;
-}
-
 // A scenario's cells, and what of them there is several of, which is worth a word.
 typedef struct gb__scene {
     const gb_result *result;
@@ -16388,7 +16377,9 @@ static void gb__add_cell_point(gb__chart *k, const gb__scene *s, const gb_cell *
     bool several = c->workers > 1;
     char workers[32] = "", connections[32] = "";
     double cpus = gb__server_cpus(s->result, c->server_cpus);
-    gb__point p = {.look = gb__look(s->result, c), .outline = *c->server || several,
+    const gb_python *python = gb__find_python(s->result, c->python);
+    gb__point p = {.look = python ? (size_t)(python - s->result->pythons) % GB__LOOKS : 0,
+                   .outline = *c->server || several,
                    .x = s->cpus ? cpus : (double)c->workers * c->threads, .y = c->summary[GB_RPS]};
     gb__phrase name;
     gb_cell anywhere = *c;
@@ -16408,7 +16399,7 @@ static void gb__add_limit(gb__chart *k, const gb__scene *s)
 {
     const gb_cell *one = s->first;
     int cpus = gb__server_cpus(s->result, one->server_cpus), from = s->cpus ? cpus : 1;
-    gb__point p = {.look = GB__LOOKS + 1};
+    gb__point p = {.look = GB__LOOKS};
     if (!gb__is_busy(one) || one->threads * one->workers > 1) return;
     if (s->cpus)
         snprintf(p.name, sizeof p.name, "in proportion to %.64s on %d CPU%s", one->python, from,
@@ -16465,7 +16456,7 @@ static const char gb__style[] =
     "h2{font-size:1.3rem;line-height:1.3;margin:3.2rem 0 .6rem;padding-top:.9rem;"
     "border-top:1px solid var(--rule)}\n"
     "p,ul{margin:.5rem 0;max-width:46rem}\nul{padding-left:1.2rem}\nli{margin:.3rem 0}\n"
-    "a{color:var(--b0)}\nb,td,th{unicode-bidi:isolate}\n"
+    "b,td,th{unicode-bidi:isolate}\n"
     ".mute,caption{color:var(--mute);font-weight:400}\n"
     ".good{color:var(--good)}\n.bad{color:var(--bad)}\n.b0{--c:var(--b0)}.b1{--c:var(--b1)}"
     ".b2{--c:var(--b2)}.b3{--c:var(--b3)}.b4{--c:var(--b4)}.k{--c:var(--k)}\n"
@@ -16492,7 +16483,7 @@ static const char gb__picture_style[] =
     "svg{display:block;width:100%;height:auto;font-size:11px}.key{display:inline-block;"
     "width:1.9rem;height:.9rem;vertical-align:-.15rem}\n"
     "text{fill:var(--mute)}.e{text-anchor:end}.c{text-anchor:middle}\n"
-    ".m{fill:var(--c);stroke:var(--c)}.o .m,.k .m{fill:var(--bg);stroke-width:1.5}\n"
+    ".m{fill:var(--c);stroke:var(--c)}.o .m{fill:var(--bg);stroke-width:1.5}\n"
     ".l,path.w,.g,.x{fill:none;stroke:var(--c);stroke-width:1.6;stroke-linejoin:round}"
     "path.w{stroke-width:1.2}.g{stroke:var(--rule);stroke-width:1}"
     ".x{stroke:var(--mute);stroke-width:1}\n"
@@ -16813,18 +16804,16 @@ static size_t gb__warnings_like(const gb_result *r, size_t index)
 
 static void gb__add_warnings(gb__paper *p, const gb_result *r)
 {
-    char text[600];
+    char text[600], others[64];
     if (!r->warning_count) return;
     gb__buf_str(&p->text, "\n");
     gb__add_markup(p, "<h2>Warnings</h2>\n<ul>\n");
     for (size_t i = 0; i < r->warning_count; i++) {
         size_t more = gb__warnings_like(r, i);
         if (!more) continue;
-        int n = snprintf(text, sizeof text, "%s", r->warnings[i]);
         if (more > 1)
-            n += snprintf(text + n, sizeof text - (size_t)n, "; so in %zu row%s more", more - 1,
-                          &"s"[more == 2]);
-        snprintf(text + n, sizeof text - (size_t)n, ".");
+            snprintf(others, sizeof others, "; so in %zu row%s more", more - 1, &"s"[more == 2]);
+        snprintf(text, sizeof text, "%s%s.", r->warnings[i], more > 1 ? others : "");
         if (p->kind == GB__HTML) gb__add_sentence(p, text);
         else gb__add_item(p, "Warning", text);
     }

@@ -249,7 +249,7 @@ static void test_hostile(void)
         "&amp;&#60;&lt", "%s%n%d",
         "\xe6\xbc\xa2\xe5\xad\x97\xf0\x9f\x90\x8d\xe6\xbc\xa2\xe5\xad\x97\xf0\x9f\x90\x8d"};
     shape s = usual;
-    s.peers = 1;
+    s.peers = s.threads = 1;
     s.name = "plain";
     char *text = page(&s), *plain = tags_of(text);
     free(text);
@@ -321,7 +321,7 @@ static void test_sizes(void)
         {"no rounds", {.builds = 2, .threads = 2, .control = true, .scenario = "x"}},
         {"one build", {.builds = 1, .threads = 2, .rounds = 6, .latency = true, .scenario = "x"}},
         {"only the control", {.threads = 2, .rounds = 6, .control = true, .scenario = "x"}},
-        {"126 cells", {.builds = 6, .threads = 6, .peers = 2, .rounds = 2, .control = true,
+        {"57 cells", {.builds = 6, .threads = 3, .peers = 2, .rounds = 2, .control = true,
                        .timeline = true, .latency = true, .scenario = "article-wsgi-json"}}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         char *text = page(&sizes[i].shape);
