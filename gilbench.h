@@ -16825,10 +16825,10 @@ static void gb__add_warnings(gb__paper *p, const gb_result *r)
 // The time that waits are a share of: that of all requests in the server.
 static double gb__served_ms(const gb_round *r)
 {
-    double us = r->anatomy_us.read.mean + r->anatomy_us.attach_wait.mean + r->anatomy_us.app.mean +
-                r->anatomy_us.lock_wait.mean + r->anatomy_us.world_wait.mean +
-                r->anatomy_us.write.mean;
-    double waited = 0, ms = us * (double)r->requests / 1e3;
+    double us = 0, waited = 0;
+    for (int i = 0; i < GB__PHASES; i++)
+        if (i != GB__PHASE_OFF) us += gb__round_figure(r, gb__phases[i].offset);
+    double ms = us * (double)r->requests / 1e3;
     for (int i = 0; i <= GB_WAIT_EVENT; i++) waited += r->waits.ms[i];
     return waited > ms ? waited : ms;  // requests reach beyond the window
 }
