@@ -16261,8 +16261,8 @@ static void gb__chart_axes(const gb__chart *k, gb__buf *b)
     const double left = GB__LEFT - GB__BESIDE, right = GB__RIGHT + GB__BESIDE;
     gb__small text;
     double used = 0;
-    for (double tick = 0; tick <= k->top * 1.000001; tick += k->step) {
-        double y = gb__chart_y(k, tick);
+    for (int i = 0; i * k->step <= k->top * 1.000001; i++) {
+        double tick = i * k->step, y = gb__chart_y(k, tick);
         gb__svg_line(b, tick > 0 ? "g" : "x", left, y, right, y);
         gb__svg_text(b, "e", left - 6, y + 4, gb__tick_text(text, tick));
     }
