@@ -12296,6 +12296,47 @@ static gb_code gb__add_comparisons(gb_result *r, gb_error *error)
     return code;
 }
 
+// ---- where a request's time went ----------------------------------------------------------------
+
+static const struct {
+    size_t offset;
+    const char *words;
+} gb__phases[GB__PHASES] = {
+    {offsetof(gb_round, anatomy_us.read.mean), "reading it"},
+    {offsetof(gb_round, anatomy_us.attach_wait.mean), "waiting for the GIL"},
+    {offsetof(gb_round, anatomy_us.lock_wait.mean), "waiting for locks"},
+    {offsetof(gb_round, anatomy_us.world_wait.mean), "waiting for a stopped world"},
+    {offsetof(gb_round, anatomy_us.app.mean), "the application"},
+    {offsetof(gb_round, anatomy_us.off_cpu.mean), "the application, off the CPU"},
+    {offsetof(gb_round, anatomy_us.write.mean), "writing the answer"}};
+
+// Whether a figure, by its offset, can be seen of a cell: waits only where the interpreter can be
+// watched; the first for the GIL elsewhere, too, but not within an event loop.
+static bool gb__is_seen(const gb_cell *c, size_t offset)
+{
+    const size_t gil = offsetof(gb_round, anatomy_us.attach_wait), phase = sizeof(gb_phase);
+    const size_t others = offsetof(gb_round, anatomy_us.lock_wait);
+    bool of_gil = offset - gil < phase, all = false;
+    if (!of_gil && offset - others >= 3 * phase) return true;
+    for (size_t i = 0; i < c->round_count; i++) all |= c->rounds[i].all_waits;
+    return all || (of_gil && c->interface == GB_WSGI && !*c->server);
+}
+
+// The phases of a request, in us, and all of it; 0 where nothing is known.
+static double gb__anatomy(const gb_cell *c, double us[GB__PHASES])
+{
+    double all = 0;
+    for (int i = 0; i < GB__PHASES; i++) {
+        bool seen = gb__is_seen(c, gb__phases[i].offset);
+        us[i] = seen ? gb__median_at(c, gb__phases[i].offset) : 0;
+        if (!(us[i] > 0)) us[i] = 0;
+        if (i != GB__PHASE_OFF) all += us[i];
+    }
+    if (us[GB__PHASE_OFF] > us[GB__PHASE_APP]) us[GB__PHASE_OFF] = us[GB__PHASE_APP];
+    us[GB__PHASE_APP] -= us[GB__PHASE_OFF];
+    return isfinite(all) ? all : 0;
+}
+
 // ================================================================================================
 // >>fairness
 // What could make a comparison unfair, as warnings: the machine, the builds, the cells, and what
@@ -12866,13 +12907,9 @@ enum { GB__MOST_NOTED = 8 };  // rows
 // The part of a request's time that it waits for others in Python; 0 where that isn't known.
 static double gb__waiting_share(const gb_cell *c)
 {
-    const gb_round *r = c->round_count ? &c->rounds[c->round_count - 1] : NULL;
-    if (!r || !r->all_waits || *r->problem) return 0;
-    double waits = r->anatomy_us.attach_wait.mean + r->anatomy_us.lock_wait.mean +
-                   r->anatomy_us.world_wait.mean;
-    double all = waits + r->anatomy_us.read.mean + r->anatomy_us.app.mean +
-                 r->anatomy_us.write.mean;
-    return all > 0 ? waits / all : 0;
+    double us[GB__PHASES], all = gb__anatomy(c, us);
+    bool seen = gb__is_seen(c, gb__phases[GB__PHASE_LOCK].offset) && all > 0;
+    return seen ? (us[GB__PHASE_ATTACH] + us[GB__PHASE_LOCK] + us[GB__PHASE_WORLD]) / all : 0;
 }
 
 // To note the lines slows down who waits, so it has a round of its own, and only where it tells
@@ -13369,46 +13406,7 @@ static const char *gb__verdict_words(const gb_comparison *k)
     return gb__find_metric(k->metric)->words[k->verdict];
 }
 
-// ---- where a request's time went ----------------------------------------------------------------
-
-static const struct {
-    size_t offset;
-    const char *words;
-} gb__phases[GB__PHASES] = {
-    {offsetof(gb_round, anatomy_us.read.mean), "reading it"},
-    {offsetof(gb_round, anatomy_us.attach_wait.mean), "waiting for the GIL"},
-    {offsetof(gb_round, anatomy_us.lock_wait.mean), "waiting for locks"},
-    {offsetof(gb_round, anatomy_us.world_wait.mean), "waiting for a stopped world"},
-    {offsetof(gb_round, anatomy_us.app.mean), "the application"},
-    {offsetof(gb_round, anatomy_us.off_cpu.mean), "the application, off the CPU"},
-    {offsetof(gb_round, anatomy_us.write.mean), "writing the answer"}};
-
-// Whether a figure, by its offset, can be seen of a cell: waits only where the interpreter can be
-// watched; the first for the GIL elsewhere, too, but not within an event loop.
-static bool gb__is_seen(const gb_cell *c, size_t offset)
-{
-    const size_t gil = offsetof(gb_round, anatomy_us.attach_wait), phase = sizeof(gb_phase);
-    const size_t others = offsetof(gb_round, anatomy_us.lock_wait);
-    bool of_gil = offset - gil < phase, all = false;
-    if (!of_gil && offset - others >= 3 * phase) return true;
-    for (size_t i = 0; i < c->round_count; i++) all |= c->rounds[i].all_waits;
-    return all || (of_gil && c->interface == GB_WSGI && !*c->server);
-}
-
-// The phases of a request, in us, and all of it; 0 where nothing is known.
-static double gb__anatomy(const gb_cell *c, double us[GB__PHASES])
-{
-    double all = 0;
-    for (int i = 0; i < GB__PHASES; i++) {
-        bool seen = gb__is_seen(c, gb__phases[i].offset);
-        us[i] = seen ? gb__median_at(c, gb__phases[i].offset) : 0;
-        if (!(us[i] > 0)) us[i] = 0;
-        if (i != GB__PHASE_OFF) all += us[i];
-    }
-    if (us[GB__PHASE_OFF] > us[GB__PHASE_APP]) us[GB__PHASE_OFF] = us[GB__PHASE_APP];
-    us[GB__PHASE_APP] -= us[GB__PHASE_OFF];
-    return isfinite(all) ? all : 0;
-}
+// ---- where a request's time went, in words ------------------------------------------------------
 
 // "97 % of 1,328 us was waiting for the GIL"; "" where nothing is known.
 static const char *gb__dominant(const gb_result *r, const gb_cell *c, gb__phrase text)
