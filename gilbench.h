@@ -8786,7 +8786,8 @@ static int gb__lead_calls(const struct link_map *l)
 // ---- what was noted, in words -------------------------------------------------------------------
 
 // What objects are called: by what leads to them from a module, or else by what has them. The code
-// that was at an address is found in the same way.
+// that was at an address is found in the same way. get_referents stops the world each time: what
+// needs it is looked into later.
 static const char gb__search_helper[] =
     "import _thread, gc, sys, time\n"
     "def attributes(o):\n"
@@ -8808,8 +8809,17 @@ static const char gb__search_helper[] =
     "    t, of_c = type(o), 1 << 8\n"
     "    module = f'{t.__module__}.' if t.__flags__ & of_c and t.__module__ != 'builtins' else ''\n"
     "    return f'{module}{t.__name__} {path(o, owners)}'\n"
+    "def within(o):\n"
+    "    t = type(o)\n"
+    "    if t in (dict, type(sys)) or issubclass(t, type):\n"
+    "        return list(attributes(o).values())\n"
+    "    if t in (list, tuple, set):\n"
+    "        return list(o)\n"
+    "    if t is type(search):\n"
+    "        return o.__code__, o.__closure__\n"
+    "    return o.co_consts if t is type(search.__code__) else None\n"
     "def search(wanted):\n"
-    "    owners, found, end = {}, {}, time.thread_time() + 2\n"
+    "    owners, found, end = {}, {}, time.monotonic() + 5\n"
     "    leaves = str, int, float, bytes, bool, type(None)\n"
     "    def look(objects, owner):\n"
     "        for o in objects:\n"
@@ -8825,13 +8835,15 @@ static const char gb__search_helper[] =
     "                      'builtin_function_or_method')\n"
     "            todo = [o for o in gc.get_objects() if type(o).__name__ not in others]\n"
     "            owners = {id(o): None for o in todo if id(o) not in wanted} | owners\n"
-    "        below = []\n"
+    "        later, done = [], lambda: len(found) == len(wanted) or time.monotonic() > end\n"
     "        for o in todo:\n"
-    "            if len(found) == len(wanted) or time.thread_time() > end:\n"
+    "            if done():\n"
     "                break\n"
-    "            code = type(o) is type(search.__code__)\n"
-    "            below += look(o.co_consts if code else gc.get_referents(o), o)\n"
-    "        todo = below\n"
+    "            some = within(o)\n"
+    "            todo.extend(look(some, o)) if some is not None else later.append(o)\n"
+    "        todo = []\n"
+    "        for o in later:\n"
+    "            todo.extend(() if done() else look(gc.get_referents(o), o))\n"
     "    return found, owners\n"
     "def find(names):\n"
     "    return [follow(name.split('.')) for name in names.split(', ')]\n"
@@ -8875,11 +8887,16 @@ static const char gb__report_helper[] =
     "GIL, LOCK, WORLD = range(3)\n"
     "NOWHERE = '', 'a request\\'s beginning', 'a thread\\'s beginning or end', 'other lines'\n"
     "LOCKS = 'a lock, by yielding', 'a lock in C', 'other locks'\n"
+    "def fits(o, kind):\n"
+    "    waits = type(o).__module__ in ('_thread', '_queue')\n"
+    "    return waits or kind == LOCK and not sys._is_gil_enabled()\n"
     "def report(rows):\n"
     "    def at(code, of):\n"
     "        if not code:\n"
     "            return NOWHERE[of], ''\n"
-    "        return place(found[code], of) if code in found else ('code that was not found', '')\n"
+    "        code = found.get(code)  # or what came there when it was no more\n"
+    "        known = type(code) is type(place.__code__)\n"
+    "        return place(code, of) if known else ('code that was not found', '')\n"
     "    pairs, waits = {}, {}\n"
     "    found, owners = search({i for row in rows for i in (row[1], row[2], row[4]) if i > 2})\n"
     "    for kind, o, *spots, count, ms in rows:\n"
@@ -8888,7 +8905,7 @@ static const char gb__report_helper[] =
     "            waiter, of = ('', ''), 'a collection of garbage' if o == 1 else ''\n"
     "        elif kind != GIL:\n"
     "            of = LOCKS[o] if o < 3 else 'a lock without a name'\n"
-    "            of = name(found[o], owners) if o in found else of\n"
+    "            of = name(found[o], owners) if o in found and fits(found[o], kind) else of\n"
     "        had = pairs.setdefault((kind, *waiter, *holder, of), [0, 0])\n"
     "        had[0] += count\n"
     "        had[1] += ms\n"
@@ -9182,8 +9199,8 @@ static void gb__count_changes(gb__counted *all, size_t n, uint64_t ns)
 // While the application works. Names take longer: they are asked for when it has rest.
 static void gb__sharing_look(void)  // attached
 {
-    // This proves that counts are seen: a busy machine may leave no time. Whenever this thread had to
-    // leave its CPU to others all counts have changed once, which tells nothing of any.
+    // This proves that counts are seen: a busy machine may leave no time. Whenever this thread had
+    // to leave its CPU to others all counts have changed once, which tells nothing of any.
     enum { FEWEST = 8, A_SWITCH = 4 };
     struct rusage before, after;
     PyObject *objects = gb__seen_call("everything", NULL);
