@@ -1833,8 +1833,9 @@ static double gb__histogram_stddev(const gb_histogram *h)
     double mean = gb_histogram_mean(h), squares = 0;
     for (size_t i = 0; i < h->length; i++) {
         uint64_t ends = gb__bucket_low(h->sub_bits, i) + gb__bucket_low(h->sub_bits, i + 1);
-        double middle = (double)(ends / 2);
-        squares += (double)h->counts[i] * (middle - mean) * (middle - mean);
+        uint64_t middle = ends / 2;
+        double off = (double)middle - mean;
+        squares += (double)h->counts[i] * off * off;
     }
     return h->total ? gb__sqrt(squares / (double)h->total) : 0;
 }
@@ -2143,40 +2144,32 @@ static double gb__parse_quota(const char *text)
 
 // ---- the tree of processes ----------------------------------------------------------------------
 
-typedef struct gb__process {
-    int pid, parent;
-} gb__process;
-
-typedef struct gb__processes {
-    gb__process *items;
+typedef struct gb__pids {
+    int *items;
     size_t count;
-} gb__processes;
+} gb__pids;
 
-static void gb__processes_free(gb__processes *list)
+static void gb__pids_free(gb__pids *list)
 {
     free(list->items);
-    *list = (gb__processes){0};
+    *list = (gb__pids){0};
+}
+
+static bool gb__pids_has(const gb__pids *list, int pid)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i] == pid) return true;
+    return false;
 }
 
 // Once only: a number that was given to a new process while we looked could close a circle.
-static bool gb__processes_add(gb__processes *list, int pid, int parent)
+static bool gb__pids_add(gb__pids *list, int pid)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].pid == pid) return true;
-    gb__process *items = gb__with_room(list->items, list->count, sizeof *items);
+    if (gb__pids_has(list, pid)) return true;
+    int *items = gb__with_room(list->items, list->count, sizeof *items);
     if (!items) return false;
     list->items = items;
-    list->items[list->count++] = (gb__process){pid, parent};
-    return true;
-}
-
-static bool gb__tree_descend(gb__processes *tree, const gb__processes *all)
-{
-    for (size_t i = 0; i < tree->count; i++)
-        for (size_t j = 0; j < all->count; j++)
-            if (all->items[j].parent == tree->items[i].pid &&
-                !gb__processes_add(tree, all->items[j].pid, tree->items[i].pid))
-                return false;
+    items[list->count++] = pid;
     return true;
 }
 
@@ -2199,25 +2192,26 @@ static int gb__next_id(DIR *dir)
     return 0;
 }
 
-// The slow way: asks every process of the machine for its parent.
-static bool gb__tree_scan(gb__processes *tree, gb__buf *text)
+// The slow way: asks every process of the machine for its parent, until none is new.
+static bool gb__tree_scan(gb__pids *tree, gb__buf *text)
 {
-    gb__processes all = {0};
-    gb__stat stat;
     bool fine = true;
-    DIR *dir = opendir("/proc");
-    if (!dir) return false;
-    for (int pid; fine && (pid = gb__next_id(dir));)
-        if (gb__proc_read(text, pid, "stat") && gb__parse_stat(text->data, &stat))
-            fine = gb__processes_add(&all, pid, stat.parent);
-    fine = fine && gb__tree_descend(tree, &all);
-    gb__processes_free(&all);
-    closedir(dir);
+    for (size_t before = 0; fine && tree->count > before;) {
+        gb__stat stat;
+        DIR *dir = opendir("/proc");
+        if (!dir) return false;
+        before = tree->count;
+        for (int pid; fine && (pid = gb__next_id(dir));)
+            if (gb__proc_read(text, pid, "stat") && gb__parse_stat(text->data, &stat) &&
+                gb__pids_has(tree, stat.parent))
+                fine = gb__pids_add(tree, pid);
+        closedir(dir);
+    }
     return fine;
 }
 
 // Adds the children of all threads of one process. `tasks` is its /proc/PID/task.
-static bool gb__tree_children(gb__processes *tree, const char *tasks, int parent, gb__buf *text)
+static bool gb__tree_children(gb__pids *tree, const char *tasks, gb__buf *text)
 {
     bool fine = true;
     DIR *dir = opendir(tasks);
@@ -2228,7 +2222,7 @@ static bool gb__tree_children(gb__processes *tree, const char *tasks, int parent
         if (!gb__read_file(path, text)) continue;
         char *end = text->data;
         for (long pid; fine && (pid = strtol(end, &end, 10)) > 0;)
-            fine = gb__processes_add(tree, (int)pid, parent);
+            fine = gb__pids_add(tree, (int)pid);
     }
     closedir(dir);
     return fine;
@@ -2237,17 +2231,16 @@ static bool gb__tree_children(gb__processes *tree, const char *tasks, int parent
 // The root and all its descendants; the root comes first whether it lives or not. False without
 // memory (or /proc). Not every kernel has `children` (CONFIG_PROC_CHILDREN); where it is there, it
 // spares us a look at each process of the machine.
-static bool gb__tree_read(gb__processes *tree, int root, gb__buf *text)
+static bool gb__tree_read(gb__pids *tree, int root, gb__buf *text)
 {
     char path[64];
     tree->count = 0;
-    if (!gb__processes_add(tree, root, 0)) return false;
+    if (!gb__pids_add(tree, root)) return false;
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", root, root);
     if (access(path, R_OK)) return gb__tree_scan(tree, text);
     for (size_t i = 0; i < tree->count; i++) {
-        int pid = tree->items[i].pid;
-        snprintf(path, sizeof path, "/proc/%d/task", pid);
-        if (!gb__tree_children(tree, path, pid, text)) return false;
+        snprintf(path, sizeof path, "/proc/%d/task", tree->items[i]);
+        if (!gb__tree_children(tree, path, text)) return false;
     }
     return true;
 }
@@ -2368,19 +2361,19 @@ static bool gb__add_process(int pid, gb__buf *text, gb_usage *usage)
 
 // CPU time first, of all processes at once: it is divided by the time between two of these moments,
 // while the rest takes milliseconds where there are many threads.
-static gb_code gb__usage_read(const gb__processes *tree, bool exact, gb__buf *text,
+static gb_code gb__usage_read(const gb__pids *tree, bool exact, gb__buf *text,
                               gb_usage *usage, gb_error *error)
 {
     gb__files files = {0};
     gb_code code = GB_OK;
     for (size_t i = 0; i < tree->count; i++)
-        if (!gb__add_process(tree->items[i].pid, text, usage) && !i)
+        if (!gb__add_process(tree->items[i], text, usage) && !i)
             return gb__fail(error, GB_SYSTEM,
                             "can't read /proc/%d/stat: %s; the process has ended, or /proc isn't "
-                            "mounted", tree->items[i].pid, strerror(errno));
+                            "mounted", tree->items[i], strerror(errno));
     usage->at = gb_now_ns();
     for (size_t i = 0; i < tree->count && !code; i++) {
-        int pid = tree->items[i].pid;
+        int pid = tree->items[i];
         gb__add_resident(pid, text, exact, usage);
         gb__add_switches(pid, text, usage);
         if (exact && !gb__add_exact(pid, text, &files, usage))
@@ -2395,14 +2388,14 @@ static gb_code gb__usage_read(const gb__processes *tree, bool exact, gb__buf *te
 
 GB_API gb_code gb_usage_read(int pid, bool exact, gb_usage *usage, gb_error *error)
 {
-    gb__processes tree = {0};
+    gb__pids tree = {0};
     gb__buf text = {0};
     *usage = (gb_usage){0};
     gb_code code = gb__tree_read(&tree, pid, &text)
                        ? gb__usage_read(&tree, exact, &text, usage, error)
                        : gb__fail(error, GB_SYSTEM, "can't list the processes below %d: %s", pid,
                                   strerror(errno));
-    gb__processes_free(&tree);
+    gb__pids_free(&tree);
     gb__buf_free(&text);
     return code;
 }
@@ -2411,18 +2404,18 @@ GB_API gb_code gb_usage_read(int pid, bool exact, gb_usage *usage, gb_error *err
 // (another user's process, a read-only /proc) the peak counts from the start of the process.
 GB_API void gb_peak_reset(int pid)
 {
-    gb__processes tree = {0};
+    gb__pids tree = {0};
     gb__buf text = {0};
     gb__tree_read(&tree, pid, &text);
     for (size_t i = 0; i < tree.count; i++) {
         char path[64];
-        snprintf(path, sizeof path, "/proc/%d/clear_refs", tree.items[i].pid);
+        snprintf(path, sizeof path, "/proc/%d/clear_refs", tree.items[i]);
         int fd = open(path, O_WRONLY | O_CLOEXEC);
         if (fd < 0) continue;
         (void)!write(fd, "5", 1);
         close(fd);
     }
-    gb__processes_free(&tree);
+    gb__pids_free(&tree);
     gb__buf_free(&text);
 }
 
@@ -2432,7 +2425,7 @@ GB_API void gb_peak_reset(int pid)
 // with what is measured, so a sample is one small file for each process.
 typedef struct gb__sampler {
     int pid;
-    gb__processes tree;
+    gb__pids tree;
     gb__buf text;
     uint64_t rescan;  // when to look for new processes, which is what costs
     uint64_t samples, rss_sum, rss_last;
@@ -2447,7 +2440,7 @@ static void gb__sample(gb__sampler *s)
         s->rescan = now + GB__NS;
     }
     for (size_t i = 0; i < s->tree.count; i++)
-        if (gb__proc_read(&s->text, s->tree.items[i].pid, "statm"))
+        if (gb__proc_read(&s->text, s->tree.items[i], "statm"))
             rss += gb__parse_statm(s->text.data, (uint64_t)sysconf(_SC_PAGESIZE));
     if (!rss) return;
     s->samples++;
@@ -2457,7 +2450,7 @@ static void gb__sample(gb__sampler *s)
 
 static void gb__sampler_free(gb__sampler *s)
 {
-    gb__processes_free(&s->tree);
+    gb__pids_free(&s->tree);
     gb__buf_free(&s->text);
 }
 
@@ -4591,18 +4584,13 @@ static bool gb__server_prepare_threads(gb_server *s, gb_error *error)
     return true;
 }
 
-static bool gb__server_listen(gb_server *s, gb_error *error)
+static bool gb__server_prepare(gb_server *s, gb_error *error)
 {
+    if (!gb__server_prepare_threads(s, error)) return false;
     s->listener = s->place.port ? s->place.inbox
                                 : gb__listen(s->config.host, s->config.port, error);
     if (s->listener < 0 && !s->place.port) return false;
     s->port = s->place.port ? s->place.port : gb__bound_port(s->listener);
-    return true;
-}
-
-static bool gb__server_prepare(gb_server *s, gb_error *error)
-{
-    if (!gb__server_prepare_threads(s, error) || !gb__server_listen(s, error)) return false;
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     s->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
     s->stop_event = s->place.stop_event >= 0 ? s->place.stop_event : eventfd(0, EFD_CLOEXEC);
