@@ -1110,8 +1110,7 @@ typedef struct gb_task_config {
     const bool *stop;             // as in gb_load_config
 } gb_task_config;
 
-// Python code on several workers of a build, without a server. They begin together, in a child that
-// has loaded the code before. Of the round it fills in seconds (from there to the end of the last),
+// See TASKS. Of the round it fills in seconds (from the common beginning to the end of the last),
 // requests and rps (jobs), latency_ms (how long each worker took), cpu, memory_mb, gc, gil and
 // answer: what answer() returned, or else the first worker. An exception in any worker is the
 // round's `problem` and the returned error.
@@ -1256,8 +1255,7 @@ GB_API gb_code gb_report_json(const gb_result *result, int argc, char *const *ar
                               gb_error *error);
 // One self-contained page: tables and pictures, no script, nothing fetched.
 GB_API gb_code gb_report_html(const gb_result *result, FILE *out, gb_error *error);
-// The results of several machines on one page: what the ratio of the builds is on each. None of
-// them is held against another.
+// The results of several machines on one page; none of them is held against another.
 GB_API gb_code gb_report_class(const gb_result *results, size_t count, FILE *out, gb_error *error);
 // A file a build for `python -m pyperf compare_to`, into a directory that is made where it isn't
 // there.
@@ -17283,6 +17281,8 @@ typedef struct gb__list {
 } gb__list;
 
 typedef struct gb__arguments {
+    int argc;
+    char **argv;
     unsigned command;
     const char *value[GB__OPT_COUNT];  // NULL: not given; "" of one that takes none
     gb__list lists[GB__OPT_COUNT];     // of options that may be given several times
@@ -17408,9 +17408,10 @@ static void gb__read_option(gb__arguments *a, int argc, char **argv, int *i)
         gb__usage(a, "%s is given more than %d times", text, GB__MAX_LIST);
 }
 
-static void gb__read_arguments(gb__arguments *a, int argc, char **argv)
+static void gb__read_arguments(gb__arguments *a)
 {
-    int i = 1;
+    int i = 1, argc = a->argc;
+    char **argv = a->argv;
     a->command = GB__COMPARE;
     if (argc > 1 && *argv[1] != '-') {
         const struct gb__command *c = gb__commands;
@@ -17558,12 +17559,10 @@ static bool gb__uses_stdout(const gb__arguments *a)
     return false;
 }
 
-// What a command has to write: a comparison and its command line, a load, or builds.
+// What a command has to write: a comparison, a load, or builds.
 typedef struct gb__findings {
     const gb_result *result;
     size_t class_count;     // so many results, of several machines; 0: it is one
-    int argc;
-    char **argv;
     const gb_load_config *asked;
     const gb_load_result *load;
     gb_python *pythons;
@@ -17584,13 +17583,13 @@ static FILE *gb__open_part(char *part, mode_t mode)
 
 // The file keeps the command line, but of a variable or a header field no value, which may be a
 // secret: "K=..." and "Name: ...".
-static gb_code gb__write_json(const gb__arguments *a, const gb__findings *w, FILE *out,
+static gb_code gb__write_json(const gb__arguments *a, const gb_result *result, FILE *out,
                               gb_error *error)
 {
-    char **kept = calloc((size_t)w->argc + 1, sizeof *kept);
+    char **kept = calloc((size_t)a->argc + 1, sizeof *kept);
     bool failed = !kept;
-    for (int i = 0; i < w->argc && !failed; i++) {
-        const char *text = w->argv[i], *end = text + strlen(text), *cut = end;
+    for (int i = 0; i < a->argc && !failed; i++) {
+        const char *text = a->argv[i], *end = text + strlen(text), *cut = end;
         for (size_t j = 0; j < 2 * GB__MAX_LIST; j++) {
             const char *value = a->lists[j % 2 ? GB__OPT_HEADER : GB__OPT_ENV].items[j / 2];
             if (value >= text && value < end) cut = value + strcspn(value, "=:") + 1;
@@ -17600,8 +17599,8 @@ static gb_code gb__write_json(const gb__arguments *a, const gb__findings *w, FIL
         if (failed) kept[i] = NULL;
     }
     gb_code code = failed ? gb__fail_memory(error)
-                          : gb_report_json(w->result, w->argc, kept, out, error);
-    for (int i = 0; kept && i < w->argc; i++) free(kept[i]);
+                          : gb_report_json(result, a->argc, kept, out, error);
+    for (int i = 0; kept && i < a->argc; i++) free(kept[i]);
     free(kept);
     return code;
 }
@@ -17614,7 +17613,7 @@ static gb_code gb__write_as(const gb__arguments *a, const gb__findings *w, int i
     if (w->class_count) return gb_report_class(w->result, w->class_count, out, error);
     if (id == GB__OPT_HTML) return gb_report_html(w->result, out, error);
     if (id == GB__OPT_HDR) return gb_histogram_write(&w->load->latency, out, error);
-    if (w->result) return gb__write_json(a, w, out, error);
+    if (w->result) return gb__write_json(a, w->result, out, error);
     if (w->load) return gb__load_report_json(w->asked, w->load, out, error);
     return gb__report_pythons_json(w->pythons, w->python_count, out, error);
 }
@@ -18153,18 +18152,18 @@ static void gb__read_compare(gb__arguments *a, gb__comparing *c)
 }
 
 // The table first: whatever happens to the files, it has been seen.
-static int gb__write_reports(const gb__arguments *a, const gb_result *r, int argc, char **argv)
+static int gb__write_reports(const gb__arguments *a, const gb_result *r)
 {
     gb_error error;
     int status = 0;
     FILE *human = gb__uses_stdout(a) ? stderr : stdout;
     if (!a->value[GB__OPT_QUIET] && gb_report_table(r, human, &error))
         status = gb__complain(&error);
-    int failed = gb__write_outputs(a, &(gb__findings){.result = r, .argc = argc, .argv = argv});
+    int failed = gb__write_outputs(a, &(gb__findings){.result = r});
     return failed ? failed : status;
 }
 
-static int gb__main_compare(gb__arguments *a, int argc, char **argv)
+static int gb__main_compare(gb__arguments *a)
 {
     gb__comparing c;
     gb_result r = {0};
@@ -18181,7 +18180,7 @@ static int gb__main_compare(gb__arguments *a, int argc, char **argv)
     if (c.plan.on_progress) fprintf(stderr, "\r\033[K");
     bool tried = false;
     for (size_t i = 0; i < r.cell_count; i++) tried |= r.cells[i].round_count > 0;
-    int written = tried ? gb__write_reports(a, &r, argc, argv) : 0;
+    int written = tried ? gb__write_reports(a, &r) : 0;
     gb_result_free(&r);
     free(c.pythons);
     gb__mix_free(&c.mix);
@@ -18257,7 +18256,7 @@ static int gb__write_class(const gb__arguments *a, const gb_result *results, siz
     return gb__write_output(a, &class, GB__OPT_HTML, &error) ? gb__complain(&error) : 0;
 }
 
-static int gb__main_report(const gb__arguments *a, int argc, char **argv)
+static int gb__main_report(const gb__arguments *a)
 {
     gb_error error;
     size_t count = a->results.count;
@@ -18271,7 +18270,7 @@ static int gb__main_report(const gb__arguments *a, int argc, char **argv)
     if (!code && !class) code = gb__merge_results(&a->results, results, &error);
     int status = code ? gb__complain(&error)
                  : class ? gb__write_class(a, results, count)
-                         : gb__write_reports(a, &results[0], argc, argv);
+                         : gb__write_reports(a, &results[0]);
     for (size_t i = 0; i < count; i++) gb_result_free(&results[i]);
     free(results);
     return status;
@@ -18288,9 +18287,9 @@ static void gb__catch_signals(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-static int gb__run_command(gb__arguments *a, int argc, char **argv)
+static int gb__run_command(gb__arguments *a)
 {
-    bool no_command = argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+    bool no_command = a->argc > 1 && (!strcmp(a->argv[1], "--help") || !strcmp(a->argv[1], "-h"));
     if (a->value[GB__OPT_HELP]) {
         gb__help(no_command ? GB__ALL : a->command);
         return 0;
@@ -18300,19 +18299,19 @@ static int gb__run_command(gb__arguments *a, int argc, char **argv)
         return 0;
     }
     if (a->command == GB__SERVE) return gb__main_serve(a);
-    if (a->command == GB__REPORT) return gb__main_report(a, argc, argv);
+    if (a->command == GB__REPORT) return gb__main_report(a);
     gb__catch_signals();  // the others look whether there was one
     if (a->command == GB__PYTHONS) return gb__main_pythons(a);
     if (a->command == GB__LOAD) return gb__main_load(a);
-    return gb__main_compare(a, argc, argv);
+    return gb__main_compare(a);
 }
 
 GB_API int gb_main(int argc, char **argv)
 {
-    gb__arguments a = {0};
-    gb__read_arguments(&a, argc, argv);
+    gb__arguments a = {.argc = argc, .argv = argv};
+    gb__read_arguments(&a);
     if (a.error.code) return gb__complain(&a.error);
-    int status = gb__run_command(&a, argc, argv);
+    int status = gb__run_command(&a);
     // Results that nobody could read are no success, whatever was measured.
     if ((fflush(stdout) || ferror(stdout)) && !status) {
         fprintf(stderr, "gilbench: stdout could not be written\n");
