@@ -234,14 +234,15 @@
 //
 // WHERE A REQUEST'S TIME GOES
 //
-// read (from the wake-up to a parsed request), attach_wait (for the GIL, wherever that happens),
-// lock_wait and world_wait (for locks and for a stopped world), app (Python, and building the
-// answer; off_cpu is what of that was not on a CPU: in a sleep, a query, or because others had it),
-// write: of one request in four, picked at random, off_cpu of one in 32. They add up to the
-// request's time. Of an event loop's requests each has what the loop waits for while it is on; what
-// an executor's thread waits for is off_cpu there. Garbage collections and their pauses are counted
-// beside them. Where the waits of an interpreter can't be followed (see below) attach_wait is that of
-// WSGI at a request's beginning, and after it was read or written; all others are "-".
+// ready_wait (until a thread takes it up, or the loop comes to it: long with more connections than
+// threads, so shares are of the others), read (to a parsed request), attach_wait (for the GIL,
+// wherever that happens), lock_wait and world_wait (for locks and for a stopped world), app (Python,
+// and building the answer; off_cpu is what of that was not on a CPU: in a sleep, a query, or because
+// others had it), write: of one request in four, picked at random, off_cpu of one in 32. They add up
+// to the request's time. Of an event loop's requests each has what the loop waits for while it is
+// on; what an executor's thread waits for is off_cpu there. Garbage collections and their pauses are
+// counted beside them. Where the waits of an interpreter can't be followed (see below) attach_wait
+// is that of WSGI at a request's beginning, and after it was read or written; all others are "-".
 //
 // WHO WAITS FOR WHAT
 //
@@ -1008,6 +1009,7 @@ typedef struct gb_round {
         gb_phase read, attach_wait, app, write;
         gb_phase lock_wait, world_wait;  // with all_waits only
         gb_phase off_cpu;                // of app's, not on a CPU; with all_waits only
+        gb_phase ready_wait;             // ahead of the others
     } anatomy_us;
     bool all_waits;               // the waits are all there are, not the first for the GIL alone
     struct {
@@ -3409,6 +3411,7 @@ enum {
     GB__PHASE_APP,
     GB__PHASE_OFF,
     GB__PHASE_WRITE,
+    GB__PHASE_READY,        // ahead of the others: for a thread to take it up
     GB__PHASES
 };
 
@@ -3479,6 +3482,7 @@ struct gb__conn {
     } state;
     uint32_t events;        // that came since it was last taken
     uint64_t deadline;      // of the wait for the client, 0: none; the taker's while it is taken
+    uint64_t ready_at;      // when its last event came
     // the rest belongs to the thread that took it, in loop mode always to the one there is
     int fd;
     bool readable;          // there may be something to read
@@ -3505,6 +3509,7 @@ struct gb__thread {
     // this thread's own
     gb__conn *conn;         // the one that it has taken; NULL once that is closed
     bool stopping;          // as of the last take: answer with Connection: close
+    uint64_t ready_at;      // of what was taken, until a request of it begins
     void *local;            // the gateway's
     gb__buf in, out;
     gb__request request;
@@ -3540,6 +3545,7 @@ struct gb_server {
     pthread_mutex_t lock;
     // guarded by lock
     bool leader;            // somebody waits in epoll
+    uint64_t woken_at;      // when somebody last did
     bool accepting, stopping, drained;
     uint64_t stop_deadline;
     gb_error enter_error;
@@ -3887,6 +3893,8 @@ static gb_exchange *gb__exchange_begin(gb__thread *t, gb__conn *c, uint64_t sinc
                        .minor = r->minor, .expects_continue = r->expect_continue,
                        .body = gb__frame(r->chunked, r->content_length)};
     memcpy(x->waited, gb__waited, sizeof x->waited);
+    if (t->ready_at && since > t->ready_at) x->phases[GB__PHASE_READY] = since - t->ready_at;
+    t->ready_at = 0;
     // One request in four, but not every fourth, which a pattern in the requests might favour. To
     // time all of them takes 1.5 % more CPU for a small answer; of this nothing can be seen (0.997
     // times as much, [0.991, 1.002], over 60 pairs of fresh servers). The thread's clock is a
@@ -3965,6 +3973,7 @@ static void gb__make_ready(gb_server *s, gb__conn *c)  // locked
 static void gb__conn_event(gb_server *s, gb__conn *c, uint32_t events)  // locked
 {
     c->events |= events;
+    c->ready_at = s->woken_at;
     if (c->state == GB__CONN_WAITING) gb__make_ready(s, c);
     else if (c->state == GB__CONN_TAKEN) c->state = GB__CONN_TAKEN_AGAIN;
 }
@@ -4071,6 +4080,7 @@ static bool gb__take_ready(gb__thread *t)  // locked
     t->stopping = s->stopping;
     if (!c) return false;
     c->state = GB__CONN_TAKEN;
+    t->ready_at = c->busy ? 0 : c->ready_at;
     c->again = false;
     c->readable |= (c->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
     c->gone |= (c->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
@@ -4142,6 +4152,7 @@ static void gb__wait(gb_server *s, int timeout_ms)  // locked; unlocked while it
     int n = epoll_wait(s->epoll, events, GB__READY_MAX, timeout_ms);
     pthread_mutex_lock(&s->lock);
     s->leader = false;
+    if (n > 0) s->woken_at = gb_now_ns();
     for (int i = 0; i < n; i++) {
         void *what = events[i].data.ptr;
         uint64_t number = events[i].data.u64;
@@ -11137,6 +11148,7 @@ static void gb__round_fill(gb_round *r, const gb__measuring *m, const gb_load_re
     r->anatomy_us.lock_wait = gb__phase_us(&s->phases[GB__PHASE_LOCK]);
     r->anatomy_us.world_wait = gb__phase_us(&s->phases[GB__PHASE_WORLD]);
     r->anatomy_us.off_cpu = gb__phase_us(&s->phases[GB__PHASE_OFF]);
+    r->anatomy_us.ready_wait = gb__phase_us(&s->phases[GB__PHASE_READY]);
     r->all_waits = s->all_waits;
     r->waits = s->waits;
     r->gc.collections = s->collections;
@@ -12304,7 +12316,7 @@ static gb_code gb__add_comparisons(gb_result *r, gb_error *error)
 static const struct {
     size_t offset;
     const char *words;
-} gb__phases[GB__PHASES] = {
+} gb__phases[GB__PHASE_READY] = {
     {offsetof(gb_round, anatomy_us.read.mean), "reading it"},
     {offsetof(gb_round, anatomy_us.attach_wait.mean), "waiting for the GIL"},
     {offsetof(gb_round, anatomy_us.lock_wait.mean), "waiting for locks"},
@@ -12325,11 +12337,11 @@ static bool gb__is_seen(const gb_cell *c, size_t offset)
     return all || (of_gil && c->interface == GB_WSGI && !*c->server);
 }
 
-// The phases of a request, in us, and all of it; 0 where nothing is known.
-static double gb__anatomy(const gb_cell *c, double us[GB__PHASES])
+// The phases of a request that was taken up, in us, and all of it; 0 where nothing is known.
+static double gb__anatomy(const gb_cell *c, double us[GB__PHASE_READY])
 {
     double all = 0;
-    for (int i = 0; i < GB__PHASES; i++) {
+    for (int i = 0; i < GB__PHASE_READY; i++) {
         bool seen = gb__is_seen(c, gb__phases[i].offset);
         us[i] = seen ? gb__median_at(c, gb__phases[i].offset) : 0;
         if (!(us[i] > 0)) us[i] = 0;
@@ -12910,7 +12922,7 @@ enum { GB__MOST_NOTED = 8 };  // rows
 // The part of a request's time that it waits for others in Python; 0 where that isn't known.
 static double gb__waiting_share(const gb_cell *c)
 {
-    double us[GB__PHASES], all = gb__anatomy(c, us);
+    double us[GB__PHASE_READY], all = gb__anatomy(c, us);
     bool seen = gb__is_seen(c, gb__phases[GB__PHASE_LOCK].offset) && all > 0;
     return seen ? (us[GB__PHASE_ATTACH] + us[GB__PHASE_LOCK] + us[GB__PHASE_WORLD]) / all : 0;
 }
@@ -13415,11 +13427,11 @@ static const char *gb__verdict_words(const gb_comparison *k)
 static const char *gb__dominant(const gb_result *r, const gb_cell *c, gb__phrase text)
 {
     gb__small figure;
-    double us[GB__PHASES], all = gb__anatomy(c, us);
+    double us[GB__PHASE_READY], all = gb__anatomy(c, us);
     int most = 0;
     *text = 0;
     if (!(all > 0)) return text;
-    for (int i = 1; i < GB__PHASES; i++)
+    for (int i = 1; i < GB__PHASE_READY; i++)
         if (us[i] > us[most]) most = i;
     bool gil = gb__cell_has_gil(r, c) || most != GB__PHASE_ATTACH;
     snprintf(text, sizeof(gb__phrase), "%.0f %% of %s us was %s%s", 100 * us[most] / all,
@@ -13931,7 +13943,7 @@ static void gb__say_scaling(gb__sentences *a, const gb__ladder *l)
 static void gb__say_waits(gb__sentences *a, const gb_cell *c)
 {
     const gb_round *r = c ? gb__noted_round(c) : NULL;
-    double us[GB__PHASES], all = c ? gb__anatomy(c, us) : 0;
+    double us[GB__PHASE_READY], all = c ? gb__anatomy(c, us) : 0;
     gb__phrase text;
     if (!r || !r->waits.count || !(all > 0)) return;
     const gb_wait *w = r->waits.list;
@@ -14391,6 +14403,7 @@ static const gb__column gb__columns[] = {
     GB__PHASE_COLUMNS(lock_wait, GB__CAN_BE_ZERO),
     GB__PHASE_COLUMNS(world_wait, GB__CAN_BE_ZERO),
     GB__PHASE_COLUMNS(off_cpu, GB__CAN_BE_ZERO),
+    GB__PHASE_COLUMNS(ready_wait, 0),
     GB__COLUMN(warmup_s, "warm-up s", 0),
     GB__COLUMN(seconds, "window s", 0)};
 
@@ -14560,7 +14573,7 @@ static void gb__measured(const gb__view *v, gb__table *t, const gb_cell *c)
             gb__cell(t, "%s", gb__number(text, gb__figure(c, &gb__columns[i])));
         if (!i) gb__cell(t, measured && half > 0 ? "%.1f %%" : "-", half);
     }
-    double us[GB__PHASES], all = gb__anatomy(c, us);
+    double us[GB__PHASE_READY], all = gb__anatomy(c, us);
     bool seen = all > 0 && gb__is_seen(c, gb__phases[GB__PHASE_ATTACH].offset);
     gb__cell(t, seen ? "%.0f %%" : "-", 100 * us[GB__PHASE_ATTACH] / all);
 }
@@ -15105,6 +15118,7 @@ static const gb__key gb__anatomy_keys[] = {
     GB__OBJECT(gb_round, anatomy_us.lock_wait, "lock_wait", gb__phase_keys, GB__OMITTED),
     GB__OBJECT(gb_round, anatomy_us.world_wait, "world_wait", gb__phase_keys, GB__OMITTED),
     GB__OBJECT(gb_round, anatomy_us.off_cpu, "off_cpu", gb__phase_keys, GB__OMITTED),
+    GB__OBJECT(gb_round, anatomy_us.ready_wait, "ready_wait", gb__phase_keys, GB__OMITTED),
     GB__NAMED(BOOL, gb_round, all_waits, "all_waits", .flags = GB__OMITTED), GB__END};
 
 static const gb__key gb__gc_keys[] = {
@@ -16827,7 +16841,7 @@ static void gb__add_warnings(gb__paper *p, const gb_result *r)
 static double gb__served_ms(const gb_round *r)
 {
     double us = 0, waited = 0;
-    for (int i = 0; i < GB__PHASES; i++)
+    for (int i = 0; i < GB__PHASE_READY; i++)
         if (i != GB__PHASE_OFF) us += gb__round_figure(r, gb__phases[i].offset);
     double ms = us * (double)r->requests / 1e3;
     for (int i = 0; i <= GB_WAIT_EVENT; i++) waited += r->waits.ms[i];

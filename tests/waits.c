@@ -233,12 +233,36 @@ static void test_laps(void)
     gb__is_serving = false;
 }
 
+// All that passes between the event and the end is in one part or another.
+static void test_sum(void)
+{
+    gb_server server = {0};
+    uint64_t now = gb_now_ns(), sum = 0;
+    gb__thread t = {.server = &server, .ready_at = now - 700};
+    gb__conn c = {0};
+    gb_exchange *x = gb__exchange_begin(&t, &c, now - 400);
+    x->timed = true;
+    const int phases[] = {GB__PHASE_READ, GB__PHASE_ATTACH, GB__PHASE_APP, GB__PHASE_WRITE};
+    gb__is_serving = true;
+    for (int i = 0; i < 4; i++) {
+        gb__waited[i % GB__WAITED] += 40;
+        gb__lap(x, phases[i]);
+    }
+    gb__is_serving = false;
+    for (int i = 0; i < GB__PHASES; i++) sum += i == GB__PHASE_OFF ? 0 : x->phases[i];
+    is_u64(x->phases[GB__PHASE_READY], 300, "that nobody had taken it up is a part of a request");
+    is_u64(sum, x->lap - (now - 700), "and its parts are all of it");
+    x = gb__exchange_begin(&t, &c, x->lap);
+    is_u64(x->phases[GB__PHASE_READY], 0, "the next one of the same take waits for nobody");
+}
+
 int main(void)
 {
     gb_error error;
     gb_python *found = NULL;
     size_t n = 0;
     test_laps();
+    test_sum();
     if (gb_pythons(NULL, 0, &found, &n, &error)) n = 0;
     for (int ft = 0; ft < 2; ft++)
         for (size_t i = 0; i < n; i++)

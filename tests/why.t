@@ -52,6 +52,8 @@ is($markdown, slurp("$top/why.md"), 'in Markdown as well');
 $result = eval { decode_json(slurp("$top/compare.json")) } // { cells => [] };
 for my $cell (@{ $result->{cells} }) {
     my ($round, $noted) = ($cell->{rounds}[0], $cell->{noted_rounds}[0]);
+    my ($ready, $app) = map { $round->{anatomy_us}{$_}{mean} } qw(ready_wait app);
+    ok($ready > 0 && ($cell->{threads} > 1 || $ready > $app), "$cell->{id}: one thread takes up one at a time");
     is($round->{waits}, undef, "$cell->{id}: no lines in a round that counts");
     is($noted && $noted->{waits}[0]{object}, $cell->{threads} > 1 ? '_thread.lock planted.LOCK' : undef,
         'but in one more, where requests wait');
