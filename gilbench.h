@@ -8394,6 +8394,7 @@ static gb_code gb__asgi_open(gb__asgi *g, gb__app *app, const char *loop, gb__ga
 #define GB__ALL_ROWS (GB__WAIT_ROWS + GB_WAIT_EVENT + 1)  // behind them a kind's others each
 #define GB__WAIT_PROBES 32  // for a place among them; who has none is counted with all such others
 #define GB__HOLDER_STEP_NS 700000
+#define GB__FRAME_SIZE 128  // and no more
 #define GB__GIL_SIZE 256    // of what belongs to a GIL, its condition variables among it
 
 // In CPython's record of its stops: is one wanted, and whose thread state wants it.
@@ -8486,15 +8487,6 @@ static uintptr_t gb__peek_word(bool own, uintptr_t at)
     return gb__peek(own, at, &word, sizeof word) ? word : 0;
 }
 
-// Where a code object's instructions are; on a free-threaded build a thread has its own.
-static uintptr_t gb__instructions(bool own, uintptr_t code, int32_t bytecode)
-{
-    const gb__offsets *o = gb__seen.at;
-    uintptr_t list = bytecode > 0 ? gb__peek_word(own, code + o->code.bytecode) : 0;
-    return list ? gb__peek_word(own, list + 8 + 8 * (uintptr_t)bytecode)
-                : code + o->code.instructions;
-}
-
 // What a thread state runs: its innermost frame of Python.
 static gb__spot gb__spot_of(bool own, uintptr_t state)
 {
@@ -8502,8 +8494,7 @@ static gb__spot gb__spot_of(bool own, uintptr_t state)
     const gb__offsets *o = gb__seen.at;
     uintptr_t frame = state ? gb__peek_word(own, state + o->thread.frame) : 0, code, instruction;
     for (int i = 0; frame && i < FRAMES; i++) {
-        char f[128];
-        int32_t bytecode = 0;
+        char f[GB__FRAME_SIZE];
         if (!gb__peek(own, frame, f, o->frame.size)) break;
         memcpy(&code, f + o->frame.code, sizeof code);
         code &= ~(uintptr_t)3;  // a reference with a tag
@@ -8513,8 +8504,14 @@ static gb__spot gb__spot_of(bool own, uintptr_t state)
         if (code == atomic_load(&gb__seen.asks[0]) || code == atomic_load(&gb__seen.asks[1]) ||
             gb__peek_word(own, code + o->object.type) != gb__seen.code_type)
             continue;
-        if (o->free_threaded) memcpy(&bytecode, f + o->frame.bytecode, sizeof bytecode);
-        return (gb__spot){code, instruction - gb__instructions(own, code, bytecode)};
+        // On a free-threaded build a thread has instructions of its own.
+        int32_t own_code = 0;
+        uintptr_t begin = code + o->code.instructions;
+        if (o->free_threaded) memcpy(&own_code, f + o->frame.bytecode, sizeof own_code);
+        if (own_code > 0)
+            begin = gb__peek_word(own, gb__peek_word(own, code + o->code.bytecode) + 8 +
+                                  8 * (uintptr_t)own_code);
+        return (gb__spot){code, instruction - begin};
     }
     return (gb__spot){0};
 }
@@ -8659,38 +8656,32 @@ static gb__standing gb__stand_for_lock(void)
     return w;
 }
 
-// At a mutex, an event, a queue, or at its own state when the world is stopped. Who waits for a
-// mutex alone has a time until which it need not be handed over.
-static void gb__stand_at(gb__standing *w, uintptr_t address, const int64_t *until)
-{
-    const gb__offsets *o = gb__seen.at;
-    uintptr_t interpreter = gb__peek_word(true, w->state + o->thread.interpreter);
-    uintptr_t stops = interpreter + gb__seen.world, other = 0;
-    w->key.at = address;
-    if (gb__seen.world &&
-        (address - w->state < o->thread.size || address - stops <= GB__STOPPED_BY)) {
-        w->key.kind = GB_WAIT_WORLD;
-        w->key.at = atomic_load(&gb__collecting);
-        other = gb__peek_word(true, stops + GB__STOPPED_BY);
-    } else if (!until || !*until) {
-        w->key.kind = GB_WAIT_EVENT;
-    }
-    gb__stand_for(w, other);
-}
-
-// CPython parks a thread on a semaphore on that thread's stack, behind where it waits and what it
-// waits with. Any other is that of a lock in C: of PyThread_allocate_lock, or inside CPython.
+// CPython parks a thread on a semaphore on that thread's stack; in front of it stands where it waits:
+// a mutex, an event, a queue, or its own state when the world is stopped; and in front of that what
+// it waits with, which for a mutex alone is a time until which it need not be handed over. Any other
+// semaphore is that of a lock in C: of PyThread_allocate_lock, or inside CPython.
 static gb__standing gb__stand_in_park(const sem_t *s, uintptr_t frame)
 {
     enum { NEAR = 4096 };
+    const gb__offsets *o = gb__seen.at;
     const uintptr_t *entry = (const uintptr_t *)s - 2;
     bool parked = (uintptr_t)s - frame < NEAR && entry[1] &&
                   (!entry[0] || (entry[0] - frame < NEAR && entry[0] % sizeof(int64_t) == 0));
-    if (parked && atomic_load(&gb__seen.checking)) atomic_store(&gb__seen.parked, entry[1]);
+    uintptr_t other = 0;
     gb__standing w = gb__stand_for_lock();
-    w.key.at = GB__IN_C;
-    if (w.state && parked) gb__stand_at(&w, entry[1], (const int64_t *)entry[0]);
-    else if (w.state) gb__stand_for(&w, 0);
+    if (parked && atomic_load(&gb__seen.checking)) atomic_store(&gb__seen.parked, entry[1]);
+    if (!w.state) return w;
+    uintptr_t stops = gb__peek_word(true, w.state + o->thread.interpreter) + gb__seen.world;
+    w.key.at = parked ? entry[1] : GB__IN_C;
+    if (gb__seen.world &&
+        (w.key.at - w.state < o->thread.size || w.key.at - stops <= GB__STOPPED_BY)) {
+        w.key.kind = GB_WAIT_WORLD;
+        w.key.at = atomic_load(&gb__collecting);
+        other = gb__peek_word(true, stops + GB__STOPPED_BY);
+    } else if (parked && (!entry[0] || !*(const int64_t *)entry[0])) {
+        w.key.kind = GB_WAIT_EVENT;
+    }
+    gb__stand_for(&w, other);
     return w;
 }
 
@@ -9064,7 +9055,6 @@ static bool gb__is_awaited(uintptr_t address)
     return address ? at == address : at != 0;
 }
 
-
 // The lock that another thread wants, and then to run Python: is it seen to wait for both?
 static PyObject *gb__contend(PyObject *self, PyObject *lock)
 {
@@ -9106,23 +9096,15 @@ static const char *gb__check_waits(void)
     return NULL;
 }
 
-// What is wrong with the offsets of this build; NULL: nothing.
-static const char *gb__offsets_problem(const gb__offsets *o)
-{
-    if (!o || memcmp(o->cookie, "xdebugpy", 8)) return "this libpython has no debuggers' offsets";
-    if (o->version >> 16 != 0x030e) return "only the structures of CPython 3.14 are known";
-    if (o->frame.size > 128) return "this libpython's offsets aren't as expected";
-    return NULL;
-}
-
 static const char *gb__seen_problem(void)  // attached
 {
     Dl_info info;
     struct link_map *library = NULL;
     void *probe;
     const gb__offsets *o = dlsym(RTLD_DEFAULT, "_PyRuntime");
-    const char *problem = gb__offsets_problem(o);
-    if (problem) return problem;
+    if (!o || memcmp(o->cookie, "xdebugpy", 8)) return "this libpython has no debuggers' offsets";
+    if (o->version >> 16 != 0x030e || o->frame.size > GB__FRAME_SIZE)
+        return "only the structures of CPython 3.14 are known";
     memcpy(&probe, &gb_py.Py_IncRef, sizeof probe);
     if (!dladdr1(probe, &info, (void **)&library, RTLD_DL_LINKMAP) || gb__lead_calls(library) < 2)
         return "libpython's calls of the C library can't be followed";
@@ -9297,10 +9279,11 @@ GB_API gb_code gb_waits_begin(gb_error *error)
 GB_API void gb_waits_end(gb_waits *waits)
 {
     *waits = (gb_waits){0};
-    gb__copy(waits->problem, sizeof waits->problem, gb__seen.only_own
-             ? "who makes others wait can't be seen: process_vm_readv isn't allowed here"
-             : gb__seen.problem);
+    gb__copy(waits->problem, sizeof waits->problem, gb__seen.problem);
     if (!atomic_exchange(&gb__seen.notes, false) || gb__seen.pid != getpid()) return;
+    if (gb__seen.only_own)
+        gb__copy(waits->problem, sizeof waits->problem,
+                 "who makes others wait can't be seen: process_vm_readv isn't allowed here");
     if (gb__seen.watched) pthread_join(gb__seen.watcher, NULL);
     PyObject *rows = gb__take_waits(), *report = rows ? gb__seen_call("report", rows) : NULL;
     gb__py_drop(rows);
