@@ -14107,17 +14107,15 @@ static const char *gb__exact(gb__small text, double value)
     return text;
 }
 
-typedef enum gb__tone { GB__PLAIN, GB__GOOD, GB__BAD, GB__DIM } gb__tone;
-
 typedef struct gb__table {
     struct {
         gb__buf text;
-        gb__tone tone;
+        gb_verdict told;  // which gives it its colour
     } *cells;        // row after row, the header first
     size_t columns, count;
     size_t left;     // the first so many columns are text; the others are figures
     size_t keys;     // so many say what a row is; they are repeated where a table is too wide
-    gb__tone tone;   // of the cells to come
+    gb_verdict told;  // by the cells to come
     bool failed;
 } gb__table;
 
@@ -14147,7 +14145,7 @@ GB__PRINTF(2, 3) static void gb__cell(gb__table *t, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     t->cells[t->count].text = (gb__buf){0};
-    t->cells[t->count].tone = t->tone;
+    t->cells[t->count].told = t->told;
     gb__add_clean(&t->cells[t->count].text, text);
     t->failed |= t->cells[t->count++].text.failed;
 }
@@ -14174,12 +14172,12 @@ static size_t gb__text_width(const char *text)
 
 static void gb__add_padded(const gb__table *t, size_t i, size_t width, bool colour, gb__buf *b)
 {
-    static const char *const tones[] = {"", "\033[32m", "\033[31m", "\033[2m"};
+    static const char *const tones[] = {"", "\033[32m", "\033[31m", "\033[2m"};  // by gb_verdict
     const char *text = gb__table_text(t, i);
     size_t used = gb__text_width(text);
     int pad = width > used ? (int)(width - used) : 0;
-    bool left = i % t->columns < t->left, toned = colour && t->cells[i].tone;
-    gb__buf_printf(b, "%*s%s%s%s%*s", left ? 0 : pad, "", toned ? tones[t->cells[i].tone] : "",
+    bool left = i % t->columns < t->left, toned = colour && t->cells[i].told;
+    gb__buf_printf(b, "%*s%s%s%s%*s", left ? 0 : pad, "", toned ? tones[t->cells[i].told] : "",
                    text, toned ? "\033[0m" : "", left ? pad : 0, "");
 }
 
@@ -14474,13 +14472,11 @@ static const gb_comparison *gb__find_comparison(const gb_result *r, const gb_cel
 
 static void gb__ratio(gb__table *t, const gb_comparison *k)
 {
-    static const gb__tone tones[] = {
-        [GB_FASTER] = GB__GOOD, [GB_SLOWER] = GB__BAD, [GB_UNCLEAR] = GB__DIM};
     gb__phrase ratio;
-    t->tone = k ? tones[k->verdict] : GB__PLAIN;
+    t->told = k ? k->verdict : GB_NO_DIFFERENCE;
     if (k) gb__cell(t, "%s %s", gb__ratio_text(ratio, k->ratio), gb__verdict_words(k));
     else gb__cell(t, "%s", "");
-    t->tone = GB__PLAIN;
+    t->told = GB_NO_DIFFERENCE;
 }
 
 typedef char gb__line[GB_PATH + 512];
@@ -16342,9 +16338,9 @@ typedef struct gb__scene {
     bool threads, connections, cpus;
 } gb__scene;
 
-static int gb__size(const gb_cell *c)
+static double gb__size(const gb_cell *c)
 {
-    return c->workers * c->threads * (c->server_cpus ? c->server_cpus : 1);
+    return (double)c->workers * c->threads * (c->server_cpus ? c->server_cpus : 1);
 }
 
 // The best is there twice. What is without Python may be many times as fast, and would squeeze the
@@ -16567,7 +16563,7 @@ static void gb__add_item(gb__paper *p, const char *about, const char *text)
 
 static void gb__table_html(const gb__table *t, gb__buf *b, const char *caption)
 {
-    static const char *const tones[] = {"", "good", "bad", "mute"};  // of each gb__tone
+    static const char *const tones[] = {"", "good", "bad", "mute"};  // by gb_verdict
     gb__html(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"%s\"><table>"
              "<caption>%s</caption>\n<thead>", caption, caption);
     for (size_t i = 0; i < t->count; i++) {
@@ -16577,7 +16573,7 @@ static void gb__table_html(const gb__table *t, gb__buf *b, const char *caption)
         gb__html(b, head   ? "<th scope=\"col\" class=\"%s%s\">%s</th>"
                     : left ? "<th scope=\"row\" class=\"%s%s\">%s</th>"
                            : "<td class=\"%s%s\">%s</td>",
-                 left ? "s " : "", tones[t->cells[i].tone], gb__table_text(t, i));
+                 left ? "s " : "", tones[t->cells[i].told], gb__table_text(t, i));
         if (column + 1 == t->columns) gb__buf_str(b, "</tr>\n");
     }
     gb__buf_str(b, "</tbody></table></div>\n");

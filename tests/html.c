@@ -275,6 +275,8 @@ static void test_values_that_are_not_there(void)
         gb_interval none = {NAN, NAN, NAN}, wild = {INFINITY, -INFINITY, 1e308};
         c->summary[GB_RPS] = i % 2 ? none : wild;
         c->summary[GB_RSS_PEAK] = i % 3 ? none : wild;
+        if (i % 2) c->workers = GB_MAX_WORKERS, c->threads = GB__MAX_COUNT;
+        c->server_cpus = i % 3 ? GB_MAX_CPUS : 0;
         for (size_t j = 0; j < c->round_count; j++) {
             gb_round *round = &c->rounds[j];
             round->rps = j % 2 ? NAN : 1e308;
