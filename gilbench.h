@@ -3419,6 +3419,7 @@ enum {
 enum { GB__WAITED = GB_WAIT_EVENT };
 static _Thread_local uint64_t gb__waited[GB__WAITED];
 static _Thread_local bool gb__is_serving;  // a server's thread: what it waits for is a request's
+static _Thread_local int gb__timed;        // of the requests in this thread; without, none counts
 
 // How far an answer is, and what the client gets if the application fails at that point:
 //
@@ -3900,6 +3901,7 @@ static gb_exchange *gb__exchange_begin(gb__thread *t, gb__conn *c, uint64_t sinc
     // times as much, [0.991, 1.002], over 60 pairs of fresh servers). The thread's clock is a
     // system call of half a microsecond.
     x->timed = !gb__rng_below(&t->chance, 4);
+    gb__timed += x->timed;
     x->clocked = x->timed && !gb__rng_below(&t->chance, 8);
     if (x->clocked) x->cpu = gb__clock_ns(CLOCK_THREAD_CPUTIME_ID);
     x->at = x->head_len = r->head_len;
@@ -3916,6 +3918,7 @@ static void gb__exchange_over(gb_exchange *x)
 {
     gb__thread *t = x->thread;
     x->conn->busy = x->conn->wanted = false;
+    gb__timed -= x->timed;
     pthread_mutex_lock(&t->stats_lock);
     t->requests += x->handled;
     for (int i = 0; x->handled && x->timed && i < GB__PHASES; i++)
@@ -8555,11 +8558,14 @@ static void gb__note(gb__standing *w, uint64_t now)
 
 // ---- the waits themselves -----------------------------------------------------------------------
 
-// A wait of this thread, attached or not; of none that never ran Python.
+// A wait of this thread, attached or not; of none that never ran Python. Where lines aren't noted it
+// is looked at for the requests that are timed: with 64 threads, a wait or more in each of 70,000
+// requests a second, all of them cost 1.5 % (16 CPUs, the GIL build).
 static gb__standing gb__stand(gb_wait_kind kind)
 {
     gb__standing w = {.key.kind = kind};
-    if (atomic_load(&gb__seen.counts)) w.state = (uintptr_t)gb_py.PyGILState_GetThisThreadState();
+    if (atomic_load(&gb__seen.counts) && (gb__timed || atomic_load(&gb__seen.notes)))
+        w.state = (uintptr_t)gb_py.PyGILState_GetThisThreadState();
     return w;
 }
 
