@@ -258,9 +258,11 @@
 // their own (subinterpreters) all is. Who has the GIL is looked up 1,400 times a second: shorter
 // holds are seen by chance; "no line of Python" has it between requests, or in C. A free-threaded
 // thread yields up to 40 times before it is parked, which counts as its line's wait. Locks that an
-// extension takes from the C library aren't seen; from PyThread_allocate_lock, without a name. To
-// note lines slows down who waits, so compare counts waits only, and measures those rows once more,
-// apart, whose requests wait for over a tenth of their time, to say what for.
+// extension takes from the C library aren't seen; from PyThread_allocate_lock, without a name. Names
+// and lines are looked up at the end: of code or a lock that is no more by then none is found, or
+// that of the code or lock that came to its place. To note lines slows down who waits, so compare
+// counts waits only, and measures those rows once more, apart, whose requests wait for over a tenth
+// of their time, to say what for.
 //
 // Of WSGI without a GIL `why` also names the objects whose references threads count that don't own
 // them: the counts of all objects are read again and again ahead of the window, under load. How
@@ -9208,13 +9210,11 @@ static void gb__sharing_look(void)  // attached
     getrusage(RUSAGE_THREAD, &after);
     gb_py.PyEval_RestoreThread(state);
     long switched = A_SWITCH * (after.ru_nivcsw - before.ru_nivcsw);
-    size_t found = 0;
-    while (all && found + 1 < fine && found < GB_SHARED &&
-           2ull * all[found + 1].changes >= GB__FEW_CHANGES * all->changes)
-        found++;
-    bool seen = all && all->changes >= FEWEST && (found || all->changes > switched);
+    size_t few = 1, most = fine <= GB_SHARED ? fine : GB_SHARED + 1;
+    while (all && few < most && 2ull * all[few].changes >= GB__FEW_CHANGES * all->changes) few++;
+    bool seen = all && all->changes >= FEWEST && (few > 1 || all->changes > switched);
     gb__most_shared = seen ? gb_py.PyList_New(0) : NULL;
-    for (size_t i = 1; gb__most_shared && i <= found; i++)
+    for (size_t i = 1; gb__most_shared && i < few; i++)
         gb__py_drop(gb_py.PyObject_CallMethod(gb__most_shared, "append", "((Od))", all[i].object,
                                               2.0 * all[i].changes / all->changes));
     free(all);

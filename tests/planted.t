@@ -15,6 +15,7 @@ use FindBin;
 use lib $FindBin::Bin;
 use Gilbench;
 use JSON::PP;
+use Socket qw(SOL_SOCKET SO_LINGER);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -693,6 +694,45 @@ while (@queue || grep { $_ } @slots) {
         $slots[$slot] = begin(shift @queue, $slot, 'planted' . $id++) if !$r && @queue;
     }
     sleep 0.01;
+}
+
+# A server, which counts waits as well, under clients that vanish and that send anything.
+sub outlives {
+    my ($build, @more) = @_;
+    my $app = save('fuzzed.py', $common . <<'E');
+LOCK = threading.Lock()
+def locked():
+    with LOCK: time.sleep(random.random() / 2000)
+def app(environ, start_response):
+    locked()
+    return answer(start_response)
+async def loop(scope, receive, send):
+    import asyncio
+    if scope['type'] == 'lifespan': return
+    await asyncio.get_running_loop().run_in_executor(None, locked)
+    await respond(send)
+E
+    my $p = serve('--python', $build{$build}, '--app', "$app:$more[0]", @more[1 .. $#more]);
+    my $request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    my @open;
+    for (my $end = time + 2; time < $end;) {
+        my $s = dial($p) or last;
+        my $what = int rand 4;
+        syswrite $s, !$what ? substr $request, 0, rand length $request
+            : $what == 1 ? join '', map { chr rand 256 } 1 .. rand 300 : $request x rand 20;
+        push @open, $s;
+        my $gone = splice @open, rand @open, 1 if @open > rand 100;
+        setsockopt $gone, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0 if $gone;
+    }
+    my $s = dial($p);
+    is($s && ask($s, '/'), 'done', "$build, @more: it answers after clients that vanished");
+    is(stop($p), 0, '... and ends');
+}
+if ($ENV{GILBENCH_PLANTED} && !@asked) {
+    for my $build ('gil', 'ft') {
+        outlives($build, 'app', '--threads', 4);
+        outlives($build, 'loop', '--interface', 'asgi');
+    }
 }
 for my $p (@all) {
     ok($p->{good} >= $times - int($times / 20), "$p->{name}, $p->{build}: $p->{good} of $times")
