@@ -8757,7 +8757,7 @@ static bool gb__lead_slot(char *slot, const char *name)
     for (size_t i = 0; i < sizeof gb__followed / sizeof *gb__followed; i++) {
         if (strcmp(name, gb__followed[i].name)) continue;
         if (mprotect(slot - into, page, PROT_READ | PROT_WRITE)) return false;
-        memcpy(slot, &gb__followed[i].function, sizeof(gb__function));
+        memcpy(slot, &gb__followed[i].function, sizeof gb__followed[i].function);
         return true;
     }
     return false;
