@@ -14504,6 +14504,14 @@ static bool gb__is_shown(const gb__view *v, const gb__column *k)
     return (k->flags & GB__SHOWN || in_page) && !other_memory;
 }
 
+// A task is no endpoint, and has jobs.
+static const char *gb__head(const gb_result *r, const char *head)
+{
+    bool tasks = r->cell_count && r->cells->interface == GB_TASK;
+    if (tasks && !strcmp(head, "endpoint")) return "task";
+    return tasks && !strcmp(head, "req/s") ? "jobs/s" : head;
+}
+
 static void gb__heads(gb__table *t, const char *const *heads)
 {
     for (; *heads; heads++) gb__cell(t, "%s", *heads);
@@ -14511,11 +14519,13 @@ static void gb__heads(gb__table *t, const char *const *heads)
 
 static void gb__main_heads(const gb__view *v, gb__table *t)
 {
-    gb__heads(t, (const char *const[]){"endpoint", "variant", "workers", "threads", NULL});
+    gb__heads(t, (const char *const[]){gb__head(v->result, "endpoint"), "variant", "workers",
+                                       "threads", NULL});
     if (v->connections) gb__cell(t, "connections");
     if (v->rates) gb__cell(t, "rate");
     for (size_t i = 0; i < GB__COLUMNS; i++) {
-        if (gb__is_shown(v, &gb__columns[i])) gb__cell(t, "%s", gb__columns[i].head);
+        if (gb__is_shown(v, &gb__columns[i]))
+            gb__cell(t, "%s", gb__head(v->result, gb__columns[i].head));
         if (!i) gb__cell(t, "+-");
     }
     gb__cell(t, "GIL wait");
@@ -14616,12 +14626,12 @@ static void gb__verdict_table(const gb_result *r, gb__table *t)
     gb__phrase against;
     gb__pair p;
     *t = (gb__table){.left = 2, .keys = 5};
-    gb__heads(t, (const char *const[]){"endpoint", "variant", "workers", "threads", "against",
-                                       NULL});
+    gb__heads(t, (const char *const[]){gb__head(r, "endpoint"), "variant", "workers", "threads",
+                                       "against", NULL});
     for (size_t i = 0; i < r->comparison_count; i++)
         said[gb__find_metric(r->comparisons[i].metric) - gb__metrics] = true;
     for (size_t m = 0; m < GB_METRIC_COUNT; m++)
-        if (said[m]) gb__cell(t, "%s", gb__metrics[m].title);
+        if (said[m]) gb__cell(t, "%s", gb__head(r, gb__metrics[m].title));
     t->columns = t->count;
     for (size_t i = 0; gb__next_pair(r, &i, &p);) {
         gb__row_keys(t, r, p.candidate);
@@ -16424,11 +16434,13 @@ static void gb__throughput_figure(gb__buf *b, const gb__scene *s)
     const gb_result *r = s->result;
     gb__phrase title;
     gb__line note;
-    gb__chart k = {.title = title, .note = note, .y_unit = "req/s", .linear = s->cpus,
+    gb__small load = "";
+    gb__chart k = {.title = title, .note = note, .linear = s->cpus, .y_unit = gb__head(r, "req/s"),
                    .x_unit = s->cpus ? "CPUs of the server" : s->threads ? "threads" : "workers"};
     snprintf(title, sizeof title, "%.90s: %.120s", s->first->scenario, s->first->path);
-    snprintf(note, sizeof note, "%.80s, %d connections: %smedians and their 95 %% intervals.",
-             s->first->app, s->first->connections,
+    if (s->first->connections)
+        snprintf(load, sizeof load, ", %d connections", s->first->connections);
+    snprintf(note, sizeof note, "%.80s%s: %smedians and their 95 %% intervals.", s->first->app, load,
              s->cpus ? "on each number of CPUs the fastest row of one worker's threads, and of "
                        "several workers; " : "");
     for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++)
@@ -16719,9 +16731,8 @@ static const char gb__reported_note[] =
 
 // What columns mean where rows are tasks.
 static const char gb__task_note[] =
-    "Tasks: req/s are jobs a second, ms the time of a job (split: until its last share is done), "
-    "threads the workers, which are what the variant says, else threads; req/s against 1 thread "
-    "are the speed-up.";
+    "Tasks: ms is the time of a job (split: until its last share is done), threads are the workers, "
+    "which are what the variant says, else threads; jobs/s against 1 thread are the speed-up.";
 
 // Beside these two tasks.
 static const char gb__published_note[] =

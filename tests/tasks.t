@@ -56,7 +56,8 @@ ok($against{"cpu-mine.py:work/$_"}, "compared: $_") for
     "$ft/w1-t2-c0 / cpu-mine.py:work/$ft/w1-t1-c0",
     "$ft/w1-t2-c0 / cpu-mine.py:work/$ft processes/w1-t2-c0";
 like($err, qr{at work}, 'what a task prints is seen');
-like($out, qr{Tasks: req/s are jobs a second}, 'the report says what its columns mean');
+like($out, qr{Tasks: ms is the time of a job}, 'the report says what its columns mean');
+like($out, qr{^task +variant.* jobs/s }m, 'which are named for tasks');
 unlike($out, qr{Grinberg}, 'without the figures published of other tasks');
 is((said($gilbench, 'report', 'work.json'))[0], $out, 'and is the same again from its file');
 is(scalar(() = slurp('work.csv') =~ m{^cpu-mine}mg), @cells + keys %against, 'CSV has its rows');
