@@ -234,15 +234,16 @@
 //
 // WHERE A REQUEST'S TIME GOES
 //
-// ready_wait (until a thread takes it up, or the loop comes to it: long with more connections than
-// threads, so shares are of the others), read (to a parsed request), attach_wait (for the GIL,
-// wherever that happens), lock_wait and world_wait (for locks and for a stopped world), app (Python,
-// and building the answer; off_cpu is what of that was not on a CPU: in a sleep, a query, or because
-// others had it), write: of one request in four, picked at random, off_cpu of one in 32. They add up
-// to the request's time. Of an event loop's requests each has what the loop waits for while it is
-// on; what an executor's thread waits for is off_cpu there. Garbage collections and their pauses are
-// counted beside them. Where the waits of an interpreter can't be followed (see below) attach_wait
-// is that of WSGI at a request's beginning, and after it was read or written; all others are "-".
+// ready_wait (since epoll told of it until a thread takes it up, or the loop comes to it: long with
+// more connections than threads, so shares are of the others), read (to a parsed request),
+// attach_wait (for the GIL, wherever that happens), lock_wait and world_wait (for locks and for a
+// stopped world), app (Python, and building the answer; off_cpu is what of that was not on a CPU: in
+// a sleep, a query, or because others had it), write: of one request in four, picked at random,
+// off_cpu of one in 32. They add up to the request's time. Of an event loop's requests each has what
+// the loop waits for while it is on; what an executor's thread waits for is off_cpu there. Garbage
+// collections and their pauses are counted beside them. Where the waits of an interpreter can't be
+// followed (see below) attach_wait is that of WSGI at a request's beginning, and after it was read
+// or written; all others are "-".
 //
 // WHO WAITS FOR WHAT
 //
@@ -9045,11 +9046,11 @@ static void gb__world(bool stop, uintptr_t interpreter)
 // Where the interpreter's state says who stopped the world: it does only while it is stopped.
 static size_t gb__find_world(uintptr_t interpreter, uintptr_t state)
 {
-    size_t found = 0, end = gb__seen.at->interpreter.size - sizeof state;
+    size_t found = 0, end = gb__seen.at->interpreter.size - GB__STOPPED_BY - sizeof state;
     gb__world(true, interpreter);
     for (size_t i = 0; i <= end && !found; i += sizeof state) {
         const char *stops = (const char *)interpreter + i;
-        if (stops[GB__STOP_REQUESTED] == 1 && i + GB__STOPPED_BY <= end &&
+        if (stops[GB__STOP_REQUESTED] == 1 &&
             gb__peek_word(true, interpreter + i + GB__STOPPED_BY) == state)
             found = i;
     }
@@ -9101,7 +9102,7 @@ static const char *gb__check_waits(void)
     long waited = waits ? gb_py.PyLong_AsLong(waits) : 0;
     long seen = lines ? gb_py.PyLong_AsLong(lines) : 0;
     PyObject *owned[] = {function, waits, rows, lines};
-    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) gb__py_drop(owned[i]);
+    for (size_t i = 0; i < sizeof owned / sizeof(void *); i++) gb__py_drop(owned[i]);
     atomic_store(&gb__seen.counts, waited > 0);
     if (waited <= 0) return "waits that were made on purpose weren't seen";
     if (seen <= 0) return "lines that waited on purpose weren't seen";
