@@ -237,13 +237,13 @@
 // ready_wait (since epoll told of it until a thread takes it up, or the loop comes to it: long with
 // more connections than threads, so shares are of the others), read (to a parsed request),
 // attach_wait (for the GIL, wherever that happens), lock_wait and world_wait (for locks and for a
-// stopped world), app (Python, and building the answer; off_cpu is what of that was not on a CPU: in
-// a sleep, a query, or because others had it), write: of one request in four, picked at random,
-// off_cpu of one in 32. They add up to the request's time. Of an event loop's requests each has what
-// the loop waits for while it is on; what an executor's thread waits for is off_cpu there. Garbage
-// collections and their pauses are counted beside them. Where the waits of an interpreter can't be
-// followed (see below) attach_wait is that of WSGI at a request's beginning, and after it was read
-// or written; all others are "-".
+// stopped world), app (Python, and building the answer; off_cpu is what of that was not on a CPU:
+// in a sleep, a query, or because others had it), write: of one request in four, picked at random,
+// off_cpu of one in 32. They add up to the request's time. Of an event loop's requests each has
+// what the loop waits for while it is on; what an executor's thread waits for is off_cpu there.
+// Garbage collections and their pauses are counted beside them. Where the waits of an interpreter
+// can't be followed (see below) attach_wait is that of WSGI at a request's beginning, and after it
+// was read or written; all others are "-".
 //
 // WHO WAITS FOR WHAT
 //
@@ -259,11 +259,11 @@
 // their own (subinterpreters) all is. Who has the GIL is looked up 1,400 times a second: shorter
 // holds are seen by chance; "no line of Python" has it between requests, or in C. A free-threaded
 // thread yields up to 40 times before it is parked, which counts as its line's wait. Locks that an
-// extension takes from the C library aren't seen; from PyThread_allocate_lock, without a name. Names
-// and lines are looked up at the end: of code or a lock that is no more by then none is found, or
-// that of the code or lock that came to its place. To note lines slows down who waits, so compare
-// counts waits only, and measures those rows once more, apart, whose requests wait for over a tenth
-// of their time, to say what for.
+// extension takes from the C library aren't seen; from PyThread_allocate_lock, without a name.
+// Names and lines are looked up at the end: of code or a lock that is no more by then none is
+// found, or that of the code or lock that came to its place. To note lines slows down who waits, so
+// compare counts waits only, and measures those rows once more, apart, whose requests wait for over
+// a tenth of their time, to say what for.
 //
 // Of WSGI without a GIL `why` also names the objects whose references threads count that don't own
 // them: the counts of all objects are read again and again ahead of the window, under load. How
@@ -1117,8 +1117,9 @@ typedef struct gb_task_config {
 
 // See TASKS. Of the round it fills in seconds (from the common beginning to the end of the last),
 // requests and rps (jobs), latency_ms (how long each worker took), cpu, memory_mb, gc, gil and
-// answer: what answer() returned, or else the first worker. An exception in any worker is the
-// round's `problem` and the returned error.
+// answer: what answer() returned, or else the first worker. In less than 0.02 s nothing can be told
+// of CPUs: those figures are 0. An exception in any worker is the round's `problem` and the
+// returned error.
 GB_API gb_code gb_task(const gb_task_config *config, gb_round *round, gb_error *error);
 
 // ---- comparisons --------------------------------------------------------------------------------
@@ -11341,10 +11342,13 @@ static gb_code gb__task_order(gb__order *o, const gb_task_config *config, gb_err
 }
 
 #define GB__TASK_PATIENCE_S 1e6  // a job may take as long as it likes
+// CPU time is read a little before the window and after it: of one as short it would be wrong.
+#define GB__TASK_CPU_S 0.02
 
 // Jobs are what requests are elsewhere, and the end of the last is that of the window.
 static gb_code gb__task_fill(gb__measuring *m, const gb_task_config *config, gb_error *error)
 {
+    gb_round *r = m->round;
     gb__window_stats *s = &m->reply.stats;
     gb_load_result jobs = {0};
     uint64_t last = 0;
@@ -11362,8 +11366,10 @@ static gb_code gb__task_fill(gb__measuring *m, const gb_task_config *config, gb_
     jobs.seconds = (double)last / 1e9;
     jobs.rps = (double)jobs.requests / jobs.seconds;
     m->after.at = m->before.at + last;
-    gb__round_fill(m->round, m, &jobs, 1);
-    gb__copy(m->round->answer, sizeof m->round->answer, m->reply.answer);
+    gb__round_fill(r, m, &jobs, 1);
+    if (jobs.seconds < GB__TASK_CPU_S)
+        r->cpu.server_cores = r->cpu.server_us_per_request = r->other_cores = 0;
+    gb__copy(r->answer, sizeof r->answer, m->reply.answer);
     if (config->latency) gb_histogram_merge(config->latency, &jobs.latency);
     gb_histogram_free(&jobs.latency);
     return GB_OK;
@@ -12327,8 +12333,11 @@ static bool gb__is_seen(const gb_cell *c, size_t offset)
     const size_t gil = offsetof(gb_round, anatomy_us.attach_wait), phase = sizeof(gb_phase);
     const size_t others = offsetof(gb_round, anatomy_us.lock_wait);
     bool of_gil = offset - gil < phase, all = false;
+    if (c->interface == GB_TASK && offset == offsetof(gb_round, other_cores))
+        return gb__median_at(c, offsetof(gb_round, cpu.server_cores)) > 0;
     if (!of_gil && offset - others >= 3 * phase) return true;
-    for (size_t i = 0; i < c->round_count; i++) all |= c->rounds[i].all_waits;
+    for (size_t i = 0; i < c->round_count && c->interface != GB_TASK; i++)
+        all |= c->rounds[i].all_waits;
     return all || (of_gil && c->interface == GB_WSGI && !*c->server);
 }
 
@@ -12458,8 +12467,9 @@ static void gb__warn_rate(gb_result *r, const gb_cell *c)
         gb__warn(r, "%s: too few answers to know req/s, which get no verdict; try a longer "
                  "--duration", c->id);
     if (rps.hi - rps.lo > 0.3 * rps.median)
-        gb__warn(r, "%s: its rounds are far apart: req/s are known from %s to %s only", c->id,
-                 gb__number(a, rps.lo), gb__number(b, rps.hi));
+        gb__warn(r, "%s: its rounds are far apart: %s/s are known from %s to %s only", c->id,
+                 c->interface == GB_TASK ? "jobs" : "req", gb__number(a, rps.lo),
+                 gb__number(b, rps.hi));
     if (c->rate > 0 && rps.median < 0.98 * c->rate)
         gb__warn(r, "%s: %s of %s req/s were answered: its latencies are those of a queue that "
                  "grows", c->id, gb__number(a, rps.median), gb__number(b, c->rate));
@@ -12545,9 +12555,10 @@ static void gb__warn_cell(gb_result *r, const gb_cell *c)
         gb__warn(r, "%s: the GIL came back (%s does not declare that it runs without): its rows "
                  "say nothing about free-threading", variant, modules);
     if (outliers)
-        gb__warn(r, "%s: %zu of %zu rounds %s far from the median of %s req/s, the farthest with "
+        gb__warn(r, "%s: %zu of %zu rounds %s far from the median of %s %s/s, the farthest with "
                  "%s (%s)", c->id, outliers, c->round_count, outliers == 1 ? "is" : "are",
-                 gb__number(a, median), gb__number(b, farthest),
+                 gb__number(a, median), c->interface == GB_TASK ? "jobs" : "req",
+                 gb__number(b, farthest),
                  outliers == 1 ? "it counts" : "they count");
     gb__warn_rate(r, c);
     gb__warn_answers(r, c);
@@ -13727,7 +13738,8 @@ static void gb__say_memory(gb__sentences *a, const gb__ladder *l)
         double n = k->rungs[k->count - 1].n - k->rungs[0].n;
         const char *what = k->by_threads ? "thread" : gb__worker_words(most);
         if (!(more.median > 0) || (!*last && !gb__begin(a))) continue;
-        if (strcmp(what, last)) gb__words(a, "%s one more %s costs ", *last ? ";" : "Memory:", what);
+        if (strcmp(what, last))
+            gb__words(a, "%s one more %s costs ", *last ? ";" : "Memory:", what);
         else gb__words(a, ", ");
         gb__tell_figure(a, (gb_interval){more.median / n, more.lo / n, more.hi / n}, " MB");
         gb__words(a, " on %s", most->python);
@@ -16416,7 +16428,9 @@ static void gb__add_limit(gb__chart *k, const gb__scene *s)
     const gb_cell *one = s->first;
     int cpus = gb__server_cpus(s->result, one->server_cpus), from = s->cpus ? cpus : 1;
     gb__point p = {.look = GB__LOOKS};
-    if (!gb__is_busy(one) || one->threads * one->workers > 1) return;
+    bool line = false;  // of one place there is none
+    for (size_t i = 1; i < k->count; i++) line |= k->points[i].x > k->points->x;
+    if (!line || !gb__is_busy(one) || one->threads * one->workers > 1) return;
     if (s->cpus)
         snprintf(p.name, sizeof p.name, "in proportion to %.64s on %d CPU%s", one->python, from,
                  from > 1 ? "s" : "");
@@ -16441,9 +16455,9 @@ static void gb__throughput_figure(gb__buf *b, const gb__scene *s)
     snprintf(title, sizeof title, "%.90s: %.120s", s->first->scenario, s->first->path);
     if (s->first->connections)
         snprintf(load, sizeof load, ", %d connections", s->first->connections);
-    snprintf(note, sizeof note, "%.80s%s: %smedians and their 95 %% intervals.", s->first->app, load,
-             s->cpus ? "on each number of CPUs the fastest row of one worker's threads, and of "
-                       "several workers; " : "");
+    snprintf(note, sizeof note, "%.80s%s: %smedians and their 95 %% intervals.", s->first->app,
+             load, !s->cpus ? "" : "on each number of CPUs the fastest row of one worker's "
+                                   "threads, and of several workers; ");
     for (const gb_cell *c = r->cells; c < r->cells + r->cell_count; c++)
         if (gb__is_in_scene(c, s->first->scenario)) gb__add_cell_point(&k, s, c);
     gb__add_limit(&k, s);
@@ -16732,7 +16746,7 @@ static const char gb__reported_note[] =
 
 // What columns mean where rows are tasks.
 static const char gb__task_note[] =
-    "Tasks: ms is the time of a job (split: until its last share is done), threads are the workers, "
+    "Tasks: ms is the time of a job (split: until its last share is done), threads are workers, "
     "which are what the variant says, else threads; jobs/s against 1 thread are the speed-up.";
 
 // Beside these two tasks.
@@ -17265,7 +17279,7 @@ enum {
     X(CSV, "csv", 0, "F", GB__RESULT, "writes CSV; - is stdout")                                   \
     X(HTML, "html", 0, "F", GB__RESULT, "writes a page with pictures; - is stdout")                \
     X(PYPERF, "pyperf", 0, "DIR", GB__RESULT,                                                      \
-      "writes a file a build for `python -m pyperf compare_to`, and one with its memory")          \
+      "writes a file a build for `python -m pyperf compare_to`")                                   \
     X(HDR_DIR, "hdr", 0, "DIR", GB__RESULT,                                                        \
       "writes a cell's latencies as .hgrm for HdrHistogram's plotter")                             \
     X(HDR, "hdr", 0, "FILE", GB__LOAD, "writes the latencies as .hgrm for HdrHistogram's plotter") \
@@ -18146,7 +18160,8 @@ static void gb__read_compare(gb__arguments *a, gb__comparing *c)
     *p = (gb_plan){
         .user = c, .process = gb__process_of(a), .loop = gb__loop_of(a),
         .scenarios = c->scenarios, .peers = c->peers, .models = c->models,
-        .worker_model = (gb_worker_model)gb__word_of(a, GB__OPT_WORKER_MODEL, gb__worker_models), .no_control = a->value[GB__OPT_NO_CONTROL],
+        .worker_model = (gb_worker_model)gb__word_of(a, GB__OPT_WORKER_MODEL, gb__worker_models),
+        .no_control = a->value[GB__OPT_NO_CONTROL],
         .split = a->value[GB__OPT_SPLIT],
         .load.threads = (int)gb__whole_of(a, GB__OPT_CLIENT_THREADS, 1024, 0),
         .rounds = (int)gb__whole_of(a, GB__OPT_ROUNDS, 10000, 0),

@@ -494,6 +494,16 @@ static void test_cpus(void)
     gb_result_free(&r);
 }
 
+// A limit is a line: of rows of one place there is none.
+static void test_one_place(void)
+{
+    gb_result r = make(&(shape){.builds = 2, .threads = 1, .rounds = 7, .scenario = "x"});
+    char *text = page_of(&r);
+    is_u64(count(text, "<svg class=\"key\""), 2, "rows of one place: two builds and no limit");
+    free(text);
+    gb_result_free(&r);
+}
+
 // What is without Python would squeeze the others.
 static void test_control(void)
 {
@@ -629,6 +639,7 @@ int main(void)
     test_numbers();
     test_coordinates();
     test_cpus();
+    test_one_place();
     test_control();
     test_gil_that_is_back();
     test_one_build();

@@ -982,6 +982,8 @@ static void test_fair_cells(void)
     CELL(r->drift = 0.8, "still getting slower: the second half of its windows had 20 % fewer");
     CELL(r->coarse = true, "too few answers to know req/s");
     CELL(r->rps = j % 2 ? 60 : 120, "far apart: req/s are known from 60.0 to 120 only");
+    CELL(m.cells[0].interface = GB_TASK; r->rps = j % 2 ? 60 : 120,
+         "far apart: jobs/s are known from 60.0 to 120 only");
     CELL(r->cpu.client_share = 0.95, "the client used 95 % of its CPU");
     CELL((r->statuses[3] = 2, strcpy(r->redirect, "/login")),
          "24 answers were redirects, the first to \"/login\"");
