@@ -2008,6 +2008,8 @@ static void gb__law_fit(double of[GB__LAW_FIGURES], const double *n, const doubl
         for (int j = 0; j < 4; j++)
             for (int k = 0; k < 4; k++) s[j][k] += z[j] * z[k] / (z[3] * z[3]);
     }
+    const double nn = s[0][0] + 2 * s[0][1] + s[1][1], nm = s[0][2] + s[1][2];
+    const double ny = s[0][3] + s[1][3], mm = s[2][2], my = s[2][3];
     for (int j = 1; j < 4; j++)  // from here on about the means
         for (int k = 1; k < 4; k++) s[j][k] -= s[0][j] * s[0][k] / s[0][0];
     double area = s[1][1] * s[2][2] - s[1][2] * s[1][2];
@@ -2018,7 +2020,12 @@ static void gb__law_fit(double of[GB__LAW_FIGURES], const double *n, const doubl
         c = s[2][3] > 0 ? s[2][3] / s[2][2] : 0;
         *(b * s[1][3] > c * s[2][3] ? &c : &b) = 0;
     }
-    double a = (s[0][3] - b * s[0][1] - c * s[0][2]) / s[0][0], least = 1e-6 * s[0][3] / s[0][0];
+    double a = (s[0][3] - b * s[0][1] - c * s[0][2]) / s[0][0];
+    if (b > a) {  // what one at a time can do is all of it at most: a n + c n (n - 1)
+        c = my * nn > ny * nm ? (my * nn - ny * nm) / (nn * mm - nm * nm) : 0;
+        a = b = (ny - c * nm) / nn;
+    }
+    const double least = 1e-6 * s[0][3] / s[0][0];
     if (a < least) a = least;  // lambda is something
     of[GB__LAMBDA] = 1 / a;
     of[GB__SIGMA] = b > 1e-9 * a ? b / a : 0;
@@ -13904,12 +13911,13 @@ static void gb__tell_law(gb__sentences *a, const gb__scaling *s)
     static const char *const before[] = {"", "contention ", ", coherency ", ", peak at "};
     for (int f = GB__SIGMA; f <= GB__PEAK; f++) {
         const double of[] = {s->of[f].median, s->of[f].lo, s->of[f].hi};
-        for (int i = 0; i < 3; i++) {
+        const bool apart = of[1] < of[2];
+        for (int i = 0; i < (apart ? 3 : 1); i++) {
             gb__words(a, "%s", i ? i > 1 ? ", " : " [" : isinf(of[0]) ? ", " : before[f]);
             if (isinf(of[i])) gb__words(a, "no peak");
             else gb__words(a, f == GB__PEAK ? "%.0f" : "%.2g", of[i]);
         }
-        gb__words(a, "]");
+        if (apart) gb__words(a, "]");
     }
     if (isfinite(s->of[GB__PEAK].median) && s->of[GB__PEAK].median > s->most)
         gb__words(a, " (beyond what was measured)");
