@@ -5242,8 +5242,10 @@ static ssize_t gb__link_head(gb__client_thread *t, gb__link *l, char *data, size
         gb__count_status(t, l, now);  // interim answers come before the one that counts
         at += l->head.head_len;
     }
-    if (l->head.status / 100 == 3 && !*t->part.redirect)
+    if (l->head.status / 100 == 3 && !*t->part.redirect) {
         gb__copy_slice(t->part.redirect, sizeof t->part.redirect, l->head.location);
+        for (char *s = t->part.redirect; *s; s++) if (*s < '!' || *s > '~') *s = '?';
+    }
     gb__link_expect_body(t->client, l);
     return (ssize_t)(at + l->head.head_len);
 }
@@ -11349,8 +11351,6 @@ static gb_code gb__task_order(gb__order *o, const gb_task_config *config, gb_err
 }
 
 #define GB__TASK_PATIENCE_S 1e6  // a job may take as long as it likes
-// CPU time is read a little before the window and after it: of one as short it would be wrong.
-#define GB__TASK_CPU_S 0.02
 
 // Jobs are what requests are elsewhere, and the end of the last is that of the window.
 static gb_code gb__task_fill(gb__measuring *m, const gb_task_config *config, gb_error *error)
@@ -11374,7 +11374,7 @@ static gb_code gb__task_fill(gb__measuring *m, const gb_task_config *config, gb_
     jobs.rps = (double)jobs.requests / jobs.seconds;
     m->after.at = m->before.at + last;
     gb__round_fill(r, m, &jobs, 1);
-    if (jobs.seconds < GB__TASK_CPU_S)
+    if (jobs.seconds < 0.02)  // the CPU is read a little before the window and a little after it
         r->cpu.server_cores = r->cpu.server_us_per_request = r->other_cores = 0;
     gb__copy(r->answer, sizeof r->answer, m->reply.answer);
     if (config->latency) gb_histogram_merge(config->latency, &jobs.latency);
