@@ -8735,6 +8735,7 @@ static int gb__sched_yield(void)
     enum { YIELDS = 40, LONG_NS = 50000 };
     static _Thread_local int skip;
     gb__standing w = gb__stand_for_lock();
+    if (!w.state) return sched_yield();
     w.key.at = GB__BY_YIELDING;
     w.again = true;
     if (atomic_load(&gb__seen.notes) && skip > 0 && skip--) return 0;
