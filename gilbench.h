@@ -3677,7 +3677,7 @@ static int gb__body_piece(gb_exchange *x, size_t size, gb_slice *piece)
 {
     gb__conn *c = x->conn;
     *piece = (gb_slice){"", 0};
-    while (!gb__is_over(&x->body) && !x->body_error) {
+    while (size && !gb__is_over(&x->body) && !x->body_error) {
         if (x->at < x->in->len) {
             *piece = gb__body_next(x, size);
             if (piece->len && !x->body_error) return GB__BODY_PIECE;
@@ -3726,8 +3726,8 @@ static void gb__body_wait(gb_exchange *x)
 GB_API long gb_request_read(gb_exchange *x, void *buffer, size_t size)
 {
     gb_slice piece;
-    int got = GB__BODY_END;
-    while (size && (got = gb__body_piece(x, size, &piece)) == GB__BODY_WAIT) gb__body_wait(x);
+    int got;
+    while ((got = gb__body_piece(x, size, &piece)) == GB__BODY_WAIT) gb__body_wait(x);
     if (got == GB__BODY_PIECE) memcpy(buffer, piece.data, piece.len);
     return got == GB__BODY_PIECE ? (long)piece.len : got == GB__BODY_END ? 0 : -1;
 }

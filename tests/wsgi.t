@@ -518,6 +518,7 @@ sub test_input {
         ['read -1' => [$body]],
         ['read None' => [$body]],
         ['read 0,read 3,read 2,read 1000,read 5' => ['', 'one', "\nt", "wo\n\nfour\nlast", '']],
+        ['into 0,read' => ['', $body]],
         ['readline,readline,readline,readline,readline,readline,readline' =>
             ["one\n", "two\n", "\n", "four\n", 'last', '', '']],
         ['readline 0,readline 2,readline 2,readline 2,readline 100,readline -1' =>

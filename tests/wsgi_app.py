@@ -493,6 +493,8 @@ def read(environ, start_response, query):
         arguments = [None if a == "None" else int(a) for a in arguments]
         if name == "iter":
             got = list(body)
+        elif name == "into":  # of what is below the buffer, where there is one
+            got = bytes(getattr(body, "raw", body).readinto(bytearray(*arguments)))
         elif name == "next":
             got = next(body, b"the end")
         else:
