@@ -1302,7 +1302,8 @@ GB_API int gb_main(int argc, char **argv);
 #error "gilbench.h: the implementation reads /proc and waits with epoll; it needs Linux"
 #endif
 #ifndef __USE_GNU
-#error "gilbench.h: an earlier #include fixed the feature macros; include gilbench.h first or compile with -D_GNU_SOURCE"
+#error "gilbench.h: an earlier #include fixed the feature macros; include gilbench.h first or \
+compile with -D_GNU_SOURCE"
 #endif
 
 #include <arpa/inet.h>
@@ -4648,7 +4649,7 @@ static bool gb__server_spawn(gb_server *s, gb_error *error)
     return !failed && !s->enter_error.code;
 }
 
-// Takes the inbox of its place over, if it has one, also when it fails.
+// Takes the inbox of its place over, if it has one.
 static gb_server *gb__server_start(const gb_server_config *given, const gb__gateway *gateway,
                                    const gb__place *place, gb_error *error)
 {
@@ -10643,7 +10644,7 @@ static gb_code gb__group_start(gb__group *g, const gb_service_config *config, in
                                gb_error *error)
 {
     gb__order one;
-    *g = (gb__group){.loaded.stop_event = stop_event};
+    *g = (gb__group){.loaded.stop_event = stop_event, .dispatcher.stop_event = stop_event};
     gb_code code = gb__order_make(&one, config, error);
     one.config.workers = 1;
     if (!code && stop_event < 0)
