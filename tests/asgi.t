@@ -474,6 +474,8 @@ sub test_lifespans {
     my $s = serve_app($python, 'failing');
     is($s->{status}, 1, 'a startup that fails stops the server');
     like(slurp($s->{err}), qr/startup failed: no database today/, '... with its message');
+    $s = serve_app($python, 'failing_silently');
+    is($s->{status}, 1, '... without a message, too');
     $s = serve_app($python, 'without');
     is(get($s, '/')->{body}, 'works', 'an application without a lifespan');
     is(stop($s, 'INT'), 0, '... ends well');

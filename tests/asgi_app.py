@@ -378,6 +378,12 @@ async def failing(scope, receive, send):
         await send({'type': 'lifespan.startup.failed', 'message': 'no database today'})
 
 
+async def failing_silently(scope, receive, send):
+    if scope['type'] == 'lifespan':
+        await receive()
+        await send({'type': 'lifespan.startup.failed', 'message': None})
+
+
 async def without(scope, receive, send):
     assert scope['type'] == 'http'
     await answer(send, b'works')
