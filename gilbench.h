@@ -12345,9 +12345,8 @@ static bool gb__is_seen(const gb_cell *c, size_t offset)
     if (c->interface == GB_TASK && offset == offsetof(gb_round, other_cores))
         return gb__median_at(c, offsetof(gb_round, cpu.server_cores)) > 0;
     if (!of_gil && offset - others >= 3 * phase) return true;
-    for (size_t i = 0; i < c->round_count && c->interface != GB_TASK; i++)
-        all |= c->rounds[i].all_waits;
-    return all || (of_gil && c->interface == GB_WSGI && !*c->server);
+    for (size_t i = 0; i < c->round_count; i++) all |= c->rounds[i].all_waits;
+    return (all && c->interface != GB_TASK) || (of_gil && c->interface == GB_WSGI && !*c->server);
 }
 
 // The phases of a request that was taken up, in us, and all of it; 0 where nothing is known.
@@ -14532,6 +14531,7 @@ static const char *gb__head(const gb_result *r, const char *head)
 {
     bool tasks = r->cell_count && r->cells->interface == GB_TASK;
     if (tasks && !strcmp(head, "endpoint")) return "task";
+    if (tasks && !strcmp(head, "CPU us/req")) return "CPU us/job";
     return tasks && !strcmp(head, "req/s") ? "jobs/s" : head;
 }
 

@@ -494,12 +494,16 @@ static void test_cpus(void)
     gb_result_free(&r);
 }
 
-// A limit is a line: of rows of one place there is none.
+// A limit is a line: of rows of one place there is none. Tasks have jobs.
 static void test_one_place(void)
 {
     gb_result r = make(&(shape){.builds = 2, .threads = 1, .rounds = 7, .scenario = "x"});
     char *text = page_of(&r);
     is_u64(count(text, "<svg class=\"key\""), 2, "rows of one place: two builds and no limit");
+    free(text);
+    r.cells[0].interface = r.cells[1].interface = GB_TASK;
+    text = page_of(&r);
+    is_u64(count(text, ">CPU us/job</th>"), 1, "what a job costs");
     free(text);
     gb_result_free(&r);
 }
