@@ -807,6 +807,7 @@ typedef struct PyInterpreterConfig {
     X(long, PyLong_AsLong, (PyObject *))                                                           \
     X(Py_ssize_t, PyLong_AsSsize_t, (PyObject *))                                                  \
     X(PyObject *, PyBool_FromLong, (long))                                                         \
+    X(PyObject *, PySequence_Tuple, (PyObject *))                                                  \
     X(PyObject *, PyTuple_Pack, (Py_ssize_t, ...))                                                 \
     X(Py_ssize_t, PyTuple_Size, (PyObject *))                                                      \
     X(PyObject *, PyTuple_GetItem, (PyObject *, Py_ssize_t))                                       \
@@ -819,6 +820,7 @@ typedef struct PyInterpreterConfig {
     X(int, PyDict_SetItem, (PyObject *, PyObject *, PyObject *))                                   \
     X(int, PyDict_SetItemString, (PyObject *, const char *, PyObject *))                           \
     X(PyObject *, PyDict_GetItemString, (PyObject *, const char *))                                \
+    X(int, PyMapping_GetOptionalItem, (PyObject *, PyObject *, PyObject **))                       \
     X(int, PyDict_SetDefaultRef, (PyObject *, PyObject *, PyObject *, PyObject **))                \
     X(int, PyErr_CheckSignals, (void))                                                             \
     X(void, PyErr_Clear, (void))                                                                   \
@@ -6930,21 +6932,23 @@ static const char gb__bootstrap[] =
 // The article's two endpoints have answers that are there already, as the C handler's are: the cost
 // of json.dumps is no property of a build's server side. They are constants of code, which are
 // immortal in a free-threaded build. /query is the page behind a wait of 5 ms.
-#define GB__ROUTES                                                                                 \
-    "def route(path):\n"                                                                           \
+#define GB__ROUTE                                                                                  \
+    "    found, delay, body = True, 0, None\n"                                                     \
     "    if path == '/json':\n"                                                                    \
-    "        return True, 0, b'{\"message\": \"Hello World\"}'\n"                                  \
-    "    if path == '/io':\n"                                                                      \
-    "        return True, 0.01, b'{\"status\": \"done\"}'\n"                                       \
-    "    if path == '/page' or path == '/query':\n"                                                \
-    "        return True, 0.005 if path == '/query' else 0, None\n"                                \
-    "    return False, 0, b'not found\\n'\n"
+    "        body = b'{\"message\": \"Hello World\"}'\n"                                           \
+    "    elif path == '/io':\n"                                                                    \
+    "        delay, body = 0.01, b'{\"status\": \"done\"}'\n"                                      \
+    "    elif path == '/query':\n"                                                                 \
+    "        delay = 0.005\n"                                                                      \
+    "    elif path != '/page':\n"                                                                  \
+    "        found, body = False, b'not found\\n'\n"
 
 static const char gb__builtin_wsgi[] =
-    GB__PAGE GB__ROUTES
+    GB__PAGE
     "import time\n"
     "def app(environ, start_response):\n"
-    "    found, delay, body = route(environ['PATH_INFO'])\n"
+    "    path = environ['PATH_INFO']\n"
+    GB__ROUTE
     "    if delay:\n"
     "        time.sleep(delay)\n"
     "    body = body or page()\n"
@@ -6955,12 +6959,13 @@ static const char gb__builtin_wsgi[] =
     "    return [body]\n";
 
 static const char gb__builtin_asgi[] =
-    GB__PAGE GB__ROUTES
+    GB__PAGE
     "import asyncio\n"
     "async def app(scope, receive, send):\n"
     "    if scope['type'] == 'lifespan':\n"
     "        return await lifespan(receive, send)\n"
-    "    found, delay, body = route(scope['path'])\n"
+    "    path = scope['path']\n"
+    GB__ROUTE
     "    if delay:\n"
     "        await asyncio.sleep(delay)\n"
     "    body = body or page()\n"
@@ -7110,19 +7115,22 @@ static bool gb__add_field(gb__answer *a, gb__buf *b, PyObject *pair,
     return fate != GB__FIELD_BAD;
 }
 
-static bool gb__add_fields(gb__answer *a, gb__buf *b, PyObject *headers,
+// PEP 3333 wants a list of tuples, ASGI has iterables of iterables.
+static bool gb__add_fields(gb__answer *a, gb__buf *b, PyObject *headers, bool strict,
                            bool (*add)(gb__buf *, PyObject *))
 {
-    if (!gb__py_is(headers, GB__PY_LIST_SUBCLASS))
+    if (strict && !gb__py_is(headers, GB__PY_LIST_SUBCLASS))
         return gb__raise(gb_py.PyExc_TypeError, "headers must be a list");
-    Py_ssize_t n = gb_py.PyList_Size(headers);
-    for (Py_ssize_t i = 0; i < n; i++) {
-        PyObject *pair = gb_py.PyList_GetItemRef(headers, i);
-        bool ok = pair && gb__add_field(a, b, pair, add);
+    PyObject *iterator = gb_py.PyObject_GetIter(headers), *item;
+    bool ok = iterator;
+    while (ok && (item = gb_py.PyIter_Next(iterator))) {
+        PyObject *pair = strict ? NULL : gb_py.PySequence_Tuple(item);  // itself, where it is one
+        ok = (strict || pair) && gb__add_field(a, b, strict ? item : pair, add);
         gb__py_drop(pair);
-        if (!ok) return false;
+        gb_py.Py_DecRef(item);
     }
-    return true;
+    gb__py_drop(iterator);
+    return ok && !gb_py.PyErr_Occurred();
 }
 
 // A path without its escapes, which are decoded into `to`, where it has any.
@@ -7341,7 +7349,7 @@ static bool gb__wsgi_set_head(gb__wsgi_call *c, PyObject *status, PyObject *head
     c->fields.len = 0;
     c->answer = (gb__answer){0};
     if (!gb__wsgi_set_status(c, status) ||
-        !gb__add_fields(&c->answer, &c->fields, headers, gb__wsgi_add_text))
+        !gb__add_fields(&c->answer, &c->fields, headers, true, gb__wsgi_add_text))
         return false;
     if (*c->answer.dropped) gb__wsgi_warn(c->answer.dropped);
     return true;
@@ -7758,44 +7766,50 @@ GB__OPTIMIZE_LESS
 // in the loop of their request. Everything of a worker belongs to its thread, functions and types
 // included, so that several of them can run in one free-threaded interpreter.
 
+// Keys of messages, the first five with `type` before all, and of scopes.
+#define GB__ASGI_KEYS(X)                                                                           \
+    X(type) X(status) X(headers) X(body) X(more_body) X(method) X(http_version) X(path)            \
+    X(raw_path) X(query_string) X(client) X(asgi) X(state)
+#define GB__ASGI_KEY(name) GB__KEY_##name,
+enum { GB__ASGI_KEYS(GB__ASGI_KEY) GB__KEY_COUNT, GB__MESSAGE_KEYS = GB__KEY_method };
+#undef GB__ASGI_KEY
+
 // Run once a worker. What waits to send yields first, also where nobody listens any more: others
 // are to run.
 static const char gb__asgi_bootstrap[] =
     "import importlib, sys\n"
     "from asyncio import Event, Queue, Runner, Task, sleep, wait\n"
     "async def receive(call):\n"
-    "    while (piece := call.receive()) is None:\n"
+    "    while (taken := call.take()) is None:\n"
     "        await call.wait()\n"
-    "    if piece is False:\n"
+    "    if not taken:\n"
     "        return {'type': 'http.disconnect'}\n"
-    "    return {'type': 'http.request', 'body': piece, 'more_body': call.has_more()}\n"
+    "    return {'type': 'http.request', 'body': taken[0], 'more_body': taken[1]}\n"
     "async def send(call, message):\n"
-    "    kind = message['type']\n"
-    "    if kind == 'http.response.start':\n"
-    "        headers = [*map(tuple, message.get('headers', ()))]\n"
-    "        full = call.start(message['status'], headers)\n"
-    "    elif kind == 'http.response.body':\n"
-    "        full = call.body(message.get('body', b''), message.get('more_body'))\n"
-    "    else:\n"
-    "        raise RuntimeError(f'{kind!r} is no message of an answer')\n"
-    "    if full:\n"
+    "    if call.put(message):\n"
     "        await sleep(0)\n"
     "        while call.is_full():\n"
     "            await call.wait()\n"
     "async def run(app, scope, call):\n"
     "    try:\n"
-    "        await app(scope, receive.__get__(call), send.__get__(call))\n"
+    "        await app(scope, call.receive, call.send)\n"
     "    except BaseException as error:\n"
     "        call.end(error)\n"
     "    else:\n"
     "        call.end(None)\n"
     "class Worker:\n"
     "    Event = Event\n"
-    "    def __init__(self, app, loop, host, port):\n"
+    "    def __init__(self, app, loop, call, host, port):\n"
     "        module = importlib.import_module(loop)\n"
     "        self.runner = Runner(loop_factory=module.new_event_loop)\n"
     "        self.loop = self.runner.get_loop()\n"
-    "        self.app, self.state, self.server = app, {}, (host, port)\n"
+    "        self.app, self.state = app, {}\n"
+    "        call.receive, call.send = receive, send\n"
+    "        self.asgi = {'version': '3.0', 'spec_version': '2.3'}\n"
+    "        self.scope = {'type': 'http', 'asgi': None, 'http_version': '1.1',\n"
+    "            'server': (host, port), 'client': None, 'scheme': 'http', 'method': 'GET',\n"
+    "            'root_path': '', 'path': '', 'raw_path': b'', 'query_string': b'',\n"
+    "            'headers': None, 'state': None}\n"
     "        self.problem = self.descriptor = None\n"
     "    async def lifespan(self):\n"
     "        scope = {'type': 'lifespan', 'state': self.state,\n"
@@ -7824,12 +7838,9 @@ static const char gb__asgi_bootstrap[] =
     "        if more:\n"
     "            print(self.problem, file=sys.stderr)\n"
     "        return last\n"
-    "    def request(self, call, method, version, path, raw_path, query, headers, *client):\n"
-    "        scope = {'type': 'http', 'asgi': {'version': '3.0', 'spec_version': '2.3'},\n"
-    "                 'http_version': version, 'server': self.server, 'client': client,\n"
-    "                 'scheme': 'http', 'method': method.upper(), 'root_path': '', 'path': path,\n"
-    "                 'raw_path': raw_path, 'query_string': query, 'headers': headers,\n"
-    "                 'state': self.state.copy()}\n"
+    "    def request(self, scope, call):\n"
+    "        if scope['method'] != 'GET':\n"
+    "            scope['method'] = scope['method'].upper()\n"
     "        return Task(run(self.app, scope, call), loop=self.loop, eager_start=True)\n"
     "    async def turns(self, descriptor, turn):\n"
     "        self.end, self.descriptor = self.loop.create_future(), descriptor\n"
@@ -7866,7 +7877,9 @@ typedef struct gb__asgi_worker {
     PyThreadState *thread_state;
     gb__thread *thread;
     PyTypeObject *call_type;
-    PyObject *python, *request, *event;  // its Worker, and attributes of that
+    PyObject *python;        // its Worker
+    PyObject *request, *event, *scope, *asgi_facts, *state;  // attributes of that
+    PyObject *keys[GB__KEY_COUNT];
     size_t running;          // tasks that are not done
     bool drained;            // no connection is left, and none will come
 } gb__asgi_worker;
@@ -7892,6 +7905,15 @@ static _Thread_local gb__asgi_worker *gb__asgi_here;
 static PyObject *gb__asgi_bytes(gb_slice s)
 {
     return gb_py.PyBytes_FromStringAndSize(s.data, (Py_ssize_t)s.len);
+}
+
+// Takes over both references.
+static PyObject *gb__asgi_pair(PyObject *name, PyObject *value)
+{
+    PyObject *pair = name && value ? gb_py.PyTuple_Pack(2, name, value) : NULL;
+    gb__py_drop(name);
+    gb__py_drop(value);
+    return pair;
 }
 
 // ---- calls --------------------------------------------------------------------------------------
@@ -7968,8 +7990,9 @@ static void gb__asgi_over(void *local, gb_exchange *x)
 
 // ---- receive ------------------------------------------------------------------------------------
 
-// The next piece of the body, None where it has to be waited for, False once the client is gone.
-static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
+// The next piece of the body and whether there is more, None where it has to be waited for, False
+// once the client is gone.
+static PyObject *gb__asgi_take(PyObject *self, PyObject *unused)
 {
     (void)unused;
     gb__asgi_call *c = gb__asgi_call_of(self);
@@ -7983,14 +8006,7 @@ static PyObject *gb__asgi_receive(PyObject *self, PyObject *unused)
     c->told = got == GB__BODY_FAILED;
     if (c->told) return gb_py.PyBool_FromLong(0);
     c->received = gb__is_over(&c->x->body);
-    return gb__asgi_bytes(piece);
-}
-
-static PyObject *gb__asgi_has_more(PyObject *self, PyObject *unused)
-{
-    (void)unused;
-    gb__asgi_call *c = gb__asgi_call_of(self);
-    return c ? gb_py.PyBool_FromLong(!c->received) : NULL;
+    return gb__asgi_pair(gb__asgi_bytes(piece), gb_py.PyBool_FromLong(!c->received));
 }
 
 // ================================================================================================
@@ -8001,7 +8017,7 @@ static PyObject *gb__asgi_has_more(PyObject *self, PyObject *unused)
 
 static bool gb__asgi_set_status(gb__asgi_call *c, PyObject *status)
 {
-    long code = gb_py.PyLong_AsLong(status);
+    long code = status ? gb_py.PyLong_AsLong(status) : 0;
     if (gb_py.PyErr_Occurred()) return false;
     if (code < 200 || code > 999) return gb__reject("the status must be from 200 to 999");
     c->answer = (gb__answer){.status = (int)code};
@@ -8050,50 +8066,58 @@ static bool gb__asgi_send_bytes(gb__asgi_call *c, PyObject *bytes, bool more)
     return true;
 }
 
-// What comes behind a complete answer, or for nobody, is ignored.
-static bool gb__asgi_is_open(const gb__asgi_call *c)
+static bool gb__asgi_put_start(gb__asgi_call *c, PyObject *status, PyObject *headers)
 {
-    return c->x && c->stage != GB__ASGI_DONE;
-}
-
-// Whether to wait before the next message.
-static PyObject *gb__asgi_sent(const gb__asgi_call *c)
-{
-    return gb_py.PyBool_FromLong(c->x ? c->x->unsent.len > 0 : c->stage != GB__ASGI_DONE);
-}
-
-static PyObject *gb__asgi_send_start(PyObject *self, PyObject *arguments)
-{
-    PyObject *status, *headers;
-    gb__asgi_call *c = gb__asgi_call_of(self);
-    if (!c || !gb_py.PyArg_UnpackTuple(arguments, "start", 2, 2, &status, &headers)) return NULL;
-    if (!gb__asgi_is_open(c)) return gb__asgi_sent(c);
     if (c->stage != GB__ASGI_START)
-        return gb__raise(gb_py.PyExc_RuntimeError, "http.response.start was sent already"), NULL;
+        return gb__raise(gb_py.PyExc_RuntimeError, "http.response.start was sent already");
     c->fields.len = 0;
-    if (!gb__asgi_set_status(c, status) ||
-        !gb__add_fields(&c->answer, &c->fields, headers, gb__add_bytes))
-        return NULL;
+    if (!gb__asgi_set_status(c, status)) return false;
+    if (headers && !gb__add_fields(&c->answer, &c->fields, headers, false, gb__add_bytes))
+        return false;
     c->answer.fields = (gb_slice){c->fields.data, c->fields.len};
     c->x->close |= c->answer.closes;
     c->stage = GB__ASGI_BODY;
-    return gb__asgi_sent(c);
+    return true;
 }
 
-static PyObject *gb__asgi_send_body(PyObject *self, PyObject *arguments)
+static bool gb__asgi_put_body(gb__asgi_call *c, PyObject *body, PyObject *more_body)
 {
-    PyObject *body, *more_body;
-    gb__asgi_call *c = gb__asgi_call_of(self);
-    if (!c || !gb_py.PyArg_UnpackTuple(arguments, "body", 2, 2, &body, &more_body)) return NULL;
-    if (!gb__asgi_is_open(c)) return gb__asgi_sent(c);
     if (c->stage != GB__ASGI_BODY)
         return gb__raise(gb_py.PyExc_RuntimeError,
-                         "http.response.body came before http.response.start"), NULL;
-    int more = gb_py.PyObject_IsTrue(more_body);
+                         "http.response.body came before http.response.start");
+    if (!body) body = gb_py.Py_GetConstantBorrowed(GB__PY_EMPTY_BYTES);
+    int more = more_body ? gb_py.PyObject_IsTrue(more_body) : 0;
     PyObject *bytes = more < 0 ? NULL : gb_py.PyBytes_FromObject(body);  // itself, where it is some
     bool ok = bytes && gb__asgi_send_bytes(c, bytes, more);
     gb__py_drop(bytes);
-    return ok ? gb__asgi_sent(c) : NULL;
+    return ok;
+}
+
+// `values` are those of the message, NULL where it has none.
+static bool gb__asgi_put_values(gb__asgi_call *c, PyObject *const *values)
+{
+    const char *type = *values ? gb_py.PyUnicode_AsUTF8AndSize(*values, NULL) : "";
+    if (!type) return false;
+    if (!strcmp(type, "http.response.start"))
+        return gb__asgi_put_start(c, values[GB__KEY_status], values[GB__KEY_headers]);
+    if (!strcmp(type, "http.response.body"))
+        return gb__asgi_put_body(c, values[GB__KEY_body], values[GB__KEY_more_body]);
+    gb_py.PyErr_Format(gb_py.PyExc_RuntimeError, "'%s' is no message of an answer", type);
+    return false;
+}
+
+// Whether to wait. What comes behind a complete answer, or for nobody, is ignored.
+static PyObject *gb__asgi_put(PyObject *self, PyObject *message)
+{
+    PyObject *values[GB__MESSAGE_KEYS] = {0};
+    gb__asgi_call *c = gb__asgi_call_of(self);
+    bool ok = c, open = c && c->x && c->stage != GB__ASGI_DONE;
+    for (int i = 0; open && ok && i < GB__MESSAGE_KEYS; i++)
+        ok = gb_py.PyMapping_GetOptionalItem(message, c->worker->keys[i], &values[i]) >= 0;
+    ok = ok && (!open || gb__asgi_put_values(c, values));
+    for (int i = 0; i < GB__MESSAGE_KEYS; i++) gb__py_drop(values[i]);
+    return ok ? gb_py.PyBool_FromLong(c->x ? c->x->unsent.len > 0 : c->stage != GB__ASGI_DONE)
+              : NULL;
 }
 
 static PyObject *gb__asgi_is_full(PyObject *self, PyObject *unused)
@@ -8114,13 +8138,10 @@ static PyObject *gb__asgi_field_name(const gb_exchange *x, gb_slice name)
     return gb__asgi_bytes(name);
 }
 
-// Takes over both references.
 static bool gb__asgi_add_header(PyObject *list, PyObject *name, PyObject *value)
 {
-    PyObject *pair = name && value ? gb_py.PyTuple_Pack(2, name, value) : NULL;
+    PyObject *pair = gb__asgi_pair(name, value);
     bool ok = pair && !gb_py.PyList_Append(list, pair);
-    gb__py_drop(name);
-    gb__py_drop(value);
     gb__py_drop(pair);
     return ok;
 }
@@ -8141,6 +8162,32 @@ static PyObject *gb__asgi_headers(const gb_exchange *x)
     }
     if (ok) return list;
     gb__py_drop(list);
+    return NULL;
+}
+
+static PyObject *gb__asgi_scope(const gb__asgi_worker *w, const gb_exchange *x)
+{
+    char decoded[GB_MAX_REQUEST_LINE];
+    gb_slice raw = gb_request_path(x), path = gb__percent_decode(raw, decoded);
+    gb_slice query = gb_request_query(x), method = gb_request_method(x);
+    PyObject *const *keys = w->keys, *scope = gb_py.PyDict_Copy(w->scope);
+    if (!scope) return NULL;
+    bool ok =
+        (gb__slice_is(method, "GET") || gb__set(scope, keys[GB__KEY_method], gb__latin1(method))) &&
+        (x->minor ||
+         gb__set(scope, keys[GB__KEY_http_version], gb_py.PyUnicode_FromString("1.0"))) &&
+        gb__set(scope, keys[GB__KEY_path],
+                gb_py.PyUnicode_DecodeUTF8(path.data, (Py_ssize_t)path.len, "replace")) &&
+        gb__set(scope, keys[GB__KEY_raw_path], gb__asgi_bytes(raw)) &&
+        (!query.len || gb__set(scope, keys[GB__KEY_query_string], gb__asgi_bytes(query))) &&
+        gb__set(scope, keys[GB__KEY_headers], gb__asgi_headers(x)) &&
+        gb__set(scope, keys[GB__KEY_client],
+                gb__asgi_pair(gb__latin1(gb__slice(x->conn->peer)),
+                              gb_py.PyLong_FromLong(strtol(x->conn->peer_port, NULL, 10)))) &&
+        gb__set(scope, keys[GB__KEY_asgi], gb_py.PyDict_Copy(w->asgi_facts)) &&
+        gb__set(scope, keys[GB__KEY_state], gb_py.PyDict_Copy(w->state));
+    if (ok) return scope;
+    gb_py.Py_DecRef(scope);
     return NULL;
 }
 
@@ -8218,23 +8265,10 @@ static PyObject *gb__asgi_end(PyObject *self, PyObject *raised)
 // Runs the application until it ends or waits for something; the task.
 static PyObject *gb__asgi_start(gb__asgi_call *c)
 {
-    const gb_exchange *x = c->x;
-    char decoded[GB_MAX_REQUEST_LINE];
-    gb_slice raw = gb_request_path(x), path = gb__percent_decode(raw, decoded);
-    gb_py.Py_IncRef(c->object);
-    PyObject *arguments[] = {
-        c->object, gb__latin1(gb_request_method(x)),
-        gb__latin1(gb__slice(x->minor ? "1.1" : "1.0")),
-        gb_py.PyUnicode_DecodeUTF8(path.data, (Py_ssize_t)path.len, "replace"), gb__asgi_bytes(raw),
-        gb__asgi_bytes(gb_request_query(x)), gb__asgi_headers(x),
-        gb__latin1(gb__slice(x->conn->peer)),
-        gb_py.PyLong_FromLong(strtol(x->conn->peer_port, NULL, 10))};
-    size_t count = sizeof arguments / sizeof(PyObject *), made = 0;
-    for (size_t i = 0; i < count; i++) made += arguments[i] != NULL;
-    PyObject *task = made == count
-                         ? gb_py.PyObject_Vectorcall(c->worker->request, arguments, count, NULL)
-                         : NULL;
-    for (size_t i = 0; i < count; i++) gb__py_drop(arguments[i]);
+    const gb__asgi_worker *w = c->worker;
+    PyObject *arguments[] = {w->python, gb__asgi_scope(w, c->x), c->object}, *scope = arguments[1];
+    PyObject *task = scope ? gb_py.PyObject_Vectorcall(w->request, arguments, 3, NULL) : NULL;
+    gb__py_drop(scope);
     return task;
 }
 
@@ -8293,8 +8327,10 @@ static void gb__asgi_leave(void *local)
     PyObject *done = w->python ? gb_py.PyObject_CallMethod(w->python, "stop", NULL) : NULL;
     gb__py_show();
     gb__asgi_here = NULL;
-    PyObject *owned[] = {done, w->python, w->request, w->event, (PyObject *)w->call_type};
+    PyObject *owned[] = {done, w->python, w->request, w->event, w->scope, w->asgi_facts, w->state,
+                         (PyObject *)w->call_type};
     for (size_t i = 0; i < sizeof owned / sizeof(void *); i++) gb__py_drop(owned[i]);
+    for (size_t i = 0; i < GB__KEY_COUNT; i++) gb__py_drop(w->keys[i]);
     if (w->thread_state == w->asgi->main_state) {
         gb_py.PyEval_SaveThread();
     } else {
@@ -8309,10 +8345,8 @@ static bool gb__asgi_make_type(gb__asgi_worker *w)
 {
     // Slot numbers and a flag of CPython's stable ABI (Include/typeslots.h, Include/object.h).
     enum { TP_DEALLOC = 52, TP_METHODS = 64, DISALLOW_INSTANTIATION = 1 << 7 };
-    static PyMethodDef methods[] = {{"receive", gb__asgi_receive, GB__METH_NOARGS, NULL},
-                                    {"has_more", gb__asgi_has_more, GB__METH_NOARGS, NULL},
-                                    {"start", gb__asgi_send_start, GB__METH_VARARGS, NULL},
-                                    {"body", gb__asgi_send_body, GB__METH_VARARGS, NULL},
+    static PyMethodDef methods[] = {{"take", gb__asgi_take, GB__METH_NOARGS, NULL},
+                                    {"put", gb__asgi_put, GB__METH_O, NULL},
                                     {"is_full", gb__asgi_is_full, GB__METH_NOARGS, NULL},
                                     {"wait", gb__asgi_wait, GB__METH_NOARGS, NULL},
                                     {"end", gb__asgi_end, GB__METH_O, NULL},
@@ -8328,16 +8362,22 @@ static bool gb__asgi_make_type(gb__asgi_worker *w)
 
 static bool gb__asgi_prepare(gb__asgi_worker *w, const gb_server *server)
 {
+#define GB__ASGI_KEY(name) w->keys[GB__KEY_##name] = gb_py.PyUnicode_InternFromString(#name);
+    GB__ASGI_KEYS(GB__ASGI_KEY)
+#undef GB__ASGI_KEY
     PyObject *namespace = gb__py_run(gb__asgi_bootstrap, "gilbench");
-    if (!namespace) return false;
-    w->python = gb_py.PyObject_CallMethod(gb_py.PyDict_GetItemString(namespace, "Worker"),
-                                          "__call__", "Ossi", w->asgi->app->object, w->asgi->loop,
-                                          server->host, server->port);
+    if (!namespace || !gb__asgi_make_type(w)) return gb__py_drop(namespace), false;
+    PyObject *type = gb_py.PyDict_GetItemString(namespace, "Worker");
+    w->request = gb_py.PyObject_GetAttrString(type, "request");
+    w->python = gb_py.PyObject_CallMethod(type, "__call__", "OsOsi", w->asgi->app->object,
+                                          w->asgi->loop, w->call_type, server->host, server->port);
     gb_py.Py_DecRef(namespace);
     if (!w->python) return false;
-    w->request = gb_py.PyObject_GetAttrString(w->python, "request");
     w->event = gb_py.PyObject_GetAttrString(w->python, "Event");
-    return w->request && w->event && gb__asgi_make_type(w);
+    w->scope = gb_py.PyObject_GetAttrString(w->python, "scope");
+    w->asgi_facts = gb_py.PyObject_GetAttrString(w->python, "asgi");
+    w->state = gb_py.PyObject_GetAttrString(w->python, "state");
+    return !gb_py.PyErr_Occurred();
 }
 
 static bool gb__asgi_startup(gb__asgi_worker *w, gb_error *error)

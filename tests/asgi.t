@@ -336,7 +336,7 @@ sub test_mistakes {
     like($stderr, qr/Traceback.*ValueError: \Q$_\E/s, "stderr has the traceback: $_")
         for 'before the start', 'after the start';
     is_deeply(json(get($s, '/misuse')),
-        [qw(RuntimeError RuntimeError KeyError TypeError RuntimeError KeyError TypeError
+        [qw(RuntimeError RuntimeError RuntimeError TypeError TypeError ValueError TypeError
             ValueError TypeError TypeError ValueError ValueError RuntimeError TypeError)],
         'messages out of order, of no type, and with headers that can not be');
 }
