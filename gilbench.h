@@ -14616,9 +14616,19 @@ static void gb__topology(gb__table *t, const gb_cell *c, const char *field, int 
     else gb__cell(t, "%d", count);
 }
 
+// A path alone doesn't tell scenarios apart that have the same.
+static void gb__add_endpoint(gb__table *t, const gb_result *r, const gb_cell *c)
+{
+    const gb_cell *other = r->cells, *end = r->cells + r->cell_count;
+    while (other < end && (strcmp(other->path, c->path) || !strcmp(other->scenario, c->scenario)))
+        other++;
+    if (other < end) gb__cell(t, "%s (%s)", c->path, c->scenario);
+    else gb__cell(t, "%s", c->path);
+}
+
+// Behind what is called endpoint.
 static void gb__row_keys(gb__table *t, const gb_result *r, const gb_cell *c)
 {
-    gb__cell(t, "%s", c->path);
     gb__row_name(t, r, c);
     gb__topology(t, c, "{workers}", c->workers);
     gb__topology(t, c, "{threads}", c->threads);
@@ -14645,6 +14655,7 @@ static void gb__main_row(const gb__view *v, gb__table *t, const gb_cell *c)
 {
     gb__small text;
     const gb_cell *first = gb__baseline(v->result, c, GB__AGAINST_BUILD);
+    gb__add_endpoint(t, v->result, c);
     gb__row_keys(t, v->result, c);
     if (v->connections && c->connections) gb__cell(t, "%d", c->connections);
     else if (v->connections) gb__cell(t, "-");
@@ -14697,6 +14708,7 @@ static void gb__verdict_table(const gb_result *r, gb__table *t)
         if (said[m]) gb__cell(t, "%s", gb__head(r, gb__metrics[m].title));
     t->columns = t->count;
     for (size_t i = 0; gb__next_pair(r, &i, &p);) {
+        gb__add_endpoint(t, r, p.candidate);
         gb__row_keys(t, r, p.candidate);
         gb__cell(t, "%s", gb__against(r, &p, against));
         for (size_t m = 0; m < GB_METRIC_COUNT; m++)
@@ -14718,6 +14730,7 @@ static void gb__csv_row(gb__table *t, const gb_result *r, const gb_cell *c, cons
     gb__cell(t, "%s", c->id);
     gb__cell(t, "%s", p ? p->baseline->id : "");
     gb__cell(t, "%s", c->scenario);
+    gb__cell(t, "%s", c->path);
     gb__row_keys(t, r, c);
     gb__cell(t, "%s", gb__interfaces[c->interface]);
     gb__cell(t, "%d", c->connections);

@@ -90,6 +90,9 @@ my @rows = rows($table // '');
 is(scalar @rows, 3, 'with a row a cell');
 is_deeply([@{ $rows[0] }[1, 4]], ['gil', '1,035'], 'and its figures');
 is_deeply([@{ $rows[1] }[1, 4]], ['free', '2,070'], 'each of its own');
+result_file('paths.json', cells => [cell('gil', 1, 1), cell('gil', 1, 1, scenario => 'asgi', id => 'other')]);
+my ($paths) = report('paths.json');
+is_deeply([map { $_->[0] } rows($paths)], ['/x (app)', '/x (asgi)'], 'scenarios that share a path are told apart');
 like($out, qr/\A\/x, 1 thread: free \(no GIL\) serves 2\.00x\b.* the requests of gil, faster\.$/m,
     'below the answer in words');
 is_deeply([said({ in => 'old.json' }, $gilbench, 'report', '-')], [$out, $err, $status],
