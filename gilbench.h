@@ -1755,10 +1755,10 @@ GB_API void gb_histogram_free(gb_histogram *h)
 
 GB_API void gb_histogram_reset(gb_histogram *h)
 {
-    size_t first = h->total ? gb__bucket_of(h, h->min) : 0;
-    // Only what was used: memory that nobody has touched is none.
-    if (h->total)
-        memset(h->counts + first, 0, (gb__bucket_of(h, h->max) + 1 - first) * sizeof *h->counts);
+    size_t first = h->total ? gb__bucket_of(h, h->min) : 1, last = gb__bucket_of(h, h->max);
+    // Only what was used: memory that nobody has written is none.
+    for (size_t i = first; i <= last; i++)
+        if (h->counts[i]) h->counts[i] = 0;
     h->total = h->min = h->max = 0;
     h->sum = 0;
 }
@@ -3531,10 +3531,7 @@ struct gb__thread {
     time_t date_second;
     char date[96];
     uint64_t chance;        // state of the numbers that pick the requests to be timed
-    // guarded by stats_lock: read and reset by whoever asks for the window's figures
-    pthread_mutex_t stats_lock;
-    uint64_t requests;
-    gb_histogram phases[GB__PHASES];
+    _Atomic uint64_t requests;  // since somebody asked for the window's figures
 };
 
 // The place of a server in its process. Without a port it listens for itself; with one, its
@@ -3568,6 +3565,9 @@ struct gb_server {
     gb__conn connections;   // the list's head
     gb__conn *ready, **ready_end;
     gb__conn *closed;
+    // One set for all threads, for a thread's memory is to be Python's; guarded by phases_lock.
+    pthread_mutex_t phases_lock;
+    gb_histogram phases[GB__PHASES];
 };
 
 static bool gb__is_loop(const gb_server *s)
@@ -3928,16 +3928,22 @@ static gb_exchange *gb__exchange_begin(gb__thread *t, gb__conn *c, uint64_t sinc
     return x;
 }
 
+static void gb__record_phases(const gb_exchange *x)
+{
+    gb_server *s = x->thread->server;
+    pthread_mutex_lock(&s->phases_lock);
+    for (int i = 0; i < GB__PHASES; i++)
+        if (i != GB__PHASE_OFF || x->clocked) gb_histogram_record(&s->phases[i], x->phases[i]);
+    pthread_mutex_unlock(&s->phases_lock);
+}
+
 static void gb__exchange_over(gb_exchange *x)
 {
     gb__thread *t = x->thread;
     x->conn->busy = x->conn->wanted = false;
     gb__timed -= x->timed;
-    pthread_mutex_lock(&t->stats_lock);
-    t->requests += x->handled;
-    for (int i = 0; x->handled && x->timed && i < GB__PHASES; i++)
-        if (i != GB__PHASE_OFF || x->clocked) gb_histogram_record(&t->phases[i], x->phases[i]);
-    pthread_mutex_unlock(&t->stats_lock);
+    if (x->handled) atomic_fetch_add(&t->requests, 1);
+    if (x->handled && x->timed) gb__record_phases(x);
     if (x->call) t->server->gateway.over(t->local, x);
     gb__buf_free(&x->unsent);
 }
@@ -4580,10 +4586,10 @@ static void gb__server_free(gb_server *s)
         gb__thread *t = &s->threads[i];
         gb__buf_free(&t->in);
         gb__buf_free(&t->out);
-        for (int p = 0; p < GB__PHASES; p++) gb_histogram_free(&t->phases[p]);
-        pthread_mutex_destroy(&t->stats_lock);
         sem_destroy(&t->wake);
     }
+    for (int p = 0; p < GB__PHASES; p++) gb_histogram_free(&s->phases[p]);
+    pthread_mutex_destroy(&s->phases_lock);
     free(s->threads);
     if (s->epoll >= 0) close(s->epoll);
     if (s->timer >= 0) close(s->timer);
@@ -4603,10 +4609,9 @@ static bool gb__server_prepare_threads(gb_server *s, gb_error *error)
         t->server = s;
         t->chance = (uint64_t)i;  // threads that go in step are not to be timed in step
         sem_init(&t->wake, 0, 0);
-        pthread_mutex_init(&t->stats_lock, NULL);
-        for (int p = 0; p < GB__PHASES; p++)
-            if (gb_histogram_init(&t->phases[p], 2, error)) return false;
     }
+    for (int p = 0; p < GB__PHASES; p++)
+        if (gb_histogram_init(&s->phases[p], 2, error)) return false;
     return true;
 }
 
@@ -4676,6 +4681,7 @@ static gb_server *gb__server_start(const gb_server_config *given, const gb__gate
     s->connections.next = s->connections.previous = &s->connections;
     s->ready_end = &s->ready;
     pthread_mutex_init(&s->lock, NULL);
+    pthread_mutex_init(&s->phases_lock, NULL);
     sem_init(&s->entered, 0, 0);
     if (!gb__server_prepare(s, error)) {
         gb__server_free(s);
@@ -4723,17 +4729,14 @@ GB_API void gb_server_stop(gb_server *s)
 static uint64_t gb__server_window(gb_server *s, gb_histogram *phases)
 {
     uint64_t requests = 0;
-    for (int i = 0; i < s->config.threads; i++) {
-        gb__thread *t = &s->threads[i];
-        pthread_mutex_lock(&t->stats_lock);
-        requests += t->requests;
-        t->requests = 0;
-        for (int p = 0; p < GB__PHASES; p++) {
-            if (phases) gb_histogram_merge(&phases[p], &t->phases[p]);
-            gb_histogram_reset(&t->phases[p]);
-        }
-        pthread_mutex_unlock(&t->stats_lock);
+    for (int i = 0; i < s->config.threads; i++)
+        requests += atomic_exchange(&s->threads[i].requests, 0);
+    pthread_mutex_lock(&s->phases_lock);
+    for (int p = 0; p < GB__PHASES; p++) {
+        if (phases) gb_histogram_merge(&phases[p], &s->phases[p]);
+        gb_histogram_reset(&s->phases[p]);
     }
+    pthread_mutex_unlock(&s->phases_lock);
     return requests;
 }
 
