@@ -34,6 +34,7 @@ import atexit, collections, functools, gc, hashlib, itertools, json, logging, os
 import signal, sqlite3, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 now = time.perf_counter_ns
+HERE = os.path.dirname(os.path.abspath(__file__))
 def one():
     began = now()
     sum(range(100000))
@@ -57,7 +58,7 @@ def clock_off_cpu(call, *args):
     ended = now() - time.thread_time_ns() + cpu
     TOOK.append((began, ended, delay() - waited))
 def tell():
-    with open(f'{__name__}.clock', 'w') as f:
+    with open(HERE + f'/{__name__}.clock', 'w') as f:
         f.writelines('%d %d %d\n' % took for took in TOOK)
 atexit.register(tell)
 HEAD = [('Content-Type', 'text/plain'), ('Content-Length', '4')]
