@@ -2,10 +2,9 @@
 // what is left when parts of it are gone.
 #define GILBENCH_IMPLEMENTATION
 #include "gilbench.h"
+#include "sandbox.h"
 #include "tap.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -201,21 +200,13 @@ static void test_placement(void)
 // Where the kernel lets nobody choose, all stays where it is, and a number of CPUs can't be had.
 static void test_no_choice(void)
 {
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_sched_setaffinity, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-    struct sock_fprog program = {4, filter};
     gb_placement to;
     gb_host host;
     gb_error error;
     int status, one = 1;
     pid_t child = fork();
     if (!child) {
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0))
-            _exit(2);
+        if (!refuse_call(SYS_sched_setaffinity)) _exit(2);
         bool left = !gb__place_here(0, NULL, 0, 0, &to, &error) && !to.server_cpu_count;
         gb_host_read(&host);
         _exit(!(left && host.cpus && gb__place_here(0, &one, 1, 0, &to, &error) == GB_USAGE));

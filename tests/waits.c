@@ -2,11 +2,9 @@
 // each build that is here, in a child each because there is one interpreter a process.
 #define GILBENCH_IMPLEMENTATION
 #include "gilbench.h"
+#include "sandbox.h"
 #include "tap.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 static const char planted[] =
@@ -95,19 +93,6 @@ static void child(const gb_python *python, const char *call, seen *s)
     else gb__py_show(), s->code = GB_APP;
 }
 
-// A sandbox may not let a process read memory through the kernel, not even its own.
-static bool forbid_reading(void)
-{
-    struct sock_filter is_it[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_process_vm_readv, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-    struct sock_fprog program = {sizeof is_it / sizeof *is_it, is_it};
-    return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
-           !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
-}
-
 static bool sandboxed;
 
 static seen watch(const gb_python *python, const char *call)
@@ -118,7 +103,8 @@ static seen watch(const gb_python *python, const char *call)
     fflush(stdout);
     pid_t pid = fork();
     if (!pid) {
-        if (!sandboxed || forbid_reading()) child(python, call, &s);
+        // A process may not be let to read memory through the kernel, not even its own.
+        if (!sandboxed || refuse_call(SYS_process_vm_readv)) child(python, call, &s);
         _exit(write(pair[1], &s, sizeof s) != sizeof s);
     }
     close(pair[1]);
